@@ -1,0 +1,76 @@
+"""What a letter is: a subject and two bodies, with marks where each recipient's own words go."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+Kind = Literal["digest", "test", "confirm", "welcome"]
+Mark = Literal["UNSUBSCRIBE", "PREFERENCES", "VOTE", "SINCE", "CONFIRM"]
+
+# Two private characters open and close a mark. Content never holds them (render.clean takes them out),
+# so no quote of a reviewer can pass for a mark.
+OPEN, CLOSE = "\ue000", "\ue001"
+MARK = re.compile(f"{OPEN}([A-Z]+){CLOSE}")
+
+
+def mark(name: Mark) -> str:
+    """The place in a body that a recipient's value takes."""
+    return f"{OPEN}{name}{CLOSE}"
+
+
+def day(when: date) -> str:
+    """A date as readers see it: 4 March 2026. Made for the mark SINCE too."""
+    return f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
+
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Site:
+    """Who writes: the newsletter's name, its address on the web (no slash at the end) and by post."""
+
+    name: str
+    base_url: str
+    postal_address: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", self.base_url):
+            raise ValueError(f"BASE_URL must be an http or https address: {self.base_url!r}")
+        object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One kind of mail, composed once; about names its cause without a person, such as a slot."""
+
+    kind: Kind
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    about: str = ""
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """The names of the marks that stand in the bodies."""
+        return frozenset(MARK.findall(self.html) + MARK.findall(self.text))
+
+    @property
+    def mailing(self) -> bool:
+        """Whether it goes to a list, which everybody on it can leave from the letter itself."""
+        return "UNSUBSCRIBE" in self.marks
+
+    def filled(self, values: Mapping[str, str]) -> "Letter":
+        """The letter as one reader sees it, for a preview; KeyError names a mark without a value."""
+
+        def value(found: re.Match[str]) -> str:
+            return values[found[1]]
+
+        html, text = MARK.sub(value, self.html), MARK.sub(value, self.text)
+        return Letter(self.kind, self.subject, self.preheader, html, text, self.about)

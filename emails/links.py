@@ -1,0 +1,88 @@
+"""Signed tokens for the links in letters: they say who and what about, and nobody else can make them.
+
+A token is bound to one purpose and carries no time: whether it has expired is asked of the row it names.
+It is always 40 characters long, so that a letter can be cut around it once for all recipients.
+"""
+
+import base64
+import hmac
+import re
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+Purpose = Literal["confirm", "unsubscribe", "preferences", "vote", "bounce"]
+
+LENGTH = 40
+_LARGEST = 2**56
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{40}", re.ASCII)
+_BOUNCE_TOKEN = re.compile(r"[a-z2-7]{40}", re.ASCII)
+
+
+class BadLink(ValueError):  # noqa: N818 (named for what the reader did)
+    """The token is damaged, forged, or was made for another purpose."""
+
+
+class Signed(NamedTuple):
+    """What a token vouches for: subject is the id of a subscriber or sign-up request, delivery may be 0."""
+
+    subject: int
+    delivery: int
+
+
+def sign(keys: Sequence[bytes], purpose: Purpose, subject: int, delivery: int = 0) -> str:
+    """A token of 40 URL-safe characters, signed with the newest key; ids from 0 to 2**56 - 1."""
+    if not (0 <= subject < _LARGEST and 0 <= delivery < _LARGEST):
+        raise ValueError(f"ids in a token must be from 0 to {_LARGEST - 1}: {subject}, {delivery}")
+    ids = subject.to_bytes(7, "big") + delivery.to_bytes(7, "big")
+    return _encode(purpose, ids + _mac(keys[0], purpose, ids))
+
+
+def read(keys: Sequence[bytes], purpose: Purpose, token: str) -> Signed:
+    """What the token vouches for, whichever of the keys signed it; else BadLink."""
+    raw = _decode(purpose, token)
+    ids, mac = raw[:14], raw[14:]
+    if not any(hmac.compare_digest(mac, _mac(key, purpose, ids)) for key in keys):
+        raise BadLink("this link was not made here, or not for this purpose")
+    return Signed(int.from_bytes(ids[:7], "big"), int.from_bytes(ids[7:], "big"))
+
+
+def sign_voter(keys: Sequence[bytes], voter: str) -> str:
+    """The voter's name with its signature, for the cookie."""
+    return f"{voter}.{_voter_mac(keys[0], voter)}"
+
+
+def read_voter(keys: Sequence[bytes], cookie: str) -> str:
+    """The voter's name, if the cookie was made here; else BadLink."""
+    voter, _, mac = cookie.rpartition(".")
+    if not voter or not mac.isascii():
+        raise BadLink("this cookie was not made here")
+    if not any(hmac.compare_digest(mac, _voter_mac(key, voter)) for key in keys):
+        raise BadLink("this cookie was not made here")
+    return voter
+
+
+def _mac(key: bytes, purpose: str, ids: bytes) -> bytes:
+    # Bounce addresses come back in any case, so their token is base32, which leaves room for 11 bytes.
+    digest = hmac.digest(key, purpose.encode() + b"|" + ids, "sha256")
+    return digest[:11] if purpose == "bounce" else digest[:16]
+
+
+def _encode(purpose: str, raw: bytes) -> str:
+    if purpose == "bounce":
+        return base64.b32encode(raw).decode().lower()
+    return base64.urlsafe_b64encode(raw).decode()
+
+
+def _decode(purpose: str, token: str) -> bytes:
+    if purpose == "bounce":
+        token = token.lower()
+        if _BOUNCE_TOKEN.fullmatch(token):
+            return base64.b32decode(token.upper())
+    elif _TOKEN.fullmatch(token):
+        return base64.urlsafe_b64decode(token)
+    raise BadLink("this link is incomplete: please use the whole link from the letter")
+
+
+def _voter_mac(key: bytes, voter: str) -> str:
+    digest = hmac.digest(key, b"voter|" + voter.encode("utf-8", "surrogatepass"), "sha256")
+    return base64.urlsafe_b64encode(digest[:15]).decode()
