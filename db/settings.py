@@ -1,0 +1,268 @@
+"""Everything that can be set from outside, read from the environment once and checked as it is read."""
+
+import ipaddress
+import os
+import secrets
+from datetime import time, timedelta
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from db.values import Domain, Duration, Line, Mailbox, Seconds, SiteUrl, Weekly, WeeklyTime, named, url
+
+VAR = Path("var")
+"""Where a newsletter of one machine keeps its data: under the folder that it was started in."""
+
+
+class BadSettings(ValueError):
+    """Settings that cannot be used; the message names each variable, what is wrong, and what to write."""
+
+
+def _set(default: Any, caption: str, write: str, **more: Any) -> Any:
+    """One setting: its default (or a function of the settings before it), its caption, and what to write."""
+    key = "default_factory" if callable(default) else "default"
+    return Field(**{key: default}, description=caption, json_schema_extra={"write": write}, **more)
+
+
+# ---- the settings ------------------------------------------------------------------------------------------
+
+
+class Settings(BaseSettings):
+    """All settings; each has a default that works on one machine without a mail server."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    port: int = _set(8000, "The port that the site listens on.", "a number from 1 to 65535", ge=1, le=65535)
+    site_name: Line = _set(
+        "Weekly AI Tool Verdicts", "The newsletter's name, on pages and letters.", "one line", max_length=80
+    )
+    base_url: SiteUrl = _set(
+        lambda before: f"http://localhost:{before['port']}",
+        "Where readers reach the site; every link in a letter begins with it.",
+        "an address such as https://verdicts.example",
+    )
+    secret_key: str | None = _set(
+        None,
+        "Signs the links in letters and the voter's cookie. Several, separated by commas, newest first: the "
+        "first signs, all are read. Made in `var/secret_key` on first use; must be given when `BASE_URL` is "
+        "https.",
+        "a long random text, such as the output of: openssl rand -hex 32",
+    )
+    trusted_proxies: int = _set(
+        0,
+        "How many proxies stand in front. Only then `X-Forwarded-For` is read, and only that many hops.",
+        "a number from 0 to 9",
+        ge=0,
+        le=9,
+    )
+    database_url: Annotated[str, url("sqlite", "postgresql", "postgres")] = _set(
+        "sqlite:///var/verdicts.sqlite3",
+        "Where everything is remembered.",
+        "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME",
+    )
+    redis_given: Annotated[str, url("redis", "rediss", "unix")] | None = _set(
+        None,
+        "The bell between the processes; nothing in it needs to be kept. Without it `verdicts up` starts a "
+        "Redis of its own and writes its address to `var/redis.url`.",
+        "redis://:PASSWORD@HOST:PORT/0",
+        validation_alias="REDIS_URL",
+    )
+    mail_url: Annotated[str, url("maildir", "smtp", "smtp+starttls", "smtps")] = _set(
+        "maildir:var/outbox",
+        "Where letters go. With `maildir:` they stay on this machine and can be read at `/outbox`.",
+        "maildir:FOLDER, smtp://USER:PASSWORD@HOST:PORT, smtp+starttls://… or smtps://…",
+    )
+    mail_from: Mailbox = _set(
+        lambda before: named(before["site_name"], "digest@localhost.localdomain"),
+        "Whom letters are from.",
+        "an address such as Weekly Verdicts <digest@verdicts.example>",
+    )
+    mail_postal_address: Line = _set(
+        "", "The postal address at the foot of each letter, which many countries ask for.", "one line"
+    )
+    mail_bounce_domain: Domain | None = _set(
+        None,
+        "A domain whose mail comes back to you; bounces go to an address of their own there. Without it they "
+        "go to a plus address of `MAIL_FROM`.",
+        "a domain such as bounce.verdicts.example",
+    )
+    inbox_url: Annotated[str, url("maildir", "imaps")] | None = _set(
+        None,
+        "Where bounces and replies are read.",
+        "maildir:FOLDER or imaps://USER:PASSWORD@HOST",
+    )
+    dkim_domain: Domain | None = _set(None, "The domain that signs letters (DKIM).", "a domain")
+    dkim_selector: Domain | None = _set(
+        None, "The name under which the DKIM key stands in the DNS.", "a name"
+    )
+    dkim_key_file: Path | None = _set(None, "The private DKIM key, RSA or ed25519, as a PEM file.", "a path")
+    digest_schedule: WeeklyTime = _set(
+        Weekly(1, time(9)), "When the weekly digest is due.", "a weekday and a time, such as TUE 09:00"
+    )
+    digest_timezone: ZoneInfo = _set(
+        ZoneInfo("UTC"), "The zone that `DIGEST_SCHEDULE` is meant in.", "a zone such as Europe/Madrid"
+    )
+    digest_lead: Duration = _set(
+        timedelta(hours=24),
+        "How long before it is due a digest's draft opens.",
+        "a length such as 24h or 90m",
+    )
+    digest_lateness: Duration = _set(
+        timedelta(days=6),
+        "How late a missed digest is still sent; after that it expires.",
+        "a length such as 6d",
+    )
+    digest_local_time: bool = _set(
+        False, "Send to each reader when the schedule's hour strikes in their own zone.", "true or false"
+    )
+    on_unknown: Literal["hold", "resend"] = _set(
+        "hold",
+        "What becomes of a digest letter whose arrival is in doubt: `hold` asks an operator, `resend` may "
+        "send it twice.",
+        "hold or resend",
+    )
+    send_window: int = _set(
+        8,
+        "Letters that may be begun before their fate is written down.",
+        "a number from 1 to 16",
+        ge=1,
+        le=16,
+    )
+    send_lease: Seconds = _set(
+        30,
+        "Seconds after which a silent sender's letters are taken from it.",
+        "a number from 5 to 600",
+        ge=5,
+        le=600,
+    )
+    send_rate: float = _set(
+        0.0, "Letters a second at most, over all connections; 0 sets no limit.", "a number from 0 on", ge=0
+    )
+    send_connections: int = _set(
+        1, "Connections to the mail server that each sender keeps.", "a number from 1 to 32", ge=1, le=32
+    )
+
+    @model_validator(mode="after")
+    def _dkim_is_whole(self) -> "Settings":
+        given = (self.dkim_domain, self.dkim_selector, self.dkim_key_file)
+        if any(given) and not all(given):
+            raise ValueError(
+                "DKIM needs all of DKIM_DOMAIN, DKIM_SELECTOR and DKIM_KEY_FILE, or none of them."
+            )
+        return self
+
+    @property
+    def redis_url(self) -> str:
+        """REDIS_URL, or the address that a running `verdicts up` left; BadSettings when there is neither."""
+        if self.redis_given:
+            return self.redis_given
+        try:
+            return (VAR / "redis.url").read_text().strip()
+        except FileNotFoundError:
+            raise BadSettings("No Redis runs here. Start one with `verdicts up`, or set REDIS_URL.") from None
+
+    @cached_property
+    def keys(self) -> tuple[bytes, ...]:
+        """The signing keys, newest first; never empty."""
+        if self.secret_key:
+            return tuple(key.strip().encode() for key in self.secret_key.split(",") if key.strip())
+        if self.base_url.startswith("https:"):
+            raise BadSettings(
+                "SECRET_KEY is missing, and BASE_URL is https: a site that others reach needs a key kept "
+                "with its settings. Write a long random text, such as the output of: openssl rand -hex 32"
+            )
+        return (_kept_key(VAR / "secret_key"),)
+
+    @property
+    def outbox(self) -> Path | None:
+        """The folder that letters are put into, when MAIL_URL is a Maildir."""
+        scheme, _, folder = self.mail_url.partition(":")
+        return Path(folder.removeprefix("//")) if scheme == "maildir" else None
+
+    @property
+    def is_local(self) -> bool:
+        """True while BASE_URL is a loopback address: nobody but this machine's users sees the site."""
+        host = urlsplit(self.base_url).hostname or ""
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost" or host.endswith(".localhost")
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process; BadSettings says which variable is wrong, and what to write."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise BadSettings("\n".join(_in_words(error))) from None
+
+
+def variable(field: str) -> str:
+    """The environment variable that sets this field."""
+    return str(Settings.model_fields[field].validation_alias or field).upper()
+
+
+# ---- what is wrong, in words -------------------------------------------------------------------------------
+
+_HIDDEN = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "INBOX_URL"}
+"""Values that may hold a password; an error goes into logs and terminals."""
+
+
+_PLAIN = {
+    "int_parsing": "this is no whole number",
+    "float_parsing": "this is no number",
+    "bool_parsing": "this is neither yes nor no",
+    "literal_error": "this is not known",
+    "zoneinfo_str": "there is no such zone",
+    "less_than_equal": "this is too much",
+    "greater_than_equal": "this is too little",
+    "string_too_long": "this is too long",
+}
+
+
+def _in_words(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False):
+        why = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        if problem["type"] == "default_factory_not_called":
+            continue  # the setting that it depends on has a line of its own
+        if not problem["loc"]:
+            lines.append(why)
+            continue
+        name = str(problem["loc"][0]).upper()
+        extra = next(
+            field for key, field in Settings.model_fields.items() if variable(key) == name
+        ).json_schema_extra
+        given = "" if name in _HIDDEN else f" is {problem['input']!r}"
+        lines.append(
+            f"{name}{given}: {why}. Write {dict(extra)['write']}." if isinstance(extra, dict) else why
+        )
+    return lines
+
+
+def _kept_key(path: Path) -> bytes:
+    """The key in `path`, made by whichever process comes first; it never stands there half-written."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)  # fails if another process was first: then its key is the key
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    key = path.read_bytes().strip()
+    if not key:
+        raise BadSettings(f"{path} is empty. Remove it to have a new key made, or set SECRET_KEY.")
+    return key
