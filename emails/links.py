@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{40}", re.ASCII)
 _BOUNCE_TOKEN = re.compile(r"[a-z2-7]{40}", re.ASCII)
 
 
-class BadLink(ValueError):  # noqa: N818 (named for what the reader did)
+class BadLink(ValueError):
     """The token is damaged, forged, or was made for another purpose."""
 
 

@@ -40,7 +40,7 @@ class Site:
     postal_address: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", self.base_url):
+        if not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~/-]*)?", self.base_url):
             raise ValueError(f"BASE_URL must be an http or https address: {self.base_url!r}")
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
 

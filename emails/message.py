@@ -1,0 +1,137 @@
+"""One recipient's bytes: a letter is encoded once, and each message is joined from its pieces.
+
+The bytes are what a mail server gets, what a signature covers and what lies in a Maildir: 7-bit clean, CRLF,
+lines of at most 76 columns in the bodies, no line beginning with a dot.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import format_datetime
+from typing import NamedTuple, Protocol
+
+from emails import headers, quoted
+from emails.headers import Unwritable
+from emails.letters.letter import Letter
+from emails.origin import Origin
+
+_MESSAGE_ID = re.compile(r"<[A-Za-z0-9.+_-]{1,120}@[A-Za-z0-9.-]{1,253}>", re.ASCII)
+_MARK_VALUE = re.compile(r"(?!From )[A-Za-z0-9_-](?:[A-Za-z0-9_ ,:-]{0,68}[A-Za-z0-9_-])?", re.ASCII)
+
+
+class Recipient(NamedTuple):
+    """What differs from one message to the next.
+
+    sender is the envelope's (see Origin.verp), message_id has its angle brackets, and marks gives each mark
+    of the letter its value: at most 70 letters, digits, `-`, `_`, and inside also spaces, commas and colons.
+    """
+
+    address: str
+    message_id: str
+    sender: str
+    marks: Mapping[str, str]
+
+
+class Signer(Protocol):
+    """Signs a message whose constant header fields are known beforehand."""
+
+    def prepare(self, fields: list[bytes]) -> "Prepared": ...
+
+
+class Prepared(Protocol):
+    """Signs one message of a frame: its varying fields by lower-case name, and its body."""
+
+    def signature(self, fields: Mapping[bytes, bytes], body: bytes) -> bytes: ...
+
+
+def date_header(now: datetime) -> bytes:
+    """The value of a Date header; `now` knows its zone."""
+    if now.tzinfo is None:
+        raise ValueError("a Date header needs a time with a zone")
+    return format_datetime(now).encode("ascii")
+
+
+class Frame:
+    """A letter made ready for any number of recipients."""
+
+    def __init__(self, letter: Letter, origin: Origin, signer: Signer | None = None) -> None:
+        self.letter = letter
+        self.marks = letter.marks
+        head, tail = _constant_fields(letter, origin)
+        boundary, body = _body(letter)
+        tail.append(b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n' % boundary)
+        self._start, self._rest = b"".join(head), b"".join(tail) + b"\r\n"
+        self._mailing = letter.mailing
+        self._list_start = f"<{origin.base_url}/unsubscribe/".encode("ascii")
+        self._list_rest = f">,\r\n <{origin.unsubscribe_mailto}".encode("ascii")
+        self._body: list[bytes] = [piece if isinstance(piece, bytes) else b"" for piece in body]
+        self._places = [(at, name) for at, name in enumerate(body) if isinstance(name, str)]
+        self._signer = signer.prepare([*head, *tail]) if signer else None
+
+    def message(self, recipient: Recipient, date: bytes) -> bytes:
+        """The whole message, header and bodies; Unwritable when a value cannot stand in it."""
+        to = headers.address(recipient.address).encode("ascii")
+        if not _MESSAGE_ID.fullmatch(recipient.message_id):
+            raise Unwritable(f"this is no Message-ID: {recipient.message_id[:80]!r}")
+        values = {name: _value(name, recipient.marks) for name in self.marks}
+        fields = {b"to": to, b"date": date, b"message-id": recipient.message_id.encode("ascii")}
+        if self._mailing:
+            token = values["UNSUBSCRIBE"]
+            fields[b"list-unsubscribe"] = b"".join((self._list_start, token, self._list_rest, token, b">"))
+        body = self._body.copy()
+        for at, name in self._places:
+            body[at] = values[name]
+        return self._joined(fields, body)
+
+    def _joined(self, fields: dict[bytes, bytes], body: list[bytes]) -> bytes:
+        varying = [
+            b"To: ", fields[b"to"], b"\r\nDate: ", fields[b"date"],
+            b"\r\nMessage-ID: ", fields[b"message-id"], b"\r\n",
+        ]  # fmt: skip
+        if self._mailing:
+            varying += (b"List-Unsubscribe: ", fields[b"list-unsubscribe"], b"\r\n")
+        if self._signer is None:
+            return b"".join((self._start, *varying, self._rest, *body))
+        whole = b"".join(body)
+        signature = self._signer.signature(fields, whole)
+        return b"".join((signature, self._start, *varying, self._rest, whole))
+
+
+def _constant_fields(letter: Letter, origin: Origin) -> tuple[list[bytes], list[bytes]]:
+    """The fields that all recipients share: those before To, and those after it."""
+    head = [headers.sender(origin.name, origin.address), headers.subject(letter.subject)]
+    tail = [headers.structured("Auto-Submitted", "auto-generated")]
+    if letter.mailing:
+        tail += [
+            headers.structured("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+            headers.structured("List-Id", origin.list_id),
+            headers.structured("Feedback-ID", origin.feedback_id(letter.kind, letter.about)),
+        ]
+    return head, [*tail, headers.structured("MIME-Version", "1.0")]
+
+
+def _body(letter: Letter) -> tuple[bytes, list[quoted.Piece]]:
+    # `=_` cannot occur in quoted-printable, so no body holds the boundary. The same letter has the same one.
+    boundary = b"=_" + hashlib.sha256((letter.text + letter.html).encode()).hexdigest()[:32].encode()
+    part = (
+        b"--%b\r\nContent-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+    body = [
+        part % (boundary, b"plain"),
+        *quoted.pieces(letter.text),
+        b"\r\n" + part % (boundary, b"html"),
+        *quoted.pieces(letter.html),
+        b"\r\n--%b--\r\n" % boundary,
+    ]
+    return boundary, body
+
+
+def _value(name: str, marks: Mapping[str, str]) -> bytes:
+    try:
+        value = marks[name]
+    except KeyError:
+        raise Unwritable(f"the letter needs a value for {name}") from None
+    if not _MARK_VALUE.fullmatch(value):
+        raise Unwritable(f"{name} may not be {value[:80]!r}")
+    return value.encode("ascii")

@@ -1,0 +1,182 @@
+"""A message: one letter, one reader, the bytes that a mail server gets."""
+
+import email
+import email.policy
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db.settings import Settings
+from emails import links
+from emails.headers import Unwritable
+from emails.letters import Letter, mark
+from emails.message import Frame, Recipient, date_header
+from emails.origin import Origin
+
+KEYS = (b"a key of the house",)
+ORIGIN = Origin("Weekly AI Tool Verdicts", "digest@verdicts.example", "https://verdicts.example")
+LETTER = Letter(
+    "digest",
+    "Larkspur vs Second Pair",
+    "Larkspur takes the panel.",
+    f'<p>Ça va?</p>\n<a href="https://verdicts.example/unsubscribe/{mark("UNSUBSCRIBE")}">Unsubscribe</a>',
+    f"Ça va?\n.\nUnsubscribe: https://verdicts.example/unsubscribe/{mark('UNSUBSCRIBE')}",
+    "2026-W47",
+)
+DATE = date_header(datetime(2026, 11, 17, 8, 30, tzinfo=UTC))
+
+
+def recipient(subscriber: int = 7, address: str = "alice@example.com", **marks: str) -> Recipient:
+    token = links.sign(KEYS, "unsubscribe", subscriber, 70 + subscriber)
+    bounce = links.sign(KEYS, "bounce", subscriber, 70 + subscriber)
+    return Recipient(address, ORIGIN.message_id(bounce), ORIGIN.verp(bounce), {"UNSUBSCRIBE": token} | marks)
+
+
+def parsed(raw: bytes) -> EmailMessage:
+    message = email.message_from_bytes(raw, policy=email.policy.SMTP)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def body(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    return str(part.get_content()).replace("\r\n", "\n")
+
+
+def test_alice_reads_both_bodies_with_her_own_link() -> None:
+    to = recipient()
+    message = parsed(Frame(LETTER, ORIGIN).message(to, DATE))
+    filled = LETTER.filled(to.marks)
+    assert body(message, "plain") == filled.text + "\n"
+    assert body(message, "html") == filled.html + "\n"
+    assert message["To"] == "alice@example.com"
+    assert message["Date"].datetime == datetime(2026, 11, 17, 8, 30, tzinfo=UTC)
+
+
+def test_a_mailing_has_each_header_once_and_none_empty() -> None:
+    message = parsed(Frame(LETTER, ORIGIN).message(recipient(), DATE))
+    assert sorted(message.keys()) == sorted(
+        ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "List-Id",
+         "List-Unsubscribe", "List-Unsubscribe-Post", "Feedback-ID", "Auto-Submitted"]
+    )  # fmt: skip
+    assert all(str(value).strip() for value in message.values())
+    assert message["List-Id"] == "Weekly AI Tool Verdicts <digest.verdicts.example>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Feedback-ID"] == "2026-W47:digest:newsletter:verdicts-exampl"
+    assert 5 <= len(message["Feedback-ID"].split(":")[3]) <= 15
+
+
+def test_the_way_out_is_one_https_and_one_mailto_link() -> None:
+    to = recipient()
+    token = to.marks["UNSUBSCRIBE"]
+    raw = Frame(LETTER, ORIGIN).message(to, DATE)
+    assert (
+        f"List-Unsubscribe: <https://verdicts.example/unsubscribe/{token}>,\r\n"
+        f" <mailto:digest+unsubscribe@verdicts.example?subject={token}>\r\n"
+    ).encode() in raw
+    assert b"alice" not in raw.replace(b"To: alice@example.com", b"")
+
+
+def test_a_letter_that_is_no_mailing_has_no_list_headers() -> None:
+    letter = replace(LETTER, kind="confirm", html=mark("CONFIRM"), text=mark("CONFIRM"))
+    message = parsed(Frame(letter, ORIGIN).message(recipient(CONFIRM="x" * 40), DATE))
+    assert not [name for name in message if name.startswith(("List-", "Feedback"))]
+
+
+def test_the_bytes_are_clean_for_every_road() -> None:
+    raw = Frame(LETTER, ORIGIN).message(recipient(), DATE)
+    assert raw.isascii()
+    assert b"\0" not in raw
+    assert not re.search(rb"(?<!\r)\n|\r(?!\n)", raw)
+    head, _, bodies = raw.partition(b"\r\n\r\n")
+    assert max(map(len, head.split(b"\r\n"))) < 200  # a URI is never folded
+    assert max(map(len, bodies.split(b"\r\n"))) <= 76
+    assert b"\n." not in raw
+    assert raw.endswith(b"--\r\n")
+
+
+def test_mime_is_text_then_html_without_a_defect() -> None:
+    message = parsed(Frame(LETTER, ORIGIN).message(recipient(), DATE))
+    assert message.get_content_type() == "multipart/alternative"
+    parts = [part for part in message.walk() if not part.is_multipart()]
+    assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
+    assert [part.get_content_charset() for part in parts] == ["utf-8", "utf-8"]
+    assert not any(part.defects for part in message.walk())
+
+
+def test_each_reader_has_a_message_id_and_a_return_path_of_their_own() -> None:
+    alice, bob = recipient(7), recipient(8)
+    assert alice.message_id != bob.message_id
+    assert alice.sender != bob.sender
+    assert alice == recipient(7)
+    assert alice.message_id.endswith("@verdicts.example>")
+    assert links.read(KEYS, "bounce", alice.sender.split("+b-")[1].split("@")[0]) == (7, 77)
+
+
+def test_the_return_path_can_have_a_domain_of_its_own() -> None:
+    origin = replace(ORIGIN, bounce_domain="bounce.verdicts.example")
+    assert origin.verp("x" * 40) == f"b-{'x' * 40}@bounce.verdicts.example"
+
+
+def test_the_same_letter_gives_the_same_bytes() -> None:
+    assert Frame(LETTER, ORIGIN).message(recipient(), DATE) == Frame(LETTER, ORIGIN).message(
+        recipient(), DATE
+    )
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"address": "alice@example.com\r\nBcc: bob@example.com"},
+        {"address": "zoë@example.com"},
+        {"message_id": "<a@b>\r\nX: y"},
+        {"message_id": "no-brackets@verdicts.example"},
+        {"marks": {"UNSUBSCRIBE": "x\r\n.\r\n"}},
+        {"marks": {"UNSUBSCRIBE": ".dot"}},
+        {"marks": {"UNSUBSCRIBE": "a=b"}},
+        {"marks": {"UNSUBSCRIBE": "<b>"}},
+        {"marks": {"UNSUBSCRIBE": "x" * 71}},
+        {"marks": {"UNSUBSCRIBE": "ends in a space "}},
+        {"marks": {"UNSUBSCRIBE": "From me"}},
+        {"marks": {}},
+    ],
+)
+def test_a_recipients_values_cannot_break_out(bad: dict[str, object]) -> None:
+    with pytest.raises(Unwritable):
+        Frame(LETTER, ORIGIN).message(recipient()._replace(**bad), DATE)  # type: ignore[arg-type]
+
+
+@given(st.text(), st.text(), st.text())
+def test_hostile_words_never_make_a_further_header(name: str, subject: str, about: str) -> None:
+    letter = replace(LETTER, subject=subject, about=about)
+    try:
+        raw = Frame(letter, Origin(name, ORIGIN.address, ORIGIN.base_url)).message(recipient(), DATE)
+    except Unwritable:
+        return
+    plain = Frame(LETTER, ORIGIN).message(recipient(), DATE)
+    assert parsed(raw).keys() == parsed(plain).keys()
+
+
+def test_an_origin_is_read_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL_FROM", "Zoë’s Verdicts <digest@verdicts.example>")
+    monkeypatch.setenv("BASE_URL", "https://verdicts.example")
+    assert Origin.of(Settings()).name == "Zoë’s Verdicts"
+    monkeypatch.setenv("MAIL_FROM", "digest@verdicts.example")
+    assert Origin.of(Settings()) == ORIGIN
+
+
+def test_a_mail_from_that_leaves_no_room_for_bounces_says_so() -> None:
+    with pytest.raises(Unwritable, match="Shorten it, or set MAIL_BOUNCE_DOMAIN"):
+        Origin("Verdicts", "a-very-long-newsletter-name@verdicts.example", "https://verdicts.example")
+
+
+def test_a_date_needs_a_zone() -> None:
+    with pytest.raises(ValueError, match="zone"):
+        date_header(datetime(2026, 11, 17, 8, 30))  # noqa: DTZ001
