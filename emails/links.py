@@ -4,18 +4,18 @@ A token is bound to one purpose and carries no time: whether it has expired is a
 It is always 40 characters long, so that a letter can be cut around it once for all recipients.
 """
 
-import base64
 import hmac
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 Purpose = Literal["confirm", "unsubscribe", "preferences", "vote", "bounce"]
 
 LENGTH = 40
-_LARGEST = 2**56
+_LARGEST = 2**40
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{40}", re.ASCII)
-_BOUNCE_TOKEN = re.compile(r"[a-z2-7]{40}", re.ASCII)
+_BOUNCE_TOKEN = re.compile(r"[0-9a-f]{40}", re.ASCII)
 
 
 class BadLink(ValueError):
@@ -30,20 +30,22 @@ class Signed(NamedTuple):
 
 
 def sign(keys: Sequence[bytes], purpose: Purpose, subject: int, delivery: int = 0) -> str:
-    """A token of 40 URL-safe characters, signed with the newest key; ids from 0 to 2**56 - 1."""
-    if not (0 <= subject < _LARGEST and 0 <= delivery < _LARGEST):
-        raise ValueError(f"ids in a token must be from 0 to {_LARGEST - 1}: {subject}, {delivery}")
-    ids = subject.to_bytes(7, "big") + delivery.to_bytes(7, "big")
-    return _encode(purpose, ids + _mac(keys[0], purpose, ids))
+    """A token of 40 URL-safe characters, signed with the newest key; ids from 0 to 2**40 - 1."""
+    # Bounce addresses come back in any case, so their token is hexadecimal, which holds fewer bytes.
+    if purpose == "bounce":
+        ids = _bytes(subject, 5) + _bytes(delivery, 5)
+        return (ids + _mac(keys[0], purpose, ids)[:10]).hex()
+    ids = _bytes(subject, 7) + _bytes(delivery, 7)
+    return urlsafe_b64encode(ids + _mac(keys[0], purpose, ids)).decode()
 
 
 def read(keys: Sequence[bytes], purpose: Purpose, token: str) -> Signed:
     """What the token vouches for, whichever of the keys signed it; else BadLink."""
-    raw = _decode(purpose, token)
-    ids, mac = raw[:14], raw[14:]
-    if not any(hmac.compare_digest(mac, _mac(key, purpose, ids)) for key in keys):
+    raw, width = _decode(purpose, token)
+    ids, mac = raw[: 2 * width], raw[2 * width :]
+    if not any(hmac.compare_digest(mac, _mac(key, purpose, ids)[: len(mac)]) for key in keys):
         raise BadLink("this link was not made here, or not for this purpose")
-    return Signed(int.from_bytes(ids[:7], "big"), int.from_bytes(ids[7:], "big"))
+    return Signed(int.from_bytes(ids[:width], "big"), int.from_bytes(ids[width:], "big"))
 
 
 def sign_voter(keys: Sequence[bytes], voter: str) -> str:
@@ -61,28 +63,27 @@ def read_voter(keys: Sequence[bytes], cookie: str) -> str:
     return voter
 
 
+def _bytes(number: int, width: int) -> bytes:
+    if not 0 <= number < _LARGEST:
+        raise ValueError(f"ids in a token must be from 0 to {_LARGEST - 1}: {number}")
+    return number.to_bytes(width, "big")
+
+
 def _mac(key: bytes, purpose: str, ids: bytes) -> bytes:
-    # Bounce addresses come back in any case, so their token is base32, which leaves room for 11 bytes.
-    digest = hmac.digest(key, purpose.encode() + b"|" + ids, "sha256")
-    return digest[:11] if purpose == "bounce" else digest[:16]
+    return hmac.digest(key, purpose.encode() + b"|" + ids, "sha256")[:16]
 
 
-def _encode(purpose: str, raw: bytes) -> str:
-    if purpose == "bounce":
-        return base64.b32encode(raw).decode().lower()
-    return base64.urlsafe_b64encode(raw).decode()
-
-
-def _decode(purpose: str, token: str) -> bytes:
+def _decode(purpose: str, token: str) -> tuple[bytes, int]:
+    """The token's bytes, and how many of them each id takes."""
     if purpose == "bounce":
         token = token.lower()
         if _BOUNCE_TOKEN.fullmatch(token):
-            return base64.b32decode(token.upper())
+            return bytes.fromhex(token), 5
     elif _TOKEN.fullmatch(token):
-        return base64.urlsafe_b64decode(token)
+        return urlsafe_b64decode(token), 7
     raise BadLink("this link is incomplete: please use the whole link from the letter")
 
 
 def _voter_mac(key: bytes, voter: str) -> str:
     digest = hmac.digest(key, b"voter|" + voter.encode("utf-8", "surrogatepass"), "sha256")
-    return base64.urlsafe_b64encode(digest[:15]).decode()
+    return urlsafe_b64encode(digest[:15]).decode()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from emails import links
 
 KEYS = (b"the newest key of the house", b"an older key of the house..")
-IDS = st.integers(0, 2**56 - 1)
+IDS = st.integers(0, 2**40 - 1)
 PURPOSES = ("confirm", "unsubscribe", "preferences", "vote", "bounce")
 
 
@@ -56,7 +56,7 @@ def test_tokens_of_every_bad_shape_are_refused(token: str) -> None:
 
 def test_an_id_that_does_not_fit_is_said_at_once() -> None:
     with pytest.raises(ValueError, match="ids in a token"):
-        links.sign(KEYS, "vote", 2**56)
+        links.sign(KEYS, "vote", 2**40)
 
 
 @given(st.text(min_size=1))
