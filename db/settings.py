@@ -97,9 +97,7 @@ class Settings(BaseSettings):
         "maildir:FOLDER or imaps://USER:PASSWORD@HOST",
     )
     dkim_domain: Domain | None = _set(None, "The domain that signs letters (DKIM).", "a domain")
-    dkim_selector: Domain | None = _set(
-        None, "The name under which the DKIM key stands in the DNS.", "a name"
-    )
+    dkim_selector: Domain | None = _set(None, "The name under which the DKIM key stands in the DNS.", "a name")
     dkim_key_file: Path | None = _set(None, "The private DKIM key, RSA or ed25519, as a PEM file.", "a path")
     digest_schedule: WeeklyTime = _set(
         Weekly(1, time(9)), "When the weekly digest is due.", "a weekday and a time, such as TUE 09:00"
@@ -136,8 +134,8 @@ class Settings(BaseSettings):
     send_lease: Seconds = _set(
         30,
         "Seconds after which a silent sender's letters are taken from it.",
-        "a number from 5 to 600",
-        ge=5,
+        "a number from 1 to 600",
+        ge=1,
         le=600,
     )
     send_rate: float = _set(
@@ -151,9 +149,7 @@ class Settings(BaseSettings):
     def _dkim_is_whole(self) -> "Settings":
         given = (self.dkim_domain, self.dkim_selector, self.dkim_key_file)
         if any(given) and not all(given):
-            raise ValueError(
-                "DKIM needs all of DKIM_DOMAIN, DKIM_SELECTOR and DKIM_KEY_FILE, or none of them."
-            )
+            raise ValueError("DKIM needs all of DKIM_DOMAIN, DKIM_SELECTOR and DKIM_KEY_FILE, or none of them.")
         return self
 
     @property
@@ -236,13 +232,9 @@ def _in_words(error: ValidationError) -> list[str]:
             lines.append(why)
             continue
         name = str(problem["loc"][0]).upper()
-        extra = next(
-            field for key, field in Settings.model_fields.items() if variable(key) == name
-        ).json_schema_extra
+        extra = next(field for key, field in Settings.model_fields.items() if variable(key) == name).json_schema_extra
         given = "" if name in _HIDDEN else f" is {problem['input']!r}"
-        lines.append(
-            f"{name}{given}: {why}. Write {dict(extra)['write']}." if isinstance(extra, dict) else why
-        )
+        lines.append(f"{name}{given}: {why}. Write {dict(extra)['write']}." if isinstance(extra, dict) else why)
     return lines
 
 

@@ -1,0 +1,1 @@
+"""The ground floor: what is remembered and what is always true."""

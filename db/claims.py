@@ -1,0 +1,204 @@
+"""Claim and recover: how a sender takes letters so that whatever kills it leaves each of them accounted for.
+
+The window is the fence, and it needs no clock. `win` is the number of letters that may be begun (first byte of
+MAIL) and not yet settled:
+
+1. claim: a row in `claims` whose id is never reused, then up to 200 letters under it, consent re-read, in one
+   transaction. 2. send in the order of the ids. 3. settle every `win` letters and 4. extend the lease
+   (settlements.py). 5. recover a lapsed claim: of the letters not settled the first `win` are in doubt, all
+   later ones were never begun.
+
+The failure chosen: a letter in doubt is held (`unknown`) rather than sent twice, unless its rule says otherwise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Index, bindparam, delete, insert, select, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from db import rules, subscribers
+from db.deliveries import Delivery, subscriber_id
+from db.digests import Digest, TestLetter
+from db.rules import Person
+from db.session import NEVER_REUSED, BigId, Key, Moment, Row, is_sqlite, ring
+
+
+class Claim(Row):
+    """A sender's hold on a batch of letters, until its lease lapses. `win` is its window, read back at recovery."""
+
+    __tablename__ = "claims"
+    __table_args__ = (Index("ix_claims_lease", "lease"), NEVER_REUSED)
+
+    id: Mapped[Key]
+    worker: Mapped[str]
+    digest_id: Mapped[int | None] = mapped_column(BigId)
+    lease: Mapped[datetime]
+    win: Mapped[int]
+    made_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One letter under a claim."""
+
+    id: int
+    letter: str
+    about: int
+    person: str
+    address: str
+    tries: int
+    created_at: datetime
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A claim and its letters, in the order in which they are to be begun."""
+
+    claim: int
+    digest_id: int | None
+    win: int
+    letters: tuple[Taken, ...]
+
+
+# ---- 1. claim ----------------------------------------------------------------------------------------------
+
+
+def claim(
+    session: Session,
+    worker: str,
+    digest_id: int | None,
+    limit: int,
+    win: int,
+    lease: timedelta,
+    now: datetime,
+) -> Batch | None:
+    """Take up to `limit` letters that are due: a digest's, or (None) those of all other letters. None without any.
+
+    Who may not get theirs any more is skipped in the same transaction, with the reason.
+    """
+    if digest_id is not None and session.scalar(select(Digest.state).where(Digest.id == digest_id)) != "sending":
+        return None
+    due = [Delivery.letter == "digest", Delivery.about == digest_id] if digest_id else [Delivery.letter != "digest"]
+    due += [Delivery.state.in_(("pending", "deferred")), Delivery.not_before <= now]
+    picked = select(Delivery.id).where(*due).order_by(Delivery.id).limit(limit)
+    if not is_sqlite(session):
+        picked = picked.with_for_update(skip_locked=True)
+    ids = list(session.scalars(picked))
+    if not ids:
+        return None
+    made = insert(Claim).values(worker=worker, digest_id=digest_id, lease=now + lease, win=win, made_at=now)
+    number: int = session.execute(made.returning(Claim.id)).scalar_one()
+    rows = session.execute(
+        update(Delivery).where(Delivery.id.in_(ids)).values(state="sending", claim=number, reason=None)
+        .returning(Delivery.id, Delivery.letter, Delivery.about, Delivery.person, Delivery.tries, Delivery.created_at),
+        execution_options={"synchronize_session": False},
+    ).all()  # fmt: skip
+    letters, over = _admit(session, sorted(rows), now)  # RETURNING promises no order
+    if over:
+        session.execute(
+            _OVER,
+            [{"id": each, "state": state, "reason": reason, "now": now} for each, state, reason in over],
+        )
+    return Batch(number, digest_id, win, tuple(letters))
+
+
+_OVER = text(
+    "UPDATE deliveries SET state = :state, reason = :reason, settled_at = :now WHERE id = :id"
+).bindparams(bindparam("now", type_=Moment()))  # fmt: skip
+
+
+def _admit(session: Session, rows: Sequence[Any], now: datetime) -> tuple[list[Taken], list[tuple[int, str, str]]]:
+    people = _people(session, rows)
+    letters, over = [], []
+    for row in rows:
+        person = people.get(row.person)
+        reason = rules.why_not(row.letter, person, now)
+        if reason is not None:
+            over.append((row.id, "skipped", reason))
+        elif now > row.created_at + rules.LETTERS[row.letter].given_up_after:
+            over.append((row.id, "failed", "given up"))
+        elif person is not None and person.address is not None:
+            letters.append(Taken(row.id, row.letter, row.about, row.person, person.address, row.tries,
+                                 row.created_at, person.since))  # fmt: skip
+    return letters, over
+
+
+def _people(session: Session, rows: Sequence[Any]) -> dict[str, Person]:
+    known = {number: row.person for row in rows if (number := subscriber_id(row.person)) is not None}
+    found = {known[number]: person for number, person in subscribers.people(session, known).items()}
+    named = [row.about for row in rows if row.letter == "test"]
+    if named:
+        asked = session.execute(select(TestLetter.id, TestLetter.address).where(TestLetter.id.in_(named))).tuples()
+        addresses = dict(asked.all())
+        found |= {row.person: Person(addresses.get(row.about), "named") for row in rows if row.letter == "test"}
+    return found
+
+
+# ---- the claim's end -----------------------------------------------------------------------------------------
+
+
+def release(session: Session, batch: Batch) -> int:
+    """Give back what was never begun, and end the claim; the number of letters given back."""
+    held = session.scalar(select(Claim.id).where(Claim.id == batch.claim).with_for_update())
+    if held is None:
+        return 0
+    back = session.execute(
+        update(Delivery).where(Delivery.claim == batch.claim, Delivery.state == "sending")
+        .values(state="pending", claim=None), execution_options={"synchronize_session": False},
+    )  # fmt: skip
+    session.execute(delete(Claim).where(Claim.id == batch.claim))
+    return int(back.rowcount)  # type: ignore[attr-defined]
+
+
+def recover(session: Session, resend_digests: bool, now: datetime) -> int:
+    """5. End lapsed claims: the first `win` letters not settled are in doubt, all later ones go back to pending.
+
+    The number of claims ended. `win` is the claim's own, whatever today's settings say.
+    """
+    lapsed = select(Claim.id, Claim.win).where(Claim.lease < now).order_by(Claim.id).limit(100)
+    if not is_sqlite(session):
+        lapsed = lapsed.with_for_update(skip_locked=True)
+    claims = session.execute(lapsed).all()
+    for number, win in claims:
+        # A separate statement: it must see what a sender settled while we waited for its claim's row.
+        left = select(Delivery.id, Delivery.letter).where(Delivery.claim == number, Delivery.state == "sending")
+        rows = session.execute(left.order_by(Delivery.id)).all()
+        doubted = [row.id for row in rows[:win] if not _resent(row.letter, resend_digests)]
+        again = [row.id for row in rows[:win] if _resent(row.letter, resend_digests)]
+        _put(session, doubted, {"state": "unknown", "reason": "the sender ended before the reply was kept"})
+        _put(session, again, {"state": "pending", "claim": None, "reason": "sent again after doubt"})
+        _put(session, [row.id for row in rows[win:]], {"state": "pending", "claim": None})
+        session.execute(delete(Claim).where(Claim.id == number))
+    if claims:
+        ring(session, "mail")
+    return len(claims)
+
+
+def _resent(letter: str, resend_digests: bool) -> bool:
+    return rules.LETTERS[letter].doubt == "resend" or (letter == "digest" and resend_digests)
+
+
+def _put(session: Session, ids: list[int], values: dict[str, Any]) -> None:
+    if ids:
+        session.execute(update(Delivery).where(Delivery.id.in_(ids), Delivery.state == "sending").values(**values),
+                        execution_options={"synchronize_session": False})  # fmt: skip
+
+
+# ---- questions -----------------------------------------------------------------------------------------------
+
+
+def owed(session: Session, now: datetime) -> list[int | None]:
+    """What there is to send now: None for the single letters, which go first, then digests by their numbers."""
+    waiting = [Delivery.state.in_(("pending", "deferred")), Delivery.not_before <= now]
+    found: list[int | None] = []
+    if session.scalar(select(Delivery.id).where(Delivery.letter != "digest", *waiting).limit(1)) is not None:
+        found.append(None)
+    for digest_id in session.scalars(select(Digest.id).where(Digest.state == "sending").order_by(Digest.id)):
+        here = Delivery.letter == "digest", Delivery.about == digest_id
+        if session.scalar(select(Delivery.id).where(*here, *waiting).limit(1)) is not None:
+            found.append(digest_id)
+    return found

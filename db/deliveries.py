@@ -1,0 +1,191 @@
+"""Ledger 3: every letter to every person, and what became of it.
+
+pending → sending (claim) → sent | deferred (not_before) | failed | skipped (reason) | unknown | cancelled.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, bindparam, func, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from db import subscribers
+from db.digests import Digest
+from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
+
+STATES = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknown", "cancelled")
+OWED = ("pending", "sending", "deferred", "unknown")
+_WAITING = text("state in ('pending', 'deferred')")
+_SENDING = text("state = 'sending'")
+PAGE = 10_000
+"""People addressed in one transaction: some 0.1 s, so that no vote waits for long."""
+
+
+class Delivery(Row):
+    """One letter to one person. `about` is the row that caused it; a repeat is a new cause, never a second row."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("letter", "about", "person"),
+        CheckConstraint("state in ('" + "', '".join(STATES) + "')", name="state"),
+        Index("ix_deliveries_waiting", "letter", "about", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
+        Index("ix_deliveries_sending", "claim", "id", sqlite_where=_SENDING, postgresql_where=_SENDING),
+        Index("ix_deliveries_person", "person"),
+        NEVER_REUSED,
+    )
+
+    id: Mapped[Key]
+    letter: Mapped[str]
+    about: Mapped[int] = mapped_column(BigId)
+    person: Mapped[str]
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    not_before: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(default=0)
+    claim: Mapped[int | None] = mapped_column(BigId)
+    code: Mapped[int | None]
+    reply: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+def subscriber_id(person: str) -> int | None:
+    """The number in `subscriber:7`; None for a person who is none."""
+    kind, _, number = person.partition(":")
+    return int(number) if kind == "subscriber" else None
+
+
+def message_id(delivery_id: int, letter: str, created_at: datetime, domain: str) -> str:
+    """The Message-ID (RFC 5322 3.6.4) of a delivery: the same on every attempt, another for every recipient."""
+    return f"<{letter}.{delivery_id}.{int(created_at.timestamp())}@{domain}>"
+
+
+# ---- orders: address ---------------------------------------------------------------------------------------
+
+
+def owe(session: Session, letter: str, about: int, person: str, now: datetime) -> None:
+    """Owe one letter to one person; owing it again changes nothing."""
+    session.execute(_OWE, {"letter": letter, "about": about, "person": person, "now": now})
+    ring(session, "mail")
+
+
+_OWE = text(
+    "INSERT INTO deliveries (letter, about, person, state, not_before, tries, created_at)"
+    " VALUES (:letter, :about, :person, 'pending', :now, 0, :now) ON CONFLICT (letter, about, person) DO NOTHING"
+).bindparams(bindparam("now", type_=Moment()))
+
+
+def address(session: Session, digest: Digest, now: datetime) -> int:
+    """Address the digest's next page of people; the number addressed, 0 when everybody is.
+
+    The cursor is saved with the page, so a kill between two pages neither repeats nor leaves out anybody.
+    """
+    last = session.scalar(_LAST, {"freeze": digest.freeze, "after": digest.addressed_to, "page": PAGE})
+    if last is None:
+        return 0
+    done = session.execute(
+        _ADDRESS,
+        {
+            "digest": digest.id,
+            "freeze": digest.freeze,
+            "after": digest.addressed_to,
+            "last": last,
+            "now": now,
+        },
+    )
+    digest.addressed_to = last
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+_LAST = text(
+    "SELECT max(id) FROM (SELECT id FROM subscribers WHERE id > :after AND "
+    + subscribers.AUDIENCE
+    + " ORDER BY id LIMIT :page) AS page"
+)
+_ADDRESS = text(
+    "INSERT INTO deliveries (letter, about, person, state, not_before, tries, created_at)"
+    " SELECT 'digest', :digest, 'subscriber:' || id, 'pending', :now, 0, :now FROM subscribers"
+    " WHERE id > :after AND id <= :last AND " + subscribers.AUDIENCE + " ORDER BY id"
+).bindparams(bindparam("now", type_=Moment()))
+
+
+def cancel(session: Session, digest_id: int, now: datetime) -> int:
+    """Cancel what of a digest has not been claimed yet; the number cancelled."""
+    return _set(
+        session, "letter = 'digest' AND about = :digest AND state IN ('pending', 'deferred')",
+        {"digest": digest_id}, "cancelled", None, now,
+    )  # fmt: skip
+
+
+def resolve(session: Session, digest_id: int, as_sent: bool, now: datetime) -> int:
+    """End the doubt about a digest's unknown letters: they count as sent, or are sent again (and may arrive twice)."""
+    state, reason = ("sent", "resolved as sent") if as_sent else ("pending", "sent again after doubt")
+    ring(session, "mail")
+    where = "letter = 'digest' AND about = :digest AND state = 'unknown'"
+    return _set(session, where, {"digest": digest_id}, state, reason, now)
+
+
+def retry(session: Session, digest_id: int, now: datetime) -> int:
+    """Send a digest's failed and deferred letters again, now; the number of them."""
+    ring(session, "mail")
+    where = "letter = 'digest' AND about = :digest AND state IN ('failed', 'deferred')"
+    return _set(session, where, {"digest": digest_id}, "pending", "retried by hand", now)
+
+
+def _set(session: Session, where: str, given: dict[str, Any], state: str, reason: str | None, now: datetime) -> int:
+    order = text(
+        "UPDATE deliveries SET state = :state, reason = :reason, not_before = :now,"
+        f" settled_at = CASE WHEN :state = 'pending' THEN NULL ELSE :now END WHERE {where}"
+    ).bindparams(bindparam("now", type_=Moment()))
+    done = session.execute(order, {**given, "state": state, "reason": reason, "now": now})
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+# ---- questions ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The three numbers that must agree: the audience counted at the freeze, the rows, the sum of the states.
+
+    `unaddressed` is what of the audience still lies beyond the addressing's cursor; it is counted from `subscribers`.
+    """
+
+    audience: int
+    unaddressed: int
+    rows: int
+    states: dict[str, int]
+
+    @property
+    def holds(self) -> bool:
+        return self.audience == self.unaddressed + self.rows and self.rows == sum(self.states.values())
+
+
+def account(session: Session, digest: Digest) -> Account:
+    """The digest's account; needs a transaction that sees one instant."""
+    where = Delivery.letter == "digest", Delivery.about == digest.id
+    found = dict(
+        session.execute(select(Delivery.state, func.count()).where(*where).group_by(Delivery.state)).tuples().all()
+    )
+    rows = session.scalar(select(func.count()).select_from(Delivery).where(*where)) or 0
+    beyond = 0
+    if digest.state == "frozen":
+        beyond = session.scalar(
+            text("SELECT count(*) FROM subscribers WHERE id > :after AND " + subscribers.AUDIENCE),
+            {"after": digest.addressed_to, "freeze": digest.freeze},
+        ) or 0  # fmt: skip
+    return Account(digest.audience or 0, beyond, rows, {state: found.get(state, 0) for state in STATES})
+
+
+def listed(session: Session, digest_id: int, state: str | None, limit: int | None = None) -> list[Delivery]:
+    """A digest's deliveries, in the order in which people were addressed."""
+    asked = select(Delivery).where(Delivery.letter == "digest", Delivery.about == digest_id)
+    if state:
+        asked = asked.where(Delivery.state == state)
+    return list(session.scalars(asked.order_by(Delivery.id).limit(limit)))
+
+
+def of_person(session: Session, person: str) -> list[Delivery]:
+    """Every delivery to one person, oldest first."""
+    return list(session.scalars(select(Delivery).where(Delivery.person == person).order_by(Delivery.id)))

@@ -1,0 +1,182 @@
+"""One slot's digest and its states: a run is a row, so it can be opened twice, resumed, listed and asked.
+
+draft ⇄ held → frozen → sending ⇄ paused → finished | cancelled; or skipped (reason), expired.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Text, bindparam, select, text, update
+from sqlalchemy.orm import Mapped, Session, deferred, mapped_column
+
+from db import schedule
+from db.rules import Refused
+from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
+
+STATES = ("draft", "held", "frozen", "sending", "paused", "finished", "cancelled", "skipped", "expired")
+
+
+class Digest(Row):
+    """One slot's letter. Bodies and content are frozen: the same digest reads the same ever after."""
+
+    __tablename__ = "digests"
+    __table_args__ = (
+        CheckConstraint("state in ('" + "', '".join(STATES) + "')", name="state"),
+        NEVER_REUSED,
+    )
+
+    id: Mapped[Key]
+    slot: Mapped[str] = mapped_column(unique=True)
+    due_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(default="draft")
+    reason: Mapped[str | None]
+    opened_at: Mapped[datetime]
+    cutoff: Mapped[datetime | None]
+    content: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    subject: Mapped[str | None]
+    preheader: Mapped[str | None]
+    html: Mapped[str | None] = deferred(mapped_column(Text))
+    text: Mapped[str | None] = deferred(mapped_column(Text))
+    html_sha256: Mapped[str | None]
+    text_sha256: Mapped[str | None]
+    renderer: Mapped[str | None]
+    frozen_at: Mapped[datetime | None]
+    freeze: Mapped[int | None] = mapped_column(BigId, ForeignKey("freezes.number"))
+    audience: Mapped[int | None]
+    addressed_to: Mapped[int] = mapped_column(BigId, default=0)
+    finished_at: Mapped[datetime | None]
+
+
+class DigestComparison(Row):
+    """Which digest a comparison stands in; it stands in at most one."""
+
+    __tablename__ = "digest_comparisons"
+
+    comparison_id: Mapped[int] = mapped_column(BigId, ForeignKey("comparisons.id"), primary_key=True)
+    digest_id: Mapped[int] = mapped_column(BigId, ForeignKey("digests.id"))
+
+
+class TestLetter(Row):
+    """A digest sent to one address by somebody who wants to look at it first."""
+
+    __tablename__ = "test_letters"
+    __table_args__ = (NEVER_REUSED,)
+
+    id: Mapped[Key]
+    digest_id: Mapped[int] = mapped_column(BigId, ForeignKey("digests.id"))
+    address: Mapped[str]
+    subject: Mapped[str]
+    preheader: Mapped[str]
+    html: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    asked_at: Mapped[datetime]
+
+
+# ---- questions ---------------------------------------------------------------------------------------------
+
+
+def by_slot(session: Session, slot: str) -> Digest | None:
+    return session.scalars(select(Digest).where(Digest.slot == slot)).first()
+
+
+def get(session: Session, slot: str, *, lock: bool = False) -> Digest:
+    """The digest of that slot; Refused when there is none."""
+    schedule.read_slot(slot)
+    asked = select(Digest).where(Digest.slot == slot).execution_options(populate_existing=True)
+    found = session.scalars(asked.with_for_update() if lock else asked).first()
+    if found is None:
+        raise Refused(f"There is no digest {slot}; `verdicts digest list` names those there are.")
+    return found
+
+
+def listed(session: Session, states: tuple[str, ...] = STATES, limit: int = 100) -> list[Digest]:
+    """Digests in any of these states, newest slot first."""
+    asked = select(Digest).where(Digest.state.in_(states)).order_by(Digest.due_at.desc())
+    return list(session.scalars(asked.limit(limit)))
+
+
+def latest_sent(session: Session) -> Digest | None:
+    """The newest digest that has begun to go out."""
+    gone = ("frozen", "sending", "paused", "finished")
+    asked = select(Digest).where(Digest.state.in_(gone)).order_by(Digest.frozen_at.desc(), Digest.id.desc())
+    return session.scalars(asked.limit(1)).first()
+
+
+def taken(session: Session, comparison_ids: list[int]) -> set[int]:
+    """Those of the comparisons that stand in a digest already."""
+    asked = select(DigestComparison.comparison_id).where(DigestComparison.comparison_id.in_(comparison_ids))
+    return set(session.scalars(asked))
+
+
+# ---- orders ------------------------------------------------------------------------------------------------
+
+
+def open_slot(session: Session, slot: str, due_at: datetime, now: datetime) -> Digest:
+    """The slot's digest, opened as a draft if there is none: any number of clocks open it once."""
+    session.execute(
+        text(
+            "INSERT INTO digests (slot, due_at, state, opened_at, addressed_to)"
+            " VALUES (:slot, :due, 'draft', :now, 0) ON CONFLICT (slot) DO NOTHING"
+        ).bindparams(bindparam("due", type_=Moment()), bindparam("now", type_=Moment())),
+        {"slot": slot, "due": due_at, "now": now},
+    )
+    return get(session, slot, lock=True)
+
+
+MOVES: dict[str, tuple[tuple[str, ...], str]] = {
+    "hold": (("draft",), "held"),
+    "release": (("held",), "draft"),
+    "pause": (("sending",), "paused"),
+    "resume": (("paused",), "sending"),
+    "cancel": (("sending", "paused"), "cancelled"),
+    "skip": (("draft", "held"), "skipped"),
+}
+"""What an editor may do with a digest: in which states, and what becomes of it."""
+
+
+def move(session: Session, slot: str, order: str, now: datetime, reason: str | None = None) -> Digest:
+    """Carry out one of MOVES by one conditional UPDATE; Refused when the digest's state does not allow it."""
+    found = get(session, slot, lock=True)
+    before, after = MOVES[order]
+    if found.state == after:
+        return found
+    if found.state not in before:
+        raise Refused(f"Digest {slot} is {found.state}; {order} works while it is {' or '.join(before)}.")
+    found.state, found.reason = after, reason
+    if after in ("cancelled", "skipped"):
+        found.finished_at = now
+    ring(session, "mail" if order == "resume" else "jobs")
+    return found
+
+
+def end(digest: Digest, state: str, reason: str | None, now: datetime) -> None:
+    """Skip or expire a digest that will not go out; nothing it would have carried is used up."""
+    digest.state, digest.reason, digest.finished_at = state, reason, now
+
+
+def keep(session: Session, digest: Digest, comparison_ids: list[int], **frozen: Any) -> None:
+    """Freeze: store what is sent, and that its comparisons stand in this digest and in no other."""
+    for name, value in frozen.items():
+        setattr(digest, name, value)
+    digest.state, digest.reason = "frozen", None
+    session.add_all(DigestComparison(comparison_id=each, digest_id=digest.id) for each in comparison_ids)
+    session.flush()
+    ring(session, "jobs")
+
+
+def finish(session: Session, digest_id: int, now: datetime) -> bool:
+    """Finish a digest of which nothing is owed or in doubt any more; by one conditional UPDATE."""
+    owed = (
+        "SELECT 1 FROM deliveries WHERE letter = 'digest' AND about = :id"
+        " AND state IN ('pending', 'sending', 'deferred', 'unknown')"
+    )
+    done = session.execute(
+        update(Digest)
+        .where(
+            Digest.id == digest_id,
+            Digest.state == "sending",
+            text(f"NOT EXISTS ({owed})").bindparams(id=digest_id),
+        )
+        .values(state="finished", finished_at=now)
+    )
+    return bool(done.rowcount)  # type: ignore[attr-defined]

@@ -1,0 +1,142 @@
+"""Rules that are arithmetic on values: shares, waiting times, who may get which letter."""
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Literal
+
+Choice = Literal["ship", "skip"]
+
+
+class BadAddress(ValueError):
+    """An address that no letter can reach; the message says what to mend."""
+
+
+class Refused(ValueError):
+    """An order that cannot be carried out as things stand; the message says why and what to do."""
+
+
+def share(ship: int, skip: int) -> int | None:
+    """The share of `ship` in whole percent, halves rounded up; None without any."""
+    total = ship + skip
+    return (200 * ship + total) // (2 * total) if total else None
+
+
+# ---- text ----------------------------------------------------------------------------------------------
+
+_BIDI = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"))
+
+
+def control_in(text: str) -> str | None:
+    """The first control character in `text` (Unicode Cc but for line feed, and U+2028, U+2029), or None."""
+    for char in text:
+        if (unicodedata.category(char) == "Cc" and char != "\n") or char in "\u2028\u2029":
+            return char
+    return None
+
+
+def plain(text: str) -> str:
+    """`text` as it is shown: NFC, no overrides of direction (they can turn the line around them), single spaces."""
+    return re.sub(r"[ \n]+", " ", unicodedata.normalize("NFC", text).translate(_BIDI)).strip()
+
+
+# ---- sign-ups -------------------------------------------------------------------------------------------
+
+SIGN_UP_LIFE = timedelta(days=14)
+"""How long a confirm link works; an unconfirmed sign-up is not kept longer."""
+SIGN_UP_PAUSE = timedelta(minutes=10)
+"""One confirm letter per address in this time, however often the form is sent."""
+
+# ---- jobs -------------------------------------------------------------------------------------------------
+
+JOB_ATTEMPTS = 6
+JOB_LEASE = timedelta(seconds=180)
+"""Above the worker's hard limit of 150 s, so that a lapsed lease means a dead worker."""
+
+
+def job_wait(attempt: int, chance: float) -> timedelta:
+    """How long a failed job waits after its n-th attempt: 30 s × 4ⁿ⁻¹, at most 6 h, ± 20 % by `chance` in [0, 1)."""
+    return _spread(min(30.0 * 4 ** (attempt - 1), 6 * 3600.0), chance)
+
+
+def defer_wait(attempt: int, chance: float) -> timedelta:
+    """How long a deferred letter waits after its n-th try: 5 min × 2ⁿ⁻¹, at most 4 h, ± 20 %."""
+    return _spread(min(300.0 * 2 ** (attempt - 1), 4 * 3600.0), chance)
+
+
+def breaker_wait(failures: int, chance: float) -> timedelta:
+    """How long the relay is left alone after its n-th refusal in a row: 5 s × 2ⁿ⁻¹, at most 5 min, ± 20 %."""
+    return _spread(min(5.0 * 2 ** (failures - 1), 300.0), chance)
+
+
+def _spread(seconds: float, chance: float) -> timedelta:
+    return timedelta(seconds=seconds * (0.8 + 0.4 * chance))
+
+
+# ---- letters ----------------------------------------------------------------------------------------------
+
+Doubt = Literal["hold", "resend"]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What consent asks about one recipient, as read at one moment."""
+
+    address: str | None
+    state: str
+    paused_until: datetime | None = None
+    suppressed: bool = False
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRule:
+    """Who may get a letter, what doubt about its arrival does, and when trying ends."""
+
+    who: Literal["active", "pending", "not erased", "anybody"]
+    doubt: Doubt
+    given_up_after: timedelta
+
+
+LETTERS: Mapping[str, LetterRule] = MappingProxyType(
+    {
+        "digest": LetterRule("active", "hold", timedelta(hours=48)),
+        "confirm": LetterRule("pending", "resend", timedelta(hours=24)),
+        "welcome": LetterRule("active", "resend", timedelta(hours=24)),
+        "test": LetterRule("anybody", "resend", timedelta(hours=6)),
+    }
+)
+
+
+def why_not(letter: str, person: Person | None, now: datetime) -> str | None:
+    """The reason why this person may not get this letter now, or None when they may."""
+    who = LETTERS[letter].who
+    if person is None or person.address is None:
+        return "erased"
+    if who == "anybody":
+        return None
+    if who in ("active", "pending") and person.state != who:
+        return person.state if person.state != "active" else "already confirmed"
+    if person.suppressed:
+        return "suppressed"
+    if letter == "digest" and person.paused_until and person.paused_until > now:
+        return "paused"
+    return None
+
+
+# ---- sending ----------------------------------------------------------------------------------------------
+
+BATCH = 200
+"""Letters under one claim."""
+
+
+def window(pace: float, ceiling: int) -> int:
+    """Letters begun and not yet settled: some 10 ms of work at `pace` seconds a letter, from 1 to `ceiling`.
+
+    On a slow relay doubt about one letter costs little, on a fast one a commit per letter would cost half the rate.
+    """
+    return max(1, min(ceiling, math.ceil(0.010 / pace))) if pace > 0 else ceiling

@@ -1,0 +1,85 @@
+"""When a digest is due: a weekday and an hour in a named time zone, and the ISO week that names its slot."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from db.rules import Refused
+from db.session import Moment, Row
+from db.settings import settings
+
+
+class Schedule(Row):
+    """When a schedule was first seen at work; what was due before that is not owed."""
+
+    __tablename__ = "schedules"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Weekly:
+    """A weekly rule, such as TUE 09:00 in Europe/Berlin."""
+
+    weekday: int
+    at: time
+    zone: ZoneInfo
+
+    def due(self, slot: str) -> datetime:
+        """The moment (UTC) at which the slot is due: shifted forward in a DST gap, the first one of a fold."""
+        year, week = read_slot(slot)
+        day = date.fromisocalendar(year, week, self.weekday + 1)
+        wall = datetime.combine(day, self.at, self.zone)
+        # A wall time inside a gap, taken with the offset before it, lies as far behind the gap as it lay in it.
+        return wall.astimezone(UTC)
+
+    def slot_of(self, moment: datetime) -> str:
+        """The ISO week (ISO 8601) in which `moment` lies in the newsletter's zone."""
+        year, week, _ = moment.astimezone(self.zone).isocalendar()
+        return f"{year}-W{week:02d}"
+
+    def slots(self, after: datetime, until: datetime) -> list[str]:
+        """Slots due in (after, until], oldest first."""
+        found = []
+        moment = after - timedelta(days=7)
+        while moment <= until + timedelta(days=7):
+            slot = self.slot_of(moment)
+            if slot not in found and after < self.due(slot) <= until:
+                found.append(slot)
+            moment += timedelta(days=1)
+        return found
+
+
+def of_digests() -> Weekly:
+    """The digests' own rule, as the settings say."""
+    given = settings()
+    return Weekly(given.digest_schedule.weekday, given.digest_schedule.at, given.digest_timezone)
+
+
+def read_slot(slot: str) -> tuple[int, int]:
+    """(ISO year, ISO week) of a slot such as 2026-W47; Refused for anything else."""
+    found = re.fullmatch(r"(\d{4})-W(\d{2})", slot)
+    if found:
+        try:
+            date.fromisocalendar(int(found[1]), int(found[2]), 1)
+        except ValueError:
+            found = None
+    if not found:
+        raise Refused(f"{slot!r} is no slot; write an ISO week, such as 2026-W47.")
+    return int(found[1]), int(found[2])
+
+
+def started(session: Session, name: str, now: datetime) -> datetime:
+    """When the schedule of that name was first seen at work; the first call remembers `now`."""
+    session.execute(
+        text("INSERT INTO schedules (name, started_at) VALUES (:name, :now) ON CONFLICT (name) DO NOTHING").bindparams(
+            bindparam("now", type_=Moment())
+        ),
+        {"name": name, "now": now},
+    )
+    return session.get_one(Schedule, name).started_at

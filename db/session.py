@@ -1,0 +1,187 @@
+"""Where the database is opened, and the two kinds of transaction that exist."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from db.settings import settings
+
+BUSY_SECONDS = 15
+"""How long a SQLite writer waits for another one before it gives up."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime, kept in UTC; SQLite, which has no zones, keeps the same instant without one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment needs a zone, got {value!r}")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+Key = Annotated[int, mapped_column(BigId, primary_key=True)]
+"""A primary key that is never given twice (AUTOINCREMENT on SQLite, IDENTITY-like on PostgreSQL)."""
+
+NEVER_REUSED = {"sqlite_autoincrement": True}
+
+
+class Row(DeclarativeBase):
+    """Whatever is remembered is a row of one of these tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: Moment}
+
+
+def engine() -> Engine:
+    """The engine of the database that DATABASE_URL names."""
+    url = settings().database_url
+    if url not in _made:
+        _made[url] = _make(url)
+    return _made[url]
+
+
+_made: dict[str, Engine] = {}
+
+
+def _make(url: str) -> Engine:
+    address = make_url(url)
+    if address.drivername in ("postgresql", "postgres"):
+        address = address.set(drivername="postgresql+psycopg")
+    if address.get_backend_name() == "sqlite":
+        if address.database and address.database != ":memory:":
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        made = create_engine(address, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(made, "connect", _open_sqlite)
+        event.listen(made, "begin", _begin_sqlite)
+    else:
+        # A transaction that a stopped process left open must not block the others for ever.
+        options = "-c idle_in_transaction_session_timeout=60000"
+        made = create_engine(address, pool_pre_ping=True, connect_args={"options": options})
+    return made
+
+
+def _open_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN would be a deferred one
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    run = connection.exec_driver_sql
+    if options.get("purpose") == "reading":
+        run("PRAGMA query_only=ON")
+        run("BEGIN")
+        return
+    run("PRAGMA query_only=OFF")
+    run("PRAGMA synchronous=" + ("FULL" if options.get("durable", True) else "NORMAL"))
+    run("BEGIN IMMEDIATE")  # a read that turns into a write fails at once where BEGIN is deferred
+
+
+def _forget_parents_connections() -> None:
+    # A forked child shares its parent's sockets: leave those alone and open its own.
+    for made in _made.values():
+        made.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_parents_connections)
+
+
+@contextmanager
+def reading(*, snapshot: bool = False) -> Iterator[Session]:
+    """A transaction that the database itself keeps read-only; with `snapshot` every question sees one instant."""
+    bound = engine()
+    if bound.dialect.name == "sqlite":
+        bound = bound.execution_options(purpose="reading")
+    else:
+        level = "REPEATABLE READ" if snapshot else "READ COMMITTED"
+        bound = bound.execution_options(postgresql_readonly=True, isolation_level=level)
+    with Session(bound, expire_on_commit=False, autoflush=False) as session:
+        yield session
+
+
+@contextmanager
+def writing(*, durable: bool = True) -> Iterator[Session]:
+    """A transaction that commits at its end and then rings the bells it was given; rolled back on any error.
+
+    `durable=False` lets SQLite take back the last commits after a power cut (never after a kill): for votes only.
+    """
+    bound = engine() if durable else engine().execution_options(durable=False)
+    with Session(bound, expire_on_commit=False) as session:
+        with session.begin():
+            yield session
+        owed = session.info.get("bells")
+    if owed:
+        for listener in _listeners:
+            listener(frozenset(owed))
+
+
+@contextmanager
+def ledger() -> Iterator[Connection]:
+    """A kept connection for short orders that are a transaction each.
+
+    On PostgreSQL every statement commits by itself (BEGIN and COMMIT apart cost 500 µs more); on SQLite an order
+    opens `begin()`, which takes the writer's place at once and survives a power cut.
+    """
+    with engine().connect() as connection:
+        if connection.dialect.name != "sqlite":
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield connection
+
+
+Listener = Callable[[frozenset[str]], None]
+_listeners: list[Listener] = []
+
+
+def on_commit(listener: Listener) -> None:
+    """Call `listener` with the names of the queues that a committed transaction left work for."""
+    if listener not in _listeners:
+        _listeners.append(listener)
+
+
+def ring(session: Session, queue: str) -> None:
+    """When this transaction commits, wake whoever works on `queue`."""
+    session.info.setdefault("bells", set()).add(queue)
+
+
+def is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"

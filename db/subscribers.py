@@ -1,0 +1,290 @@
+"""Who reads the letter: addresses and their states, the proof of consent, and who must not be mailed."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, bindparam, func, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from db import jobs, rules
+from db.events import SubscriptionConfirmed, SubscriptionRequested
+from db.rules import BadAddress, Person
+from db.session import NEVER_REUSED, BigId, Key, Moment, Row, is_sqlite
+from db.settings import settings
+
+STATES = ("pending", "active", "unsubscribed", "erased")
+
+
+class Subscriber(Row):
+    """An address and its state. `joined` and `left` count the freezes (see `freeze`) that lay before each."""
+
+    __tablename__ = "subscribers"
+    __table_args__ = (
+        CheckConstraint("state in ('pending', 'active', 'unsubscribed', 'erased')", name="state"),
+        Index("ix_subscribers_state", "state"),
+        NEVER_REUSED,
+    )
+
+    id: Mapped[Key]
+    address: Mapped[str | None]
+    address_key: Mapped[str | None] = mapped_column(unique=True)
+    state: Mapped[str]
+    time_zone: Mapped[str | None]
+    paused_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    joined: Mapped[int | None]
+    left: Mapped[int | None]
+
+
+class Consent(Row):
+    """One entry in the append-only proof: asked, given, imported or withdrawn; when, from where, to which words."""
+
+    __tablename__ = "consents"
+    __table_args__ = (Index("ix_consents_subscriber_id", "subscriber_id", "id"), NEVER_REUSED)
+
+    id: Mapped[Key]
+    subscriber_id: Mapped[int] = mapped_column(BigId, ForeignKey("subscribers.id"))
+    what: Mapped[Literal["asked", "given", "imported", "withdrawn"]]
+    at: Mapped[datetime]
+    address: Mapped[str | None]
+    words: Mapped[str | None] = mapped_column(Text)
+    words_version: Mapped[str | None]
+    locale: Mapped[str | None]
+    source: Mapped[str]
+    ip: Mapped[str | None]
+    user_agent: Mapped[str | None] = mapped_column(Text)
+    sign_up: Mapped[int | None] = mapped_column(BigId, ForeignKey("consents.id"))
+
+
+class Suppression(Row):
+    """An address, by keyed hash, that must not be mailed."""
+
+    __tablename__ = "suppressions"
+
+    address_hash: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    at: Mapped[datetime]
+    note: Mapped[str | None] = mapped_column(Text)
+
+
+class Freeze(Row):
+    """A moment at which an audience was counted; freezes are numbered, and readers know between which they came."""
+
+    __tablename__ = "freezes"
+    __table_args__ = (NEVER_REUSED,)
+
+    number: Mapped[Key]
+    at: Mapped[datetime]
+    audience: Mapped[int]
+
+
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """A sign-up behind a confirm link, and what is true of it now."""
+
+    id: int
+    subscriber_id: int
+    address: str
+    asked_at: datetime
+    state: Literal["open", "confirmed", "expired", "over"]
+
+
+# ---- addresses ---------------------------------------------------------------------------------------------
+
+
+def normal(address: str) -> str:
+    """The address as it is written on an envelope (RFC 5321; domain in lower case, IDN as A-labels, RFC 5891).
+
+    Raises BadAddress, whose message says what to mend.
+    """
+    given = address.strip()
+    if not given:
+        raise BadAddress("Please type your email address, such as name@example.org.")
+    if len(given) > 320 or rules.control_in(given):
+        raise BadAddress("That is not an email address. Please type it again, such as name@example.org.")
+    try:
+        found = validate_email(given, check_deliverability=False, allow_smtputf8=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise BadAddress(f"We cannot mail to that address: {str(error).rstrip('.')}. Please check it.") from None
+    return f"{found.ascii_local_part}@{found.ascii_domain.lower()}"
+
+
+def key_of(address: str) -> str:
+    """What makes two addresses the same: letters' case does not count (RFC 5321 2.4 lets a host differ; none does)."""
+    return address.lower()
+
+
+def hashes_of(address: str) -> list[str]:
+    """The keyed hashes under which an address may stand in the suppression list, the newest key's first."""
+    named = b"address:" + key_of(address).encode()
+    return [hmac.new(key, named, hashlib.sha256).hexdigest() for key in settings().keys]
+
+
+# ---- orders ------------------------------------------------------------------------------------------------
+
+
+def request(
+    session: Session, address: str, *, words: str, words_version: str, locale: str, form_url: str,
+    ip: str | None, user_agent: str | None, now: datetime,
+) -> None:  # fmt: skip
+    """Ask for a subscription: keep the proof, and owe a confirm letter. Nothing is told about what was known before.
+
+    An active address is left as it is; one confirm letter goes out per address in ten minutes. Raises BadAddress.
+    """
+    address = normal(address)
+    subscriber = _enter(session, address, now)
+    if subscriber.state == "active" or _asked_since(session, subscriber.id, now - rules.SIGN_UP_PAUSE):
+        return
+    subscriber.state, subscriber.address = "pending", address
+    asked = Consent(
+        subscriber_id=subscriber.id, what="asked", at=now, address=address, words=words, words_version=words_version,
+        locale=locale, source=form_url, ip=ip, user_agent=(user_agent or "")[:500],
+    )  # fmt: skip
+    session.add(asked)
+    session.flush()
+    jobs.record(session, SubscriptionRequested(sign_up=asked.id, subscriber=subscriber.id), now)
+
+
+def _enter(session: Session, address: str, now: datetime) -> Subscriber:
+    session.execute(
+        text(
+            "INSERT INTO subscribers (address, address_key, state, created_at)"
+            " VALUES (:address, :key, 'pending', :now) ON CONFLICT (address_key) DO NOTHING"
+        ).bindparams(bindparam("now", type_=Moment())),
+        {"address": address, "key": key_of(address), "now": now},
+    )
+    found = select(Subscriber).where(Subscriber.address_key == key_of(address)).with_for_update()
+    return session.scalars(found).one()
+
+
+def _asked_since(session: Session, subscriber_id: int, moment: datetime) -> bool:
+    asked = select(Consent.id).where(Consent.subscriber_id == subscriber_id, Consent.what == "asked")
+    return session.scalar(asked.where(Consent.at > moment).limit(1)) is not None
+
+
+def confirm(session: Session, sign_up: int, ip: str | None, now: datetime) -> Subscriber:
+    """Make the subscriber of an open sign-up active; already active stays so. Refused when the link is over."""
+    asked = sign_up_of(session, sign_up, now)
+    if asked is None or asked.state in ("expired", "over"):
+        raise rules.Refused("This link no longer works. Subscribe again and we will send a new one.")
+    frozen = _freezes(session)
+    subscriber = session.get_one(Subscriber, asked.subscriber_id, with_for_update=True, populate_existing=True)
+    if subscriber.state != "pending":
+        return subscriber
+    subscriber.state, subscriber.confirmed_at = "active", now
+    # Left and come back between two freezes is never having been away: the audience of the last one still holds them.
+    if subscriber.joined is None or subscriber.left is None or subscriber.left < frozen:
+        subscriber.joined = frozen
+    subscriber.left = None
+    session.add(Consent(subscriber_id=subscriber.id, what="given", at=now, address=subscriber.address,
+                        source="confirm link", ip=ip, sign_up=sign_up))  # fmt: skip
+    jobs.record(session, SubscriptionConfirmed(sign_up=sign_up, subscriber=subscriber.id), now)
+    return subscriber
+
+
+def leave(session: Session, subscriber_id: int, channel: str, now: datetime) -> Subscriber | None:
+    """Unsubscribe at once; leaving twice is leaving once. None for a subscriber that is not known."""
+    frozen = _freezes(session)
+    subscriber = session.get(Subscriber, subscriber_id, with_for_update=True, populate_existing=True)
+    if subscriber is None or subscriber.state in ("unsubscribed", "erased"):
+        return subscriber
+    if subscriber.state == "active":
+        subscriber.left = frozen
+    subscriber.state = "unsubscribed"
+    session.add(Consent(subscriber_id=subscriber.id, what="withdrawn", at=now, address=subscriber.address,
+                        source=channel))  # fmt: skip
+    return subscriber
+
+
+def suppress(session: Session, address: str, reason: str, now: datetime, note: str | None = None) -> None:
+    """Put an address on the suppression list, by keyed hash; the first reason stays."""
+    named = hashes_of(normal(address))
+    if session.scalar(select(Suppression.reason).where(Suppression.address_hash.in_(named))) is None:
+        session.add(Suppression(address_hash=named[0], reason=reason, at=now, note=note))
+
+
+# ---- the audience ------------------------------------------------------------------------------------------
+
+
+def freeze(session: Session, now: datetime) -> Freeze:
+    """Count the audience: everybody who is active at this instant, named by the freeze's number ever after.
+
+    PostgreSQL holds back those who come and go until this commits; on SQLite there is one writer in any case.
+    """
+    if not is_sqlite(session):
+        session.execute(text("LOCK TABLE subscribers IN SHARE MODE"))
+    audience = session.scalar(select(func.count()).select_from(Subscriber).where(Subscriber.state == "active"))
+    taken = Freeze(at=now, audience=audience or 0)
+    session.add(taken)
+    session.flush()
+    return taken
+
+
+def _freezes(session: Session) -> int:
+    """The number of the last freeze, in a transaction that no freeze can overtake."""
+    if not is_sqlite(session):
+        session.execute(text("LOCK TABLE subscribers IN ROW EXCLUSIVE MODE"))
+    return session.scalar(select(func.max(Freeze.number))) or 0
+
+
+AUDIENCE = 'joined < :freeze AND ("left" IS NULL OR "left" >= :freeze)'
+"""SQL for: was active at the freeze of that number."""
+
+
+# ---- questions ---------------------------------------------------------------------------------------------
+
+
+def find(session: Session, subscriber_id: int) -> Subscriber | None:
+    return session.get(Subscriber, subscriber_id)
+
+
+def by_address(session: Session, address: str) -> Subscriber | None:
+    """The subscriber of an address, however it is written; BadAddress for what is none."""
+    return session.scalars(select(Subscriber).where(Subscriber.address_key == key_of(normal(address)))).first()
+
+
+def sign_up_of(session: Session, sign_up: int, now: datetime) -> SignUp | None:
+    """The sign-up behind a confirm link; None when there never was one."""
+    asked = session.get(Consent, sign_up)
+    if asked is None or asked.what != "asked" or asked.address is None:
+        return None
+    later = select(Consent.what).where(Consent.subscriber_id == asked.subscriber_id, Consent.id > asked.id)
+    since = list(session.scalars(later.order_by(Consent.id)))
+    state: Literal["open", "confirmed", "expired", "over"] = "open"
+    if "withdrawn" in since:
+        state = "over"
+    elif "given" in since:
+        state = "confirmed"
+    elif now >= asked.at + rules.SIGN_UP_LIFE:
+        state = "expired"
+    return SignUp(asked.id, asked.subscriber_id, asked.address, asked.at, state)
+
+
+def people(session: Session, ids: Iterable[int]) -> dict[int, Person]:
+    """What consent asks about each of these subscribers, as it stands in this transaction."""
+    rows = session.execute(
+        select(Subscriber.id, Subscriber.address, Subscriber.state, Subscriber.paused_until, Subscriber.confirmed_at)
+        .where(Subscriber.id.in_(list(ids)))
+    ).all()  # fmt: skip
+    listed = suppressed(session, [row.address for row in rows if row.address])
+    return {
+        row.id: Person(row.address, row.state, row.paused_until, row.address in listed, row.confirmed_at)
+        for row in rows
+    }
+
+
+def suppressed(session: Session, addresses: list[str]) -> set[str]:
+    """Those of the addresses that stand in the suppression list."""
+    named = {hashed: address for address in addresses for hashed in hashes_of(address)}
+    found = session.scalars(select(Suppression.address_hash).where(Suppression.address_hash.in_(named)))
+    return {named[hashed] for hashed in found}
+
+
+def history(session: Session, subscriber_id: int) -> list[Consent]:
+    return list(session.scalars(select(Consent).where(Consent.subscriber_id == subscriber_id).order_by(Consent.id)))
