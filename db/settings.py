@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from db.values import Domain, Duration, Line, Mailbox, Seconds, SiteUrl, Weekly, WeeklyTime, named, url
+from db.values import DayTime, Domain, Duration, Line, Mailbox, Seconds, SiteUrl, WeeklyTime, named, url
 
 VAR = Path("var")
 """Where a newsletter of one machine keeps its data: under the folder that it was started in."""
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     dkim_selector: Domain | None = _set(None, "The name under which the DKIM key stands in the DNS.", "a name")
     dkim_key_file: Path | None = _set(None, "The private DKIM key, RSA or ed25519, as a PEM file.", "a path")
     digest_schedule: WeeklyTime = _set(
-        Weekly(1, time(9)), "When the weekly digest is due.", "a weekday and a time, such as TUE 09:00"
+        DayTime(1, time(9)), "When the weekly digest is due.", "a weekday and a time, such as TUE 09:00"
     )
     digest_timezone: ZoneInfo = _set(
         ZoneInfo("UTC"), "The zone that `DIGEST_SCHEDULE` is meant in.", "a zone such as Europe/Madrid"

