@@ -1,0 +1,91 @@
+"""The web floor: one Flask application with the pages, the forms and the signs of health."""
+
+import hashlib
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from markupsafe import Markup
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import BaseConverter
+
+from db.rules import share
+from db.settings import settings
+from emails.letters import letter
+from web import errors, headers, health, outbox, pages, scores, subscriptions, votes
+
+LARGEST_BODY = 64 * 1024
+"""The largest form here is an email address."""
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class Slug(BaseConverter):
+    """A slug in a path; nothing else reaches the database."""
+
+    regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}"
+
+
+def create_app() -> Flask:
+    """The application for the settings of this process."""
+    app = Flask(__name__)
+    app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY, MAX_FORM_MEMORY_SIZE=LARGEST_BODY, MAX_FORM_PARTS=50)
+    app.url_map.converters["slug"] = Slug
+    app.url_map.strict_slashes = False
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    headers.install(app)
+    errors.install(app)
+    for part in (pages, votes, subscriptions, outbox, health):
+        app.register_blueprint(part.rooms)
+    app.jinja_env.globals.update(_words(app))
+    if settings().trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings().trusted_proxies, x_proto=0
+        )
+    return app
+
+
+def _words(app: Flask) -> dict[str, Any]:
+    """What every template may say."""
+    known = settings()
+    site = {
+        "name": known.site_name,
+        "base_url": known.base_url,
+        "postal_address": known.mail_postal_address,
+        "weekday": _WEEKDAYS[known.digest_schedule.weekday],
+    }
+    return {
+        "site": site,
+        "static": cache(lambda name: _static(app, name)),
+        "share": share,
+        "number": scores.number,
+        "panel_bar": scores.panel_bar,
+        "community_bar": scores.community_bar,
+        "day": _day,
+        "moment": _moment,
+        "outbox_is_open": outbox.is_open,
+        "consent_words": subscriptions.CONSENT_WORDS,
+        "shown": pages.shown,
+    }
+
+
+def _static(app: Flask, name: str) -> str:
+    """The address of a static file, with a print of its content, so that it can be kept for a year."""
+    content = (Path(app.static_folder or "") / name).read_bytes()
+    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def _day(when: datetime) -> Markup:
+    local = when.astimezone(settings().digest_timezone)
+    return Markup('<time datetime="{}">{}</time>').format(local.date().isoformat(), letter.day(local))
+
+
+def _moment(when: datetime) -> Markup:
+    local = when.astimezone(settings().digest_timezone)
+    words = f"{letter.day(local)}, {local:%H:%M} {local.tzname()}"
+    return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="minutes"), words)
+
+
+app = create_app()

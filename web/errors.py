@@ -1,0 +1,67 @@
+"""What readers see when something cannot be done: the right status, and what to do about it."""
+
+import logging
+
+from flask import Flask, Response, jsonify, make_response, render_template, request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+log = logging.getLogger(__name__)
+
+_SAID = {
+    400: ("That request was not whole", "Something in it could not be read. Go back, open the page again and press once more."),
+    403: ("Not from here", "This form was sent from another site, so nothing was done. Open the page here and press again."),
+    404: ("Nothing stands here", "The address may be mistyped, or the page has moved. The archive lists every comparison."),
+    405: ("Not this way", "This address answers to a form on one of our pages. Open the page and use its button."),
+    413: ("That was too much", "What was sent is larger than any form here. Go back, shorten it and send it again."),
+    415: ("Not in this form", "Send it as an ordinary form, as the buttons on the pages do."),
+    500: ("Our mistake", "Something broke on our side, and it has been written down. Please try again in a minute."),
+    503: ("Back in a moment", "Our database does not answer right now. Nothing was lost; please try again in a minute."),
+}  # fmt: skip
+
+
+def wants_json() -> bool:
+    """Whether the Accept header prefers JSON to a page."""
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+
+
+def page(status: int, title: str = "", advice: str = "", **more: str) -> Response:
+    """The page or the JSON for one kind of failure."""
+    usual = _SAID.get(status, _SAID[500 if status >= 500 else 400])
+    title, advice = title or usual[0], advice or usual[1]
+    if wants_json():
+        response = jsonify(error=title, advice=advice)
+    else:
+        response = make_response(render_template("error.html", status=status, title=title, advice=advice, **more))
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def install(app: Flask) -> None:
+    """Answer every failure of `app` with such a page."""
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        if error.code is None or error.code < 400:
+            return make_response(error.get_response())
+        own = type(error).description
+        advice = error.description if error.description and error.description != own else ""
+        response = page(error.code, advice=advice)
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return response
+
+    @app.errorhandler(DBAPIError)
+    @app.errorhandler(PoolTimeout)
+    def database(error: Exception) -> Response:
+        log.exception("the database did not answer", exc_info=error)
+        response = page(503)
+        response.headers["Retry-After"] = "60"
+        return response
+
+    @app.errorhandler(Exception)
+    def mistake(error: Exception) -> Response:
+        log.exception("a page failed", exc_info=error)
+        return page(500)

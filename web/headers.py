@@ -1,0 +1,45 @@
+"""What browsers and caches are told about every answer."""
+
+from flask import Flask, Response, request
+
+from db.settings import settings
+
+POLICY = (
+    "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "img-src 'self' data:"
+)
+
+
+def private(response: Response) -> Response:
+    """For pages behind mailed links: kept nowhere, told to nobody, not indexed."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def install(app: Flask) -> None:
+    """Set the headers that an answer of `app` does not bring itself."""
+    strict_transport = settings().base_url.startswith("https:")
+
+    @app.after_request
+    def secure(response: Response) -> Response:
+        headers = response.headers
+        headers.setdefault("Content-Security-Policy", POLICY)
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
+        if strict_transport:
+            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        if "Cache-Control" not in headers:
+            headers["Cache-Control"] = _caching(response)
+            response.vary.add("Cookie")
+        return response
+
+
+def _caching(response: Response) -> str:
+    # A page with nobody's vote on it is everybody's page; ten seconds carry a front page through a rush.
+    if request.method in ("GET", "HEAD") and response.status_code == 200 and not request.cookies:
+        return "public, max-age=0, s-maxage=10"
+    return "private, no-cache"

@@ -1,0 +1,47 @@
+"""Signs of life: whether this process answers, and whether what it leans on does."""
+
+import redis
+from flask import Blueprint, Response, jsonify, make_response
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import migrations
+from db.session import reading
+from db.settings import BadSettings, settings
+
+rooms = Blueprint("health", __name__)
+
+
+@rooms.get("/healthz")
+def alive() -> Response:
+    response = make_response("ok\n")
+    response.mimetype = "text/plain"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@rooms.get("/readyz")
+def ready() -> Response:
+    """503 without the database. Without Redis the site serves on, and what is owed is found later by the clock."""
+    database, bell = _database(), _redis()
+    response = jsonify(ready=database == "ok", database=database, redis=bell)
+    response.status_code = 200 if database == "ok" else 503
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _database() -> str:
+    try:
+        with reading() as session:
+            session.connection()
+        return "ok" if migrations.is_current() else "not migrated: run `verdicts db upgrade`"
+    except (SQLAlchemyError, OSError):
+        return "does not answer"
+
+
+def _redis() -> str:
+    try:
+        with redis.Redis.from_url(settings().redis_url, socket_connect_timeout=1, socket_timeout=1) as client:
+            client.ping()
+    except (redis.RedisError, BadSettings):
+        return "does not answer"
+    return "ok"
