@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Index, bindparam, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Index, TextClause, bindparam, delete, insert, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules, subscribers
-from db.deliveries import Delivery, subscriber_id
+from db.deliveries import SENDING, WAITING, Delivery, subscriber_id
 from db.digests import Digest, TestLetter
 from db.rules import Person
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, is_sqlite, ring
@@ -83,8 +83,7 @@ def claim(
     if digest_id is not None and session.scalar(select(Digest.state).where(Digest.id == digest_id)) != "sending":
         return None
     due = [Delivery.letter == "digest", Delivery.about == digest_id] if digest_id else [Delivery.letter != "digest"]
-    due += [Delivery.state.in_(("pending", "deferred")), Delivery.not_before <= now]
-    picked = select(Delivery.id).where(*due).order_by(Delivery.id).limit(limit)
+    picked = select(Delivery.id).where(*due, WAITING, Delivery.not_before <= now).order_by(Delivery.id).limit(limit)
     if not is_sqlite(session):
         picked = picked.with_for_update(skip_locked=True)
     ids = list(session.scalars(picked))
@@ -147,7 +146,7 @@ def release(session: Session, batch: Batch) -> int:
     if held is None:
         return 0
     back = session.execute(
-        update(Delivery).where(Delivery.claim == batch.claim, Delivery.state == "sending")
+        update(Delivery).where(Delivery.claim == batch.claim, SENDING)
         .values(state="pending", claim=None), execution_options={"synchronize_session": False},
     )  # fmt: skip
     session.execute(delete(Claim).where(Claim.id == batch.claim))
@@ -165,7 +164,7 @@ def recover(session: Session, resend_digests: bool, now: datetime) -> int:
     claims = session.execute(lapsed).all()
     for number, win in claims:
         # A separate statement: it must see what a sender settled while we waited for its claim's row.
-        left = select(Delivery.id, Delivery.letter).where(Delivery.claim == number, Delivery.state == "sending")
+        left = select(Delivery.id, Delivery.letter).where(Delivery.claim == number, SENDING)
         rows = session.execute(left.order_by(Delivery.id)).all()
         doubted = [row.id for row in rows[:win] if not _resent(row.letter, resend_digests)]
         again = [row.id for row in rows[:win] if _resent(row.letter, resend_digests)]
@@ -193,7 +192,7 @@ def _put(session: Session, ids: list[int], values: dict[str, Any]) -> None:
 
 def owed(session: Session, now: datetime) -> list[int | None]:
     """What there is to send now: None for the single letters, which go first, then digests by their numbers."""
-    waiting = [Delivery.state.in_(("pending", "deferred")), Delivery.not_before <= now]
+    waiting: list[ColumnElement[bool] | TextClause] = [WAITING, Delivery.not_before <= now]
     found: list[int | None] = []
     if session.scalar(select(Delivery.id).where(Delivery.letter != "digest", *waiting).limit(1)) is not None:
         found.append(None)
@@ -202,3 +201,8 @@ def owed(session: Session, now: datetime) -> list[int | None]:
         if session.scalar(select(Delivery.id).where(*here, *waiting).limit(1)) is not None:
             found.append(digest_id)
     return found
+
+
+def any_lapsed(session: Session, now: datetime) -> bool:
+    """Whether a sender's lease has lapsed."""
+    return session.scalar(select(Claim.id).where(Claim.lease < now).limit(1)) is not None

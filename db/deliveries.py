@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, bindparam, func, select, text
+from sqlalchemy import CheckConstraint, Index, Text, TextClause, UniqueConstraint, bindparam, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import subscribers
@@ -15,9 +15,10 @@ from db.digests import Digest
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 
 STATES = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknown", "cancelled")
-OWED = ("pending", "sending", "deferred", "unknown")
-_WAITING = text("state in ('pending', 'deferred')")
-_SENDING = text("state = 'sending'")
+WAITING = text("state in ('pending', 'deferred')")
+SENDING = text("state = 'sending'")
+_UNKNOWN = text("state = 'unknown'")
+"""Literal texts, not parameters: SQLite takes a partial index only for a condition that reads like the index's own."""
 PAGE = 10_000
 """People addressed in one transaction: some 0.1 s, so that no vote waits for long."""
 
@@ -29,8 +30,9 @@ class Delivery(Row):
     __table_args__ = (
         UniqueConstraint("letter", "about", "person"),
         CheckConstraint("state in ('" + "', '".join(STATES) + "')", name="state"),
-        Index("ix_deliveries_waiting", "letter", "about", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
-        Index("ix_deliveries_sending", "claim", "id", sqlite_where=_SENDING, postgresql_where=_SENDING),
+        Index("ix_deliveries_waiting", "letter", "about", "id", sqlite_where=WAITING, postgresql_where=WAITING),
+        Index("ix_deliveries_sending", "claim", "id", sqlite_where=SENDING, postgresql_where=SENDING),
+        Index("ix_deliveries_unknown", "about", "id", sqlite_where=_UNKNOWN, postgresql_where=_UNKNOWN),
         Index("ix_deliveries_person", "person"),
         NEVER_REUSED,
     )
@@ -189,3 +191,18 @@ def listed(session: Session, digest_id: int, state: str | None, limit: int | Non
 def of_person(session: Session, person: str) -> list[Delivery]:
     """Every delivery to one person, oldest first."""
     return list(session.scalars(select(Delivery).where(Delivery.person == person).order_by(Delivery.id)))
+
+
+def owing(session: Session, digest_id: int) -> bool:
+    """Whether anything of a digest is still owed or in doubt."""
+    return any(_any(session, digest_id, state) for state in (WAITING, SENDING, _UNKNOWN))
+
+
+def waiting(session: Session, digest_id: int) -> bool:
+    """Whether a letter of a digest waits to be claimed."""
+    return _any(session, digest_id, WAITING)
+
+
+def _any(session: Session, digest_id: int, state: TextClause) -> bool:
+    here = Delivery.letter == "digest", Delivery.about == digest_id, state
+    return session.scalar(select(Delivery.id).where(*here).limit(1)) is not None

@@ -145,7 +145,7 @@ def move(session: Session, slot: str, order: str, now: datetime, reason: str | N
     found.state, found.reason = after, reason
     if after in ("cancelled", "skipped"):
         found.finished_at = now
-    ring(session, "mail" if order == "resume" else "jobs")
+    ring(session, "mail" if order == "resume" else "digests")
     return found
 
 
@@ -161,22 +161,23 @@ def keep(session: Session, digest: Digest, comparison_ids: list[int], **frozen: 
     digest.state, digest.reason = "frozen", None
     session.add_all(DigestComparison(comparison_id=each, digest_id=digest.id) for each in comparison_ids)
     session.flush()
-    ring(session, "jobs")
+    ring(session, "digests")
+
+
+def begin(session: Session, digest: Digest) -> None:
+    """Everybody is addressed: from now on the senders may take its letters."""
+    digest.state = "sending"
+    ring(session, "mail")
 
 
 def finish(session: Session, digest_id: int, now: datetime) -> bool:
     """Finish a digest of which nothing is owed or in doubt any more; by one conditional UPDATE."""
-    owed = (
-        "SELECT 1 FROM deliveries WHERE letter = 'digest' AND about = :id"
-        " AND state IN ('pending', 'sending', 'deferred', 'unknown')"
-    )
+    of_it = "SELECT 1 FROM deliveries WHERE letter = 'digest' AND about = :id AND"
+    states = "state in ('pending', 'deferred')", "state = 'sending'", "state = 'unknown'"
+    nothing = text(" AND ".join(f"NOT EXISTS ({of_it} {state})" for state in states)).bindparams(id=digest_id)
     done = session.execute(
         update(Digest)
-        .where(
-            Digest.id == digest_id,
-            Digest.state == "sending",
-            text(f"NOT EXISTS ({owed})").bindparams(id=digest_id),
-        )
+        .where(Digest.id == digest_id, Digest.state == "sending", nothing)
         .values(state="finished", finished_at=now)
     )
     return bool(done.rowcount)  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.rules import Choice, share
 from db.session import BigId, Row, is_sqlite
-from db.votes import Kind, Vote, kind_of
+from db.votes import DIRTY, Kind, Vote, kind_of
 
 FOLD_SIZE = 500
 """Votes folded in one transaction: short enough that a voter never waits for it."""
@@ -63,7 +63,7 @@ def fold(session: Session, now: datetime, tool_ids: Iterable[int] | None = None)
     3. add it to the tallies and to today's row, in the order of the tools, so that no two folders wait in a circle;
     4. counted = due, dirty = false.
     """
-    asked = select(Vote.id, Vote.voter, Vote.tool_id, Vote.choice, Vote.flag, Vote.counted).where(Vote.dirty)
+    asked = select(Vote.id, Vote.voter, Vote.tool_id, Vote.choice, Vote.flag, Vote.counted).where(DIRTY)
     if tool_ids is not None:
         asked = asked.where(Vote.tool_id.in_(list(tool_ids)))
     asked = asked.order_by(Vote.id).limit(FOLD_SIZE)
@@ -163,7 +163,7 @@ def check(session: Session) -> Proof:
     The sums of `counted` equal the tallies; the days sum to the tallies; and with nothing dirty the sums of what is
     due do too.
     """
-    waiting = session.scalar(select(func.count()).select_from(Vote).where(Vote.dirty)) or 0
+    waiting = session.scalar(select(func.count()).select_from(Vote).where(DIRTY)) or 0
     tallies = _sums(session, Tally)
     faults = _differences("counted votes", _counted(session, Vote.counted), tallies)
     faults += _differences("days", _sums(session, Day), tallies)

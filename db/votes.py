@@ -15,6 +15,8 @@ from db.rules import Choice
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, is_sqlite, ring
 
 Kind = Literal["anonymous", "subscriber"]
+DIRTY = text("dirty")
+"""A literal text: SQLite takes a partial index only for a condition that reads like the index's own."""
 
 
 class Vote(Row):
@@ -23,7 +25,7 @@ class Vote(Row):
     __tablename__ = "votes"
     __table_args__ = (
         Index("uq_votes_voter_tool_id", "voter", "tool_id", unique=True),
-        Index("ix_votes_dirty", "id", sqlite_where=text("dirty"), postgresql_where=text("dirty")),
+        Index("ix_votes_dirty", "id", sqlite_where=DIRTY, postgresql_where=DIRTY),
         Index("ix_votes_tool_id", "tool_id"),
         CheckConstraint("choice in ('ship', 'skip') and counted in ('ship', 'skip')", name="words"),
         NEVER_REUSED,
@@ -100,4 +102,9 @@ def merge(session: Session, anonymous: str, subscriber_id: int) -> int:
 
 def dirty(session: Session) -> int:
     """How many votes wait to be folded."""
-    return session.scalar(select(func.count()).select_from(Vote).where(Vote.dirty)) or 0
+    return session.scalar(select(func.count()).select_from(Vote).where(DIRTY)) or 0
+
+
+def any_dirty(session: Session) -> bool:
+    """Whether a vote waits to be folded."""
+    return session.scalar(select(Vote.id).where(DIRTY).limit(1)) is not None

@@ -1,0 +1,1 @@
+"""The second floor: what happens because something happened."""

@@ -1,0 +1,56 @@
+"""The Celery application: a bell that wakes workers, and nothing that has to be kept.
+
+A message carries a task's name and no more; the task asks the tables what is owed. So every setting here may lose,
+double or delay messages; none may block a producer or let a task outlive its message's visibility.
+"""
+
+from typing import Any
+
+from celery import Celery
+
+from db.settings import settings
+from worker import schedule
+
+SOFT_LIMIT, HARD_LIMIT = 120, 150
+SENDER_LIMIT = 420
+"""A sender may wait 300 s for the reply after the final dot (RFC 5321 4.5.3.2.6) and must live to keep it."""
+VISIBILITY = 600
+assert VISIBILITY > SENDER_LIMIT + 60, "a task that outlives the visibility time-out is run twice at the same time"
+
+app = Celery("verdicts", include=["worker.votes", "worker.jobs", "worker.digests", "worker.sender"])
+
+
+def _configuration() -> dict[str, Any]:
+    """Asked for when a process first needs the broker, so that importing the application needs none."""
+    return {
+        "broker_url": settings().redis_url,
+        "broker_transport_options": {
+            "visibility_timeout": VISIBILITY,
+            "global_keyprefix": "verdicts:",
+            "socket_timeout": 5,
+            "socket_connect_timeout": 3,
+            "health_check_interval": 10,
+        },
+        "broker_connection_retry_on_startup": True,
+        "broker_channel_error_retry": True,
+        "task_ignore_result": True,  # there is no result backend: with one, a publish blocks 19 s without Redis
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_max": 0.2},
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": False,  # a task that kills its worker would come back without end
+        "task_soft_time_limit": SOFT_LIMIT,
+        "task_time_limit": HARD_LIMIT,
+        "worker_prefetch_multiplier": 1,
+        "worker_max_tasks_per_child": 500,
+        "worker_soft_shutdown_timeout": 20,
+        "worker_hijack_root_logger": False,
+        "worker_send_task_events": False,
+        "beat_schedule": schedule.beat(),
+        "beat_scheduler": "celery.beat.Scheduler",  # in memory: a file could only remember what the tables know
+        "beat_max_loop_interval": 30,
+        "timezone": "UTC",
+    }
+
+
+app.add_defaults(_configuration)

@@ -1,0 +1,271 @@
+"""The weekly run: open a slot's draft, freeze it when it is due, address it, finish it. Late rather than never."""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from db import catalog, deliveries, digests, rules, schedule, subscribers, tallies
+from db.catalog import Comparison, Tool
+from db.digests import Digest
+from db.rules import Refused
+from db.session import reading, writing
+from db.settings import settings
+from emails import letters
+from emails.letters import ComparisonPart, DigestContent, Letter, Mover, Quote, Score, ToolPart
+from worker.app import app
+from worker.letters import site
+
+LOOK_BACK = timedelta(days=14)
+"""A digest takes what was published in this time before it, and stands in no digest yet."""
+MOVERS, MOVER_VOTES = 3, 5
+"""The tools that moved most are named, of those with at least so many votes at both ends of the week."""
+
+
+@app.task(name="digests.tick")
+def tick() -> None:
+    """What the clock rings for; any number of clocks may, at any time."""
+    now = datetime.now(UTC)
+    open_due_slots(now)
+    freeze_due(now)
+    address_frozen()
+    finish_sent()
+
+
+# ---- opening and freezing --------------------------------------------------------------------------------------
+
+
+def open_due_slots(now: datetime) -> None:
+    """Open the draft of each slot that is near or was missed; what is too late is recorded as expired."""
+    rule, given = schedule.of_digests(), settings()
+    with reading() as session:
+        began = session.get(schedule.Schedule, "digest")
+        since = max(began.started_at, now - timedelta(days=60)) if began else now
+        due = [slot for slot in rule.slots(since, now + given.digest_lead) if digests.by_slot(session, slot) is None]
+    if began and not due:
+        return
+    with writing() as session:
+        schedule.started(session, "digest", now)
+        for slot in due:
+            digest = digests.open_slot(session, slot, rule.due(slot), now)
+            if digest.state == "draft":
+                _assemble(session, digest, now)
+
+
+def freeze_due(now: datetime) -> None:
+    """Freeze each draft whose hour has come; one that nobody released in time expires."""
+    with reading() as session:
+        due = [each.slot for each in digests.listed(session, ("draft", "held")) if each.due_at <= now]
+    for slot in reversed(due):
+        with writing() as session:
+            digest = digests.get(session, slot, lock=True)
+            if now > digest.due_at + settings().digest_lateness and digest.state in ("draft", "held"):
+                digests.end(digest, "expired", "not sent in time", now)
+            elif digest.state == "draft":
+                freeze(session, digest, now)
+
+
+def freeze(session: Session, digest: Digest, now: datetime) -> None:
+    """Store what is sent and to how many, in one transaction; or skip the slot, on record, and use nothing up.
+
+    1. count the audience; 2. leave no vote on these tools unfolded; 3. assemble; 4. render, once; 5. store.
+    """
+    compared = _new_comparisons(session, now)
+    if not compared:
+        digests.end(digest, "skipped", "no comparison is new", now)
+        return
+    taken = subscribers.freeze(session, now)
+    if not taken.audience:
+        digests.end(digest, "skipped", "nobody has subscribed", now)
+        return
+    tools = {tool.id for comparison in compared for tool in comparison.tools}
+    while tallies.fold(session, now, tools):
+        pass
+    content = _content(session, digest, compared, now)
+    letter = letters.digest(content, site(settings()))
+    digests.keep(
+        session, digest, [comparison.id for comparison in compared],
+        content=content.as_json(), cutoff=now, frozen_at=now, freeze=taken.number, audience=taken.audience,
+        addressed_to=0, finished_at=None, **_bodies(letter),
+    )  # fmt: skip
+
+
+def _bodies(letter: Letter) -> dict[str, str]:
+    return {
+        "subject": letter.subject,
+        "preheader": letter.preheader,
+        "html": letter.html,
+        "text": letter.text,
+        "html_sha256": sha256(letter.html.encode()).hexdigest(),
+        "text_sha256": sha256(letter.text.encode()).hexdigest(),
+        "renderer": letters.renderer(),
+    }
+
+
+# ---- assembling ------------------------------------------------------------------------------------------------
+
+
+def refresh_drafts(session: Session, now: datetime) -> None:
+    """Assemble every open draft again."""
+    for digest in digests.listed(session, ("draft", "held")):
+        _assemble(session, digest, now)
+
+
+def assemble(slot: str, now: datetime) -> Digest:
+    """Open the slot's draft, or assemble it again while it is one; Refused once it is frozen."""
+    rule = schedule.of_digests()
+    with writing() as session:
+        digest = digests.open_slot(session, slot, rule.due(slot), now)
+        if digest.state in ("skipped", "expired"):
+            digest.state, digest.reason, digest.finished_at = "draft", None, None
+        if digest.state not in ("draft", "held"):
+            raise Refused(f"Digest {slot} is {digest.state}: what it says is frozen.")
+        _assemble(session, digest, now)
+        return digest
+
+
+def _assemble(session: Session, digest: Digest, now: datetime) -> None:
+    compared = _new_comparisons(session, max(now, digest.due_at))
+    digest.content = _content(session, digest, compared, now).as_json() if compared else None
+
+
+def _new_comparisons(session: Session, until: datetime) -> list[Comparison]:
+    found = catalog.published(session, until - LOOK_BACK, until)
+    stand = digests.taken(session, [comparison.id for comparison in found])
+    return [comparison for comparison in reversed(found) if comparison.id not in stand]
+
+
+def _content(session: Session, digest: Digest, compared: list[Comparison], now: datetime) -> DigestContent:
+    rule = schedule.of_digests()
+    tools = {tool.id for comparison in compared for tool in comparison.tools}
+    figures = tallies.figures(session, tools)
+    return DigestContent(
+        slot=digest.slot,
+        due=digest.due_at.astimezone(rule.zone),
+        cutoff=now,
+        comparisons=tuple(_part(comparison, figures) for comparison in compared),
+        movers=_movers(session, now),
+    )
+
+
+def _part(comparison: Comparison, figures: dict[int, tallies.Figures]) -> ComparisonPart:
+    first, second = (_tool(tool, figures[tool.id]) for tool in comparison.tools)
+    reviews = sum(len(tool.reviews) for tool in comparison.tools)
+    return ComparisonPart(comparison.slug, comparison.question, (first, second), reviews)
+
+
+def _tool(tool: Tool, figures: tallies.Figures) -> ToolPart:
+    return ToolPart(
+        slug=tool.slug, name=tool.name, category=tool.category, tagline=tool.tagline, entry=tool.entry,
+        panel=Score(*tool.panel), community=Score(figures.ship, figures.skip),
+        quote_for=_first(tool, "ship"), quote_against=_first(tool, "skip"),
+    )  # fmt: skip
+
+
+def _first(tool: Tool, verdict: rules.Choice) -> Quote | None:
+    said = (review for review in tool.reviews if review.verdict == verdict)
+    return next((Quote(review.reviewer.name, review.verdict, review.quote) for review in said), None)
+
+
+def _movers(session: Session, now: datetime) -> tuple[Mover, ...]:
+    """The tools whose community ship changed most in seven days, in points."""
+    before = tallies.figures_at_start_of(session, (now - timedelta(days=7)).date())
+    after = tallies.figures(session, before)
+    moved = []
+    for tool_id, then in before.items():
+        seen = after[tool_id]
+        was, became = rules.share(then.ship, then.skip), rules.share(seen.ship, seen.skip)
+        enough = min(then.ship + then.skip, seen.ship + seen.skip) >= MOVER_VOTES
+        if enough and was is not None and became is not None and was != became:
+            moved.append((abs(became - was), tool_id, was, became))
+    top = sorted(moved, reverse=True)[:MOVERS]
+    tools = catalog.tools(session, [tool_id for _, tool_id, _, _ in top])
+    return tuple(Mover(tools[each].slug, tools[each].name, was, became) for _, each, was, became in top)
+
+
+# ---- addressing and finishing ----------------------------------------------------------------------------------
+
+
+def address_frozen() -> None:
+    """Address each frozen digest page by page; then it is sent. A kill between pages costs nothing."""
+    with reading() as session:
+        frozen = [each.slot for each in digests.listed(session, ("frozen",))]
+    for slot in frozen:
+        while _address_page(slot):
+            pass
+
+
+def _address_page(slot: str) -> bool:
+    now = datetime.now(UTC)
+    with writing() as session:
+        digest = digests.get(session, slot, lock=True)
+        if digest.state != "frozen":
+            return False
+        if deliveries.address(session, digest, now):
+            return True
+        # Claims were eight times slower on a table that the planner still believed to be empty.
+        session.execute(text("ANALYZE deliveries"))
+        digests.begin(session, digest)
+    return False
+
+
+def finish_sent() -> None:
+    """Finish what nothing is owed of; cancel what of a cancelled digest came back from its claims."""
+    now = datetime.now(UTC)
+    with reading() as session:
+        sending = [each.id for each in digests.listed(session, ("sending",)) if not deliveries.owing(session, each.id)]
+        ended = digests.listed(session, ("cancelled",))
+        stray = [each.id for each in ended if deliveries.waiting(session, each.id)]
+    for digest_id in sending:
+        with writing() as session:
+            digests.finish(session, digest_id, now)
+    for digest_id in stray:
+        with writing() as session:
+            deliveries.cancel(session, digest_id, now)
+
+
+# ---- by hand ---------------------------------------------------------------------------------------------------
+
+
+def send(slot: str, now: datetime) -> Digest:
+    """Freeze the slot's digest now, whatever its hour, and hand it to the workers; already gone is no error."""
+    rule = schedule.of_digests()
+    with writing() as session:
+        digest = digests.open_slot(session, slot, rule.due(slot), now)
+        if digest.state in ("skipped", "expired"):
+            digest.state, digest.reason, digest.finished_at = "draft", None, None
+        if digest.state == "held":
+            raise Refused(f"Digest {slot} is held; release it first: verdicts digest release {slot}")
+        if digest.state == "draft":
+            freeze(session, digest, now)
+        return digest
+
+
+def draft_letter(slot: str, now: datetime) -> Letter:
+    """The slot's letter: what was frozen, or what would be if it were frozen now. Refused when there is nothing."""
+    with reading() as session:
+        digest = digests.by_slot(session, slot)
+        if digest is not None and digest.html is not None and digest.text is not None:
+            return Letter("digest", digest.subject or "", digest.preheader or "", digest.html, digest.text, digest.slot)
+        digest = digest or Digest(slot=slot, due_at=schedule.of_digests().due(slot))
+        compared = _new_comparisons(session, max(now, digest.due_at))
+        if not compared:
+            raise Refused(f"Nothing is new for {slot}: import a comparison first.")
+        return letters.digest(_content(session, digest, compared, now), site(settings()))
+
+
+def send_test(slot: str, address: str, now: datetime) -> None:
+    """Owe the slot's letter, marked as a test, to one address."""
+    letter = letters.test(draft_letter(slot, now))
+    to = subscribers.normal(address)
+    rule = schedule.of_digests()
+    with writing() as session:
+        digest = digests.open_slot(session, slot, rule.due(slot), now)
+        asked = digests.TestLetter(
+            digest_id=digest.id, address=to, subject=letter.subject, preheader=letter.preheader,
+            html=letter.html, text=letter.text, asked_at=now,
+        )  # fmt: skip
+        session.add(asked)
+        session.flush()
+        deliveries.owe(session, "test", asked.id, f"address:{subscribers.hashes_of(to)[0][:32]}", now)

@@ -1,0 +1,105 @@
+"""Work through the jobs that are owed: claim, react, end; in that order, each in a transaction of its own."""
+
+import hashlib
+import os
+import re
+import socket
+import time
+import traceback
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy.orm import Session
+
+from db import jobs
+from db.events import Event, from_payload
+from db.jobs import Job
+from db.session import reading, writing
+from worker.app import app
+from worker.reactions import REACTIONS, Reaction
+
+SLICE = 10.0
+"""Seconds of work before the task ends and the bell rings again, far inside the limits."""
+
+log = structlog.get_logger("jobs")
+
+
+class ClaimLost(Exception):
+    """The job's lease lapsed while it ran, and somebody else has it: take the effect back."""
+
+
+@app.task(name="jobs.work")
+def work() -> None:
+    """Recover what dead workers left, then do what is due, until nothing is or the slice is over."""
+    end = time.monotonic() + SLICE
+    recover()
+    while time.monotonic() < end:
+        if not work_one():
+            return
+
+
+def recover() -> None:
+    """End the attempts of workers that are gone."""
+    now = datetime.now(UTC)
+    with reading() as session:
+        lapsed = jobs.any_lapsed(session, now)
+    if lapsed:
+        with writing() as session:
+            jobs.recover(session, now)
+
+
+def work_one() -> bool:
+    """Claim one job and react to its event; False when none is due."""
+    now = datetime.now(UTC)
+    with reading() as session:
+        if not jobs.any_due(session, list(Event.kinds), now):
+            return False
+    with writing() as session:
+        job = jobs.claim(session, list(Event.kinds), f"{socket.gethostname()}:{os.getpid()}", now)
+    if job is None:
+        return False
+    try:
+        with writing() as session:
+            _react(session, job)
+    except ClaimLost:
+        log.warning("claim lost", job=job.id, kind=job.kind, attempt=job.attempt)
+    except Exception as error:
+        _keep_failure(job, error)
+    return True
+
+
+def _react(session: Session, job: Job) -> None:
+    """The effect and its end are one transaction, fenced by (id, attempt, running): done once or not at all."""
+    now = datetime.now(UTC)
+    event = from_payload(job.kind, job.payload)
+    reactions = REACTIONS.get(type(event), ())
+    if job.reaction is None and len(reactions) > 1:
+        jobs.split(session, job, [reaction.__name__ for reaction in reactions], now)
+    else:
+        for reaction in _chosen(reactions, job.reaction):
+            reaction(session, event, now)
+    if not jobs.succeed(session, job, now):
+        raise ClaimLost
+
+
+def _chosen(reactions: tuple[Reaction, ...], name: str | None) -> tuple[Reaction, ...]:
+    if name is None:
+        return reactions
+    found = tuple(reaction for reaction in reactions if reaction.__name__ == name)
+    if not found:
+        raise LookupError(f"This release has no reaction {name!r}.")
+    return found
+
+
+def _keep_failure(job: Job, error: Exception) -> None:
+    kind = type(error).__name__
+    log.warning("attempt failed", job=job.id, kind=job.kind, attempt=job.attempt, error=kind, message=str(error))
+    lines = "".join(traceback.format_exception(error))
+    with writing() as session:
+        jobs.fail(session, job, kind, str(error), fingerprint(error), lines, datetime.now(UTC))
+
+
+def fingerprint(error: BaseException) -> str:
+    """Twelve hex digits that failures of one sort share: the class and the message without its numbers and quotes."""
+    sort = re.sub(r"0x[0-9a-f]+|\d+|'[^']*'|\"[^\"]*\"", "#", str(error))
+    return hashlib.sha256(f"{type(error).__name__}:{sort}".encode()).hexdigest()[:12]

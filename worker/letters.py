@@ -1,0 +1,78 @@
+"""From rows to letters: which plain values each letter is composed from, and for whom."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sqlalchemy.orm import Session, undefer
+
+from db import deliveries
+from db.claims import Taken
+from db.digests import Digest, TestLetter
+from db.settings import Settings, settings
+from emails import letters, links
+from emails.letters import Letter, Site, day
+from emails.links import Purpose
+from emails.message import Frame, Recipient
+from emails.origin import Origin
+
+_LINKS: dict[str, Purpose] = {
+    "UNSUBSCRIBE": "unsubscribe",
+    "PREFERENCES": "preferences",
+    "VOTE": "vote",
+}
+"""Marks whose value is a link signed for the subscriber."""
+
+
+def site(given: Settings) -> Site:
+    """Who writes, as the settings say."""
+    return Site(given.site_name, given.base_url, given.mail_postal_address)
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """Writes each recipient's message of one letter that is encoded once."""
+
+    frame: Frame
+    origin: Origin
+    keys: tuple[bytes, ...]
+
+    def write(self, taken: Taken, date: bytes) -> tuple[str, bytes]:
+        """The envelope sender and the message of one delivery."""
+        number = deliveries.subscriber_id(taken.person) or 0
+        sender = self.origin.verp(links.sign(self.keys, "bounce", number, taken.id))
+        marks = {name: self._value(name, taken, number) for name in self.frame.marks}
+        message_id = deliveries.message_id(taken.id, taken.letter, taken.created_at, self.origin.domain)
+        return sender, self.frame.message(Recipient(taken.address, message_id, sender, marks), date)
+
+    def _value(self, name: str, taken: Taken, number: int) -> str:
+        if name == "SINCE":
+            return day((taken.since or taken.created_at).date())
+        if name == "CONFIRM":
+            return links.sign(self.keys, "confirm", taken.about, taken.id)
+        return links.sign(self.keys, _LINKS[name], number, taken.id)
+
+
+def composer(session: Session, letter: str, about: int) -> Composer:
+    """The composer of one letter; a digest's is read from what its freeze stored, and never rendered again."""
+    given = settings()
+    return _composer(_letter(session, letter, about, site(given)), given)
+
+
+@lru_cache(maxsize=8)
+def _composer(letter: Letter, given: Settings) -> Composer:
+    origin = Origin.of(given)
+    return Composer(Frame(letter, origin), origin, given.keys)
+
+
+def _letter(session: Session, letter: str, about: int, site: Site) -> Letter:
+    if letter == "confirm":
+        return letters.confirm(site)
+    if letter == "welcome":
+        return letters.welcome(site)
+    if letter == "digest":
+        digest = session.get_one(Digest, about, options=[undefer(Digest.html), undefer(Digest.text)])
+        bodies = digest.subject, digest.preheader, digest.html, digest.text
+        subject, preheader, html, text = (body or "" for body in bodies)
+        return Letter("digest", subject, preheader, html, text, digest.slot)
+    test = session.get_one(TestLetter, about)
+    return Letter("test", test.subject, test.preheader, test.html, test.text)

@@ -1,0 +1,37 @@
+"""How fast letters go out: the rate allowed, and how many may be begun before the next settlement."""
+
+import time
+from collections.abc import Callable
+
+from db import rules
+
+
+class Pace:
+    """Spaces the beginnings of letters, and follows how long one takes.
+
+    `rate` is in letters a second (0: no limit), shared by the threads of this process; `ceiling` is SEND_WINDOW.
+    """
+
+    def __init__(self, rate: float, ceiling: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._gap = 1 / rate if rate > 0 else 0.0
+        self._ceiling = ceiling
+        self._clock = clock
+        self._next = clock()
+        self._each = 0.0
+
+    def wait(self) -> float:
+        """Seconds to wait before the next letter may begin; the moment is taken."""
+        if not self._gap:
+            return 0.0
+        now = self._clock()
+        self._next = max(self._next, now) + self._gap
+        return self._next - self._gap - now
+
+    def took(self, seconds: float) -> None:
+        """One letter took so long, from its first byte to its reply; the last dozen weigh most."""
+        self._each = seconds if not self._each else self._each + (seconds - self._each) / 12
+
+    @property
+    def window(self) -> int:
+        """Letters that may be begun before the next settlement."""
+        return rules.window(max(self._each, self._gap), self._ceiling)

@@ -1,0 +1,44 @@
+"""What the clock rings for, and how often: data to read, with the reason beside each line."""
+
+from dataclasses import dataclass
+from typing import Any
+
+QUEUES = ("votes", "jobs", "mail")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A task rung every so many seconds; the message is worthless after its period, so it expires then."""
+
+    task: str
+    queue: str
+    every: float
+    why: str
+
+
+ENTRIES = (
+    Entry("votes.fold", "votes", 1, "a vote that no bell announced is counted within a second"),
+    Entry("jobs.work", "jobs", 2, "jobs whose bell was lost, whose back-off ended, or whose worker died"),
+    Entry("mail.send", "mail", 2, "letters whose bell was lost, that were deferred, or whose sender died"),
+    Entry("digests.tick", "jobs", 15, "slots that open, are due, are late or are finished"),
+)
+"""Any number of clocks is harmless: a task that finds nothing owed ends at once."""
+
+BELLS = {"votes": "votes.fold", "jobs": "jobs.work", "mail": "mail.send", "digests": "digests.tick"}
+"""Which task each bell of a committed transaction rings for."""
+
+
+def entry_of(task: str) -> Entry:
+    return next(entry for entry in ENTRIES if entry.task == task)
+
+
+def beat() -> dict[str, Any]:
+    """The entries as Celery beat takes them."""
+    return {
+        entry.task: {
+            "task": entry.task,
+            "schedule": entry.every,
+            "options": {"queue": entry.queue, "expires": max(entry.every, 1)},
+        }
+        for entry in ENTRIES
+    }

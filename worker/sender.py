@@ -1,0 +1,261 @@
+"""A slice of sending: claim letters, hand them to the mail server, write down what became of each.
+
+A slice works for ten seconds, stops beginning letters, gives the rest back and rings again; so neither TERM nor a
+time limit ever meets it in the middle of a letter. One at a time in a thread: connect and render first, only then
+claim; at most `win` letters are begun and not settled (db/claims.py tells why that is all the safety there is).
+"""
+
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+
+from db import claims, digests, relays, rules, settlements
+from db.claims import Batch, Taken
+from db.session import ledger, reading, writing
+from db.settings import settings
+from db.settlements import Fenced, Settlement
+from emails.doors import Door, Outcome, door_name, open_door
+from emails.message import date_header
+from worker import bell, letters
+from worker.app import SENDER_LIMIT, app
+from worker.letters import Composer
+from worker.pace import Pace
+
+SLICE = 10.0
+"""Seconds in which letters are begun."""
+
+log = structlog.get_logger("mail")
+
+
+@app.task(name="mail.send", soft_time_limit=None, time_limit=SENDER_LIMIT)
+def send() -> None:
+    """One slice; when the work outlasts it, ring for the next."""
+    recover()
+    if run_slice(time.monotonic() + SLICE):
+        bell.publish("mail")
+
+
+def recover() -> None:
+    """End the claims of senders that are gone."""
+    now = datetime.now(UTC)
+    with reading() as session:
+        lapsed = claims.any_lapsed(session, now)
+    if lapsed:
+        with writing() as session:
+            ended = claims.recover(session, settings().on_unknown == "resend", now)
+        log.warning("claims recovered", claims=ended)
+
+
+def run_slice(end: float) -> bool:
+    """Send what is owed until `end` (monotonic seconds); whether anything is left."""
+    with reading() as session:
+        now = datetime.now(UTC)
+        owed = claims.owed(session, now)
+        shut = relays.closed_to(session, door_name(settings().mail_url), now)
+    if not owed or shut:
+        return False
+    run = Run(end, Pace(settings().send_rate, settings().send_window))
+    doors = _doors(settings().mail_url, settings().send_connections)
+    threads = [threading.Thread(target=run.work, args=(door, owed)) for door in doors[1:]]
+    for thread in threads:
+        thread.start()
+    run.work(doors[0], owed)
+    for thread in threads:
+        thread.join()
+    with writing() as session:
+        for digest_id in owed:
+            if digest_id is not None:
+                digests.finish(session, digest_id, datetime.now(UTC))
+    return not run.stopped and time.monotonic() >= end
+
+
+_kept: dict[tuple[int, str], list[Door]] = {}
+
+
+def _doors(mail_url: str, count: int) -> list[Door]:
+    """The connections that this process keeps between slices; a forked child opens its own."""
+    doors = _kept.setdefault((os.getpid(), mail_url), [])
+    while len(doors) < count:
+        doors.append(open_door(mail_url))
+    return doors[:count]
+
+
+class RelayShut(Exception):
+    """The mail server refuses everybody: stop, and burn nobody's tries."""
+
+
+@dataclass
+class Run:
+    """One slice in one process: what its threads share."""
+
+    end: float
+    pace: Pace
+    stopped: bool = False
+    lease: timedelta = field(default_factory=lambda: timedelta(seconds=settings().send_lease))
+
+    def work(self, door: Door, owed: Sequence[int | None]) -> None:
+        """What one thread does with one connection. Nothing is raised: what was claimed is recovered by its lease."""
+        try:
+            with ledger() as connection:
+                self._check(door.connect())
+                for digest_id in owed:
+                    while not self.over and self._one_batch(door, connection, digest_id):
+                        pass
+        except RelayShut:
+            self.stopped = True
+        except Exception:
+            self.stopped = True
+            door.close()
+            log.exception("slice failed")
+
+    @property
+    def over(self) -> bool:
+        return self.stopped or time.monotonic() >= self.end
+
+    def _one_batch(self, door: Door, connection: Connection, digest_id: int | None) -> bool:
+        composers = _Composers()
+        if digest_id is not None:
+            composers.of("digest", digest_id)  # rendered and encoded before anything is claimed
+        win = 0 if door.certain else settings().send_window
+        # The single letters' consent is read at the claim alone, so their batch is one window.
+        limit = rules.BATCH if digest_id is not None else settings().send_window
+        now = datetime.now(UTC)
+        worker = f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}"
+        with writing() as session:
+            batch = claims.claim(session, worker, digest_id, limit, win, self.lease, now)
+        if batch is None:
+            return False
+        try:
+            Sending(self, door, connection, batch, composers).go()
+        except Fenced:
+            log.warning("fenced", claim=batch.claim)
+            return True
+        with writing() as session:
+            claims.release(session, batch)
+        return True
+
+    def _check(self, refusal: Outcome | None) -> None:
+        if refusal is not None:
+            shut(refusal.reply)
+            raise RelayShut
+
+
+def shut(reply: str) -> None:
+    """Open the relay's breaker, with its own words."""
+    with writing() as session:
+        relay = relays.refused(session, door_name(settings().mail_url), reply, datetime.now(UTC))
+    log.error("relay refuses", relay=relay.name, reply=reply, until=relay.open_until.isoformat())
+
+
+class _Composers:
+    """The composers of one batch's letters."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, int], Composer] = {}
+
+    def of(self, letter: str, about: int) -> Composer:
+        if (letter, about) not in self._made:
+            with reading() as session:
+                self._made[letter, about] = letters.composer(session, letter, about)
+        return self._made[letter, about]
+
+
+@dataclass
+class Sending:
+    """One batch on its way: the letters begun since the last settlement are at most the claim's window."""
+
+    run: Run
+    door: Door
+    ledger: Connection
+    batch: Batch
+    composers: _Composers
+    begun: list[Settlement] = field(default_factory=list)
+    shut_by: str | None = None
+    confirmed: float = field(default_factory=time.monotonic)
+
+    def go(self) -> None:
+        """Send the batch in the order of its ids; raises Fenced, or RelayShut once all that was begun is settled."""
+        rest = list(self.batch.letters)
+        while rest and not self.run.over and self.shut_by is None:
+            size = min(self.run.pace.window, self.batch.win or self.run.pace.window)
+            group, rest = rest[:size], rest[size:]
+            gone = self._gone(group)
+            if gone is None:
+                break
+            for letter in group:
+                if letter.id in gone:
+                    self.begun.append(Settlement(letter.id, "skipped", gone[letter.id], tried=0))
+                elif self.run.over or not self._send(letter):
+                    break
+            self._settle()
+        if self.shut_by is not None:
+            with writing() as session:
+                claims.release(session, self.batch)
+            shut(self.shut_by)
+            raise RelayShut
+
+    def _gone(self, group: Sequence[Taken]) -> dict[int, str] | None:
+        if self.batch.digest_id is None:
+            return {}
+        return settlements.withdrawn(self.ledger, self.batch, group, datetime.now(UTC))
+
+    def _send(self, letter: Taken) -> bool:
+        """Begin one letter and keep its outcome; False when no further one may begin."""
+        if time.monotonic() - self.confirmed > self.run.lease.total_seconds() / 3:
+            self._settle()  # only makes doubt smaller: a clock is never what safety rests on
+        if wait := self.run.pace.wait():
+            time.sleep(wait)
+        try:
+            composer = self.composers.of(letter.letter, letter.about)
+            sender, message = composer.write(letter, date_header(datetime.now(UTC)))
+        except Exception as error:  # one letter that cannot be written must not keep all others waiting
+            log.exception("letter cannot be composed", delivery=letter.id)
+            reply = f"{type(error).__name__}: {error}"[:500]
+            self.begun.append(deferred(letter, "cannot be composed", datetime.now(UTC), None, reply))
+            return True
+        began = time.monotonic()
+        outcome = self.door.send(sender, letter.address, message, f"{letter.letter}-{letter.id}")
+        self.run.pace.took(time.monotonic() - began)
+        if outcome.kind == "relay":
+            self.shut_by = outcome.reply
+            return False
+        self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
+        return True
+
+    def _settle(self) -> None:
+        if self.begun:
+            settlements.settle(self.ledger, self.batch, self.begun, self.run.lease, datetime.now(UTC))
+            self.confirmed = time.monotonic()
+            self.begun = []
+
+
+def settlement(letter: Taken, outcome: Outcome, now: datetime) -> Settlement:
+    """What an outcome at the door means for the delivery."""
+    told = partial(Settlement, letter.id, code=outcome.code, reply=outcome.reply)
+    if outcome.kind == "sent":
+        return told("sent")
+    if outcome.kind == "refused":
+        return told("failed", f"refused at {outcome.stage}")
+    rule = rules.LETTERS[letter.letter]
+    again = rule.doubt == "resend" or (letter.letter == "digest" and settings().on_unknown == "resend")
+    if outcome.kind == "unknown" and not again:
+        return told("unknown", f"no reply after {outcome.stage}")
+    reason = "sent again after doubt" if outcome.kind == "unknown" else f"deferred at {outcome.stage}"
+    return deferred(letter, reason, now, code=outcome.code, reply=outcome.reply)
+
+
+def deferred(letter: Taken, reason: str, now: datetime, code: int | None, reply: str) -> Settlement:
+    """Try again later, or give up when later is too late."""
+    next_try = now + rules.defer_wait(letter.tries + 1, random.random())
+    if next_try > letter.created_at + rules.LETTERS[letter.letter].given_up_after:
+        return Settlement(letter.id, "failed", f"given up, {reason}", code, reply)
+    return Settlement(letter.id, "deferred", reason, code, reply, next_try)
