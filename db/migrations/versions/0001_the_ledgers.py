@@ -1,4 +1,4 @@
-"""The ledgers as they first stood"""
+"""The ledgers"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -53,6 +53,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'sending'"),
         postgresql_where=sa.text("state = 'sending'"),
+    )
+    op.create_index(
+        "ix_deliveries_unknown",
+        "deliveries",
+        ["about", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'unknown'"),
+        postgresql_where=sa.text("state = 'unknown'"),
     )
     op.create_index(
         "ix_deliveries_waiting",
