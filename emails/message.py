@@ -114,9 +114,7 @@ def _constant_fields(letter: Letter, origin: Origin) -> tuple[list[bytes], list[
 def _body(letter: Letter) -> tuple[bytes, list[quoted.Piece]]:
     # `=_` cannot occur in quoted-printable, so no body holds the boundary. The same letter has the same one.
     boundary = b"=_" + hashlib.sha256((letter.text + letter.html).encode()).hexdigest()[:32].encode()
-    part = (
-        b"--%b\r\nContent-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    )
+    part = b"--%b\r\nContent-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
     body = [
         part % (boundary, b"plain"),
         *quoted.pieces(letter.text),

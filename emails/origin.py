@@ -41,9 +41,7 @@ class Origin:
     def of(cls, settings: Settings) -> "Origin":
         """As the settings say; the site's name stands in where MAIL_FROM has no display name."""
         name, mailbox = parseaddr(settings.mail_from)
-        return cls(
-            _decoded(name) or settings.site_name, mailbox, settings.base_url, settings.mail_bounce_domain
-        )
+        return cls(_decoded(name) or settings.site_name, mailbox, settings.base_url, settings.mail_bounce_domain)
 
     @cached_property
     def local(self) -> str:

@@ -126,9 +126,7 @@ def test_the_return_path_can_have_a_domain_of_its_own() -> None:
 
 
 def test_the_same_letter_gives_the_same_bytes() -> None:
-    assert Frame(LETTER, ORIGIN).message(recipient(), DATE) == Frame(LETTER, ORIGIN).message(
-        recipient(), DATE
-    )
+    assert Frame(LETTER, ORIGIN).message(recipient(), DATE) == Frame(LETTER, ORIGIN).message(recipient(), DATE)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""The one way out: a door takes a message and says what became of it."""
+
+from pathlib import Path
+from ssl import SSLContext
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from emails.conversation import Server, TimeOuts
+from emails.maildir import MaildirDoor
+from emails.outcomes import Outcome
+from emails.smtp import SmtpDoor
+
+__all__ = ["Door", "Outcome", "Server", "TimeOuts", "door_name", "open_door"]
+
+
+class Door(Protocol):
+    """A mail server or a Maildir; for one thread."""
+
+    @property
+    def certain(self) -> bool:
+        """Whether sending a letter again does no harm, since it lands in the same place."""
+
+    def connect(self) -> Outcome | None:
+        """Opens the door before anything is claimed; None when it is open, else why it is not."""
+
+    def send(self, sender: str, to: str, message: bytes, name: str) -> Outcome:
+        """Hands over one message as Frame.message wrote it; never raises for what the other side does.
+
+        sender and to are the envelope's; name is the delivery's own, the same at every attempt.
+        """
+
+    def close(self) -> None:
+        """Says goodbye; the next send opens the door again."""
+
+
+def open_door(mail_url: str, time_outs: TimeOuts | None = None, context: SSLContext | None = None) -> Door:
+    """The door that MAIL_URL names; it connects at connect() or the first send."""
+    scheme, _, rest = mail_url.partition(":")
+    if scheme == "maildir":
+        return MaildirDoor(Path(rest.removeprefix("//")))
+    return SmtpDoor(_server(mail_url), time_outs or TimeOuts(), context)
+
+
+def door_name(mail_url: str) -> str:
+    """The door without its password, for people."""
+    scheme, _, rest = mail_url.partition(":")
+    if scheme == "maildir":
+        return f"maildir:{rest}"
+    server = _server(mail_url)
+    return f"{scheme}://{server.host}:{server.port}"
+
+
+_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+
+
+class BadMailUrl(ValueError):
+    """A MAIL_URL that names no door; the password in it is not repeated."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"MAIL_URL {reason}. Write maildir:FOLDER or smtp+starttls://USER:PASSWORD@HOST:PORT.")
+
+
+def _server(mail_url: str) -> Server:
+    try:
+        parts = urlsplit(mail_url)
+        port = parts.port
+    except ValueError:
+        raise BadMailUrl("has no usable host and port (write % as %25, / as %2F and @ as %40)") from None
+    if parts.scheme not in _PORTS:
+        raise BadMailUrl("begins with none of maildir:, smtp:, smtp+starttls:, smtps:")
+    if not parts.hostname:
+        raise BadMailUrl("names no host")
+    user = unquote(parts.username) if parts.username else None
+    return Server(
+        host=parts.hostname,
+        port=port or _PORTS[parts.scheme],
+        security={"smtp": "none", "smtp+starttls": "starttls", "smtps": "tls"}[parts.scheme],  # type: ignore[arg-type]
+        login=(user, unquote(parts.password or "")) if user else None,
+    )

@@ -1,0 +1,57 @@
+"""A folder instead of a mail server: each letter is one file, named by its delivery, so a repeat changes nothing."""
+
+import os
+import re
+from pathlib import Path
+
+from emails.outcomes import Outcome, readable
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
+
+
+class MaildirDoor:
+    """Puts letters into `folder`/new. After a crash at any point the file is whole or not there."""
+
+    certain = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def connect(self) -> Outcome | None:
+        try:
+            for part in ("tmp", "new", "cur"):
+                (self._folder / part).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return self._refusal(error)
+        return None
+
+    def send(self, sender: str, to: str, message: bytes, name: str) -> Outcome:  # noqa: ARG002 (as all doors)
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"a delivery cannot be a file named {name!r}")
+        try:
+            if not (self._folder / "new").is_dir() and (refusal := self.connect()):
+                return refusal
+            if not any((self._folder / "cur").glob(f"{name}:*")):
+                self._write(message, name)
+        except OSError as error:
+            return self._refusal(error)
+        return Outcome("sent", None, f"in {self._folder}/new/{name}", "file")
+
+    def close(self) -> None:
+        pass
+
+    def _write(self, message: bytes, name: str) -> None:
+        draft = self._folder / "tmp" / f"{name}.{os.getpid()}"
+        with open(draft, "wb") as file:
+            file.write(message)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, self._folder / "new" / name)
+        folder = os.open(self._folder / "new", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _refusal(self, error: OSError) -> Outcome:
+        return Outcome("relay", None, readable(f"cannot write to {self._folder}: {error.strerror}"), "file")

@@ -1,0 +1,208 @@
+"""The mail server's door: one kept connection, and for every letter a plain answer of what became of it.
+
+One letter, step by step:
+1. MAIL, RCPT and DATA go out together where the server offers PIPELINING (RFC 2920), else one by one.
+2. Their replies are read in order. Only a 354 after an accepted recipient lets the letter go out. A 354 without
+   one gets a lone dot, whose answer counts for nothing.
+3. Until the final dot has left whole, the letter has not been handed over: any failure is safe to repeat.
+4. From then on only the server's reply tells. Without one the outcome is unknown.
+"""
+
+import smtplib
+import ssl
+
+from emails import headers
+from emails.conversation import Conversation, OutOfStep, Reply, Server, TimeOuts
+from emails.outcomes import Kind, Outcome, Stage, judge, readable
+
+
+class SmtpDoor:
+    """Sends over one connection, opened when needed and kept for the next letter."""
+
+    certain = False
+
+    def __init__(self, server: Server, time_outs: TimeOuts, context: ssl.SSLContext | None = None) -> None:
+        self.server, self._time_outs, self._context = server, time_outs, context
+        self._conversation: Conversation | None = None
+        self._hung_up = False
+
+    def connect(self) -> Outcome | None:
+        """Opens a fresh connection; None when it stands, else the relay's refusal."""
+        self.close()
+        conversation = Conversation(self.server, self._time_outs, self._context)
+        try:
+            refusal = conversation.open()
+        except (OSError, UnicodeError) as error:  # smtplib's errors are OSErrors
+            conversation.close()
+            return self._unopened(conversation.stage, error)
+        if refusal:
+            conversation.goodbye()
+            return Outcome("relay", refusal.code, readable(f"{refusal.code} {refusal.text}"), "greeting")
+        self._conversation = conversation
+        return None
+
+    def send(self, sender: str, to: str, message: bytes, name: str) -> Outcome:  # noqa: ARG002 (as all doors)
+        """Hands over one message; what the server or the network does becomes the outcome."""
+        try:
+            envelope = _Envelope(headers.address(sender), headers.address(to), len(message))
+        except headers.Unwritable as error:
+            return Outcome("refused", None, readable(str(error)), "rcpt")
+        kept = self._conversation is not None
+        if not kept and (refusal := self.connect()):
+            return refusal
+        self._hung_up = False
+        outcome = self._attempt(envelope, message)
+        if kept and self._hung_up:
+            # The server had closed an idle connection; nothing of this letter was taken.
+            return self.connect() or self._attempt(envelope, message)
+        return outcome
+
+    def close(self) -> None:
+        """Says goodbye to the server, if there is a connection."""
+        if self._conversation:
+            self._conversation.goodbye()
+            self._conversation = None
+
+    def _attempt(self, envelope: "_Envelope", message: bytes) -> Outcome:
+        conversation = self._conversation
+        assert conversation is not None
+        if 0 < conversation.largest < len(message):
+            reply = f"the server takes {conversation.largest} bytes at most, and the letter has {len(message)}"
+            return Outcome("relay", None, reply, "mail")
+        try:
+            return _letter(conversation, envelope, message)
+        except _Ended as ended:
+            self._drop(conversation)
+            self._hung_up = ended.outcome.stage == "mail" and ended.outcome.code == 421
+            return ended.outcome
+        except OSError as error:
+            self._drop(conversation)
+            self._hung_up = conversation.stage == "mail" and not isinstance(error, TimeoutError | OutOfStep)
+            kind: Kind = "unknown" if conversation.stage == "dot" else "relay"
+            return Outcome(kind, None, _lost(error), conversation.stage)
+        except BaseException:
+            # A time limit's exception, say: the next letter must not read this one's replies.
+            self._drop(conversation)
+            raise
+
+    def _drop(self, conversation: Conversation) -> None:
+        conversation.close()
+        self._conversation = None
+
+    def _unopened(self, stage: Stage, error: Exception) -> Outcome:
+        where = f"{self.server.host}:{self.server.port}"
+        if isinstance(error, smtplib.SMTPResponseException):
+            text = _text(error.smtp_error)
+            return Outcome("relay", error.smtp_code, readable(f"{error.smtp_code} {text}"), stage)
+        return Outcome("relay", None, readable(f"{where}: {_lost(error)}"), stage)
+
+
+class _Envelope:
+    """The commands that open one letter's transaction."""
+
+    def __init__(self, sender: str, to: str, size: int) -> None:
+        self.sender, self.to, self.size = sender, to, size
+
+    def commands(self, *, with_size: bool) -> list[tuple[Stage, bytes]]:
+        size = f" SIZE={self.size}" if with_size else ""
+        return [
+            ("mail", f"MAIL FROM:<{self.sender}>{size}\r\n".encode("ascii")),
+            ("rcpt", f"RCPT TO:<{self.to}>\r\n".encode("ascii")),
+            ("data", b"DATA\r\n"),
+        ]
+
+
+class _Ended(Exception):
+    """The letter's fate is known, and the connection is of no further use."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reply)
+        self.outcome = outcome
+
+
+def _letter(conversation: Conversation, envelope: _Envelope, message: bytes) -> Outcome:
+    refusal, go_ahead = _transaction(conversation, envelope)
+    if refusal:
+        return _taken_back(conversation, refusal, go_ahead=go_ahead)
+    conversation.write(message + b".\r\n")
+    conversation.stage = "dot"
+    reply = conversation.reply()
+    outcome = judge("dot", *reply)
+    if reply.code == 421 or outcome.kind == "unknown":
+        raise _Ended(outcome)
+    return outcome
+
+
+def _transaction(conversation: Conversation, envelope: _Envelope) -> tuple[Outcome | None, bool]:
+    """The first refusal among MAIL, RCPT and DATA, and whether the server now waits for the letter."""
+    commands = envelope.commands(with_size="size" in conversation.esmtp_features)
+    conversation.stage = "mail"
+    together = conversation.pipelining
+    if together:
+        conversation.write(b"".join(command for _, command in commands))
+    refusal: Outcome | None = None
+    reply = Reply(0, "")
+    for stage, command in commands:
+        conversation.stage = stage
+        if not together:
+            conversation.write(command)
+        reply = _next(conversation, refusal)
+        refusal = refusal or _refusal(stage, reply)
+        if reply.code == 421:
+            raise _Ended(refusal or judge(stage, *reply))
+        if refusal and not together:
+            break
+    if refusal and reply.code != 354 and not 400 <= reply.code < 600:
+        raise _Ended(refusal)
+    return refusal, reply.code == 354
+
+
+def _next(conversation: Conversation, refusal: Outcome | None) -> Reply:
+    """The next reply; when it does not come, a refusal already in hand stands."""
+    try:
+        return conversation.reply()
+    except OSError:
+        if refusal:
+            raise _Ended(refusal) from None
+        raise
+
+
+def _refusal(stage: Stage, reply: Reply) -> Outcome | None:
+    accepted = reply.code == 354 if stage == "data" else 200 <= reply.code < 300
+    if accepted:
+        return None
+    outcome = judge(stage, *reply)
+    if not 400 <= reply.code < 600:
+        raise _Ended(outcome)
+    return outcome
+
+
+def _taken_back(conversation: Conversation, refusal: Outcome, *, go_ahead: bool) -> Outcome:
+    """Ends a refused letter's transaction, so that the next letter finds the server ready."""
+    try:
+        conversation.write(b".\r\n" if go_ahead else b"RSET\r\n")
+        reply = conversation.reply()
+    except OSError:
+        raise _Ended(refusal) from None
+    if reply.code == 421 or not (go_ahead or 200 <= reply.code < 300):
+        raise _Ended(refusal)
+    return refusal
+
+
+def _text(raw: bytes | str) -> str:
+    return raw.decode("ascii", "replace") if isinstance(raw, bytes) else raw
+
+
+def _lost(error: Exception) -> str:
+    """The failure in plain words."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the server's certificate does not hold: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"no secure connection: {error.reason}"
+    if isinstance(error, UnicodeError):
+        return "the name or the password holds characters other than ASCII"
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, smtplib.SMTPException):
+        return error.strerror.lower()
+    return str(error)

@@ -1,0 +1,121 @@
+"""A mail server that answers as it is told: well by default, and badly at whichever step a test names."""
+
+import socket
+import ssl
+import threading
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+HANG_UP = "hang up"
+SILENCE = "silence"
+
+WELL = {
+    "greeting": "220 mail.example ESMTP",
+    "EHLO": "250-mail.example\n250-PIPELINING\n250-SIZE 1000000\n250-AUTH PLAIN\n250 ENHANCEDSTATUSCODES",
+    "STARTTLS": "220 2.0.0 Go on",
+    "AUTH": "235 2.7.0 Welcome",
+    "MAIL": "250 2.1.0 Ok",
+    "RCPT": "250 2.1.5 Ok",
+    "DATA": "354 Go on",
+    "dot": "250 2.0.0 Ok: queued as 1A2B",
+    "RSET": "250 2.0.0 Ok",
+    "QUIT": "221 2.0.0 Bye",
+}
+
+
+@dataclass
+class ScriptedServer:
+    """Answers each step with `script[step]`, in turn if it is a list (the last one stays), else well.
+
+    A step is a verb, `greeting`, or `dot` (the end of a letter). HANG_UP closes the connection instead of an
+    answer, SILENCE keeps it open and says nothing more. `heard` holds every line and `letters` each letter's bytes.
+    """
+
+    script: dict[str, Any] = field(default_factory=dict)
+    context: ssl.SSLContext | None = None
+    encrypted: bool = False
+    heard: list[str] = field(default_factory=list)
+    letters: list[bytes] = field(default_factory=list)
+    connections: int = 0
+
+    def __enter__(self) -> "ScriptedServer":
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        for connection in self._open:
+            connection.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+
+    def _converse(self, connection: socket.socket) -> None:
+        self._open.append(connection)
+        try:
+            if self.encrypted:
+                connection = self._secured(connection)
+            self._speak(connection)
+        except (OSError, _HungUpError):
+            pass
+        finally:
+            connection.close()
+
+    def _speak(self, connection: socket.socket) -> None:
+        self._answer(connection, "greeting")
+        lines = connection.makefile("rb")
+        while line := lines.readline():
+            text = line.decode("ascii", "replace").rstrip("\r\n")
+            self.heard.append(text)
+            verb = text.split(" ")[0].upper()
+            said = self._answer(connection, verb)
+            if verb == "STARTTLS" and said.startswith("220"):
+                connection = self._secured(connection)
+                lines = connection.makefile("rb")
+            if verb == "DATA" and said.startswith("354"):
+                self.letters.append(self._letter(lines))
+                self._answer(connection, "dot")
+            if verb == "QUIT":
+                return
+
+    def _letter(self, lines: BinaryIO) -> bytes:
+        letter = b""
+        while line := lines.readline():
+            if line == b".\r\n":
+                return letter
+            letter += line
+        raise _HungUpError
+
+    def _answer(self, connection: socket.socket, step: str) -> str:
+        said = self.script.get(step, WELL.get(step, "500 5.5.2 What?"))
+        if not isinstance(said, str):
+            said, self.script[step] = said[0], said[1:] if len(said) > 1 else said[0]
+        if said == HANG_UP:
+            # A plain close could turn into a reset that overtakes earlier answers.
+            connection.shutdown(socket.SHUT_WR)
+            raise _HungUpError
+        if said == SILENCE:
+            while connection.recv(65536):
+                pass
+            raise _HungUpError
+        connection.sendall(said.replace("\n", "\r\n").encode("latin-1") + b"\r\n")
+        return str(said)
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        assert self.context is not None
+        secured = self.context.wrap_socket(connection, server_side=True)
+        self._open.append(secured)
+        return secured
+
+
+class _HungUpError(Exception):
+    """The script or the client ended the conversation."""
