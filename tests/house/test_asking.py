@@ -1,0 +1,73 @@
+"""A GET only asks: whatever is opened, scanned or previewed, no table changes."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from db import digests, subscribers, votes
+from db.session import reading, writing
+from db.settings import settings
+from db.tables import TABLES
+from emails import links
+from web.app import create_app
+
+
+def contents() -> dict[str, list[tuple]]:
+    """Every row of every table."""
+    with reading() as s:
+        return {name: [tuple(row) for row in s.execute(select(table))] for name, table in TABLES.tables.items()}
+
+
+def addresses(app, catalogue) -> list[str]:
+    """Every GET route, with whatever its parts can be; links of every purpose, as they stand in letters."""
+    keys = settings().keys
+    tokens = {
+        purpose: links.sign(keys, purpose, 1) for purpose in ("confirm", "unsubscribe", "preferences", "vote")
+    } | {"nonsense": "x" * 40}
+    parts = {
+        "slug": [catalogue.comparison, "quillmate", "nothing"],
+        "slot": ["2026-W47", "2026-W99"],
+        "token": list(tokens.values()),
+        "name": ["1.letter"],
+        "filename": ["verdicts.css"],
+    }
+    found = []
+    for rule in app.url_map.iter_rules():
+        if "GET" not in (rule.methods or set()):
+            continue
+        made = [str(rule)]
+        for argument in rule.arguments:
+            made = [
+                one.replace(piece, value)
+                for one in made
+                for piece in [next(p for p in _pieces(one) if p.strip("<>").split(":")[-1] == argument)]
+                for value in parts[argument]
+            ]
+        found += made
+    return found
+
+
+def _pieces(rule: str) -> list[str]:
+    return ["<" + piece.split(">")[0] + ">" for piece in rule.split("<")[1:]]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_no_get_or_head_changes_a_row(catalogue, method):
+    now = datetime.now(UTC)
+    with writing() as s:
+        subscribers.request(
+            s, "alice@reader.example", words="Yes", words_version="1", locale="en", form_url="/", ip=None,
+            user_agent=None, now=now,
+        )  # fmt: skip
+        votes.cast(s, votes.new_voter(), catalogue.quillmate, "ship", now)
+        digests.open_slot(s, "2026-W47", now + timedelta(hours=1), now)
+    app = create_app()
+    before = contents()
+    client = app.test_client()
+    opened = addresses(app, catalogue)
+    assert len(opened) > 12
+    for address in opened:
+        answer = client.open(address + "?tool=quillmate&choice=ship", method=method)
+        assert answer.status_code < 500, address
+    assert contents() == before

@@ -1,0 +1,56 @@
+"""The Procfile's four lines can be run: by `verdicts up`, and each alone."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from celery.bin.celery import celery
+from granian.cli import cli as granian
+from honcho.environ import parse_procfile
+
+from worker import schedule
+
+ROOT = Path(__file__).parents[2]
+LINES = dict(parse_procfile((ROOT / "Procfile").read_text()).processes)
+
+
+def options(name: str, program: str) -> list[str]:
+    """What follows the program's name in that line."""
+    words = shlex.split(LINES[name].replace("$PORT", "8000"))
+    return words[words.index(program) + 1 :]
+
+
+def test_the_lines_are_the_four_that_a_newsletter_needs():
+    assert list(LINES) == ["web", "worker", "sender", "clock"]
+
+
+def test_the_copy_in_the_package_is_the_same():
+    assert (ROOT / "web/cli/Procfile").read_text() == (ROOT / "Procfile").read_text()
+
+
+def test_granian_knows_the_web_line_s_options():
+    context = granian.make_context("granian", options("web", "granian"))
+    assert context.params["app"] == "web.app:app"
+    assert context.params["host"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("name", ["worker", "sender", "clock"])
+def test_celery_knows_the_other_lines_options(name):
+    words = options(name, "celery")
+    _, app, command, *rest = words
+    assert app == "worker.app"
+    assert celery.commands[command].make_context(command, rest, parent=None, resilient_parsing=True)
+
+
+def test_every_queue_has_one_line_that_works_it():
+    worked = []
+    for name in ("worker", "sender"):
+        words = options(name, "celery")
+        worked += words[words.index("--queues") + 1].split(",")
+    assert sorted(worked) == sorted(schedule.QUEUES)
+
+
+def test_workers_are_quiet_and_shut_down_softly():
+    for name in ("worker", "sender"):
+        assert "REMAP_SIGTERM=SIGQUIT" in LINES[name]
+        assert {"--without-gossip", "--without-mingle"} <= set(options(name, "celery"))
