@@ -140,6 +140,14 @@ def comparisons_of(session: Session, tool_id: int, now: datetime) -> list[Compar
     return list(session.scalars(asked.order_by(Comparison.publish_at.desc(), Comparison.id.desc())))
 
 
+def reviewer_names(session: Session) -> set[str]:
+    return set(session.scalars(select(Reviewer.name)))
+
+
+def tool_slugs(session: Session) -> set[str]:
+    return set(session.scalars(select(Tool.slug)))
+
+
 def is_empty(session: Session) -> bool:
     return session.scalar(select(func.count()).select_from(Tool)) == 0
 

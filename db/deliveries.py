@@ -3,6 +3,7 @@
 pending → sending (claim) → sent | deferred (not_before) | failed | skipped (reason) | unknown | cancelled.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -180,12 +181,21 @@ def account(session: Session, digest: Digest) -> Account:
     return Account(digest.audience or 0, beyond, rows, {state: found.get(state, 0) for state in STATES})
 
 
-def listed(session: Session, digest_id: int, state: str | None, limit: int | None = None) -> list[Delivery]:
-    """A digest's deliveries, in the order in which people were addressed."""
-    asked = select(Delivery).where(Delivery.letter == "digest", Delivery.about == digest_id)
-    if state:
-        asked = asked.where(Delivery.state == state)
-    return list(session.scalars(asked.order_by(Delivery.id).limit(limit)))
+def listed(session: Session, digest_id: int, state: str | None) -> Iterator[tuple[Delivery, str | None]]:
+    """A digest's deliveries with their addresses, in the order in which people were addressed; read page by page."""
+    last = 0
+    while True:
+        asked = select(Delivery).where(Delivery.letter == "digest", Delivery.about == digest_id, Delivery.id > last)
+        if state:
+            asked = asked.where(Delivery.state == state)
+        page = list(session.scalars(asked.order_by(Delivery.id).limit(1000)))
+        if not page:
+            return
+        people = subscribers.people(session, filter(None, (subscriber_id(each.person) for each in page)))
+        for each in page:
+            person = people.get(subscriber_id(each.person) or 0)
+            yield each, person.address if person else None
+        last = page[-1].id
 
 
 def of_person(session: Session, person: str) -> list[Delivery]:

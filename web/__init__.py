@@ -1,0 +1,1 @@
+"""The top floor: the doors people use."""

@@ -1,0 +1,92 @@
+"""The `verdicts` command: everything an editor or operator does, in words."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from db.rules import BadAddress, Refused
+from db.settings import BadSettings
+
+COMMANDS = {
+    "up": ("web.cli.up", "up"),
+    "db": ("web.cli.database", "database"),
+    "import": ("web.cli.content", "load"),
+    "digest": ("web.cli.digest", "digest"),
+    "deliveries": ("web.cli.deliveries", "deliveries"),
+    "jobs": ("web.cli.jobs", "jobs"),
+    "votes": ("web.cli.votes", "votes"),
+    "subscribers": ("web.cli.subscribers", "subscribers"),
+}
+"""Each command and where it lives; only the one that is called is imported."""
+
+
+class Verdicts(click.Group):
+    """Finds a command when it is called, and tells its user in one sentence what to mend when it cannot be done."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except (BadAddress, Refused, BadSettings) as error:
+            fail(str(error))
+        except (OperationalError, ProgrammingError) as error:
+            fail(_about_database(error))
+
+
+def fail(message: str) -> None:
+    """End with exit code 1 and the message on standard error."""
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(1)
+
+
+def _about_database(error: OperationalError | ProgrammingError) -> str:
+    first = str(error.orig).strip().splitlines()[0]
+    if "no such table" in first or "does not exist" in first:
+        return f"The database is not set up ({first}). Run: verdicts db upgrade"
+    return f"The database does not answer: {first}"
+
+
+@click.command(cls=Verdicts)
+@click.version_option(package_name="verdicts")
+def main() -> None:
+    """A weekly newsletter that compares AI tools, and the vote under each comparison."""
+
+
+def as_json(value: Any) -> None:
+    """Print a value as JSON; moments in ISO 8601."""
+    import json
+
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """Print rows under their column heads, or the sentence that says there are none."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        click.echo(empty)
+        return
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, highlight=False, markup=False).print(drawn)
+
+
+json_option = click.option("--json", "json", is_flag=True, help="Print JSON.")

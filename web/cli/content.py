@@ -1,0 +1,29 @@
+"""`verdicts import`: load content files, all or nothing."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from db.session import writing
+from web import content
+from web.cli import fail
+from web.content import BadContent
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def load(files: tuple[Path, ...]) -> None:
+    """Load tools, reviews and comparisons from YAML files.
+
+    All or nothing: when anything in any file is wrong, nothing is changed. Repeatable: what exists is updated.
+    """
+    try:
+        read = content.read_files(files)
+        with writing() as session:
+            done = content.load(session, read, datetime.now(UTC))
+    except BadContent as bad:
+        fail("nothing was imported.\n" + "\n".join(bad.problems))
+    for sort, counts in done.items():
+        told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
+        click.echo(f"{sort}: {told or 'none'}")

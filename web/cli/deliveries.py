@@ -1,0 +1,127 @@
+"""`verdicts deliveries`: who got what, why, and what to do about it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from db import deliveries as ledger
+from db import digests, subscribers
+from db.deliveries import Delivery
+from db.rules import Refused
+from db.session import reading, writing
+from web.cli import as_json, json_option, table
+
+
+@click.group()
+def deliveries() -> None:
+    """Deliveries: every letter to every person."""
+
+
+@deliveries.command(name="list")
+@click.argument("slot")
+@click.option("--state", type=click.Choice(ledger.STATES), help="Only those in this state.")
+@json_option
+def list_(slot: str, state: str | None, json: bool) -> None:
+    """A digest's deliveries, with addresses and the mail server's words."""
+    with reading() as session:
+        found = digests.get(session, slot)
+        rows = [_row(each, address) for each, address in ledger.listed(session, found.id, state)]
+    if json:
+        as_json(rows)
+        return
+    columns = ("id", "address", "state", "tries", "reason", "reply")
+    table(
+        columns, [[row[column] for column in columns] for row in rows], f"No delivery of {slot} is {state or 'there'}."
+    )
+
+
+def _row(each: Delivery, address: str | None) -> dict[str, Any]:
+    names = (
+        "id",
+        "letter",
+        "person",
+        "state",
+        "reason",
+        "tries",
+        "code",
+        "reply",
+        "not_before",
+        "created_at",
+        "settled_at",
+    )
+    return {"address": address} | {name: getattr(each, name) for name in names}
+
+
+@deliveries.command()
+@click.argument("address")
+@click.argument("slot", required=False)
+@json_option
+def explain(address: str, slot: str | None, json: bool) -> None:
+    """What happened to an address's mail: every letter, or one slot's digest."""
+    with reading() as session:
+        subscriber = subscribers.by_address(session, address)
+        if subscriber is None:
+            raise Refused(f"{address} has never been a subscriber here.")
+        found = ledger.of_person(session, f"subscriber:{subscriber.id}")
+        slots = {each.id: each.slot for each in digests.listed(session, limit=10_000)}
+        listed = subscribers.suppressed(session, [subscriber.address or ""])
+    rows = [_row(each, subscriber.address) | {"slot": slots.get(each.about) if each.letter == "digest" else None}
+            for each in found]  # fmt: skip
+    if slot is not None:
+        rows = [row for row in rows if row["slot"] == slot]
+    if json:
+        as_json({"address": subscriber.address, "state": subscriber.state, "suppressed": bool(listed),
+                 "deliveries": rows})  # fmt: skip
+        return
+    click.echo(f"{subscriber.address} is {subscriber.state}" + (", and suppressed" if listed else ""))
+    if not rows:
+        click.echo(f"No letter{f' of {slot}' if slot else ''} was owed to this address.")
+    for row in rows:
+        click.echo(_told(row))
+
+
+def _told(row: dict[str, Any]) -> str:
+    letter = f"digest {row['slot']}" if row["slot"] else row["letter"]
+    told = f"{row['settled_at'] or row['created_at']:%Y-%m-%d %H:%M:%S} UTC  {letter}: {row['state']}"
+    if row["reason"]:
+        told += f", {row['reason']}"
+    if row["state"] == "deferred":
+        told += f", next try {row['not_before']:%Y-%m-%d %H:%M} UTC"
+    return told + (f"\n    the mail server said: {row['reply']}" if row["reply"] else "")
+
+
+@deliveries.command()
+@click.argument("slot")
+@click.option("--sent", "choice", flag_value="sent", help="They arrived: count them as sent.")
+@click.option("--resend", "choice", flag_value="resend", help="Send them again; whoever got one may get a second.")
+def resolve(slot: str, choice: str | None) -> None:
+    """End the doubt about a digest's unknown letters, one way or the other."""
+    if choice is None:
+        raise click.UsageError("Say what became of them: --sent or --resend.")
+    now = datetime.now(UTC)
+    with writing() as session:
+        found = digests.get(session, slot, lock=True)
+        number = ledger.resolve(session, found.id, choice == "sent", now)
+        _go_on(found, number)
+        digests.finish(session, found.id, now)
+    click.echo(f"{number} unknown {'letter is' if number == 1 else 'letters are'} "
+               + ("counted as sent." if choice == "sent" else "sent again."))  # fmt: skip
+
+
+@deliveries.command()
+@click.argument("slot")
+def retry(slot: str) -> None:
+    """Send a digest's failed and deferred letters again, now."""
+    now = datetime.now(UTC)
+    with writing() as session:
+        found = digests.get(session, slot, lock=True)
+        number = ledger.retry(session, found.id, now)
+        _go_on(found, number)
+    click.echo(f"{number} {'letter is' if number == 1 else 'letters are'} owed again.")
+
+
+def _go_on(found: digests.Digest, number: int) -> None:
+    """A finished digest that owes letters again is not finished."""
+    if number and found.state == "finished":
+        found.state, found.finished_at = "sending", None
