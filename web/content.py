@@ -51,6 +51,8 @@ def _link(value: str) -> str:
 
 def _moment(value: object) -> object:
     """A time without a zone is meant in the newsletter's own; a date alone is its first moment."""
+    if value is None:
+        return None
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -63,13 +65,13 @@ def _moment(value: object) -> object:
     return (value if value.tzinfo else value.replace(tzinfo=settings().digest_timezone)).astimezone(UTC)
 
 
-def _text(longest: int) -> Any:
-    return Annotated[str, AfterValidator(_clean), Field(max_length=longest)]
-
-
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 Url = Annotated[str, Field(max_length=2000), AfterValidator(_clean), AfterValidator(_link)]
-Name, Line, Words, Prose = _text(120), _text(240), _text(1000), _text(6000)
+Entry = Annotated[str, Field(max_length=40), AfterValidator(_clean)]
+Name = Annotated[str, Field(max_length=120), AfterValidator(_clean)]
+Line = Annotated[str, Field(max_length=240), AfterValidator(_clean)]
+Words = Annotated[str, Field(max_length=1000), AfterValidator(_clean)]
+Prose = Annotated[str, Field(max_length=6000), AfterValidator(_clean)]
 
 
 class Part(BaseModel):
@@ -92,7 +94,7 @@ class ToolPart(Part):
     name: Name
     category: Name
     tagline: Line
-    entry: _text(40)  # type: ignore[valid-type]
+    entry: Entry
     url: Url
     summary: Prose
     reviews: list[ReviewPart] = []
@@ -102,9 +104,7 @@ class ComparisonPart(Part):
     slug: Slug | None = None
     tools: Annotated[list[Slug], Field(min_length=2, max_length=2)]
     question: Words
-    publish_at: Annotated[
-        datetime | None, BeforeValidator(lambda value: value if value is None else _moment(value))
-    ] = None
+    publish_at: Annotated[datetime | None, BeforeValidator(_moment)] = None
 
     @property
     def name(self) -> str:

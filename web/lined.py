@@ -73,7 +73,7 @@ def _value(loader: yaml.SafeLoader, node: Node, place: Place, lines: dict[Place,
         raise Unreadable("is nested too deeply", line)
     lines[place] = line
     if isinstance(node, ScalarNode):
-        return loader.construct_object(node)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node)
     _only_once(loader, node)
     if isinstance(node, SequenceNode):
         return [_value(loader, each, (*place, at), lines) for at, each in enumerate(node.value)]

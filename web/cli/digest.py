@@ -92,7 +92,7 @@ def show(slot: str, json: bool) -> None:
 @slot_argument
 @json_option
 def check(slot: str, json: bool) -> None:
-    """Prove the account: the audience counted at the freeze, the rows, and the sum of the states. Exit code 1 if not."""
+    """Prove the account: the audience at the freeze, the rows, the sum of the states. Exit code 1 if not."""
     found, account = _account(slot)
     if json:
         as_json({"slot": slot, "state": found.state, "holds": account.holds, "audience": account.audience,
