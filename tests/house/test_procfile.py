@@ -37,7 +37,7 @@ def test_granian_knows_the_web_line_s_options():
 @pytest.mark.parametrize("name", ["worker", "sender", "clock"])
 def test_celery_knows_the_other_lines_options(name):
     words = options(name, "celery")
-    _, app, command, *rest = words
+    _, _, app, command, *rest = words
     assert app == "worker.app"
     assert celery.commands[command].make_context(command, rest, parent=None, resilient_parsing=True)
 
@@ -53,4 +53,4 @@ def test_every_queue_has_one_line_that_works_it():
 def test_workers_are_quiet_and_shut_down_softly():
     for name in ("worker", "sender"):
         assert "REMAP_SIGTERM=SIGQUIT" in LINES[name]
-        assert {"--without-gossip", "--without-mingle"} <= set(options(name, "celery"))
+        assert {"--without-gossip", "--without-mingle", "--without-heartbeat"} <= set(options(name, "celery"))

@@ -136,7 +136,8 @@ class Supervisor:
     def _relay(self, name: str, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout
         for text in iter(process.stdout.readline, b""):
-            self._print(name, text.decode(errors="replace"))
+            if text.strip():
+                self._print(name, text.decode(errors="replace"))
 
     def _print(self, name: str, text: str) -> None:
         self._printer.write(Message("line", text, datetime.datetime.now().astimezone(), name, None))

@@ -1,0 +1,160 @@
+"""`verdicts up`: the whole newsletter on one machine, started and ended together."""
+
+import errno
+import fcntl
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import click
+import redis
+from honcho.environ import parse_procfile
+
+from db import catalog, migrations
+from db.session import writing
+from db.settings import VAR, BadSettings, Settings, settings
+from web import content
+from web.cli.supervise import Supervisor
+from worker.redis import EmbeddedRedis, shut_down_left_over
+
+HOST = "127.0.0.1"
+HERE = Path(__file__).parent
+
+
+@click.command()
+@click.option("--demo", is_flag=True, help="Load the demo catalogue if there is no tool yet.")
+def up(demo: bool) -> None:
+    """Start web, workers, clock and an embedded Redis, and keep them running until Ctrl-C.
+
+    Migrates the database first. With REDIS_URL set, that Redis is used and none is started.
+    """
+    chosen = settings()
+    with _alone(chosen):
+        _port_is_free(chosen.port)
+        chosen.keys  # noqa: B018  made or refused here, not by the first process that needs it
+        migrations.upgrade()
+        if demo:
+            _load_demo()
+        with _redis(chosen) as server:
+            sys.exit(_run(chosen, server))
+
+
+def _load_demo() -> None:
+    """Fill an empty catalogue, so that a newcomer has something to vote on."""
+    demo = content.read_files([HERE / "demo.yaml"])
+    with writing() as session:
+        if catalog.is_empty(session):
+            content.load(session, demo, datetime.now(UTC))
+            click.echo("Loaded the demo catalogue.")
+
+
+def _run(chosen: Settings, server: EmbeddedRedis | None) -> int:
+    programs = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PORT": str(chosen.port),
+        "REDIS_URL": chosen.redis_url,
+        "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+    def keep_redis() -> None:
+        if server and not server.alive():
+            supervisor.say("redis ended; starting it again.")
+            server.start()
+
+    commands = dict(parse_procfile((HERE / "Procfile").read_text()).processes)
+    supervisor = Supervisor(commands, environment, keep_redis)
+    threading.Thread(target=_welcome, args=(chosen, supervisor), daemon=True).start()
+    return supervisor.run()
+
+
+def _welcome(chosen: Settings, supervisor: Supervisor) -> None:
+    """Say what to open as soon as it can be opened."""
+    while not supervisor.stopping.is_set():
+        try:
+            socket.create_connection((HOST, chosen.port), timeout=1).close()
+        except OSError:
+            time.sleep(0.2)
+            continue
+        break
+    else:
+        return
+    supervisor.say(f"Verdicts is running. Open {chosen.base_url}")
+    if chosen.outbox and chosen.is_local:
+        supervisor.say(f"Letters stay on this machine. Read them at {chosen.base_url}/outbox")
+    supervisor.say("Send this week's digest with: verdicts digest send    Stop with: Ctrl-C")
+
+
+@contextmanager
+def _alone(chosen: Settings) -> Iterator[None]:
+    """Hold this folder's lock; the kernel lets go of it however this process ends."""
+    VAR.mkdir(parents=True, exist_ok=True)
+    with open(VAR / "up.lock", "a+") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not shared with children
+        except OSError:
+            raise click.ClickException(f"Verdicts already runs in this folder{_holder(lock)}.") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()} {chosen.base_url}\n")
+        lock.flush()
+        yield
+
+
+def _holder(lock: IO[str]) -> str:
+    lock.seek(0)
+    pid, _, url = lock.read().strip().partition(" ")
+    return f" (process {pid}): open {url}, or stop it with Ctrl-C where it was started" if url else ""
+
+
+def _port_is_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise click.ClickException(
+                    f"Another program listens on port {port}. Stop it, or choose another port: PORT={port + 1} make up"
+                ) from None
+            raise click.ClickException(
+                f"Port {port} cannot be listened on ({error.strerror}). Choose one above 1023 with PORT=…"
+            ) from None
+
+
+@contextmanager
+def _redis(chosen: Settings) -> Iterator[EmbeddedRedis | None]:
+    """The Redis that REDIS_URL names, or one of our own whose address stands in var/redis.url while it runs."""
+    if chosen.redis_given:
+        _ping(chosen.redis_given)
+        yield None
+        return
+    address = VAR / "redis.url"
+    if address.exists():
+        shut_down_left_over(address.read_text().strip())
+    server = EmbeddedRedis(VAR / "redis")
+    server.start()
+    try:
+        with open(os.open(address, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(server.url + "\n")
+        yield server
+    finally:
+        server.stop()
+        address.unlink(missing_ok=True)
+
+
+def _ping(url: str) -> None:
+    with redis.Redis.from_url(url, socket_connect_timeout=3, socket_timeout=3) as client:
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            raise BadSettings(
+                f"The Redis that REDIS_URL names does not answer ({error}). Start it, or unset REDIS_URL."
+            ) from None
