@@ -12,6 +12,9 @@ from typing import Literal, NamedTuple
 from emails.outcomes import Stage
 
 _REPLY = re.compile(rb"([1-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
+# What a server that is content says in one piece; anything else is read line by line.
+_GO_AHEAD = re.compile(rb"(?:2[0-9][0-9] [^\r\n]*\r\n){2}354 [^\r\n]*\r\n")
+_ACCEPTED = re.compile(rb"(2[0-9][0-9]) ([ -~]{0,450})\r\n")
 _LONGEST_LINE = 4096
 _MOST_LINES = 200
 
@@ -60,6 +63,9 @@ class Conversation(smtplib.SMTP):
         self._context = context
         self._host = server.host  # the name that STARTTLS checks the certificate against
         self._unread = b""
+        self._allowed = 0.0
+        self.pipelining = self.asks_size = False
+        self.largest = 0
 
     def open(self) -> Reply | None:
         """Connects, greets, encrypts and logs in; a reply that stands in the way is returned."""
@@ -77,33 +83,43 @@ class Conversation(smtplib.SMTP):
         if self._server.login:
             self.stage = "login"
             self.login(*self._server.login)
+        self.pipelining = "pipelining" in self.esmtp_features
+        self.asks_size = "size" in self.esmtp_features
+        size = self.esmtp_features.get("size", "").strip()
+        # The largest message that the server takes (RFC 1870); 0 when it does not say.
+        self.largest = int(size) if size.isascii() and size.isdigit() else 0
         return None
 
-    @property
-    def pipelining(self) -> bool:
-        return "pipelining" in self.esmtp_features
-
-    @property
-    def largest(self) -> int:
-        """The size of message that the server takes at most (RFC 1870); 0 when it does not say."""
-        size = self.esmtp_features.get("size", "").strip()
-        return int(size) if size.isascii() and size.isdigit() else 0
-
     def write(self, raw: bytes) -> None:
-        """Sends all of it within the time of a command; after an error some of it has not left."""
-        self.sock.settimeout(self._time_outs.command)
+        """Sends all of it within the time of a command; after an OSError some of it has not left."""
+        self._allow(self._time_outs.command)
         self.sock.sendall(raw)
 
     def reply(self) -> Reply:
-        """The next reply; OSError or SMTPException when none comes in time, or none that makes sense."""
+        """The next reply; OSError (smtplib's errors are) when none comes in time, or none that makes sense."""
         code, text = self.getreply()
         return Reply(code, _joined(text))
 
+    def gone_ahead(self) -> bool:
+        """Whether MAIL, RCPT and DATA were all accepted; if not, or not in one piece, nothing has been read."""
+        self._receive_if_none()
+        if not _GO_AHEAD.fullmatch(self._unread):
+            return False
+        self._unread = b""
+        return True
+
+    def acceptance(self) -> Reply | None:
+        """The reply that took the letter; if it is another, or not in one piece, nothing has been read."""
+        self._receive_if_none()
+        found = _ACCEPTED.fullmatch(self._unread)
+        if not found:
+            return None
+        self._unread = b""
+        return Reply(int(found[1]), found[2].decode("ascii"))
+
     def getreply(self) -> tuple[int, bytes]:
         # smtplib's own steps read through this too, so that they share the limits and the time-outs.
-        allowed = self._time_outs.dot if self.stage == "dot" else self._time_outs.command
-        self.sock.settimeout(allowed)
-        deadline = monotonic() + allowed
+        deadline = monotonic() + self._time_for_reply()
         texts: list[bytes] = []
         first = None
         while True:
@@ -123,12 +139,26 @@ class Conversation(smtplib.SMTP):
                 return line.rstrip(b"\r")
             if len(line) > _LONGEST_LINE:
                 raise OutOfStep("the server's reply does not end")
-            if line:
-                self.sock.settimeout(max(deadline - monotonic(), 0.001))
-            received = self.sock.recv(65536)
-            if not received:
-                raise smtplib.SMTPServerDisconnected("the server closed the connection")
-            self._unread += received
+            self._receive(max(deadline - monotonic(), 0.001) if line else self._time_for_reply())
+
+    def _time_for_reply(self) -> float:
+        return self._time_outs.dot if self.stage == "dot" else self._time_outs.command
+
+    def _receive_if_none(self) -> None:
+        if not self._unread:
+            self._receive(self._time_for_reply())
+
+    def _receive(self, allowed: float) -> None:
+        self._allow(allowed)
+        received = self.sock.recv(65536)
+        if not received:
+            raise smtplib.SMTPServerDisconnected("the server closed the connection")
+        self._unread += received
+
+    def _allow(self, seconds: float) -> None:
+        if seconds != self._allowed:
+            self.sock.settimeout(seconds)
+            self._allowed = seconds
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         # Without NODELAY the kernel waits for an acknowledgement between the parts of each TLS record.

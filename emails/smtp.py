@@ -10,6 +10,7 @@ One letter, step by step:
 
 import smtplib
 import ssl
+from typing import NamedTuple
 
 from emails import headers
 from emails.conversation import Conversation, OutOfStep, Reply, Server, TimeOuts
@@ -97,19 +98,23 @@ class SmtpDoor:
         return Outcome("relay", None, readable(f"{where}: {_lost(error)}"), stage)
 
 
-class _Envelope:
+_STAGES: tuple[Stage, Stage, Stage] = ("mail", "rcpt", "data")
+
+
+class _Envelope(NamedTuple):
     """The commands that open one letter's transaction."""
 
-    def __init__(self, sender: str, to: str, size: int) -> None:
-        self.sender, self.to, self.size = sender, to, size
+    sender: str
+    to: str
+    size: int
 
-    def commands(self, *, with_size: bool) -> list[tuple[Stage, bytes]]:
+    def commands(self, *, with_size: bool) -> tuple[bytes, bytes, bytes]:
         size = f" SIZE={self.size}" if with_size else ""
-        return [
-            ("mail", f"MAIL FROM:<{self.sender}>{size}\r\n".encode("ascii")),
-            ("rcpt", f"RCPT TO:<{self.to}>\r\n".encode("ascii")),
-            ("data", b"DATA\r\n"),
-        ]
+        return (
+            f"MAIL FROM:<{self.sender}>{size}\r\n".encode("ascii"),
+            f"RCPT TO:<{self.to}>\r\n".encode("ascii"),
+            b"DATA\r\n",
+        )
 
 
 class _Ended(Exception):
@@ -126,6 +131,8 @@ def _letter(conversation: Conversation, envelope: _Envelope, message: bytes) -> 
         return _taken_back(conversation, refusal, go_ahead=go_ahead)
     conversation.write(message + b".\r\n")
     conversation.stage = "dot"
+    if accepted := conversation.acceptance():
+        return Outcome("sent", accepted.code, f"{accepted.code} {accepted.text}", "dot")
     reply = conversation.reply()
     outcome = judge("dot", *reply)
     if reply.code == 421 or outcome.kind == "unknown":
@@ -135,14 +142,17 @@ def _letter(conversation: Conversation, envelope: _Envelope, message: bytes) -> 
 
 def _transaction(conversation: Conversation, envelope: _Envelope) -> tuple[Outcome | None, bool]:
     """The first refusal among MAIL, RCPT and DATA, and whether the server now waits for the letter."""
-    commands = envelope.commands(with_size="size" in conversation.esmtp_features)
+    commands = envelope.commands(with_size=conversation.asks_size)
     conversation.stage = "mail"
     together = conversation.pipelining
     if together:
-        conversation.write(b"".join(command for _, command in commands))
+        conversation.write(b"".join(commands))
+        if conversation.gone_ahead():
+            conversation.stage = "data"
+            return None, True
     refusal: Outcome | None = None
     reply = Reply(0, "")
-    for stage, command in commands:
+    for stage, command in zip(_STAGES, commands, strict=True):
         conversation.stage = stage
         if not together:
             conversation.write(command)

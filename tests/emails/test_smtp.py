@@ -287,7 +287,7 @@ def test_a_time_limit_in_the_middle_of_a_letter_leaves_a_clean_door(monkeypatch:
     with ScriptedServer() as server:
         door = door_to(server)
         with monkeypatch.context() as patch:
-            patch.setattr("emails.smtp.judge", out_of_time)
+            patch.setattr("emails.conversation.Conversation.acceptance", out_of_time)
             with pytest.raises(TimeLimit):
                 send(door)
         assert send(door).kind == "sent"
