@@ -21,7 +21,7 @@ class Door(Protocol):
         """Whether sending a letter again does no harm, since it lands in the same place."""
 
     def connect(self) -> Outcome | None:
-        """Opens the door before anything is claimed; None when it is open, else why it is not."""
+        """Opens the door before anything is claimed, if it is shut; None when it is open, else why it is not."""
 
     def send(self, sender: str, to: str, message: bytes, name: str) -> Outcome:
         """Hands over one message as Frame.message wrote it; never raises for what the other side does.

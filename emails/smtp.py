@@ -28,8 +28,9 @@ class SmtpDoor:
         self._hung_up = False
 
     def connect(self) -> Outcome | None:
-        """Opens a fresh connection; None when it stands, else the relay's refusal."""
-        self.close()
+        """Opens a connection, unless one is kept; None when it stands, else the relay's refusal."""
+        if self._conversation:
+            return None
         conversation = Conversation(self.server, self._time_outs, self._context)
         try:
             refusal = conversation.open()
