@@ -167,7 +167,7 @@ def put_reviewer(session: Session, name: str, lens: str) -> str:
 
 def put_tool(session: Session, slug: str, fields: dict[str, str], reviews: list[tuple[str, Choice, str]]) -> str:
     """Make or update the tool of that slug; its reviews (reviewer, verdict, quote) become exactly these."""
-    panel = dict(session.execute(select(Reviewer.name, Reviewer.id)).tuples().all())
+    panel = dict(session.execute(select(Reviewer.name, Reviewer.id)).all())
     found = tool(session, slug)
     outcome = "unchanged"
     if found is None:

@@ -131,7 +131,7 @@ def _people(session: Session, rows: Sequence[Any]) -> dict[str, Person]:
     found = {known[number]: person for number, person in subscribers.people(session, known).items()}
     named = [row.about for row in rows if row.letter == "test"]
     if named:
-        asked = session.execute(select(TestLetter.id, TestLetter.address).where(TestLetter.id.in_(named))).tuples()
+        asked = session.execute(select(TestLetter.id, TestLetter.address).where(TestLetter.id.in_(named)))
         addresses = dict(asked.all())
         found |= {row.person: Person(addresses.get(row.about), "named") for row in rows if row.letter == "test"}
     return found

@@ -138,10 +138,11 @@ def retry(session: Session, digest_id: int, now: datetime) -> int:
 
 def _set(session: Session, where: str, given: dict[str, Any], state: str, reason: str | None, now: datetime) -> int:
     order = text(
-        "UPDATE deliveries SET state = :state, reason = :reason, not_before = :now,"
-        f" settled_at = CASE WHEN :state = 'pending' THEN NULL ELSE :now END WHERE {where}"
-    ).bindparams(bindparam("now", type_=Moment()))
-    done = session.execute(order, {**given, "state": state, "reason": reason, "now": now})
+        "UPDATE deliveries SET state = :state, reason = :reason, not_before = :now, settled_at = :settled"
+        f" WHERE {where}"
+    ).bindparams(bindparam("now", type_=Moment()), bindparam("settled", type_=Moment()))
+    settled = None if state == "pending" else now
+    done = session.execute(order, {**given, "state": state, "reason": reason, "now": now, "settled": settled})
     return int(done.rowcount)  # type: ignore[attr-defined]
 
 
@@ -168,9 +169,7 @@ class Account:
 def account(session: Session, digest: Digest) -> Account:
     """The digest's account; needs a transaction that sees one instant."""
     where = Delivery.letter == "digest", Delivery.about == digest.id
-    found = dict(
-        session.execute(select(Delivery.state, func.count()).where(*where).group_by(Delivery.state)).tuples().all()
-    )
+    found = dict(session.execute(select(Delivery.state, func.count()).where(*where).group_by(Delivery.state)).all())
     rows = session.scalar(select(func.count()).select_from(Delivery).where(*where)) or 0
     beyond = 0
     if digest.state == "frozen":

@@ -241,7 +241,7 @@ def failing(session: Session, limit: int = 100) -> list[Job]:
 
 def counts(session: Session) -> dict[str, int]:
     """How many jobs are in each state."""
-    found = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples().all())
+    found = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).all())
     return {state: found.get(state, 0) for state in STATES}
 
 

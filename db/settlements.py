@@ -119,10 +119,10 @@ def _recount(connection: Connection, batch: Batch, outcomes: Sequence[Settlement
     ours = select(Delivery.id, Delivery.state).where(Delivery.id.in_(ids), Delivery.claim == batch.claim)
     if connection.dialect.name == "sqlite":
         with connection.begin():
-            states = dict(connection.execute(ours).tuples().all())
+            states = dict(connection.execute(ours).all())
             fenced = _rescue(connection, outcomes, states, now)
     else:
-        states = dict(connection.execute(ours).tuples().all())
+        states = dict(connection.execute(ours).all())
         fenced = _rescue(connection, outcomes, states, now)
     if fenced or len(states) != len(ids):
         raise Fenced

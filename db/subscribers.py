@@ -109,7 +109,9 @@ def normal(address: str) -> str:
     if len(given) > 320 or rules.control_in(given):
         raise BadAddress("That is not an email address. Please type it again, such as name@example.org.")
     try:
-        found = validate_email(given, check_deliverability=False, allow_smtputf8=False, test_environment=True)
+        found = validate_email(
+            given, check_deliverability=False, allow_smtputf8=False, test_environment=True, strict=True
+        )
     except EmailNotValidError as error:
         raise BadAddress(f"We cannot mail to that address: {str(error).rstrip('.')}. Please check it.") from None
     return f"{found.ascii_local_part}@{found.ascii_domain.lower()}"

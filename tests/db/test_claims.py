@@ -1,0 +1,282 @@
+"""The window is the fence: whatever ends a sender, each of its letters is accounted for."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text, update
+
+from db import claims, deliveries, digests, settlements, subscribers
+from db.claims import Batch
+from db.deliveries import Delivery
+from db.session import ledger, reading, writing
+from db.settlements import Fenced, Settlement
+
+NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)
+LEASE = timedelta(seconds=30)
+LATER = NOW + LEASE + timedelta(seconds=1)
+WIN = 4
+
+
+@pytest.fixture
+def digest(database) -> int:
+    """A digest on its way to thirty readers; its number."""
+    return make_digest(30)
+
+
+def make_digest(readers: int) -> int:
+    with writing() as session:
+        for number in range(readers):
+            session.execute(
+                text(
+                    "INSERT INTO subscribers (address, address_key, state, created_at, confirmed_at, joined)"
+                    " VALUES (:address, :address, 'active', :now, :now, 0)"
+                ),
+                {"address": f"reader-{number}@reader.example", "now": "2026-11-01 09:00:00"},
+            )
+        taken = subscribers.freeze(session, NOW)
+        made = digests.open_slot(session, "2026-W47", NOW, NOW)
+        digests.keep(
+            session, made, [], content={}, subject="s", preheader="p", html="h", text="t",
+            frozen_at=NOW, cutoff=NOW, freeze=taken.number, audience=taken.audience,
+        )  # fmt: skip
+        while deliveries.address(session, made, NOW):
+            pass
+        digests.begin(session, made)
+    return made.id
+
+
+def claim(digest_id: int | None, limit: int = 200, at: datetime = NOW, win: int = WIN) -> Batch | None:
+    with writing() as session:
+        return claims.claim(session, "sender-1", digest_id, limit, win, LEASE, at)
+
+
+def settle(batch: Batch, letters, state: str = "sent", at: datetime = NOW) -> None:
+    with ledger() as connection:
+        done = [Settlement(letter.id, state, code=250, reply="250 2.0.0 taken") for letter in letters]
+        settlements.settle(connection, batch, done, LEASE, at)
+
+
+def recover(at: datetime = LATER, resend: bool = False) -> int:
+    with writing() as session:
+        return claims.recover(session, resend, at)
+
+
+def account() -> deliveries.Account:
+    with reading(snapshot=True) as session:
+        return deliveries.account(session, digests.get(session, "2026-W47"))
+
+
+def states() -> dict[str, int]:
+    assert account().holds
+    return {state: number for state, number in account().states.items() if number}
+
+
+def test_two_senders_never_hold_the_same_letter(digest):
+    first, second, third = claim(digest, 20), claim(digest, 20), claim(digest, 20)
+    assert first is not None
+    assert second is not None
+    assert third is None
+    assert not {letter.id for letter in first.letters} & {letter.id for letter in second.letters}
+    assert [letter.id for letter in first.letters] == sorted(letter.id for letter in first.letters)
+    assert states() == {"sending": 30}
+
+
+def test_what_is_settled_stays_and_what_was_never_begun_is_given_back(digest):
+    batch = claim(digest)
+    assert batch is not None
+    settle(batch, batch.letters[:WIN])
+    with writing() as session:
+        assert claims.release(session, batch) == 26
+    assert states() == {"sent": 4, "pending": 26}
+
+
+def test_after_a_kill_the_window_is_in_doubt_and_all_later_letters_go_back(digest):
+    batch = claim(digest)
+    assert batch is not None
+    settle(batch, batch.letters[:WIN])
+    assert recover(NOW + LEASE) == 0, "the lease has not lapsed"
+    assert recover() == 1
+    assert states() == {"sent": WIN, "unknown": WIN, "pending": 30 - 2 * WIN}
+    with reading() as session:
+        doubted = [each.id for each, _ in deliveries.listed(session, digest, "unknown")]
+    assert doubted == [letter.id for letter in batch.letters[WIN : 2 * WIN]]
+
+
+def test_recovery_reads_the_claims_own_window(digest):
+    claim(digest, win=2)
+    recover()
+    assert states() == {"unknown": 2, "pending": 28}
+
+
+def test_a_maildir_leaves_no_doubt(digest):
+    claim(digest, win=0)
+    recover()
+    assert states() == {"pending": 30}
+
+
+def test_on_unknown_resend_sends_again(digest):
+    claim(digest)
+    recover(resend=True)
+    assert states() == {"pending": 30}
+
+
+def test_a_sender_that_slept_past_its_lease_is_fenced_and_keeps_what_it_knows(digest):
+    batch = claim(digest)
+    assert batch is not None
+    recover()
+    again = claim(digest, at=LATER)
+    assert again is not None
+    with pytest.raises(Fenced):
+        settle(batch, batch.letters[:WIN], at=LATER)
+    # The server took these four: their sender says so, though too late for its claim.
+    assert states() == {"sent": WIN, "sending": 30 - WIN}
+    settle(again, again.letters[:WIN], at=LATER)
+    assert states() == {"sent": 2 * WIN, "sending": 30 - 2 * WIN}
+
+
+def test_a_fenced_sender_cannot_touch_what_another_one_claimed(digest):
+    batch = claim(digest)
+    assert batch is not None
+    recover()
+    again = claim(digest, at=LATER)
+    assert again is not None
+    with pytest.raises(Fenced):
+        settle(batch, batch.letters[WIN:], "failed", at=LATER)
+    assert states() == {"unknown": WIN, "sending": 30 - WIN}
+
+
+def test_a_settlement_whose_answer_was_lost_may_be_given_again(digest):
+    batch = claim(digest)
+    assert batch is not None
+    settle(batch, batch.letters[:WIN])
+    settle(batch, batch.letters[:WIN])
+    assert states() == {"sent": WIN, "sending": 30 - WIN}
+
+
+def test_a_settlement_extends_the_lease(digest):
+    batch = claim(digest)
+    assert batch is not None
+    settle(batch, batch.letters[:1], at=NOW + timedelta(seconds=20))
+    assert recover(LATER) == 0
+    assert recover(NOW + timedelta(seconds=51)) == 1
+
+
+def test_who_left_or_is_not_to_be_mailed_is_skipped_at_the_claim(digest):
+    with writing() as session:
+        subscribers.leave(session, 1, "link", NOW)
+        subscribers.suppress(session, "reader-1@reader.example", "by hand", NOW)
+        session.execute(update(subscribers.Subscriber).where(subscribers.Subscriber.id == 3)
+                        .values(paused_until=NOW + timedelta(days=7)))  # fmt: skip
+        session.execute(update(subscribers.Subscriber).where(subscribers.Subscriber.id == 4)
+                        .values(paused_until=NOW - timedelta(days=7)))  # fmt: skip
+    batch = claim(digest)
+    assert batch is not None
+    assert len(batch.letters) == 27
+    with reading() as session:
+        skipped = {address: each.reason for each, address in deliveries.listed(session, digest, "skipped")}
+    assert skipped == {
+        "reader-0@reader.example": "unsubscribed",
+        "reader-1@reader.example": "suppressed",
+        "reader-2@reader.example": "paused",
+    }
+    assert states() == {"skipped": 3, "sending": 27}
+
+
+def test_who_leaves_while_the_batch_is_held_is_seen_before_the_next_letters(digest):
+    batch = claim(digest)
+    assert batch is not None
+    group = batch.letters[:WIN]
+    with ledger() as connection:
+        assert settlements.withdrawn(connection, batch, group, NOW) == {}
+    with writing() as session:
+        subscribers.leave(session, 2, "link", NOW)
+        subscribers.suppress(session, "reader-2@reader.example", "complaint", NOW)
+        session.execute(update(subscribers.Subscriber).where(subscribers.Subscriber.id == 4)
+                        .values(paused_until=NOW + timedelta(days=7)))  # fmt: skip
+    with ledger() as connection:
+        gone = settlements.withdrawn(connection, batch, group, NOW)
+    assert gone == {group[1].id: "unsubscribed", group[2].id: "suppressed", group[3].id: "paused"}
+
+
+def test_a_digest_that_is_paused_gives_no_letters_and_stops_those_held(digest):
+    batch = claim(digest, 10)
+    assert batch is not None
+    with writing() as session:
+        digests.move(session, "2026-W47", "pause", NOW)
+    assert claim(digest) is None
+    with ledger() as connection:
+        assert settlements.withdrawn(connection, batch, batch.letters[:WIN], NOW) is None
+
+
+def test_a_deferred_letter_is_claimed_again_when_its_time_comes(digest):
+    batch = claim(digest, 1)
+    assert batch is not None
+    later = NOW + timedelta(minutes=5)
+    with ledger() as connection:
+        told = Settlement(batch.letters[0].id, "deferred", "deferred at rcpt", 451, "451 4.7.1 later", later)
+        settlements.settle(connection, batch, [told], LEASE, NOW)
+    with writing() as session:
+        claims.release(session, batch)
+    assert len((claim(digest) or batch).letters) == 29
+    again = claim(digest, at=later)
+    assert again is not None
+    assert [(letter.id, letter.tries) for letter in again.letters] == [(batch.letters[0].id, 1)]
+
+
+def test_a_letter_is_given_up_after_its_time(digest):
+    batch = claim(digest, at=NOW + timedelta(hours=49))
+    assert batch is not None
+    assert batch.letters == ()
+    assert states() == {"failed": 30}
+
+
+def test_a_digest_is_finished_only_when_nothing_is_owed_or_in_doubt(digest):
+    batch = claim(digest)
+    assert batch is not None
+    settle(batch, batch.letters[:-WIN])
+
+    def finished() -> bool:
+        with writing() as session:
+            return digests.finish(session, digest, NOW)
+
+    assert not finished(), "some are being sent"
+    recover()
+    assert states() == {"sent": 26, "unknown": 4}
+    assert not finished(), "some are in doubt"
+    with writing() as session:
+        assert deliveries.resolve(session, digest, True, NOW) == 4
+    assert finished()
+    assert states() == {"sent": 30}
+
+
+def test_the_message_id_is_the_same_on_every_attempt(digest):
+    batch = claim(digest, 1)
+    assert batch is not None
+
+    def named(letter) -> str:
+        return deliveries.message_id(letter.id, letter.letter, letter.created_at, "verdicts.example")
+
+    recover(resend=True)
+    again = claim(digest, 1, at=LATER)
+    assert again is not None
+    assert named(batch.letters[0]) == named(again.letters[0])
+
+
+def test_addressing_stops_and_goes_on_without_repeating_or_leaving_out_anybody(database, monkeypatch):
+    monkeypatch.setattr(deliveries, "PAGE", 7)
+    with writing() as session:
+        session.execute(text("DELETE FROM subscribers"))
+    make_digest(30)
+    assert states() == {"pending": 30}
+    with reading() as session:
+        rows = session.execute(text("SELECT count(*), count(DISTINCT person) FROM deliveries")).one()
+    assert tuple(rows) == (30, 30)
+
+
+def test_owing_a_letter_twice_owes_it_once(database):
+    for _ in range(2):
+        with writing() as session:
+            deliveries.owe(session, "confirm", 1, "subscriber:1", NOW)
+    with reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM deliveries")) == 1
+        assert session.query(Delivery).one().state == "pending"
