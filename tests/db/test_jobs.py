@@ -1,4 +1,4 @@
-"""A job is owed with the write that caused it, is done once or not at all, and what fails can be looked at and retried."""
+"""A job is owed with the write that caused it, is done once or not at all, and what fails can be retried."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -41,7 +41,7 @@ def look(job_id: int) -> jobs.Job:
 
 
 def test_a_job_is_owed_only_if_the_write_that_caused_it_commits():
-    with pytest.raises(RuntimeError), writing() as session:
+    with pytest.raises(RuntimeError), writing() as session:  # noqa: PT012
         jobs.record(session, EVENT, NOW)
         raise RuntimeError
     assert claim() is None

@@ -158,7 +158,8 @@ def test_suppressed_is_asked_by_keyed_hash_and_survives_a_new_key(cast, setting)
         "", "   ", "alice", "alice@", "@reader.example", "a b@reader.example", "alice@reader..example",
         "alice@-reader.example", "alice@reader.example\r\nBcc: bob@reader.example", "alice\x00@reader.example",
         "alice@[127.0.0.1]", "aliçe@reader.example", "a" * 65 + "@reader.example", "a@" + "b" * 260 + ".example",
-        "alice@reader.example, bob@reader.example", "<alice@reader.example>", "alice@localhost", "a\u2028b@reader.example",
+        "alice@reader.example, bob@reader.example", "<alice@reader.example>", "alice@localhost",
+        "a\u2028b@reader.example",
         "😀" * 300 + "@reader.example", "\u202ealice@reader.example", '"alice"@reader.example', ".alice@reader.example",
     ],
 )  # fmt: skip
