@@ -20,6 +20,8 @@ from worker.redis import end_with_parent
 TERM_SECONDS = 30
 """Longer than a sender's slice and the workers' soft shutdown together."""
 SHORT_LIFE_SECONDS = 10
+PAUSE_SECONDS = 1.0
+"""Before a line is started again, for each short life in a row."""
 SHORT_LIVES = 4
 """So many short lives in a row, and the process is not started again."""
 
@@ -108,7 +110,7 @@ class Supervisor:
             line.signal(signal.SIGKILL)  # children without their parent would hold the port or a claim
             line.process = None
             line.short_lives = line.short_lives + 1 if now - line.started < SHORT_LIFE_SECONDS else 0
-            line.start_at = now + min(line.short_lives, 5)
+            line.start_at = now + line.short_lives * PAUSE_SECONDS
             self.say(f"{line.name} ended ({_how(code)}).")
         if line.short_lives >= SHORT_LIVES:
             return False

@@ -1,0 +1,113 @@
+"""The supervisor: what dies is started again, what must end ends whole."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+SCRIPT = """
+import os, sys
+from web.cli.supervise import Supervisor
+import web.cli.supervise as room
+room.TERM_SECONDS, room.PAUSE_SECONDS = 1.0, 0.1
+commands = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+sys.exit(Supervisor(commands, dict(os.environ), lambda: None).run())
+"""
+
+
+@pytest.fixture
+def supervise(house):
+    """Start a supervisor over these lines, in a process of its own."""
+    started = []
+
+    def start(**lines: str) -> subprocess.Popen:
+        words = [word for line in lines.items() for word in line]
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not come about")
+
+
+def children(process: subprocess.Popen) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def test_term_ends_every_line_and_the_exit_code_is_zero(supervise):
+    both = supervise(one="sleep 60", two="sleep 60")
+    wait_for(lambda: len(children(both)) == 2)
+    left = children(both)
+    both.send_signal(signal.SIGTERM)
+    assert both.wait(10) == 0
+    assert not [process for process in left if process.is_running()]
+
+
+def test_what_dies_is_started_again(supervise):
+    one = supervise(one="sleep 60")
+    first = wait_for(lambda: children(one))[0]
+    first.kill()
+    second = wait_for(lambda: [child for child in children(one) if child.pid != first.pid])[0]
+    assert second.cmdline() == ["sleep", "60"]
+    one.send_signal(signal.SIGINT)
+    assert one.wait(10) == 0
+    assert "one ended (killed by signal 9)." in one.stdout.read()
+
+
+def test_what_keeps_dying_ends_everything_in_words(supervise):
+    both = supervise(well="sleep 60", ill="sh -c 'echo I cannot; exit 3'")
+    assert both.wait(30) == 1
+    said = both.stdout.read()
+    assert said.count("I cannot") == 4
+    assert "ill ended (exit code 3)." in said
+    assert "ill keeps ending as soon as it starts" in said
+
+
+def test_term_goes_to_the_line_alone_and_kill_to_its_children_too(supervise, house):
+    (house / "line.sh").write_text(
+        "trap 'touch line-told; exit 0' TERM\n"
+        "sh -c \"trap 'touch child-told' TERM; touch ready; while :; do sleep 0.1; done\" &\n"
+        "while :; do sleep 0.1; done\n"
+    )
+    line = supervise(line="sh line.sh")
+    wait_for((house / "ready").exists)
+    left = children(line)
+    line.send_signal(signal.SIGTERM)
+    assert line.wait(10) == 0
+    assert (house / "line-told").exists()
+    assert not (house / "child-told").exists()
+    wait_for(lambda: not [one for one in left if one.is_running() and one.status() != psutil.STATUS_ZOMBIE])
+
+
+def test_a_line_that_does_not_end_is_killed(supervise):
+    deaf = supervise(deaf="sh -c 'trap \"\" TERM; echo deaf; while :; do sleep 0.1; done'")
+    assert "deaf" in deaf.stdout.readline()
+    deaf.send_signal(signal.SIGTERM)
+    assert deaf.wait(10) == 0
+    assert "deaf does not end; killing it." in deaf.stdout.read()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+def test_lines_end_when_the_supervisor_is_killed(supervise):
+    one = supervise(one="sleep 60")
+    line = wait_for(lambda: children(one))[0]
+    os.kill(one.pid, signal.SIGKILL)
+    one.wait()
+    wait_for(lambda: not line.is_running() or line.status() == psutil.STATUS_ZOMBIE)

@@ -1,0 +1,107 @@
+"""`verdicts up`: from an empty folder to a site that works, and back to nothing but its data."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+UP = [str(Path(sys.executable).with_name("verdicts")), "up", "--demo"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def bare(**variables: str) -> dict[str, str]:
+    return {**{name: value for name, value in os.environ.items() if name != "SECRET_KEY"}, **variables}
+
+
+class Up:
+    """A running `verdicts up` and what it says."""
+
+    def __init__(self, house: Path) -> None:
+        self.port = free_port()
+        self.said = house / "said.txt"
+        with self.said.open("w") as out:
+            self.process = subprocess.Popen(UP, env=bare(PORT=str(self.port)), stdout=out, stderr=subprocess.STDOUT)
+
+    def wait_for(self, text: str, seconds: float = 60) -> None:
+        end = time.monotonic() + seconds
+        while text not in self.said.read_text():
+            assert self.process.poll() is None, self.said.read_text()
+            assert time.monotonic() < end, self.said.read_text()
+            time.sleep(0.1)
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            return answer.read().decode()
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+@pytest.fixture
+def running(house):
+    started = Up(house)
+    yield started
+    started.process.kill()
+    started.process.wait()
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(180)
+def test_up_starts_a_whole_newsletter_keeps_it_alive_and_ends_it(running, house):
+    running.wait_for(f"Verdicts is running. Open http://localhost:{running.port}")
+    running.wait_for("Loaded the demo catalogue.")
+    assert "Tidewrit" in running.get("/")
+    assert "Letters stay on this machine" in running.said.read_text()
+    assert (house / "var/redis.url").stat().st_mode & 0o777 == 0o600
+
+    second = subprocess.run(UP, env=bare(PORT=str(free_port())), capture_output=True, text=True)
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"Error: Verdicts already runs in this folder (process {running.process.pid})")
+
+    redis = next(one for one in running.family() if one.name() == "redis-server")
+    redis.kill()
+    running.wait_for("redis ended; starting it again.")
+
+    left = running.family()
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(60) == 0, running.said.read_text()
+    assert not [one for one in left if one.is_running()]
+    assert not (house / "var/redis.url").exists()
+    assert (house / "var/verdicts.sqlite3").exists()
+
+
+def test_a_port_that_is_taken_is_named_with_another(house):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(UP, env=bare(PORT=str(port)), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"Another program listens on port {port}." in done.stderr
+    assert f"PORT={port + 1} make up" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"PORT": "eighty"}, "PORT is 'eighty': this is no whole number."),
+        ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "The Redis that REDIS_URL names does not answer"),
+        ({"BASE_URL": "https://verdicts.example"}, "SECRET_KEY is missing"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_in_a_sentence(house, variables, said):
+    done = subprocess.run(UP, env=bare(**{"PORT": str(free_port())} | variables), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
