@@ -17,7 +17,7 @@ SENDER_LIMIT = 420
 VISIBILITY = 600
 assert VISIBILITY > SENDER_LIMIT + 60, "a task that outlives the visibility time-out is run twice at the same time"
 
-app = Celery("verdicts", include=["worker.votes", "worker.jobs", "worker.digests", "worker.sender"])
+app = Celery("verdicts", include=["worker.tasks"])
 
 
 def _configuration() -> dict[str, Any]:

@@ -14,7 +14,6 @@ from db.session import reading, writing
 from db.settings import settings
 from emails import letters
 from emails.letters import ComparisonPart, DigestContent, Letter, Mover, Quote, Score, ToolPart
-from worker.app import app
 from worker.letters import site
 
 LOOK_BACK = timedelta(days=14)
@@ -23,7 +22,6 @@ MOVERS, MOVER_VOTES = 3, 5
 """The tools that moved most are named, of those with at least so many votes at both ends of the week."""
 
 
-@app.task(name="digests.tick")
 def tick() -> None:
     """What the clock rings for; any number of clocks may, at any time."""
     now = datetime.now(UTC)

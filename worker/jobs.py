@@ -15,7 +15,6 @@ from db import jobs
 from db.events import Event, from_payload
 from db.jobs import Job
 from db.session import reading, writing
-from worker.app import app
 from worker.reactions import REACTIONS, Reaction
 
 SLICE = 10.0
@@ -28,7 +27,6 @@ class ClaimLost(Exception):
     """The job's lease lapsed while it ran, and somebody else has it: take the effect back."""
 
 
-@app.task(name="jobs.work")
 def work() -> None:
     """Recover what dead workers left, then do what is due, until nothing is or the slice is over."""
     end = time.monotonic() + SLICE

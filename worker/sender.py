@@ -26,7 +26,6 @@ from db.settlements import Fenced, Settlement
 from emails.doors import Door, Outcome, door_name, open_door
 from emails.message import date_header
 from worker import bell, letters
-from worker.app import SENDER_LIMIT, app
 from worker.letters import Composer
 from worker.pace import Pace
 
@@ -36,7 +35,6 @@ SLICE = 10.0
 log = structlog.get_logger("mail")
 
 
-@app.task(name="mail.send", soft_time_limit=None, time_limit=SENDER_LIMIT)
 def send() -> None:
     """One slice; when the work outlasts it, ring for the next."""
     recover()

@@ -4,10 +4,8 @@ from datetime import UTC, datetime
 
 from db import tallies, votes
 from db.session import reading, writing
-from worker.app import app
 
 
-@app.task(name="votes.fold")
 def fold() -> None:
     """Fold until nothing is dirty; a page of votes is a transaction."""
     while True:

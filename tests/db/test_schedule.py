@@ -68,9 +68,8 @@ def test_every_week_has_one_slot_and_no_slot_comes_twice(weekday, hour, zone, st
     dues = [rule.due(slot) for slot in found]
     assert dues == sorted(dues)
     assert all(rule.slot_of(due) == slot for due, slot in zip(dues, found, strict=True))
-    assert all(
-        timedelta(days=6, hours=22) <= b - a <= timedelta(days=7, hours=2) for a, b in zip(dues, dues[1:], strict=False)
-    )
+    steps = [later - earlier for earlier, later in pairwise(dues)]
+    assert all(timedelta(days=6, hours=22) <= step <= timedelta(days=7, hours=2) for step in steps)
 
 
 def test_a_schedule_remembers_when_it_was_first_seen_at_work(database):
