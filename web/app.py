@@ -13,8 +13,9 @@ from werkzeug.routing import BaseConverter
 
 from db.rules import share
 from db.settings import settings
-from emails.letters import letter
+from emails.letters import day as day_in_words
 from web import errors, headers, health, outbox, pages, scores, subscriptions, votes
+from worker import bell
 
 LARGEST_BODY = 64 * 1024
 """The largest form here is an email address."""
@@ -25,7 +26,7 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 class Slug(BaseConverter):
     """A slug in a path; nothing else reaches the database."""
 
-    regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}"
+    regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
 
 
 def create_app() -> Flask:
@@ -40,6 +41,7 @@ def create_app() -> Flask:
     for part in (pages, votes, subscriptions, outbox, health):
         app.register_blueprint(part.rooms)
     app.jinja_env.globals.update(_words(app))
+    bell.hang()
     if settings().trusted_proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings().trusted_proxies, x_proto=0
@@ -63,6 +65,7 @@ def _words(app: Flask) -> dict[str, Any]:
         "number": scores.number,
         "panel_bar": scores.panel_bar,
         "community_bar": scores.community_bar,
+        "length_class": _length_class,
         "day": _day,
         "moment": _moment,
         "outbox_is_open": outbox.is_open,
@@ -77,14 +80,19 @@ def _static(app: Flask, name: str) -> str:
     return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
+def _length_class(heading: str) -> Markup:
+    """A long heading is set smaller."""
+    return Markup(' class="long longer"' if len(heading) > 110 else ' class="long"' if len(heading) > 36 else "")
+
+
 def _day(when: datetime) -> Markup:
     local = when.astimezone(settings().digest_timezone)
-    return Markup('<time datetime="{}">{}</time>').format(local.date().isoformat(), letter.day(local))
+    return Markup('<time datetime="{}">{}</time>').format(local.date().isoformat(), day_in_words(local))
 
 
 def _moment(when: datetime) -> Markup:
     local = when.astimezone(settings().digest_timezone)
-    words = f"{letter.day(local)}, {local:%H:%M} {local.tzname()}"
+    words = f"{day_in_words(local)}, {local:%H:%M} {local.tzname()}"
     return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="minutes"), words)
 
 

@@ -32,6 +32,8 @@ def install(app: Flask) -> None:
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
         if strict_transport:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        if request.endpoint == "static" and "v" in request.args and response.status_code in (200, 304):
+            headers["Cache-Control"] = "public, max-age=31536000, immutable"  # the address changes with the content
         if "Cache-Control" not in headers:
             headers["Cache-Control"] = _caching(response)
             response.vary.add("Cookie")

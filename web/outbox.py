@@ -91,11 +91,12 @@ def _files() -> list[os.DirEntry[str]]:
 
 def _open(name: str) -> EmailMessage:
     folder = settings().outbox
-    if folder and _NAME.fullmatch(name):
-        for part in ("new", "cur"):
-            if (folder / part / name).is_file():
-                return _parse((folder / part / name).read_bytes())
-    abort(404, "There is no such letter in the outbox.")
+    if not folder or not _NAME.fullmatch(name):
+        abort(404, "There is no such letter in the outbox.")
+    found = [folder / part / name for part in ("new", "cur") if (folder / part / name).is_file()]
+    if not found:
+        abort(404, "There is no such letter in the outbox.")
+    return _parse(found[0].read_bytes())
 
 
 def _parse(raw: bytes) -> EmailMessage:
@@ -111,7 +112,12 @@ def _kept(path: Path) -> Kept:
 
 def _part(message: EmailMessage, kind: str) -> str:
     body = message.get_body((kind,))
-    return str(body.get_content()) if isinstance(body, EmailMessage) else ""
+    if not isinstance(body, EmailMessage):
+        return ""
+    try:
+        return str(body.get_content())
+    except LookupError:  # a charset that nobody knows
+        return bytes(body.get_payload(decode=True) or b"").decode("utf-8", "replace")
 
 
 def _linked(text: str) -> Markup:

@@ -13,7 +13,7 @@ LEAST = 1.5
 MOST_BLOCKS = 12
 """A panel larger than this is drawn as one length: its blocks would be too thin to count."""
 
-_NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()
+_NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
 @dataclass(frozen=True, slots=True)

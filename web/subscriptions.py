@@ -94,7 +94,7 @@ def ask_confirm(token: str) -> Response:
         title="Shall the letter come to you?",
         sentences=[
             f"On {day(sign_up.asked_at)} somebody, most likely you, asked that {settings().site_name} be sent to "
-            f"{sign_up.address}. Nothing is sent yet. Press the button and one digest a week comes, each with a way out."
+            f"{sign_up.address}. Nothing is sent yet. Press the button and a digest comes each week, with a way out."
         ],
         button="Confirm my subscription",
         face="big-plain",
@@ -114,7 +114,7 @@ def confirm(token: str) -> Response:
         with writing() as session:
             subscriber = subscribers.confirm(session, sign_up_id, visitor.address(), now)
             if before:  # what this browser said until now is this subscriber's word
-                votes.merge(session, before, subscriber.id, now)
+                votes.merge(session, before, subscriber.id)
     except Refused:
         with reading() as session:
             return _link_is_over(subscribers.sign_up_of(session, sign_up_id, now))
@@ -142,8 +142,13 @@ def _link_is_over(sign_up: SignUp | None) -> Response:
         else "A confirm link works for 14 days. Nothing was done; subscribe again and we will send a new one."
     )
     return mailed.page(
-        410, what=_CONFIRM, title="This link is over", problem=problem, onward="/subscribe", onward_words="Subscribe again"
-    )  # fmt: skip
+        410,
+        what=_CONFIRM,
+        title="This link is over",
+        problem=problem,
+        onward="/subscribe",
+        onward_words="Subscribe again",
+    )
 
 
 # ---- the way out -------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, make_response, redirect, request
 from sqlalchemy.orm import Session
@@ -17,8 +18,7 @@ from web import errors, mailed, visitor
 rooms = Blueprint("votes", __name__)
 
 CHOICES: dict[str, Choice] = {"ship": "ship", "skip": "skip"}
-_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
-_WHAT = "From your letter"
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 
 
 # ---- from a page -------------------------------------------------------------------------------------------
@@ -29,7 +29,9 @@ def vote(slug: str) -> Response:
     visitor.refuse_strangers()
     choice = request.form.get("choice", "")
     if choice not in CHOICES and choice != "withdraw":
-        abort(400, "A vote is ship, skip or withdraw, and this was none of them. Open the tool's page and press a button.")
+        abort(
+            400, "A vote is ship, skip or withdraw, and this was none of them. Open the tool's page and press a button."
+        )
     now = datetime.now(UTC)
     with writing(durable=False) as session:
         tool_id = catalog.tool_id(session, slug)
@@ -58,9 +60,7 @@ def _voter(session: Session) -> str:
 
 def _json(session: Session, slug: str, tool_id: int, voter: str) -> Response:
     seen = tallies.figures(session, [tool_id], voter)[tool_id]
-    return jsonify(
-        tool=slug, choice=seen.own, ship=seen.ship, skip=seen.skip, percent=share(seen.ship, seen.skip)
-    )
+    return jsonify(tool=slug, choice=seen.own, ship=seen.ship, skip=seen.skip, percent=share(seen.ship, seen.skip))
 
 
 def _back(slug: str) -> Response:
@@ -75,12 +75,12 @@ def _back(slug: str) -> Response:
 @rooms.get("/vote/<token>")
 def ask_vote(token: str) -> Response:
     try:
-        subscriber_id = read(settings().keys, "vote", token).subject
+        read(settings().keys, "vote", token)
     except BadLink:
-        return mailed.bad_link(_WHAT)
+        return mailed.bad_link("From your letter")
     with reading() as session:
         tool, choice = _asked_for(session)
-        return _answer(session, subscriber_id, tool, choice)
+        return _answer(session, token, tool, choice)
 
 
 @rooms.post("/vote/<token>")
@@ -89,12 +89,12 @@ def cast_vote(token: str) -> Response:
     try:
         subscriber_id = read(settings().keys, "vote", token).subject
     except BadLink:
-        return mailed.bad_link(_WHAT)
+        return mailed.bad_link("From your letter")
     with writing() as session:
         tool, choice = _asked_for(session)
         if _may_vote(session, subscriber_id):
             votes.cast(session, f"subscriber:{subscriber_id}", tool.id, choice, datetime.now(UTC))
-        return _answer(session, subscriber_id, tool, choice)
+        return _answer(session, token, tool, choice)
 
 
 def _asked_for(session: Session) -> tuple[Tool, Choice]:
@@ -102,7 +102,7 @@ def _asked_for(session: Session) -> tuple[Tool, Choice]:
     slug, choice = request.values.get("tool", ""), request.values.get("choice", "")
     tool = catalog.tool(session, slug) if _SLUG.fullmatch(slug) else None
     if tool is None:
-        abort(404, "The tool in this link is not known here, so nothing was counted. Use the whole link from the letter.")
+        abort(404, "The tool in this link is not known here, so nothing was counted. Use the letter's whole link.")
     if choice not in CHOICES:
         abort(400, "This link says neither ship nor skip, so nothing was counted. Use the whole link from the letter.")
     return tool, CHOICES[choice]
@@ -113,26 +113,30 @@ def _may_vote(session: Session, subscriber_id: int) -> bool:
     return subscriber is not None and subscriber.state == "active"
 
 
-def _answer(session: Session, subscriber_id: int, tool: Tool, choice: Choice) -> Response:
+def _answer(session: Session, token: str, tool: Tool, choice: Choice) -> Response:
     """What is so now, and the button while there is something for it to do."""
-    title = f"{choice.capitalize()} {tool.name}?"
+    subscriber_id = read(settings().keys, "vote", token).subject
     stands = catalog.comparisons_of(session, tool.id, datetime.now(UTC))
-    onward = {"onward": f"/compare/{stands[0].slug}#{tool.slug}" if stands else f"/tools/{tool.slug}"}
+    said: dict[str, Any] = {
+        "what": "From your letter",
+        "title": f"{choice.capitalize()} {tool.name}?",
+        "onward": f"/compare/{stands[0].slug}#{tool.slug}" if stands else f"/tools/{tool.slug}",
+        "onward_words": "Read the comparison first",
+    }
     if not _may_vote(session, subscriber_id):
-        problem = "Not counted: this letter's address is not subscribed any more. You can vote on the page instead."
-        return mailed.page(
-            409 if request.method == "POST" else 200,
-            what=_WHAT, title=title, problem=problem, **onward, onward_words="To the page",
-        )  # fmt: skip
+        said["problem"] = "Not counted: this letter's address is not subscribed any more. Vote on the page instead."
+        return mailed.page(409 if request.method == "POST" else 200, **said | {"onward_words": "To the page"})
     own = tallies.figures(session, [tool.id], f"subscriber:{subscriber_id}")[tool.id].own
     if own == choice:
-        note = f"Counted: your vote on {tool.name} is {choice}."
-        title = f"You said {choice}"
-        return mailed.page(what=_WHAT, title=title, note=note, **onward, onward_words="See how it stands")
+        said |= {"title": f"You said {choice}", "onward_words": "See how it stands"}
+        return mailed.page(note=f"Counted: your vote on {tool.name} is {choice}.", **said)
     until = f"until now it was {own}" if own else "until now you have none"
+    press = f"Press the button and your vote on {tool.name} becomes {choice}; {until}."
     return mailed.page(
-        what=_WHAT, title=title,
-        sentences=[f"Nothing has been counted yet. Press the button and your vote on {tool.name} becomes {choice}; {until}."],
-        button=f"{choice.capitalize()} {tool.name}", sign=choice, face=f"big-{choice}", action=request.full_path,
-        **onward, onward_words="Read the comparison first",
-    )  # fmt: skip
+        sentences=[f"Nothing has been counted yet. {press}"],
+        button=f"{choice.capitalize()} {tool.name}",
+        sign=choice,
+        face=f"big-{choice}",
+        action=f"/vote/{token}?tool={tool.slug}&choice={choice}",
+        **said,
+    )
