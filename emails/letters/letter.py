@@ -9,10 +9,9 @@ from typing import Literal
 Kind = Literal["digest", "test", "confirm", "welcome"]
 Mark = Literal["UNSUBSCRIBE", "PREFERENCES", "VOTE", "SINCE", "CONFIRM"]
 
-# Two private characters open and close a mark. Content never holds them (render.clean takes them out),
-# so no quote of a reviewer can pass for a mark.
-OPEN, CLOSE = "\ue000", "\ue001"
-MARK = re.compile(f"{OPEN}([A-Z]+){CLOSE}")
+# Content never holds the opening (emails.words takes it apart), so no reviewer's quote can pass for a mark.
+OPEN, CLOSE = "{~", "~}"
+MARK = re.compile(r"\{~([A-Z]+)~\}")
 
 
 def mark(name: Mark) -> str:

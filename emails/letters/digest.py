@@ -1,0 +1,128 @@
+"""The weekly digest: the first comparison in full, the others in short, the movers, and every vote link."""
+
+from dataclasses import replace
+
+from emails import quoted, render
+from emails.letters.content import ComparisonPart, DigestContent, Quote, ToolPart
+from emails.letters.letter import Letter, Site, mark
+from emails.words import all_harmless, counted, percent, shortened
+
+LARGEST = 100 * 1024
+"""Bytes of a body, plain and encoded; mail programs cut what is longer (Gmail at 102 KB)."""
+_ROOM = LARGEST - 2048
+_LONG_HEADING = 28
+
+# Longer texts are cut between words: the page has them whole.
+_NAME, _LINE, _QUOTE = 120, 300, 1200
+
+
+def digest(content: DigestContent, site: Site) -> Letter:
+    """One slot's letter; content has at least one comparison. As many are shown as fit in 100 KiB."""
+    content, site = _cut(all_harmless(content)), all_harmless(site)
+    shown = len(content.comparisons)
+    while True:
+        letter = _letter(content, site, shown)
+        over = _size(letter.html) - _ROOM
+        if over <= 0 or shown == 1:
+            return letter
+        shown = max(1, shown - 1 - over // 4096)
+
+
+def _letter(content: DigestContent, site: Site, shown: int) -> Letter:
+    first, *others = content.comparisons[:shown]
+    heading = first.heading
+    values = {
+        "content": content,
+        "site": site,
+        "base": site.base_url,
+        "web": f"{site.base_url}/digests/{content.slot}",
+        "vote": f"{site.base_url}/vote/{mark('VOTE')}",
+        "mark": mark,
+        "title": f"{heading}: {site.name}, {content.slot}",
+        "preheader": preheader(first),
+        "first": first,
+        "long": len(heading) > _LONG_HEADING,
+        "others": others,
+        "left_out": len(content.comparisons) - shown,
+    }
+    return Letter(
+        kind="digest",
+        subject=subject(content),
+        preheader=preheader(first),
+        html=render.html("digest", **values),
+        text=render.text("digest", **values),
+        about=content.slot,
+    )
+
+
+def subject(content: DigestContent) -> str:
+    """The first comparison's heading, and how many more there are."""
+    more = len(content.comparisons) - 1
+    names = [shortened(tool.name, 50) for tool in content.comparisons[0].tools]
+    rest = "" if not more else f", and {counted(more)} more"
+    return f"{names[0]} vs {names[1]}{rest}"
+
+
+def preheader(first: ComparisonPart) -> str:
+    """What the panel and the readers say, in 20 to 150 characters."""
+    names = [shortened(tool.name, 30) for tool in first.tools]
+    sentences = (_panel_says(first, names), _readers_say(first, names))
+    return shortened(" ".join(sentence for sentence in sentences if sentence), 150)
+
+
+def _panel_says(first: ComparisonPart, names: list[str]) -> str:
+    one, two = (percent(tool.panel) for tool in first.tools)
+    if one is None or two is None:
+        return f"{names[0]} beside {names[1]}."
+    if one == two:
+        return f"The panel is even on {names[0]} and {names[1]}, {one} to {two}."
+    if one > two:
+        return f"{names[0]} takes the panel {one} to {two}."
+    return f"{names[1]} takes the panel {two} to {one}."
+
+
+def _readers_say(first: ComparisonPart, names: list[str]) -> str:
+    one, two = (percent(tool.community) for tool in first.tools)
+    if one is None and two is None:
+        return "Readers have yet to judge both: be the first."
+    if one is None or two is None:
+        return f"Readers have yet to judge {names[0] if one is None else names[1]}: be the first."
+    if one == two:
+        return f"Readers are even, {one} to {two}."
+    return f"Readers prefer {names[0] if one > two else names[1]}, {max(one, two)} to {min(one, two)}."
+
+
+def _size(html: str) -> int:
+    # A mark's value is longer than the mark by some thirty bytes.
+    return sum(len(piece) if isinstance(piece, bytes) else 72 for piece in quoted.pieces(html))
+
+
+def _cut(content: DigestContent) -> DigestContent:
+    comparisons = tuple(
+        replace(
+            each,
+            question=shortened(each.question, _LINE),
+            tools=(_cut_tool(each.tools[0]), _cut_tool(each.tools[1])),
+        )
+        for each in content.comparisons
+    )
+    movers = tuple(replace(each, name=shortened(each.name, _NAME)) for each in content.movers)
+    return replace(content, comparisons=comparisons, movers=movers)
+
+
+def _cut_tool(tool: ToolPart) -> ToolPart:
+    return replace(
+        tool,
+        name=shortened(tool.name, _NAME),
+        category=shortened(tool.category, _NAME),
+        tagline=shortened(tool.tagline, _LINE),
+        entry=shortened(tool.entry, _NAME),
+        quote_for=_cut_quote(tool.quote_for),
+        quote_against=_cut_quote(tool.quote_against),
+    )
+
+
+def _cut_quote(quote: Quote | None) -> Quote | None:
+    if quote is None:
+        return None
+    return replace(quote, reviewer=shortened(quote.reviewer, _NAME), text=shortened(quote.text, _QUOTE))

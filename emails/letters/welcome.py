@@ -1,0 +1,22 @@
+"""The letter to somebody who has just confirmed: what comes, how often, and the way out."""
+
+from emails import render
+from emails.letters.letter import Letter, Site, mark
+from emails.words import all_harmless, harmless
+
+
+def welcome(site: Site, when: str = "Once a week") -> Letter:
+    """when says how often, in words that can begin a sentence, such as `Every Tuesday at 09:00`."""
+    site = all_harmless(site)
+    subject = f"Welcome to {site.name}"
+    preheader = "What comes to you, how often, and how to leave again."
+    values = {
+        "site": site,
+        "base": site.base_url,
+        "mark": mark,
+        "title": subject,
+        "preheader": preheader,
+        "when": harmless(when),
+    }
+    html, text = render.html("welcome", **values), render.text("welcome", **values)
+    return Letter("welcome", subject, preheader, html, text)
