@@ -11,19 +11,19 @@ MAIL) and not yet settled:
 The failure chosen: a letter in doubt is held (`unknown`) rather than sent twice, unless its rule says otherwise.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Index, TextClause, bindparam, delete, insert, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules, subscribers
-from db.deliveries import SENDING, WAITING, Delivery, subscriber_id
-from db.digests import Digest, TestLetter
+from db.deliveries import SENDING, WAITING, Delivery
+from db.digests import Digest
 from db.rules import Person
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, is_sqlite, ring
+from db.subscribers import hashes_of
 
 
 class Claim(Row):
@@ -40,9 +40,8 @@ class Claim(Row):
     made_at: Mapped[datetime]
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """One letter under a claim."""
+class Taken(NamedTuple):
+    """One letter under a claim; `hashes` are those under which its address may come to be suppressed."""
 
     id: int
     letter: str
@@ -52,6 +51,7 @@ class Taken:
     tries: int
     created_at: datetime
     since: datetime | None
+    hashes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,50 +91,48 @@ def claim(
         return None
     made = insert(Claim).values(worker=worker, digest_id=digest_id, lease=now + lease, win=win, made_at=now)
     number: int = session.execute(made.returning(Claim.id)).scalar_one()
-    rows = session.execute(
-        update(Delivery).where(Delivery.id.in_(ids)).values(state="sending", claim=number, reason=None)
-        .returning(Delivery.id, Delivery.letter, Delivery.about, Delivery.person, Delivery.tries, Delivery.created_at),
+    session.execute(
+        update(Delivery).where(Delivery.id.in_(ids)).values(state="sending", claim=number, reason=None),
         execution_options={"synchronize_session": False},
-    ).all()  # fmt: skip
-    letters, over = _admit(session, sorted(rows), now)  # RETURNING promises no order
+    )
+    letters, over = _admit(session, number, now)
     if over:
-        session.execute(
-            _OVER,
-            [{"id": each, "state": state, "reason": reason, "now": now} for each, state, reason in over],
-        )
+        session.execute(_OVER, over)
     return Batch(number, digest_id, win, tuple(letters))
 
+
+_CLAIMED = text(
+    "SELECT d.id, d.letter, d.about, d.person, d.tries, d.created_at,"
+    " coalesce(s.address, t.address) AS address, coalesce(s.state, 'named') AS state, s.paused_until, s.confirmed_at"
+    " FROM deliveries AS d"
+    " LEFT JOIN subscribers AS s"
+    " ON s.id = CASE WHEN d.person LIKE 'subscriber:%' THEN CAST(substr(d.person, 12) AS bigint) END"
+    " LEFT JOIN test_letters AS t ON d.letter = 'test' AND t.id = d.about"
+    " WHERE d.claim = :claim AND d.state = 'sending' ORDER BY d.id"
+).columns(created_at=Moment(), paused_until=Moment(), confirmed_at=Moment())
+"""Letters and what consent asks of their recipients, in one question: one a row costs as much as sending."""
 
 _OVER = text(
     "UPDATE deliveries SET state = :state, reason = :reason, settled_at = :now WHERE id = :id"
 ).bindparams(bindparam("now", type_=Moment()))  # fmt: skip
 
 
-def _admit(session: Session, rows: Sequence[Any], now: datetime) -> tuple[list[Taken], list[tuple[int, str, str]]]:
-    people = _people(session, rows)
+def _admit(session: Session, number: int, now: datetime) -> tuple[list[Taken], list[dict[str, Any]]]:
+    rows = session.execute(_CLAIMED, {"claim": number}).all()
+    hashed = {row.address: tuple(hashes_of(row.address)) for row in rows if row.address}
+    listed = subscribers.listed(session, [each for hashes in hashed.values() for each in hashes])
     letters, over = [], []
-    for row in rows:
-        person = people.get(row.person)
-        reason = rules.why_not(row.letter, person, now)
+    for id_, letter, about, person, tries, created_at, address, state, paused_until, since in rows:
+        hashes = hashed.get(address, ())
+        suppressed = bool(listed) and not listed.isdisjoint(hashes)
+        reason = rules.why_not(letter, Person(address, state, paused_until, suppressed, since), now)
         if reason is not None:
-            over.append((row.id, "skipped", reason))
-        elif now > row.created_at + rules.LETTERS[row.letter].given_up_after:
-            over.append((row.id, "failed", "given up"))
-        elif person is not None and person.address is not None:
-            letters.append(Taken(row.id, row.letter, row.about, row.person, person.address, row.tries,
-                                 row.created_at, person.since))  # fmt: skip
+            over.append({"id": id_, "state": "skipped", "reason": reason, "now": now})
+        elif now > created_at + rules.LETTERS[letter].given_up_after:
+            over.append({"id": id_, "state": "failed", "reason": "given up", "now": now})
+        else:
+            letters.append(Taken(id_, letter, about, person, address, tries, created_at, since, hashes))
     return letters, over
-
-
-def _people(session: Session, rows: Sequence[Any]) -> dict[str, Person]:
-    known = {number: row.person for row in rows if (number := subscriber_id(row.person)) is not None}
-    found = {known[number]: person for number, person in subscribers.people(session, known).items()}
-    named = [row.about for row in rows if row.letter == "test"]
-    if named:
-        asked = session.execute(select(TestLetter.id, TestLetter.address).where(TestLetter.id.in_(named)))
-        addresses = dict(asked.all())
-        found |= {row.person: Person(addresses.get(row.about), "named") for row in rows if row.letter == "test"}
-    return found
 
 
 # ---- the claim's end -----------------------------------------------------------------------------------------

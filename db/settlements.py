@@ -5,21 +5,17 @@ earlier answer was lost on its way to us, or that we are fenced.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from sqlalchemy import Connection, select, update
+from typing import Any, NamedTuple
 
 from db import rules
 from db.claims import Batch, Taken
-from db.deliveries import Delivery, subscriber_id
+from db.deliveries import subscriber_id
 from db.rules import Person
-from db.subscribers import hashes_of
+from db.session import Ledger
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What became of one letter: the state it moves to, and the server's own words."""
 
     id: int
@@ -35,50 +31,39 @@ class Fenced(Exception):
     """The claim was recovered by somebody else while we were away: drop the batch and claim anew."""
 
 
-# ---- 3. settle, 4. extend ------------------------------------------------------------------------------------
-
-
 def settle(
-    connection: Connection, batch: Batch, outcomes: Sequence[Settlement], lease: timedelta, now: datetime
-) -> None:
-    """Write down what became of these letters, and extend the lease. Raises Fenced when the claim is no longer ours.
+    ledger: Ledger, batch: Batch, begun: Sequence[Settlement], next_: Sequence[Taken], lease: timedelta, now: datetime
+) -> dict[int, str] | None:
+    """Write down what became of the letters begun, extend the lease, and ask about the next ones.
 
-    An order whose answer was lost on the way may be given again: rows that carry our claim and have left `sending`
-    were settled by us.
+    Returns which of `next_` may no longer go, each with its reason; None when the whole digest may not: so after
+    someone leaves, at most the letters within the window can still arrive. Raises Fenced when the claim is no
+    longer ours. An order whose answer was lost on the way may be given again.
     """
-    if connection.dialect.name == "sqlite":
-        with connection.begin():
-            done = _settle_sqlite(connection, batch, outcomes, now + lease, now)
+    if ledger.sqlite:
+        with ledger.transaction():
+            done = _settle_sqlite(ledger, batch, begun, now + lease, now)
+            gone = withdrawn(ledger, batch, next_, now)
     else:
-        done = _settle_postgresql(connection, batch, outcomes, now + lease, now)
-    if done != len(outcomes):
-        _recount(connection, batch, outcomes, now)
+        done = _settle_postgresql(ledger, batch, begun, now + lease, now)
+        gone = withdrawn(ledger, batch, next_, now)
+    if done != len(begun):
+        with ledger.transaction():
+            fenced = _fenced(ledger, batch, begun, now)
+        if fenced:
+            raise Fenced
+    return gone
 
 
-def _settle_sqlite(
-    connection: Connection, batch: Batch, outcomes: Sequence[Settlement], lease: datetime, now: datetime
-) -> int:
-    held = connection.exec_driver_sql("UPDATE claims SET lease = ? WHERE id = ?", (_stamp(lease), batch.claim))
-    if held.rowcount != 1:
+def _settle_sqlite(ledger: Ledger, batch: Batch, begun: Sequence[Settlement], lease: datetime, now: datetime) -> int:
+    if ledger.order("UPDATE claims SET lease = ? WHERE id = ?", (_stamp(lease), batch.claim)) != 1:
         return -1
-    if not outcomes:
-        return 0
     at = _stamp(now)
     rows = [
-        (
-            o.state,
-            o.reason,
-            o.code,
-            o.reply,
-            o.tried,
-            o.not_before and _stamp(o.not_before),
-            at,
-            o.id,
-            batch.claim,
-        )
-        for o in outcomes
+        (o.state, o.reason, o.code, o.reply, o.tried, o.not_before and _stamp(o.not_before), at, o.id, batch.claim)
+        for o in begun
     ]
-    return connection.exec_driver_sql(_SETTLE_SQLITE, rows).rowcount
+    return ledger.orders(_SETTLE_SQLITE, rows) if rows else 0
 
 
 _SETTLE_SQLITE = (
@@ -88,17 +73,15 @@ _SETTLE_SQLITE = (
 
 
 def _stamp(moment: datetime) -> str:
-    """A moment as SQLAlchemy writes it on SQLite; these statements go past its types, which cost more than they."""
+    """A moment as SQLAlchemy keeps it on SQLite, past which these statements go."""
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _settle_postgresql(
-    connection: Connection, batch: Batch, outcomes: Sequence[Settlement], lease: datetime, now: datetime
+    ledger: Ledger, batch: Batch, begun: Sequence[Settlement], lease: datetime, now: datetime
 ) -> int:
-    columns = [list(column) for column in zip(*(
-        (o.id, o.state, o.reason, o.code, o.reply, o.tried, o.not_before) for o in outcomes
-    ), strict=True)] or [[] for _ in range(7)]  # fmt: skip
-    held, done = connection.exec_driver_sql(_SETTLE_POSTGRESQL, (lease, batch.claim, now, *columns)).one()
+    columns = [list(column) for column in zip(*begun, strict=True)] or [[] for _ in Settlement._fields]
+    [(held, done)] = ledger.ask(_SETTLE_POSTGRESQL, (lease, batch.claim, now, *columns))
     return int(done) if held else -1
 
 
@@ -107,78 +90,79 @@ _SETTLE_POSTGRESQL = """
     done AS (
         UPDATE deliveries AS d SET state = o.state, reason = o.reason, code = o.code, reply = o.reply,
             tries = d.tries + o.tried, not_before = coalesce(o.not_before, d.not_before), settled_at = %s
-        FROM mine, unnest(%s::bigint[], %s::text[], %s::text[], %s::int[], %s::text[], %s::int[], %s::timestamptz[])
-            AS o(id, state, reason, code, reply, tried, not_before)
+        FROM mine, unnest(%s::bigint[], %s::text[], %s::text[], %s::int[], %s::text[], %s::timestamptz[], %s::int[])
+            AS o(id, state, reason, code, reply, not_before, tried)
         WHERE d.id = o.id AND d.claim = mine.id AND d.state = 'sending' RETURNING 1)
     SELECT (SELECT count(*) FROM mine), (SELECT count(*) FROM done)
 """
 
 
-def _recount(connection: Connection, batch: Batch, outcomes: Sequence[Settlement], now: datetime) -> None:
-    ids = [outcome.id for outcome in outcomes]
-    ours = select(Delivery.id, Delivery.state).where(Delivery.id.in_(ids), Delivery.claim == batch.claim)
-    if connection.dialect.name == "sqlite":
-        with connection.begin():
-            states = dict(connection.execute(ours).all())
-            fenced = _rescue(connection, outcomes, states, now)
-    else:
-        states = dict(connection.execute(ours).all())
-        fenced = _rescue(connection, outcomes, states, now)
-    if fenced or len(states) != len(ids):
-        raise Fenced
+def _fenced(ledger: Ledger, batch: Batch, begun: Sequence[Settlement], now: datetime) -> bool:
+    """Whether the claim is no longer ours.
 
-
-def _rescue(connection: Connection, outcomes: Sequence[Settlement], states: dict[int, str], now: datetime) -> bool:
-    """Whether we are fenced; letters of ours held in doubt, of which we know that the server took them, are sent."""
-    doubted = [o for o in outcomes if states.get(o.id) == "unknown"]
-    for known in doubted:
-        if known.state == "sent":
-            connection.execute(
-                update(Delivery).where(Delivery.id == known.id, Delivery.state == "unknown")
-                .values(state="sent", reason=None, code=known.code, reply=known.reply, settled_at=now)
-            )  # fmt: skip
-    return bool(doubted) or any(states.get(o.id) in (None, "sending") for o in outcomes)
-
-
-def withdrawn(connection: Connection, batch: Batch, letters: Sequence[Taken], now: datetime) -> dict[int, str] | None:
-    """Which of a digest's next letters may no longer go, each with its reason; None when the digest may not.
-
-    Asked after every settle, so that after someone leaves at most the letters within the window can still arrive.
+    Rows that carry our claim and have left `sending` were settled by us, unless they are held in doubt: of those we
+    write down what we know, and that is that the server took them.
     """
-    ids = [number for letter in letters if (number := subscriber_id(letter.person)) is not None]
-    hashed = [each for letter in letters for each in hashes_of(letter.address)]
-    sqlite = connection.dialect.name == "sqlite"
-    given = (batch.digest_id, _json(ids), _json(hashed)) if sqlite else (batch.digest_id, ids, hashed)
-    found = connection.exec_driver_sql(_ASK_SQLITE if sqlite else _ASK_POSTGRESQL, given).all()
-    if sqlite:
-        connection.rollback()  # ends the read that the question began
+    ids = [each.id for each in begun]
+    if ledger.sqlite:
+        among: Any = "[" + ",".join(map(str, ids)) + "]"
+        states = dict(
+            ledger.ask(_OURS.format(p="?", among="IN (SELECT value FROM json_each(?))"), (batch.claim, among))
+        )
+    else:
+        states = dict(ledger.ask(_OURS.format(p="%s", among="= ANY(%s)"), (batch.claim, ids)))
+    for known in begun:
+        if known.state == "sent" and states.get(known.id) == "unknown":
+            at = _stamp(now) if ledger.sqlite else now
+            sql = _KNOWN.replace("?", "?" if ledger.sqlite else "%s")
+            ledger.order(sql, (known.code, known.reply, at, known.id, batch.claim))
+    return len(states) != len(ids) or any(state in ("sending", "unknown") for state in states.values())
+
+
+_OURS = "SELECT id, state FROM deliveries WHERE claim = {p} AND id {among}"
+_KNOWN = (
+    "UPDATE deliveries SET state = 'sent', reason = NULL, code = ?, reply = ?, settled_at = ?"
+    " WHERE id = ? AND claim = ? AND state = 'unknown'"
+)
+
+
+def withdrawn(ledger: Ledger, batch: Batch, letters: Sequence[Taken], now: datetime) -> dict[int, str] | None:
+    """Which of a digest's letters may no longer go, each with its reason; None when the whole digest may not."""
+    if batch.digest_id is None or not letters:
+        return {}
+    ids = [subscriber_id(letter.person) for letter in letters]
+    hashes = [each for letter in letters for each in letter.hashes]
+    if ledger.sqlite:
+        given = (batch.digest_id, str(ids), str(hashes).replace("'", '"'))
+        found = ledger.ask(_ASK_SQLITE, given)
+    else:
+        found = ledger.ask(_ASK_POSTGRESQL, (batch.digest_id, ids, hashes))
     if not found:
         return {}
     if any(kind == "digest" for kind, *_ in found):
         return None
     listed = {named for kind, named, *_ in found if kind == "suppressed"}
-    people = {int(number): (state, paused) for kind, number, state, paused in found if kind == "person"}
+    people = {named: (state, _moment(paused)) for kind, named, state, paused in found if kind == "person"}
     reasons = {}
     for letter in letters:
-        state, paused = people.get(subscriber_id(letter.person) or 0, ("active", None))
-        gone = listed.intersection(hashes_of(letter.address)) if listed else False
-        until = datetime.fromisoformat(f"{paused}+00:00") if isinstance(paused, str) else paused
-        reason = rules.why_not(letter.letter, Person(letter.address, state, until, bool(gone)), now)
+        state, paused = people.get(letter.person.removeprefix("subscriber:"), ("active", None))
+        person = Person(letter.address, state, paused, not listed.isdisjoint(letter.hashes))
+        reason = rules.why_not(letter.letter, person, now)
         if reason is not None:
             reasons[letter.id] = reason
     return reasons
 
 
+def _moment(value: Any) -> datetime | None:
+    return datetime.fromisoformat(f"{value}+00:00") if isinstance(value, str) else value
+
+
 _ASK = """
-    SELECT 'digest' AS kind, state AS named, NULL AS state, {none} AS paused FROM digests
-        WHERE id = {p} AND state <> 'sending'
+    SELECT 'digest', state, NULL, {none} FROM digests WHERE id = {p} AND state <> 'sending'
     UNION ALL SELECT 'person', CAST(id AS text), state, paused_until FROM subscribers
         WHERE id {among} AND (state <> 'active' OR paused_until IS NOT NULL)
     UNION ALL SELECT 'suppressed', address_hash, NULL, {none} FROM suppressions WHERE address_hash {among}
 """
+"""Asks for exceptions alone: of most letters there is nothing to say."""
 _ASK_SQLITE = _ASK.format(p="?", none="NULL", among="IN (SELECT value FROM json_each(?))")
 _ASK_POSTGRESQL = _ASK.format(p="%s", none="NULL::timestamptz", among="= ANY(%s)")
-
-
-def _json(values: list[Any]) -> str:
-    return "[" + ",".join(f'"{each}"' if isinstance(each, str) else str(each) for each in values) + "]"

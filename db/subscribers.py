@@ -1,6 +1,5 @@
 """Who reads the letter: addresses and their states, the proof of consent, and who must not be mailed."""
 
-import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -125,7 +124,7 @@ def key_of(address: str) -> str:
 def hashes_of(address: str) -> list[str]:
     """The keyed hashes under which an address may stand in the suppression list, the newest key's first."""
     named = b"address:" + key_of(address).encode()
-    return [hmac.new(key, named, hashlib.sha256).hexdigest() for key in settings().keys]
+    return [hmac.digest(key, named, "sha256").hex() for key in settings().keys]
 
 
 # ---- orders ------------------------------------------------------------------------------------------------
@@ -284,8 +283,12 @@ def people(session: Session, ids: Iterable[int]) -> dict[int, Person]:
 def suppressed(session: Session, addresses: list[str]) -> set[str]:
     """Those of the addresses that stand in the suppression list."""
     named = {hashed: address for address in addresses for hashed in hashes_of(address)}
-    found = session.scalars(select(Suppression.address_hash).where(Suppression.address_hash.in_(named)))
-    return {named[hashed] for hashed in found}
+    return {named[hashed] for hashed in listed(session, list(named))}
+
+
+def listed(session: Session, hashes: list[str]) -> set[str]:
+    """Those of the keyed hashes that stand in the suppression list."""
+    return set(session.scalars(select(Suppression.address_hash).where(Suppression.address_hash.in_(hashes))))
 
 
 def history(session: Session, subscriber_id: int) -> list[Consent]:

@@ -16,11 +16,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import Connection
 
 from db import claims, digests, relays, rules, settlements
 from db.claims import Batch, Taken
-from db.session import ledger, reading, writing
+from db.session import Ledger, ledger, reading, writing
 from db.settings import settings
 from db.settlements import Fenced, Settlement
 from emails.doors import Door, Outcome, door_name, open_door
@@ -119,7 +118,7 @@ class Run:
     def over(self) -> bool:
         return self.stopped or time.monotonic() >= self.end
 
-    def _one_batch(self, door: Door, connection: Connection, digest_id: int | None) -> bool:
+    def _one_batch(self, door: Door, connection: Ledger, digest_id: int | None) -> bool:
         composers = _Composers()
         if digest_id is not None:
             composers.of("digest", digest_id)  # rendered and encoded before anything is claimed
@@ -173,7 +172,7 @@ class Sending:
 
     run: Run
     door: Door
-    ledger: Connection
+    ledger: Ledger
     batch: Batch
     composers: _Composers
     begun: list[Settlement] = field(default_factory=list)
@@ -183,28 +182,28 @@ class Sending:
     def go(self) -> None:
         """Send the batch in the order of its ids; raises Fenced, or RelayShut once all that was begun is settled."""
         rest = list(self.batch.letters)
-        while rest and not self.run.over and self.shut_by is None:
-            size = min(self.run.pace.window, self.batch.win or self.run.pace.window)
-            group, rest = rest[:size], rest[size:]
-            gone = self._gone(group)
-            if gone is None:
-                break
+        group, gone = self._next(rest), dict[int, str]()  # the claim has just asked about the first letters
+        while group and not self.run.over and self.shut_by is None:
+            rest = rest[len(group) :]
             for letter in group:
                 if letter.id in gone:
                     self.begun.append(Settlement(letter.id, "skipped", gone[letter.id], tried=0))
                 elif self.run.over or not self._send(letter):
                     break
-            self._settle()
+            group = self._next(rest)
+            answer = self._settle(group)
+            if answer is None:
+                break
+            gone = answer
         if self.shut_by is not None:
             with writing() as session:
                 claims.release(session, self.batch)
             shut(self.shut_by)
             raise RelayShut
 
-    def _gone(self, group: Sequence[Taken]) -> dict[int, str] | None:
-        if self.batch.digest_id is None:
-            return {}
-        return settlements.withdrawn(self.ledger, self.batch, group, datetime.now(UTC))
+    def _next(self, rest: Sequence[Taken]) -> Sequence[Taken]:
+        """The next handful: no more than may be begun before a settlement."""
+        return rest[: min(self.run.pace.window, self.batch.win or self.run.pace.window)]
 
     def _send(self, letter: Taken) -> bool:
         """Begin one letter and keep its outcome; False when no further one may begin."""
@@ -229,11 +228,14 @@ class Sending:
         self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
         return True
 
-    def _settle(self) -> None:
-        if self.begun:
-            settlements.settle(self.ledger, self.batch, self.begun, self.run.lease, datetime.now(UTC))
-            self.confirmed = time.monotonic()
-            self.begun = []
+    def _settle(self, next_: Sequence[Taken] = ()) -> dict[int, str] | None:
+        """Settle what was begun; who of the next letters is gone meanwhile, None when the digest may not go on."""
+        if not self.begun and not next_:
+            return {}
+        gone = settlements.settle(self.ledger, self.batch, self.begun, next_, self.run.lease, datetime.now(UTC))
+        self.confirmed = time.monotonic()
+        self.begun = []
+        return gone
 
 
 def settlement(letter: Taken, outcome: Outcome, now: datetime) -> Settlement:

@@ -53,7 +53,7 @@ def claim(digest_id: int | None, limit: int = 200, at: datetime = NOW, win: int 
 def settle(batch: Batch, letters, state: str = "sent", at: datetime = NOW) -> None:
     with ledger() as connection:
         done = [Settlement(letter.id, state, code=250, reply="250 2.0.0 taken") for letter in letters]
-        settlements.settle(connection, batch, done, LEASE, at)
+        settlements.settle(connection, batch, done, (), LEASE, at)
 
 
 def recover(at: datetime = LATER, resend: bool = False) -> int:
@@ -187,14 +187,14 @@ def test_who_leaves_while_the_batch_is_held_is_seen_before_the_next_letters(dige
     assert batch is not None
     group = batch.letters[:WIN]
     with ledger() as connection:
-        assert settlements.withdrawn(connection, batch, group, NOW) == {}
+        assert settlements.settle(connection, batch, [], group, LEASE, NOW) == {}
     with writing() as session:
         subscribers.leave(session, 2, "link", NOW)
         subscribers.suppress(session, "reader-2@reader.example", "complaint", NOW)
         session.execute(update(subscribers.Subscriber).where(subscribers.Subscriber.id == 4)
                         .values(paused_until=NOW + timedelta(days=7)))  # fmt: skip
     with ledger() as connection:
-        gone = settlements.withdrawn(connection, batch, group, NOW)
+        gone = settlements.settle(connection, batch, [], group, LEASE, NOW)
     assert gone == {group[1].id: "unsubscribed", group[2].id: "suppressed", group[3].id: "paused"}
 
 
@@ -205,7 +205,7 @@ def test_a_digest_that_is_paused_gives_no_letters_and_stops_those_held(digest):
         digests.move(session, "2026-W47", "pause", NOW)
     assert claim(digest) is None
     with ledger() as connection:
-        assert settlements.withdrawn(connection, batch, batch.letters[:WIN], NOW) is None
+        assert settlements.settle(connection, batch, [], batch.letters[:WIN], LEASE, NOW) is None
 
 
 def test_a_deferred_letter_is_claimed_again_when_its_time_comes(digest):
@@ -214,7 +214,7 @@ def test_a_deferred_letter_is_claimed_again_when_its_time_comes(digest):
     later = NOW + timedelta(minutes=5)
     with ledger() as connection:
         told = Settlement(batch.letters[0].id, "deferred", "deferred at rcpt", 451, "451 4.7.1 later", later)
-        settlements.settle(connection, batch, [told], LEASE, NOW)
+        settlements.settle(connection, batch, [told], (), LEASE, NOW)
     with writing() as session:
         claims.release(session, batch)
     assert len((claim(digest) or batch).letters) == 29
