@@ -1,0 +1,74 @@
+"""A real browser in front of a real server; where there is no Chromium these tests say so and are left out."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from web.app import create_app
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+QUIET = [
+    "--no-sandbox",  # CI runs as root, where Chromium has no sandbox
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine: the pages were not tried in a browser (Debian: apt install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def database(sqlite: str) -> str:
+    """What a browser shows does not depend on the kind of database."""
+    return sqlite
+
+
+@pytest.fixture
+def site(database: str, setting) -> Iterator[str]:
+    """The address of the site, served from this process."""
+    server = make_server("127.0.0.1", 0, lambda environ, start: app(environ, start), threaded=True)
+    setting(BASE_URL=f"http://127.0.0.1:{server.port}", PORT=server.port)
+    app = create_app()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture
+def open_browser(chromium: Browser, site: str) -> Iterator:
+    """`open_browser(width=360, java_script_enabled=False)`: a page of a new visitor; complaints of its console fail."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def opened(width: int = 1280, height: int = 900, **options: object) -> Page:
+        context = chromium.new_context(viewport={"width": width, "height": height}, base_url=site, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    opened.complaints = complaints  # type: ignore[attr-defined]
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
