@@ -1,6 +1,7 @@
 """Templates to bodies: Jinja fills them in, MJML makes HTML of them; nobody else knows either."""
 
 import hashlib
+import re
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from markupsafe import Markup
 
 from emails import words
 
+_SPECIAL = re.compile(r"[^ A-Za-z0-9,.:()_-]", re.ASCII)
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -71,4 +73,4 @@ def _environment() -> jinja2.Environment:
 
 def _attribute(value: str) -> Markup:
     """Text for an attribute in character references: mrml writes some characters there as Rust would."""
-    return Markup("".join(each if each.isascii() and each.isalnum() else f"&#{ord(each)};" for each in value))
+    return Markup(_SPECIAL.sub(lambda found: f"&#{ord(found[0])};", value))

@@ -17,18 +17,25 @@ _NAME, _LINE, _QUOTE = 120, 300, 1200
 
 
 def digest(content: DigestContent, site: Site) -> Letter:
-    """One slot's letter; content has at least one comparison. As many are shown as fit in 100 KiB."""
+    """One slot's letter; content has at least one comparison.
+
+    What does not fit in 100 KiB is named with a link only, and what does not fit then is left to the web.
+    """
     content, site = _cut(all_harmless(content)), all_harmless(site)
-    shown = len(content.comparisons)
+    shown = listed = len(content.comparisons)
     while True:
-        letter = _letter(content, site, shown)
+        letter = _letter(content, site, shown, listed)
         over = _size(letter.html) - _ROOM
-        if over <= 0 or shown == 1:
+        if over <= 0 or listed == 1:
             return letter
-        shown = max(1, shown - 1 - over // 4096)
+        # One shown costs some 3 KB, one listed some 300 bytes.
+        if shown > 1:
+            shown = max(1, shown - 1 - over // 3000)
+        else:
+            listed = max(1, listed - 1 - over // 300)
 
 
-def _letter(content: DigestContent, site: Site, shown: int) -> Letter:
+def _letter(content: DigestContent, site: Site, shown: int, listed: int) -> Letter:
     first, *others = content.comparisons[:shown]
     heading = first.heading
     values = {
@@ -43,7 +50,8 @@ def _letter(content: DigestContent, site: Site, shown: int) -> Letter:
         "first": first,
         "long": len(heading) > _LONG_HEADING,
         "others": others,
-        "left_out": len(content.comparisons) - shown,
+        "in_short": content.comparisons[shown:listed],
+        "left_out": len(content.comparisons) - listed,
     }
     return Letter(
         kind="digest",
