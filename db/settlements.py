@@ -31,6 +31,11 @@ class Fenced(Exception):
     """The claim was recovered by somebody else while we were away: drop the batch and claim anew."""
 
 
+CLAIM_GONE = -1
+"""Instead of the number of letters settled: without its row a claim is over, wherever its letters stand now. Somebody
+may have resolved those in doubt meanwhile, and then they look as if we had settled them ourselves."""
+
+
 def settle(
     ledger: Ledger, batch: Batch, begun: Sequence[Settlement], next_: Sequence[Taken], lease: timedelta, now: datetime
 ) -> dict[int, str] | None:
@@ -49,15 +54,16 @@ def settle(
         gone = withdrawn(ledger, batch, next_, now)
     if done != len(begun):
         with ledger.transaction():
-            fenced = _fenced(ledger, batch, begun, now)
-        if fenced:
+            states = _ours(ledger, batch, begun)
+            _keep_known(ledger, batch, begun, states, now)
+        if done == CLAIM_GONE or any(states.get(each.id) in (None, "sending") for each in begun):
             raise Fenced
     return gone
 
 
 def _settle_sqlite(ledger: Ledger, batch: Batch, begun: Sequence[Settlement], lease: datetime, now: datetime) -> int:
     if ledger.order("UPDATE claims SET lease = ? WHERE id = ?", (_stamp(lease), batch.claim)) != 1:
-        return -1
+        return CLAIM_GONE
     at = _stamp(now)
     rows = [
         (o.state, o.reason, o.code, o.reply, o.tried, o.not_before and _stamp(o.not_before), at, o.id, batch.claim)
@@ -82,7 +88,7 @@ def _settle_postgresql(
 ) -> int:
     columns = [list(column) for column in zip(*begun, strict=True)] or [[] for _ in Settlement._fields]
     [(held, done)] = ledger.ask(_SETTLE_POSTGRESQL, (lease, batch.claim, now, *columns))
-    return int(done) if held else -1
+    return int(done) if held else CLAIM_GONE
 
 
 _SETTLE_POSTGRESQL = """
@@ -97,32 +103,30 @@ _SETTLE_POSTGRESQL = """
 """
 
 
-def _fenced(ledger: Ledger, batch: Batch, begun: Sequence[Settlement], now: datetime) -> bool:
-    """Whether the claim is no longer ours.
-
-    Rows that carry our claim and have left `sending` were settled by us, unless they are held in doubt: of those we
-    write down what we know, and that is that the server took them.
-    """
+def _ours(ledger: Ledger, batch: Batch, begun: Sequence[Settlement]) -> dict[int, str]:
+    """The states of those of the letters that still carry our claim."""
     ids = [each.id for each in begun]
     if ledger.sqlite:
         among: Any = "[" + ",".join(map(str, ids)) + "]"
-        states = dict(
-            ledger.ask(_OURS.format(p="?", among="IN (SELECT value FROM json_each(?))"), (batch.claim, among))
-        )
-    else:
-        states = dict(ledger.ask(_OURS.format(p="%s", among="= ANY(%s)"), (batch.claim, ids)))
+        return dict(ledger.ask(_OURS.format(p="?", among="IN (SELECT value FROM json_each(?))"), (batch.claim, among)))
+    return dict(ledger.ask(_OURS.format(p="%s", among="= ANY(%s)"), (batch.claim, ids)))
+
+
+def _keep_known(
+    ledger: Ledger, batch: Batch, begun: Sequence[Settlement], states: dict[int, str], now: datetime
+) -> None:
+    """Letters that others hold in doubt, or owe again after it, but that the server took from us, are sent."""
     for known in begun:
-        if known.state == "sent" and states.get(known.id) == "unknown":
+        if known.state == "sent" and states.get(known.id) in ("unknown", "pending"):
             at = _stamp(now) if ledger.sqlite else now
             sql = _KNOWN.replace("?", "?" if ledger.sqlite else "%s")
             ledger.order(sql, (known.code, known.reply, at, known.id, batch.claim))
-    return len(states) != len(ids) or any(state in ("sending", "unknown") for state in states.values())
 
 
 _OURS = "SELECT id, state FROM deliveries WHERE claim = {p} AND id {among}"
 _KNOWN = (
     "UPDATE deliveries SET state = 'sent', reason = NULL, code = ?, reply = ?, settled_at = ?"
-    " WHERE id = ? AND claim = ? AND state = 'unknown'"
+    " WHERE id = ? AND claim = ? AND state IN ('unknown', 'pending')"
 )
 
 

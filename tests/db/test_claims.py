@@ -145,6 +145,27 @@ def test_a_fenced_sender_cannot_touch_what_another_one_claimed(digest):
     assert states() == {"unknown": WIN, "sending": 30 - WIN}
 
 
+@pytest.mark.parametrize("as_sent", [True, False])
+def test_a_sender_that_slept_while_somebody_resolved_its_doubt_is_fenced_all_the_same(digest, as_sent):
+    batch = claim(digest)
+    assert batch is not None
+    recover()
+    with writing() as session:
+        deliveries.resolve(session, digest, as_sent, LATER)
+    with pytest.raises(Fenced):
+        settle(batch, batch.letters[:WIN], at=LATER)
+    # Whichever way it was resolved: the server has these four, so they are not sent again.
+    assert states() == {"sent": WIN, "pending": 30 - WIN}
+
+
+def test_a_sender_that_slept_with_nothing_begun_is_fenced_too(digest):
+    batch = claim(digest)
+    assert batch is not None
+    recover()
+    with pytest.raises(Fenced):
+        settle(batch, [], at=LATER)
+
+
 def test_a_settlement_whose_answer_was_lost_may_be_given_again(digest):
     batch = claim(digest)
     assert batch is not None
