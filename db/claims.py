@@ -82,24 +82,31 @@ def claim(
     """
     if digest_id is not None and session.scalar(select(Digest.state).where(Digest.id == digest_id)) != "sending":
         return None
-    due = [Delivery.letter == "digest", Delivery.about == digest_id] if digest_id else [Delivery.letter != "digest"]
-    picked = select(Delivery.id).where(*due, WAITING, Delivery.not_before <= now).order_by(Delivery.id).limit(limit)
-    if not is_sqlite(session):
-        picked = picked.with_for_update(skip_locked=True)
-    ids = list(session.scalars(picked))
-    if not ids:
-        return None
     made = insert(Claim).values(worker=worker, digest_id=digest_id, lease=now + lease, win=win, made_at=now)
     number: int = session.execute(made.returning(Claim.id)).scalar_one()
-    session.execute(
-        update(Delivery).where(Delivery.id.in_(ids)).values(state="sending", claim=number, reason=None),
-        execution_options={"synchronize_session": False},
-    )
+    what = "letter = 'digest' AND about = :digest" if digest_id is not None else "letter <> 'digest'"
+    order = (_TAKE_SQLITE if is_sqlite(session) else _TAKE_POSTGRESQL).format(what=what)
+    given = {"claim": number, "now": now, "limit": limit} | ({"digest": digest_id} if digest_id is not None else {})
+    taken = session.execute(text(order).bindparams(_NOW), given)
+    if not taken.rowcount:  # type: ignore[attr-defined]
+        session.execute(delete(Claim).where(Claim.id == number))
+        return None
     letters, over = _admit(session, number, now)
     if over:
         session.execute(_OVER, over)
     return Batch(number, digest_id, win, tuple(letters))
 
+
+_NOW = bindparam("now", type_=Moment())
+_DUE = (
+    "SELECT id FROM deliveries WHERE {what} AND state in ('pending', 'deferred') AND not_before <= :now"
+    " ORDER BY id LIMIT :limit"
+)
+_TAKE_SQLITE = f"UPDATE deliveries SET state = 'sending', claim = :claim, reason = NULL WHERE id IN ({_DUE})"
+_TAKE_POSTGRESQL = (
+    f"WITH due AS MATERIALIZED ({_DUE} FOR UPDATE SKIP LOCKED)"
+    " UPDATE deliveries SET state = 'sending', claim = :claim, reason = NULL WHERE id IN (SELECT id FROM due)"
+)
 
 _CLAIMED = text(
     "SELECT d.id, d.letter, d.about, d.person, d.tries, d.created_at,"
@@ -114,7 +121,7 @@ _CLAIMED = text(
 
 _OVER = text(
     "UPDATE deliveries SET state = :state, reason = :reason, settled_at = :now WHERE id = :id"
-).bindparams(bindparam("now", type_=Moment()))  # fmt: skip
+).bindparams(_NOW)  # fmt: skip
 
 
 def _admit(session: Session, number: int, now: datetime) -> tuple[list[Taken], list[dict[str, Any]]]:

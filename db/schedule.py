@@ -1,5 +1,6 @@
 """When a digest is due: a weekday and an hour in a named time zone, and the ISO week that names its slot."""
 
+import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -42,6 +43,11 @@ class Weekly:
         """The ISO week (ISO 8601) in which `moment` lies in the newsletter's zone."""
         year, week, _ = moment.astimezone(self.zone).isocalendar()
         return f"{year}-W{week:02d}"
+
+    @property
+    def in_words(self) -> str:
+        """Such as: Every Tuesday at 09:00 (Europe/Berlin)."""
+        return f"Every {calendar.day_name[self.weekday]} at {self.at:%H:%M} ({self.zone.key})"
 
     def slots(self, after: datetime, until: datetime) -> list[str]:
         """Slots due in (after, until], oldest first."""

@@ -1,6 +1,7 @@
 """Who reads the letter: addresses and their states, the proof of consent, and who must not be mailed."""
 
 import hmac
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -288,7 +289,11 @@ def suppressed(session: Session, addresses: list[str]) -> set[str]:
 
 def listed(session: Session, hashes: list[str]) -> set[str]:
     """Those of the keyed hashes that stand in the suppression list."""
-    return set(session.scalars(select(Suppression.address_hash).where(Suppression.address_hash.in_(hashes))))
+    # One parameter, however many hashes: an expanding IN of a claim's two hundred cost a millisecond.
+    sqlite = is_sqlite(session)
+    among = "IN (SELECT value FROM json_each(:hashes))" if sqlite else "= ANY(:hashes)"
+    asked = text(f"SELECT address_hash FROM suppressions WHERE address_hash {among}")
+    return set(session.scalars(asked, {"hashes": json.dumps(hashes) if sqlite else hashes}))
 
 
 def history(session: Session, subscriber_id: int) -> list[Consent]:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from sqlalchemy.orm import Session, undefer
 
-from db import deliveries
+from db import deliveries, schedule
 from db.claims import Taken
 from db.digests import Digest, TestLetter
 from db.settings import Settings, settings
@@ -68,7 +68,7 @@ def _letter(session: Session, letter: str, about: int, site: Site) -> Letter:
     if letter == "confirm":
         return letters.confirm(site)
     if letter == "welcome":
-        return letters.welcome(site)
+        return letters.welcome(site, schedule.of_digests().in_words)
     if letter == "digest":
         digest = session.get_one(Digest, about, options=[undefer(Digest.html), undefer(Digest.text)])
         bodies = digest.subject, digest.preheader, digest.html, digest.text
