@@ -4,9 +4,11 @@ A message carries a task's name and no more; the task asks the tables what is ow
 double or delay messages; none may block a producer or let a task outlive its message's visibility.
 """
 
+import warnings
 from typing import Any
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 
 from db.settings import settings
 from worker import schedule
@@ -16,6 +18,9 @@ SENDER_LIMIT = 420
 """A sender may wait 300 s for the reply after the final dot (RFC 5321 4.5.3.2.6) and must live to keep it."""
 VISIBILITY = 600
 assert VISIBILITY > SENDER_LIMIT + 60, "a task that outlives the visibility time-out is run twice at the same time"
+
+# It warns that root would run pickled messages; we take JSON alone, and of it a task's name.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("verdicts", include=["worker.tasks"])
 

@@ -1,5 +1,6 @@
 """The `verdicts` command: everything an editor or operator does, in words."""
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -9,6 +10,7 @@ import click
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from db.rules import BadAddress, Refused
+from db.session import on_commit
 from db.settings import BadSettings
 
 COMMANDS = {
@@ -38,12 +40,28 @@ class Verdicts(click.Group):
         return command
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        on_commit(rung.update)
         try:
             return super().main(*args, **kwargs)
         except (BadAddress, Refused, BadSettings) as error:
             fail(str(error))
         except (OperationalError, ProgrammingError) as error:
             fail(_about_database(error))
+        finally:
+            _tell_workers()
+
+
+rung: set[str] = set()
+"""The bells that this command's commits have rung; a command ends too soon for a thread to publish them."""
+
+
+def _tell_workers() -> None:
+    if rung:
+        from worker import bell
+
+        with contextlib.suppress(Exception):  # without Redis the clock's sweep finds it, some seconds later
+            for queue in sorted(rung):
+                bell.publish(queue)
 
 
 def fail(message: str) -> None:
