@@ -1,0 +1,229 @@
+"""One digest a slot, late rather than never: opened, frozen, addressed and finished by any number of clocks."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select, text
+
+from db import catalog, deliveries, digests, schedule, subscribers, tallies, votes
+from db.rules import Refused
+from db.session import reading, writing
+from db.settings import settings
+from emails import letters
+from emails.letters import DigestContent
+from worker import digests as run
+from worker.letters import site
+
+SLOT = "2026-W47"
+
+
+def join(address: str, at: datetime) -> int:
+    form = {"words": "w", "words_version": "1", "locale": "en", "form_url": "f", "ip": None, "user_agent": None}
+    with writing() as session:
+        subscribers.request(session, address, **form, now=at)
+        found = subscribers.by_address(session, address)
+        assert found is not None
+        [asked] = subscribers.history(session, found.id)
+        subscribers.confirm(session, asked.id, None, at)
+        return found.id
+
+
+def look(slot: str = SLOT) -> digests.Digest:
+    with reading() as session:
+        return digests.get(session, slot)
+
+
+def account(slot: str = SLOT) -> deliveries.Account:
+    with reading(snapshot=True) as session:
+        return deliveries.account(session, digests.get(session, slot))
+
+
+def compare(slug: str, at: datetime) -> None:
+    with writing() as session:
+        catalog.put_comparison(session, slug, ("inkwell", "patchbay"), "Which?", at, at)
+
+
+@pytest.fixture
+def started(catalogue, clock, cast) -> None:
+    """A schedule that has been at work for a month, and Alice who reads."""
+    with writing() as session:
+        schedule.started(session, "digest", clock.now - timedelta(days=30))
+    join(cast.alice, clock.now)
+
+
+def test_a_week_passes_from_draft_to_finished(started, clock):
+    run.tick()
+    assert look().state == "draft"
+    assert DigestContent.from_json(look().content).comparisons[0].slug == "quillmate-vs-inkwell"
+    clock.set(datetime(2026, 11, 17, 9, 0, 1, tzinfo=UTC))
+    run.tick()
+    assert look().state == "sending"
+    assert account().holds
+    assert account().states["pending"] == 1
+
+
+def test_a_clock_that_starts_late_catches_up_one_missed_slot(started, clock):
+    clock.set(datetime(2026, 11, 20, 12, tzinfo=UTC))
+    run.tick()
+    assert look().state == "sending"
+
+
+def test_a_slot_missed_for_longer_than_its_lateness_is_recorded_and_not_sent(started, clock):
+    clock.set(datetime(2026, 12, 9, 12, tzinfo=UTC))
+    compare("late-news", clock.now - timedelta(days=1))
+    run.tick()
+    assert (look().state, look().reason) == ("expired", "not sent in time")
+    assert look("2026-W50").state == "sending"
+    with reading() as session:
+        states = {each.slot: each.state for each in digests.listed(session)}
+    assert set(states.values()) == {"expired", "sending"}
+    assert list(states) == sorted(states, reverse=True)
+
+
+def test_a_new_site_catches_up_nothing(catalogue, clock, cast):
+    join(cast.alice, clock.now)
+    clock.set(datetime(2026, 11, 18, 9, tzinfo=UTC))
+    run.tick()
+    with reading() as session:
+        assert digests.by_slot(session, SLOT) is None
+    clock.set(datetime(2026, 11, 24, 9, 0, 1, tzinfo=UTC))
+    run.tick()
+    assert look("2026-W48").state == "sending"
+
+
+def test_many_clocks_make_one_digest_and_address_each_reader_once(started, clock, cast):
+    join(cast.bob, clock.now)
+    clock.set(datetime(2026, 11, 17, 9, 0, 1, tzinfo=UTC))
+    clocks = [threading.Thread(target=run.tick) for _ in range(4)]
+    for thread in clocks:
+        thread.start()
+    for thread in clocks:
+        thread.join()
+    run.tick()
+    with reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM digests WHERE slot = '2026-W47'")) == 1
+        assert session.scalar(text("SELECT count(*) FROM freezes")) == 1
+    assert account().holds
+    assert account().states["pending"] == 2
+
+
+def test_an_empty_week_is_skipped_on_record_and_uses_nothing_up(started, clock):
+    clock.set(datetime(2026, 12, 8, 9, 0, 1, tzinfo=UTC))
+    run.tick()
+    assert (look("2026-W50").state, look("2026-W50").reason) == ("skipped", "no comparison is new")
+    compare("news", clock.now)
+    assert run.send("2026-W50", clock.now).state == "frozen"
+
+
+def test_without_readers_nothing_is_used_up(catalogue, clock):
+    assert run.send(SLOT, clock.now).reason == "nobody has subscribed"
+    with reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM digest_comparisons")) == 0
+
+
+def test_a_comparison_stands_in_one_digest_only(started, clock):
+    run.send(SLOT, clock.now)
+    clock.forward(days=7)
+    compare("news", clock.now)
+    content = DigestContent.from_json(run.send("2026-W48", clock.now).content)
+    assert [each.slug for each in content.comparisons] == ["news"]
+
+
+def test_a_held_digest_waits_and_is_sent_late_when_released(started, clock):
+    run.tick()
+    with writing() as session:
+        digests.move(session, SLOT, "hold", clock.now)
+    clock.set(datetime(2026, 11, 18, 9, tzinfo=UTC))
+    run.tick()
+    assert look().state == "held"
+    with pytest.raises(Refused, match="release it first"):
+        run.send(SLOT, clock.now)
+    with writing() as session:
+        digests.move(session, SLOT, "release", clock.now)
+    run.tick()
+    assert look().state == "sending"
+
+
+def test_released_too_late_it_expires(started, clock):
+    run.tick()
+    with writing() as session:
+        digests.move(session, SLOT, "hold", clock.now)
+    clock.set(datetime(2026, 11, 24, 8, tzinfo=UTC))
+    run.tick()
+    assert look().state == "expired"
+
+
+def test_sending_twice_sends_once(started, clock):
+    first = run.send(SLOT, clock.now)
+    run.address_frozen()
+    again = run.send(SLOT, clock.now)
+    assert (again.id, again.state, again.html_sha256) == (first.id, "sending", first.html_sha256)
+
+
+def test_the_freeze_leaves_no_vote_unfolded_and_stores_its_figures(started, clock, catalogue):
+    with writing() as session:
+        for number in range(3):
+            votes.cast(session, f"anonymous:{number}", catalogue.inkwell, "ship", clock.now)
+    run.send(SLOT, clock.now)
+    inkwell = DigestContent.from_json(look().content).comparisons[0].tools[1]
+    assert (inkwell.community.ship, inkwell.community.skip) == (3, 0)
+    with reading() as session:
+        assert votes.dirty(session) == 0
+        assert tallies.figures(session, [catalogue.inkwell])[catalogue.inkwell].ship == 3
+    with writing() as session:
+        votes.cast(session, "anonymous:late", catalogue.inkwell, "skip", clock.now)
+    assert DigestContent.from_json(look().content).comparisons[0].tools[1].community.skip == 0
+
+
+def test_what_is_frozen_renders_to_the_same_bytes_later(started, clock):
+    run.send(SLOT, clock.now)
+    frozen = look()
+    again = letters.digest(DigestContent.from_json(frozen.content), site(settings()))
+    with reading() as session:
+        stored = digests.get(session, SLOT)
+        assert (stored.html, stored.text) == (again.html, again.text)
+    assert frozen.renderer == letters.renderer()
+
+
+def test_who_comes_and_goes_while_a_digest_is_addressed_leaves_the_account_whole(started, clock, cast, monkeypatch):
+    monkeypatch.setattr(deliveries, "PAGE", 1)
+    bob, charlie = join(cast.bob, clock.now), join(cast.charlie, clock.now)
+    run.send(SLOT, clock.now)
+    assert run._address_page(SLOT)
+    assert account().holds
+    join(cast.dana, clock.now)  # too late for this digest
+    with writing() as session:
+        subscribers.leave(session, bob, "link", clock.now)  # in the audience, and gone before the claim
+    assert account().holds
+    run.address_frozen()
+    assert account().holds
+    assert (account().audience, account().rows) == (3, 3)
+    assert charlie
+
+
+def test_movers_are_tools_whose_share_changed_in_the_week(started, clock, catalogue):
+    def vote(count: int, choice: votes.Choice, prefix: str) -> None:
+        with writing() as session:
+            for number in range(count):
+                votes.cast(session, f"anonymous:{prefix}{number}", catalogue.inkwell, choice, clock.now)
+            tallies.fold(session, clock.now)
+
+    vote(5, "ship", "early")
+    clock.forward(days=8)
+    vote(5, "skip", "late")
+    compare("news", clock.now)
+    content = DigestContent.from_json(run.send("2026-W48", clock.now).content)
+    assert [(each.slug, each.before, each.after) for each in content.movers] == [("inkwell", 100, 50)]
+
+
+def test_a_test_letter_goes_to_one_address_and_again_when_asked_again(started, clock, cast):
+    run.send_test(SLOT, cast.dana, clock.now)
+    run.send_test(SLOT, cast.dana, clock.now)
+    with reading() as session:
+        rows = session.execute(select(deliveries.Delivery.letter, deliveries.Delivery.person)).all()
+        assert session.scalar(select(func.count()).select_from(digests.DigestComparison)) == 0
+    tests = [person for letter, person in rows if letter == "test"]
+    assert len(tests) == 2
+    assert tests[0].startswith("address:")
+    assert "dana" not in tests[0]
