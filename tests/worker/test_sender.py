@@ -1,0 +1,305 @@
+"""A slice of sending: what each outcome at the door does, and who gets nothing any more."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+
+import pytest
+from sqlalchemy import text
+
+from db import deliveries, digests, relays, schedule, subscribers
+from db.session import reading, writing
+from emails.letters import mark
+from emails.outcomes import Outcome, judge
+from worker import sender
+
+SLOT = "2026-W47"
+
+
+class Door:
+    """A door that answers as it is told, and remembers what it was given."""
+
+    certain = False
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes]] = []
+        self.answer: Callable[[str, int], Outcome] = lambda to, number: judge("dot", 250, "2.0.0 taken")
+        self.shut: Outcome | None = None
+
+    def connect(self) -> Outcome | None:
+        return self.shut
+
+    def send(self, sender: str, to: str, message: bytes, name: str) -> Outcome:
+        self.sent.append((to, message))
+        return self.answer(to, len(self.sent))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def door(database, clock, setting, monkeypatch) -> Door:
+    setting(MAIL_URL="smtp://relay.example:25", MAIL_FROM="Verdicts <digest@verdicts.example>")
+    made = Door()
+    monkeypatch.setattr(sender, "open_door", lambda url: made)
+    monkeypatch.setattr(sender, "_kept", {})
+    return made
+
+
+def digest(clock, readers: int = 20) -> int:
+    """A digest on its way to so many readers."""
+    html = f'<a href="/unsubscribe/{mark("UNSUBSCRIBE")}">Leave</a> since {mark("SINCE")}'
+    with writing() as session:
+        for number in range(1, readers + 1):
+            session.execute(
+                text(
+                    "INSERT INTO subscribers (address, address_key, state, created_at, confirmed_at, joined)"
+                    " VALUES (:address, :address, 'active', :now, :now, 0)"
+                ),
+                {"address": f"reader-{number}@reader.example", "now": "2026-11-01 09:00:00"},
+            )
+        taken = subscribers.freeze(session, clock.now)
+        made = digests.open_slot(session, SLOT, schedule.of_digests().due(SLOT), clock.now)
+        digests.keep(
+            session, made, [], content={}, subject="s", preheader="p", html=html, text=html, frozen_at=clock.now,
+            cutoff=clock.now, freeze=taken.number, audience=taken.audience,
+        )  # fmt: skip
+        while deliveries.address(session, made, clock.now):
+            pass
+        digests.begin(session, made)
+    return made.id
+
+
+def run(seconds: float = 60) -> bool:
+    return sender.run_slice(time.monotonic() + seconds)
+
+
+def states() -> dict[str, int]:
+    with reading(snapshot=True) as session:
+        account = deliveries.account(session, digests.get(session, SLOT))
+    assert account.holds
+    return {state: number for state, number in account.states.items() if number}
+
+
+def rows(state: str) -> list[deliveries.Delivery]:
+    with reading() as session:
+        return [each for each, _ in deliveries.listed(session, digests.get(session, SLOT).id, state)]
+
+
+def state() -> str:
+    with reading() as session:
+        return digests.get(session, SLOT).state
+
+
+def test_everybody_gets_one_letter_and_the_digest_is_finished(door, clock):
+    digest(clock)
+    run()
+    assert sorted(to for to, _ in door.sent) == sorted(f"reader-{number}@reader.example" for number in range(1, 21))
+    assert states() == {"sent": 20}
+    assert state() == "finished"
+    with reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM claims")) == 0
+    assert rows("sent")[0].reply == "250 2.0.0 taken"
+
+
+def test_each_message_is_its_readers_own(door, clock):
+    digest(clock, 3)
+    run()
+    messages = [message_from_bytes(message, policy=policy.default) for _, message in door.sent]
+    for field in ("To", "Message-ID", "List-Unsubscribe"):
+        assert len({message[field] for message in messages}) == 3
+    assert "since 1 November 2026" in messages[0].get_body(("plain",)).get_content()
+
+
+def test_a_refused_recipient_fails_with_the_servers_words(door, clock):
+    digest(clock)
+    door.answer = lambda to, number: (
+        judge("rcpt", 550, "5.1.1 no such user") if number == 3 else judge("dot", 250, "ok")
+    )
+    run()
+    assert states() == {"sent": 19, "failed": 1}
+    [failed] = rows("failed")
+    assert (failed.code, failed.reply, failed.reason) == (550, "550 5.1.1 no such user", "refused at rcpt")
+    assert state() == "finished"
+
+
+def test_a_deferred_letter_waits_and_is_tried_again_with_the_same_message_id(door, clock):
+    digest(clock, 1)
+    door.answer = lambda to, number: judge("rcpt", 451, "4.3.0 busy") if number == 1 else judge("dot", 250, "ok")
+    run()
+    assert states() == {"deferred": 1}
+    [waits] = rows("deferred")
+    assert timedelta(minutes=4) <= waits.not_before - clock.now <= timedelta(minutes=6)
+    assert state() == "sending"
+    clock.forward(minutes=7)
+    run()
+    assert states() == {"sent": 1}
+    first, again = (message_from_bytes(message)["Message-ID"] for _, message in door.sent)
+    assert first == again
+
+
+def test_a_letter_that_is_deferred_for_two_days_is_given_up(door, clock):
+    digest(clock, 1)
+    door.answer = lambda to, number: judge("rcpt", 451, "4.3.0 busy")
+    for _ in range(20):
+        run()
+        clock.forward(hours=5)
+    assert states() == {"failed": 1}
+    assert (rows("failed")[0].reason or "").startswith("given up")
+
+
+def test_a_letter_without_an_answer_is_held_in_doubt_until_a_person_decides(door, clock):
+    made = digest(clock)
+    door.answer = lambda to, number: Outcome("unknown", None, "gone", "dot") if number == 5 else judge("dot", 250, "ok")
+    run()
+    assert states() == {"sent": 19, "unknown": 1}
+    assert state() == "sending"
+    clock.forward(hours=1)
+    run()
+    assert len(door.sent) == 20, "nothing is sent again by itself"
+    with writing() as session:
+        deliveries.resolve(session, made, False, clock.now)
+    run()
+    assert states() == {"sent": 20}
+    assert state() == "finished"
+
+
+def test_with_on_unknown_resend_it_is_sent_again(door, clock, setting):
+    setting(ON_UNKNOWN="resend")
+    digest(clock, 1)
+    door.answer = lambda to, number: Outcome("unknown", None, "gone", "dot") if number == 1 else judge("dot", 250, "ok")
+    run()
+    assert rows("deferred")[0].reason == "sent again after doubt"
+    clock.forward(hours=1)
+    run()
+    assert states() == {"sent": 1}
+
+
+def test_a_relay_that_refuses_everybody_is_left_alone_and_nobodys_tries_are_used_up(door, clock):
+    digest(clock)
+    door.answer = lambda to, number: (
+        judge("mail", 421, "4.3.2 shutting down") if number == 4 else judge("dot", 250, "ok")
+    )
+    run()
+    assert states() == {"sent": 3, "pending": 17}
+    assert {each.tries for each in rows("pending")} == {0}
+    with reading() as session:
+        [relay] = relays.all_open(session)
+        assert relay.reply == "421 4.3.2 shutting down"
+    run()
+    assert len(door.sent) == 4, "the breaker is open"
+    clock.forward(seconds=10)
+    run()
+    assert states() == {"sent": 20}
+
+
+def test_a_relay_that_cannot_be_reached_claims_nothing(door, clock):
+    digest(clock)
+    door.shut = Outcome("relay", None, "connection refused", "connect")
+    run()
+    assert states() == {"pending": 20}
+    assert door.sent == []
+
+
+def test_a_relay_that_answers_again_is_forgotten(door, clock):
+    digest(clock)
+    door.shut = Outcome("relay", None, "connection refused", "connect")
+    run()
+    door.shut = None
+    clock.forward(minutes=1)
+    run()
+    with reading() as session:
+        assert relays.all_open(session) == []
+
+
+def test_who_leaves_in_the_middle_of_a_batch_gets_nothing_beyond_the_window(door, clock, setting):
+    setting(SEND_WINDOW=4)
+    digest(clock, 30)
+
+    def leave_at_five(to: str, number: int) -> Outcome:
+        if number == 5:
+            with writing() as session:
+                for subscriber in range(1, 31):
+                    subscribers.leave(session, subscriber, "link", clock.now)
+        return judge("dot", 250, "ok")
+
+    door.answer = leave_at_five
+    run()
+    assert len(door.sent) <= 5 + 4
+    assert states() == {"sent": len(door.sent), "skipped": 30 - len(door.sent)}
+    assert {each.reason for each in rows("skipped")} == {"unsubscribed"}
+
+
+def test_pause_stops_within_the_window_and_resume_goes_on(door, clock, setting):
+    setting(SEND_WINDOW=4)
+    digest(clock, 30)
+
+    def pause_at_five(to: str, number: int) -> Outcome:
+        if number == 5:
+            with writing() as session:
+                digests.move(session, SLOT, "pause", clock.now)
+        return judge("dot", 250, "ok")
+
+    door.answer = pause_at_five
+    run()
+    sent = len(door.sent)
+    assert sent <= 5 + 4
+    assert states() == {"sent": sent, "pending": 30 - sent}
+    run()
+    assert len(door.sent) == sent
+    with writing() as session:
+        digests.move(session, SLOT, "resume", clock.now)
+    run()
+    assert states() == {"sent": 30}
+    assert len({to for to, _ in door.sent}) == 30
+
+
+def test_a_slice_that_is_over_gives_the_rest_back(door, clock):
+    digest(clock, 30)
+    real = time.monotonic()
+    ended: list[bool] = []
+
+    def slow(to: str, number: int) -> Outcome:
+        ended.append(True)
+        return judge("dot", 250, "ok")
+
+    door.answer = slow
+    assert sender.run_slice(real - 1) is True
+    assert states() == {"pending": 30}
+    assert ended == []
+
+
+def test_a_letter_that_cannot_be_composed_keeps_nobody_waiting(door, clock, monkeypatch):
+    digest(clock, 10)
+    write = sender.Composer.write
+
+    def broken(self, taken, date):
+        if taken.id == 4:
+            raise ValueError("this one is broken")
+        return write(self, taken, date)
+
+    monkeypatch.setattr(sender.Composer, "write", broken)
+    run()
+    assert states() == {"sent": 9, "deferred": 1}
+    assert rows("deferred")[0].reply == "ValueError: this one is broken"
+
+
+def test_several_connections_share_the_work(door, clock, setting):
+    setting(SEND_CONNECTIONS=4, SEND_WINDOW=2)
+    digest(clock, 500)
+    run()
+    assert states() == {"sent": 500}
+    assert len({to for to, _ in door.sent}) == 500
+
+
+def test_single_letters_go_before_a_digest(door, clock):
+    digest(clock, 5)
+    with writing() as session:
+        session.execute(text("INSERT INTO subscribers (address, address_key, state, created_at)"
+                             " VALUES ('new@reader.example', 'new@reader.example', 'pending', :now)"),
+                        {"now": str(datetime.now(UTC))[:19]})  # fmt: skip
+        deliveries.owe(session, "confirm", 1, "subscriber:6", clock.now)
+    run()
+    assert door.sent[0][0] == "new@reader.example"
+    assert len(door.sent) == 6
