@@ -13,6 +13,7 @@ from emails.letters.letter import OPEN, day
 Value = TypeVar("Value")
 
 # Overrides of writing direction could turn the words around them; isolation is the template's work (bdi).
+_MOST = 10_000  # more than any letter shows of one text
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -20,8 +21,9 @@ _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 
 def harmless(text: str) -> str:
     """The text on one line, without control characters and without anything that could pass for a mark."""
-    one_line = " ".join(text.split())
-    return "".join(filter(_is_shown, one_line)).replace(OPEN, "{ ~").strip()
+    spaced = " ".join(text[:_MOST].split())
+    shown = "".join(filter(_is_shown, spaced))
+    return " ".join(shown.split()).replace(OPEN, "{ ~")
 
 
 def _is_shown(each: str) -> bool:

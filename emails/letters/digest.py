@@ -1,15 +1,18 @@
 """The weekly digest: the first comparison in full, the others in short, the movers, and every vote link."""
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 
-from emails import quoted, render
+from emails import render
 from emails.letters.content import ComparisonPart, DigestContent, Quote, ToolPart
-from emails.letters.letter import Letter, Site, mark
+from emails.letters.letter import OPEN, Letter, Site, mark
 from emails.words import all_harmless, counted, percent, shortened
 
 LARGEST = 100 * 1024
 """Bytes of a body, plain and encoded; mail programs cut what is longer (Gmail at 102 KB)."""
-_ROOM = LARGEST - 2048
+_ROOM = LARGEST - 1024
+_ENCODED = re.compile(rb"[^ -<>-~]")
 _LONG_HEADING = 28
 
 # Longer texts are cut between words: the page has them whole.
@@ -22,17 +25,34 @@ def digest(content: DigestContent, site: Site) -> Letter:
     What does not fit in 100 KiB is named with a link only, and what does not fit then is left to the web.
     """
     content, site = _cut(all_harmless(content)), all_harmless(site)
-    shown = listed = len(content.comparisons)
-    while True:
-        letter = _letter(content, site, shown, listed)
-        over = _size(letter.html) - _ROOM
-        if over <= 0 or listed == 1:
-            return letter
-        # One shown costs some 3 KB, one listed some 300 bytes.
-        if shown > 1:
-            shown = max(1, shown - 1 - over // 3000)
-        else:
-            listed = max(1, listed - 1 - over // 300)
+    every = len(content.comparisons)
+
+    def made(shown: int, listed: int) -> Letter:
+        return _letter(content, site, shown, listed)
+
+    whole = made(every, every)
+    if _fits(whole):
+        return whole
+    shown = _most(every - 1, lambda number: _fits(made(number, every)))
+    listed = every if shown > 1 else _most(every, lambda number: _fits(made(1, number)))
+    return made(shown, listed)
+
+
+def _most(highest: int, fits: Callable[[int], bool]) -> int:
+    """The largest number that fits, found by halving; at least 1."""
+    low, high = 1, highest
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _fits(letter: Letter) -> bool:
+    """Whether the HTML, encoded as quoted-printable and with its marks filled in, stays under the limit."""
+    raw = letter.html.encode()
+    encoded = len(raw) + 2 * len(_ENCODED.findall(raw))
+    soft_breaks = 3 * (encoded // 70)
+    return encoded + soft_breaks + 80 * letter.html.count(OPEN) <= _ROOM
 
 
 def _letter(content: DigestContent, site: Site, shown: int, listed: int) -> Letter:
@@ -98,11 +118,6 @@ def _readers_say(first: ComparisonPart, names: list[str]) -> str:
     if one == two:
         return f"Readers are even, {one} to {two}."
     return f"Readers prefer {names[0] if one > two else names[1]}, {max(one, two)} to {min(one, two)}."
-
-
-def _size(html: str) -> int:
-    # A mark's value is longer than the mark by some thirty bytes.
-    return sum(len(piece) if isinstance(piece, bytes) else 72 for piece in quoted.pieces(html))
 
 
 def _cut(content: DigestContent) -> DigestContent:
