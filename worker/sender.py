@@ -69,6 +69,8 @@ def run_slice(end: float) -> bool:
     for thread in threads:
         thread.join()
     with writing() as session:
+        if run.answered and not run.stopped:
+            relays.answered(session, door_name(settings().mail_url))
         for digest_id in owed:
             if digest_id is not None:
                 digests.finish(session, digest_id, datetime.now(UTC))
@@ -97,6 +99,7 @@ class Run:
     end: float
     pace: Pace
     stopped: bool = False
+    answered: bool = False
     lease: timedelta = field(default_factory=lambda: timedelta(seconds=settings().send_lease))
 
     def work(self, door: Door, owed: Sequence[int | None]) -> None:
@@ -207,10 +210,10 @@ class Sending:
 
     def _send(self, letter: Taken) -> bool:
         """Begin one letter and keep its outcome; False when no further one may begin."""
-        if time.monotonic() - self.confirmed > self.run.lease.total_seconds() / 3:
-            self._settle()  # only makes doubt smaller: a clock is never what safety rests on
         if wait := self.run.pace.wait():
             time.sleep(wait)
+        if time.monotonic() - self.confirmed > self.run.lease.total_seconds() / 3:
+            self._settle()  # or extend; it only makes doubt smaller: a clock is never what safety rests on
         try:
             composer = self.composers.of(letter.letter, letter.about)
             sender, message = composer.write(letter, date_header(datetime.now(UTC)))
@@ -225,13 +228,12 @@ class Sending:
         if outcome.kind == "relay":
             self.shut_by = outcome.reply
             return False
+        self.run.answered |= outcome.kind == "sent"
         self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
         return True
 
     def _settle(self, next_: Sequence[Taken] = ()) -> dict[int, str] | None:
         """Settle what was begun; who of the next letters is gone meanwhile, None when the digest may not go on."""
-        if not self.begun and not next_:
-            return {}
         gone = settlements.settle(self.ledger, self.batch, self.begun, next_, self.run.lease, datetime.now(UTC))
         self.confirmed = time.monotonic()
         self.begun = []
