@@ -48,18 +48,24 @@ test-fast: setup ## run the tests without crash and browser tests
 browser: setup ## run the browser tests alone
 	@$(BIN)/python -m pytest -m browser $(ARGS)
 
-check: setup ## lint, format check, types, floors
+check: setup ## lint, format, types, floors, and every letter against the MJML reference validator
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@if [ -x tests/mjml/node_modules/.bin/mjml ]; then \
+	  folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	  $(BIN)/python -m tests.emails.samples "$$folder" && \
+	  tests/mjml/node_modules/.bin/mjml --validate "$$folder"/*.mjml && \
+	  echo "$$(ls "$$folder"/*.mjml | wc -l) letters are valid MJML."; \
+	else echo "The MJML reference validator is left out: it is not installed (npm ci in tests/mjml installs it)."; fi
 
 format: setup ## put the code into its one format
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
 bench: setup ## measure the send path and the vote path, as ratios in one run
-	@$(BIN)/python tests/bench/run.py $(ARGS)
+	@$(BIN)/python -m tests.bench.run $(ARGS)
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

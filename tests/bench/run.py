@@ -1,0 +1,144 @@
+"""`make bench`: what a letter and a vote cost, beside yardsticks measured in the same run."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from db.settings import settings
+from emails import letters
+from emails.message import Frame, Recipient, date_header
+from emails.origin import Origin
+from tests.bench import voting, yardsticks
+from tests.emails.people import SITE, WEEK
+from worker.redis import EmbeddedRedis
+
+LETTER_US = 250
+VOTE_RATIO = 0.15
+
+
+@contextmanager
+def sink() -> Iterator[int]:
+    """A mail server that takes everything, in a process of its own; its port."""
+    process = subprocess.Popen([sys.executable, "-m", "tests.bench.sink"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def sending(port: int, letters_: int, rounds: int) -> dict[str, Any]:
+    """The sender with its ledger on a fresh SQLite database: the median round by CPU."""
+    found = []
+    for number in range(rounds):
+        environment = {
+            **os.environ,
+            "DATABASE_URL": f"sqlite:///{Path.cwd()}/letters-{number}.sqlite3",
+            "MAIL_URL": f"smtp://127.0.0.1:{port}",
+        }
+        command = [sys.executable, "-m", "tests.bench.sender", "--letters", str(letters_)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            sys.exit(done.stderr)
+        found.append(json.loads(done.stdout))
+    return sorted(found, key=lambda one: one["cpu_us"])[rounds // 2]
+
+
+def took(work: Callable[[], object], times: int) -> float:
+    """The median µs of CPU of one call."""
+    costs = []
+    for _ in range(times):
+        began = time.process_time_ns()
+        work()
+        costs.append((time.process_time_ns() - began) / 1000)
+    return statistics.median(costs)
+
+
+def composing() -> dict[str, float]:
+    """What is done once a digest, and what is done for each recipient."""
+    letter = letters.digest(WEEK, SITE)
+    origin = Origin.of(settings())
+    frame = Frame(letter, origin)
+    marks = dict.fromkeys(frame.marks, "x" * 40)
+    recipient = Recipient("reader@reader.example", "<1@verdicts.example>", "bounce@verdicts.example", marks)
+    date = date_header(WEEK.due)
+
+    def hundred() -> None:
+        for _ in range(100):
+            frame.message(recipient, date)
+
+    return {
+        "render": took(lambda: letters.digest(WEEK, SITE), 5),
+        "encode": took(lambda: Frame(letter, origin), 5),
+        "message": took(hundred, 20) / 100,
+        "bytes": len(frame.message(recipient, date)),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--letters", type=int, default=3000)
+    parser.add_argument("--votes", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        os.environ["SECRET_KEY"] = "a key for measuring"
+        with sink() as port:
+            least = yardsticks.bytes_alone(port, given.letters)
+            usual = yardsticks.tutorial(port, 100)
+            sent = sending(port, given.letters, given.rounds)
+        composed = composing()
+        redis = EmbeddedRedis(Path("redis"))
+        redis.start()
+        os.environ["REDIS_URL"] = redis.url
+        settings.cache_clear()
+        try:
+            votes = voting.run(given.votes)
+        finally:
+            redis.stop()
+    return report(least, usual, sent, composed, votes)
+
+
+def report(
+    least: float, usual: float, sent: dict[str, Any], composed: dict[str, float], votes: dict[str, float]
+) -> int:
+    """Print the figures; exit code 1 when a target is missed."""
+    letter = sent["cpu_us"]
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    print(f"One letter of 58 KB, SQLite ledger included ({sent['letters']} letters, SMTP on loopback)")
+    print(f"  CPU of the sender           {letter:9,.0f} µs")
+    print(f"  the same bytes, only pushed {least:9,.0f} µs    a letter costs {letter / least:.1f} times that")
+    print(f"  the usual tutorial's way    {usual:9,.0f} µs    {usual / letter:.0f} times a letter's cost")
+    print(f"  sender, sink and ledger     {sent['per_second']:9,.0f} letters a second, peak {sent['peak_mb']:.0f} MB")
+    print(f"\nOne digest of {composed['bytes'] / 1024:.0f} KB")
+    print(f"  rendered once               {composed['render']:9,.0f} µs")
+    print(f"  encoded once                {composed['encode']:9,.0f} µs")
+    print(f"  each recipient's message    {composed['message']:9,.1f} µs")
+    print("\nOne vote, every one a new voter's (two granian workers, SQLite)")
+    print(f"  votes                       {votes['votes']:9,.0f} a second, {votes['vote_cpu']:,.0f} µs of server CPU")
+    print(f"  a bare Flask POST           {votes['bare']:9,.0f} a second, {votes['bare_cpu']:,.0f} µs of server CPU")
+    ratio = votes["votes"] / votes["bare"]
+    print(f"  votes to bare POSTs         {ratio:9.2f}\n")
+    reached = [
+        (f"a letter costs at most {LETTER_US} µs: {letter:.0f}", letter <= LETTER_US),
+        (f"votes reach {VOTE_RATIO} of a bare POST's rate: {ratio:.2f}", ratio >= VOTE_RATIO),
+    ]
+    for said, good in reached:
+        print(("✓ " if good else "✕ ") + said)
+    return 0 if all(good for _, good in reached) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
