@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from db import catalog, subscribers, tallies, votes
 from db.catalog import Tool
+from db.deliveries import Delivery
+from db.digests import Digest
 from db.rules import Choice, share
 from db.session import reading, writing
 from db.settings import settings
@@ -113,12 +115,19 @@ def _may_vote(session: Session, subscriber_id: int) -> bool:
     return subscriber is not None and subscriber.state == "active"
 
 
+def _letter(session: Session, delivery_id: int) -> str:
+    """Which letter the link stood in, as long as its delivery is remembered."""
+    delivery = session.get(Delivery, delivery_id)
+    digest = session.get(Digest, delivery.about) if delivery and delivery.letter == "digest" else None
+    return f"From your letter {digest.slot}" if digest else "From your letter"
+
+
 def _answer(session: Session, token: str, tool: Tool, choice: Choice) -> Response:
     """What is so now, and the button while there is something for it to do."""
-    subscriber_id = read(settings().keys, "vote", token).subject
+    subscriber_id, delivery_id = read(settings().keys, "vote", token)
     stands = catalog.comparisons_of(session, tool.id, datetime.now(UTC))
     said: dict[str, Any] = {
-        "what": "From your letter",
+        "what": _letter(session, delivery_id),
         "title": f"{choice.capitalize()} {tool.name}?",
         "onward": f"/compare/{stands[0].slug}#{tool.slug}" if stands else f"/tools/{tool.slug}",
         "onward_words": "Read the comparison first",

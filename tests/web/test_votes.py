@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select
 
-from db import subscribers, votes
+from db import deliveries, digests, subscribers, votes
 from db.session import reading, writing
 from web.app import create_app
 
@@ -179,6 +179,16 @@ def test_the_letters_link_asks_and_one_press_votes(client, catalogue, active, li
     assert cast_votes() == {("subscriber", "ship")}
     assert "Counted: your vote on Quillmate is ship." in client.get(path).text
     assert "until now it was ship" in client.get(path.replace("=ship", "=skip")).text
+
+
+def test_the_page_names_the_letter_its_link_stood_in(client, catalogue, active, link):
+    alice, now = active("alice@reader.example"), datetime.now(UTC)
+    with writing() as session:
+        digest = digests.open_slot(session, "2026-W47", now, now)
+        deliveries.owe(session, "digest", digest.id, f"subscriber:{alice}", now)
+        number = session.scalars(select(deliveries.Delivery.id)).one()
+    page = client.get(link("vote", alice, number) + "?tool=quillmate&choice=ship").text
+    assert "From your letter 2026-W47" in page
 
 
 def test_only_an_active_subscribers_vote_counts(client, catalogue, active, asked, link):
