@@ -21,6 +21,14 @@ START = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
 """The Tuesday of 2026-W47, an hour before the digest is due."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What stands in tests/browser and tests/crash can be chosen, or left out, by that word."""
+    for item in items:
+        for kind in ("browser", "crash"):
+            if Path(__file__).with_name(kind) in item.path.parents:
+                item.add_marker(kind)
+
+
 # ---- a folder and settings of one's own --------------------------------------------------------------------
 
 
