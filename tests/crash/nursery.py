@@ -1,0 +1,128 @@
+"""Forks the processes that crash tests kill: each is a real one, ready in milliseconds, since the imports are done.
+
+Run as `python -m tests.crash.nursery LOG`. Each line on standard input is an order in JSON, each answered by a line.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from db import deliveries, rules, tallies, votes
+from db.session import reading, writing
+from db.settings import settings
+from emails import conversation
+from tests.crash import stages
+from worker import digests, jobs, sender
+from worker.redis import end_with_parent
+
+# ---- what a process does until it is killed -----------------------------------------------------------------
+
+
+def send() -> None:
+    """A sender: what the clock and the bell would ring for, without pause."""
+    while True:
+        sender.recover()
+        sender.run_slice(time.monotonic() + 1)
+        time.sleep(0.02)
+
+
+def tick() -> None:
+    """The weekly run's own worker, which addresses and finishes."""
+    while True:
+        digests.address_frozen()
+        digests.finish_sent()
+        time.sleep(0.02)
+
+
+def work() -> None:
+    """A worker on jobs."""
+    while True:
+        jobs.work()
+        time.sleep(0.02)
+
+
+def fold() -> None:
+    """A folder of votes."""
+    while True:
+        with writing(durable=False) as session:
+            folded = tallies.fold(session, datetime.now(UTC))
+        time.sleep(0 if folded else 0.01)
+
+
+def vote() -> None:
+    """Readers who cast, change and withdraw, over and over; killed among them."""
+    with reading() as session:
+        tools = sorted(tallies.figures(session, range(1, 4)))
+    for turn in range(1, 1_000_000):
+        voter, tool = f"anonymous:reader-{turn % 40}", tools[turn % len(tools)]
+        with writing(durable=False) as session:
+            now = datetime.now(UTC)
+            if turn % 7 == 0:
+                votes.withdraw(session, voter, tool, now)
+            else:
+                votes.cast(session, voter, tool, "ship" if turn % 3 else "skip", now)
+
+
+ROLES: dict[str, Callable[[], None]] = {"send": send, "tick": tick, "work": work, "fold": fold, "vote": vote}
+
+
+# ---- birth and end --------------------------------------------------------------------------------------------
+
+
+def shorten() -> None:
+    """Waits that a test need not sit through; none of them is what safety rests on."""
+    rules.JOB_LEASE = timedelta(seconds=0.5)
+    rules.job_wait = lambda attempt, chance: timedelta(seconds=0.05)
+    rules.breaker_wait = lambda failures, chance: timedelta(seconds=min(0.2 * failures, 1))
+    rules.defer_wait = lambda attempt, chance: timedelta(seconds=0.2)
+    deliveries.PAGE = 50
+    rules.BATCH = int(os.environ.get("CRASH_BATCH", rules.BATCH))
+
+
+def born(order: dict) -> None:
+    """The child: one role, one gate perhaps, and no way back."""
+    end_with_parent()
+    os.environ.update(order["environment"])
+    settings.cache_clear()
+    shorten()
+    if gate := order.get("gate"):
+        stages.close(gate["stage"], gate["passing"], gate["port"])
+    try:
+        ROLES[order["role"]]()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def obey(order: dict, answers: int) -> str:
+    """`fork` answers with the child's id, `end` (a kill, and the wait for it) with how it ended."""
+    if order["do"] == "fork":
+        child = os.fork()
+        if child == 0:
+            os.close(answers)
+            born(order)
+        return str(child)
+    os.kill(order["child"], signal.SIGKILL)
+    _, status = os.waitpid(order["child"], 0)
+    return str(os.waitstatus_to_exitcode(status))
+
+
+def serve(log: str) -> None:
+    answers = os.dup(1)
+    quiet = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    conversation._own_name()  # asked of the resolver once, not by every child
+    os.write(answers, b"ready\n")
+    for line in sys.stdin:
+        os.write(answers, obey(json.loads(line), answers).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,0 +1,177 @@
+"""The processes of a crash test, held by their ids: started, stopped, killed, and never left behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from worker.redis import end_with_parent
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30.0
+"""Seconds after which a condition that does not come is a failure."""
+
+
+def until(holds: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """Wait for a condition; its value."""
+    end = time.monotonic() + patience
+    while not (found := holds()):
+        assert time.monotonic() < end, f"waited {patience:.0f} s in vain for {what}"
+        time.sleep(0.01)
+    return found
+
+
+def python(module: str, *given: str, log: Path) -> subprocess.Popen[bytes]:
+    with open(log, "ab") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *given],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, preexec_fn=end_with_parent,
+        )  # fmt: skip
+
+
+class Talk:
+    """A process that answers orders given as lines of JSON."""
+
+    def __init__(self, module: str, *given: str, log: Path) -> None:
+        self.process = python(module, *given, log=log)
+        self._lock = threading.Lock()
+
+    def hear(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline().decode().strip()
+
+    def ask(self, **order: Any) -> str:
+        with self._lock:
+            self.tell(**order)
+            return self.hear()
+
+    def tell(self, **order: Any) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(order).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
+
+
+class MailServer:
+    """The recorder, its record, and its port, which it keeps when it is started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.record, self._log = folder / "letters.txt", folder / "recorder.log"
+        self.record.touch()
+        self.port = 0
+        self._talk: Talk | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._talk = Talk("tests.crash.recorder", str(self.port), str(self.record), log=self._log)
+        self.port = int(self._talk.hear().removeprefix("port "))
+
+    def kill(self) -> None:
+        if self._talk:
+            self._talk.kill()
+
+    def order(self, **order: Any) -> None:
+        """What `recorder.obey` knows; a connection may be held meanwhile, so `at …` is passed over."""
+        assert self._talk
+        self._talk.tell(**order)
+        while self._talk.hear() != "ok":
+            pass
+
+    def wait_for_held(self, stage: str) -> None:
+        assert self._talk
+        assert self._talk.hear() == f"at {stage}"
+
+    def letters(self) -> list[tuple[str, str]]:
+        """Whom each letter that was taken went to, and its Message-ID, in the order of their coming."""
+        return [(to, named) for to, named, _ in map(str.split, self.record.read_text().splitlines())]
+
+    def doubled(self) -> dict[str, int]:
+        times = Counter(to for to, _ in self.letters())
+        return {to: number for to, number in times.items() if number > 1}
+
+
+class Child:
+    """A forked process, and the stage at which it waits if it was given one."""
+
+    def __init__(self, nursery: "Nursery", number: int, gate: socket.socket | None) -> None:
+        self.id, self._nursery, self._gate = number, nursery, gate
+        self._held: socket.socket | None = None
+
+    def wait_for_stage(self, patience: float = 20) -> None:
+        assert self._gate
+        self._gate.settimeout(patience)
+        self._held = self._gate.accept()[0]
+
+    def go_on(self) -> None:
+        assert self._held
+        self._held.sendall(b".")
+
+    def stop(self) -> None:
+        os.kill(self.id, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        os.kill(self.id, signal.SIGCONT)
+
+    def kill(self) -> None:
+        self._nursery.end(self)
+
+    def forget(self) -> None:
+        for held in (self._held, self._gate):
+            if held:
+                held.close()
+
+
+class Nursery:
+    """Where children come from; when it ends, they all do."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "children.log"
+        self._talk = Talk("tests.crash.nursery", str(self.log), log=self.log)
+        assert self._talk.hear() == "ready", self.log.read_text()
+        self.children: list[Child] = []
+
+    def fork(self, role: str, environment: dict[str, str], stage: str | None = None, passing: int = 1) -> Child:
+        """A process in that role, which waits at the n-th passing of a stage if one is named."""
+        listener = socket.create_server(("127.0.0.1", 0)) if stage else None
+        gate = listener and {"stage": stage, "passing": passing, "port": listener.getsockname()[1]}
+        number = self._talk.ask(do="fork", role=role, environment=environment, gate=gate)
+        child = Child(self, int(number), listener)
+        self.children.append(child)
+        return child
+
+    def end(self, child: Child) -> None:
+        """Kill it, and wait until it is gone."""
+        if child in self.children:
+            self.children.remove(child)
+            self._talk.ask(do="end", child=child.id)
+            child.forget()
+
+    def said(self, words: str) -> int:
+        """How often children have said that in their log."""
+        return self.log.read_text().count(words)
+
+    def end_all(self) -> None:
+        for child in list(self.children):
+            self.end(child)
+
+    def close(self) -> None:
+        self.end_all()
+        self._talk.kill()

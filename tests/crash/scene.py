@@ -1,0 +1,165 @@
+"""A newsletter for crash tests: readers, a digest on its way to them, a recording mail server, and the reckoning."""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import insert, select
+
+from db import deliveries, digests, subscribers
+from db.deliveries import Account, Delivery
+from db.digests import Digest
+from db.session import reading, writing
+from db.subscribers import Subscriber
+from emails.letters.letter import mark
+from tests.crash.processes import Child, MailServer, Nursery, until
+
+WINDOW, LEASE = 8, 2
+SETTINGS = {
+    "SEND_WINDOW": str(WINDOW),
+    "SEND_LEASE": str(LEASE),
+    "MAIL_FROM": "The Weekly <digest@verdicts.example>",
+    "ON_UNKNOWN": "hold",
+}
+
+
+@dataclass
+class Reckoning:
+    """What became of a digest's letters, by the ledger and by the mail server's record."""
+
+    letters: int
+    states: dict[str, int]
+    lost: list[str]
+    doubled: dict[str, int]
+
+    @property
+    def unknown(self) -> int:
+        return self.states.get("unknown", 0)
+
+    def assert_exact(self, most_unknown: int) -> None:
+        assert not self.lost, f"lost: {self.lost[:5]} of {len(self.lost)}"
+        assert not self.doubled, f"doubled: {self.doubled}"
+        assert set(self.states) <= {"sent", "unknown"}, self.states
+        assert self.unknown <= most_unknown, f"{self.unknown} unknown, {most_unknown} allowed"
+
+
+class Watcher:
+    """Asks the account again and again, all the while; each answer has to hold."""
+
+    def __init__(self) -> None:
+        self.samples, self.faults = 0, list[str]()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.03):
+            with reading(snapshot=True) as session:
+                for digest in digests.listed(session, ("frozen", "sending", "paused", "finished"), limit=1):
+                    found = deliveries.account(session, digest)
+                    self.samples += 1
+                    if not found.holds:
+                        self.faults.append(f"{digest.slot}: {found}")
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+class Scene:
+    """One database, one mail server, one nursery; a digest after the other."""
+
+    def __init__(self, folder: Path, database: str, nursery: Nursery, **settings: str) -> None:
+        self.mail = MailServer(folder)
+        self.environment = {
+            "DATABASE_URL": database,
+            "MAIL_URL": self.mail.url,
+            "SECRET_KEY": "a key for tests",
+            "CRASH_BATCH": "40",  # a short loop's letters fill many claims
+            **SETTINGS,
+            **settings,
+        }
+        self.nursery = nursery
+        self.watcher = Watcher()
+        self.slot = ""
+        self._week = 0
+
+    def close(self) -> None:
+        self.watcher.end()
+        self.nursery.end_all()
+        self.mail.kill()
+        assert not self.watcher.faults, self.watcher.faults[:3]
+
+    def fork(self, role: str, stage: str | None = None, passing: int = 1) -> Child:
+        """A process of this newsletter, in that role; it waits at the n-th passing of a stage if one is named."""
+        return self.nursery.fork(role, self.environment, stage, passing)
+
+    def readers(self, number: int) -> None:
+        """So many people who have confirmed."""
+        now = datetime.now(UTC)
+        rows = [
+            {"address": f"reader-{each}@reader.example", "address_key": f"reader-{each}@reader.example",
+             "state": "active", "created_at": now, "confirmed_at": now, "joined": 0}
+            for each in range(number)
+        ]  # fmt: skip
+        with writing() as session:
+            session.execute(insert(Subscriber), rows)
+
+    def freeze(self, padding: int = 2000) -> None:
+        """The next slot's digest, frozen and to be addressed; its text is `padding` bytes long or more."""
+        self._week += 1
+        self.slot = f"2026-W{self._week:02}"
+        now = datetime.now(UTC)
+        marks = f"{mark('VOTE')} {mark('SINCE')} {mark('UNSUBSCRIBE')} {mark('PREFERENCES')}"
+        text = f"Vote and leave: {marks}\n" + "All that was compared this week. " * (padding // 33)
+        self.mail.record.write_text("")
+        with writing() as session:
+            taken = subscribers.freeze(session, now)
+            digest = digests.open_slot(session, self.slot, now, now)
+            digests.keep(
+                session, digest, [], content={}, subject=f"The week {self.slot}", preheader="p",
+                html=f"<p>{marks}</p>", text=text, cutoff=now, frozen_at=now, freeze=taken.number,
+                audience=taken.audience,
+            )  # fmt: skip
+
+    def address(self) -> None:
+        with writing() as session:
+            digest = digests.get(session, self.slot)
+            while deliveries.address(session, digest, datetime.now(UTC)):
+                pass
+            digests.begin(session, digest)
+
+    # ---- questions ---------------------------------------------------------------------------------------
+
+    def digest(self) -> Digest:
+        with reading() as session:
+            return digests.get(session, self.slot)
+
+    def account(self) -> Account:
+        with reading(snapshot=True) as session:
+            return deliveries.account(session, digests.get(session, self.slot))
+
+    def owed(self) -> int:
+        states = self.account().states
+        return states["pending"] + states["sending"] + states["deferred"]
+
+    def wait_until_nothing_is_owed(self) -> None:
+        until(lambda: self.digest().state in ("sending", "finished") and not self.owed(), "the last letter")
+
+    def reckon(self) -> Reckoning:
+        """Lost: in the audience, but neither taken by the mail server nor in doubt. Doubled: taken more than once."""
+        taken = Counter(to for to, _ in self.mail.letters())
+        with reading(snapshot=True) as session:
+            digest = digests.get(session, self.slot)
+            about = Delivery.letter == "digest", Delivery.about == digest.id
+            states = dict(session.execute(select(Delivery.person, Delivery.state).where(*about)).all())
+            audience = session.execute(select(Subscriber.id, Subscriber.address)).all()
+        lost = [
+            address or ""
+            for number, address in audience
+            if states.get(f"subscriber:{number}") != "unknown" and not taken[address or ""]
+        ]
+        doubled = {to: number for to, number in taken.items() if number > 1}
+        return Reckoning(len(states), dict(Counter(states.values())), lost, doubled)

@@ -1,0 +1,109 @@
+"""The named stages of a letter, a job and a fold, at which a process of a crash test says where it is and waits.
+
+Nothing here is in the product: the process that is to be killed wraps the product's own functions around itself.
+"""
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from db import claims, deliveries, digests, jobs, settlements, tallies
+from emails import conversation, smtp
+from worker import jobs as worked
+from worker import sender
+
+_FINAL_DOT = b"\r\n.\r\n"
+
+
+class Gate:
+    """Stops this process at the n-th passing of one stage: tells the test over a socket, and waits for a byte."""
+
+    def __init__(self, stage: str, passing: int, port: int) -> None:
+        self.stage, self.passing, self.port = stage, passing, port
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        with self._lock:
+            self.passing -= 1
+            if self.passing != 0:
+                return
+        with socket.create_connection(("127.0.0.1", self.port)) as told:
+            told.sendall(json.dumps({"stage": self.stage}).encode() + b"\n")
+            told.recv(1)
+
+
+def close(stage: str, passing: int, port: int) -> None:
+    """Put the gate of that stage into this process."""
+    STAGES[stage](Gate(stage, passing, port))
+
+
+def _before(room: Any, name: str) -> Callable[[Gate], None]:
+    def put(gate: Gate) -> None:
+        real = getattr(room, name)
+
+        def stopped(*given: Any, **named: Any) -> Any:
+            gate()
+            return real(*given, **named)
+
+        setattr(room, name, stopped)
+
+    return put
+
+
+def _after(room: Any, name: str, asked: Callable[[Any], bool] = bool) -> Callable[[Gate], None]:
+    def put(gate: Gate) -> None:
+        real = getattr(room, name)
+
+        def stopped(*given: Any, **named: Any) -> Any:
+            result = real(*given, **named)
+            if asked(result):
+                gate()
+            return result
+
+        setattr(room, name, stopped)
+
+    return put
+
+
+def _at_write(stage: str) -> Callable[[Gate], None]:
+    """Around what goes to the wire: `mail` after the envelope, `body` amid the letter, `dot` after its final dot."""
+
+    def put(gate: Gate) -> None:
+        real = conversation.Conversation.write
+
+        def stopped(self: conversation.Conversation, raw: bytes) -> None:
+            whole = raw.endswith(_FINAL_DOT)
+            if whole and stage == "body":
+                half = len(raw) // 2
+                real(self, raw[:half])
+                gate()
+                raw = raw[half:]
+            real(self, raw)
+            if (stage == "dot" and whole) or (stage == "mail" and raw.startswith(b"MAIL")):
+                gate()
+
+        conversation.Conversation.write = stopped  # type: ignore[method-assign]
+
+    return put
+
+
+STAGES: dict[str, Callable[[Gate], None]] = {
+    "claiming": _after(claims, "claim"),  # before its commit
+    "claimed": _before(sender.Sending, "go"),
+    "mail": _at_write("mail"),
+    "body": _at_write("body"),
+    "dot": _at_write("dot"),
+    "reply": _after(smtp.SmtpDoor, "send"),
+    "settled": _after(settlements, "settle", lambda _: True),
+    "releasing": _after(claims, "release", lambda _: True),  # before its commit
+    "finish": _before(digests, "finish"),
+    "finishing": _after(digests, "finish"),  # before its commit
+    "recovering": _after(claims, "recover"),  # before its commit
+    "addressing": _after(deliveries, "address"),  # before its commit
+    "addressed": _before(deliveries, "address"),
+    "job claimed": _before(worked, "from_payload"),
+    "job done": _after(jobs, "succeed"),  # before its commit
+    "folded": _after(tallies, "fold"),  # before its commit
+}

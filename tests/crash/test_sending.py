@@ -1,0 +1,127 @@
+"""Senders are killed and stopped wherever it hurts: nobody is forgotten, and nobody gets a letter twice."""
+
+import random
+import time
+
+from click.testing import CliRunner
+
+from tests.crash.processes import Child, until
+from tests.crash.scene import LEASE, WINDOW, Scene
+from web.cli import main
+
+AT = {"claiming": 1, "claimed": 1, "mail": 3, "body": 12, "dot": 9, "reply": 16, "settled": 2, "releasing": 1}
+"""Each stage of sending, and at which passing of it the sender ends: some in the first window, some in a later one."""
+
+
+def test_a_sender_killed_at_each_stage_leaves_no_more_in_doubt_than_its_window(scene: Scene):
+    scene.readers(600)
+    scene.freeze()
+    scene.address()
+    for stage, passing in AT.items():
+        sender = scene.fork("send", stage, passing)
+        sender.wait_for_stage()
+        sender.kill()
+    scene.fork("send")
+    scene.wait_until_nothing_is_owed()
+    scene.reckon().assert_exact(WINDOW * len(AT))
+    resolve(scene, "--sent")
+
+
+def test_a_sender_stopped_past_its_lease_at_each_stage_sends_nothing_that_another_one_sends(scene: Scene):
+    scene.readers(500)
+    scene.freeze()
+    scene.address()
+    begun = ("mail", "body", "dot", "reply")
+    asleep = [held_at(scene, stage, AT[stage]) for stage in ("claimed", "settled", *begun)]
+    fenced = scene.nursery.said("fenced")
+    time.sleep(LEASE)
+    scene.fork("send")
+    scene.wait_until_nothing_is_owed()
+    assert scene.reckon().unknown == WINDOW * len(asleep)
+    for sender in asleep:
+        sender.wake()
+    until(lambda: scene.nursery.said("fenced") == fenced + len(begun), "each sleeper to see that it is fenced")
+    # Awake, they write down what they know: at most what they had not begun stays in doubt.
+    reckoning = scene.reckon()
+    reckoning.assert_exact(WINDOW * len(asleep))
+    assert reckoning.unknown < WINDOW * len(asleep)
+
+
+def test_a_sender_that_slept_while_its_doubt_was_resolved_sends_nothing_more(scene: Scene):
+    scene.readers(60)
+    scene.freeze()
+    scene.address()
+    sender = held_at(scene, "reply", 3)
+    time.sleep(LEASE)
+    scene.fork("send")
+    scene.wait_until_nothing_is_owed()
+    resolve(scene, "--sent")
+    sender.wake()
+    time.sleep(0.5)
+    # Those of its window that it had not begun went out after it woke, and no other letter did.
+    assert not scene.mail.doubled()
+
+
+def held_at(scene: Scene, stage: str, passing: int) -> Child:
+    """A sender that has been sent to sleep at that stage, the signal still to come that wakes it."""
+    sender = scene.fork("send", stage, passing)
+    sender.wait_for_stage()
+    sender.stop()
+    sender.go_on()
+    return sender
+
+
+def test_senders_killed_at_random_moments(scene: Scene):
+    chance = random.Random(11)
+    scene.readers(600)
+    scene.freeze()
+    scene.address()
+    senders = [scene.fork("send") for _ in range(2)]
+    for _ in range(10):
+        time.sleep(chance.uniform(0.01, 0.2))
+        senders.pop(0).kill()
+        senders.append(scene.fork("send"))
+    scene.wait_until_nothing_is_owed()
+    scene.reckon().assert_exact(WINDOW * 10)
+    sent_before = dict(scene.mail.letters())
+    resolve(scene, "--resend")
+    sent_again = [(to, named) for to, named in scene.mail.letters() if to in sent_before]
+    assert all(sent_before[to] == named for to, named in sent_again), "a letter sent again keeps its Message-ID"
+    assert not scene.reckon().lost
+
+
+def test_a_sender_killed_before_it_finishes_the_digest_leaves_that_to_the_next(scene: Scene):
+    scene.readers(20)
+    scene.freeze()
+    scene.address()
+    sender = scene.fork("send", "finish")
+    sender.wait_for_stage()
+    sender.kill()
+    worker = scene.fork("tick", "finishing")
+    worker.wait_for_stage()
+    worker.kill()
+    assert scene.digest().state == "sending"
+    scene.fork("tick")
+    until(lambda: scene.digest().state == "finished", "the digest's end")
+    scene.reckon().assert_exact(0)
+
+
+def test_a_worker_killed_while_it_addresses_leaves_nobody_out(scene: Scene):
+    scene.readers(500)
+    scene.freeze()
+    for stage, passing in (("addressed", 2), ("addressing", 1), ("addressing", 3), ("addressed", 3)):
+        worker = scene.fork("tick", stage, passing)
+        worker.wait_for_stage()
+        worker.kill()
+    for role in ("tick", "tick", "send", "send"):
+        scene.fork(role)
+    until(lambda: scene.digest().state == "finished", "the digest's end")
+    scene.reckon().assert_exact(0)
+
+
+def resolve(scene: Scene, choice: str) -> None:
+    """What an operator does about doubt; after it the digest can be finished."""
+    done = CliRunner().invoke(main, ["deliveries", "resolve", scene.slot, choice])
+    assert done.exit_code == 0, done.output
+    until(lambda: scene.digest().state == "finished", "the digest's end")
+    assert scene.account().states["sent"] == scene.account().audience
