@@ -12,6 +12,7 @@ help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 setup: $(VENV)/.installed ## build .venv from the lock file and install verdicts there
+	@:
 
 # 3.12 first, 3.11 next, then whatever python3 is, if it is new enough. A shim that cannot run is passed over.
 $(VENV)/.locked: requirements.lock

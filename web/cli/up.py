@@ -90,7 +90,8 @@ def _welcome(chosen: Settings, supervisor: Supervisor) -> None:
     supervisor.say(f"Verdicts is running. Open {chosen.base_url}")
     if chosen.outbox and chosen.is_local:
         supervisor.say(f"Letters stay on this machine. Read them at {chosen.base_url}/outbox")
-    supervisor.say("Send this week's digest with: verdicts digest send    Stop with: Ctrl-C")
+    command = os.path.relpath(Path(sys.executable).with_name("verdicts"))
+    supervisor.say(f"Send this week's digest with: {command} digest send    Stop with: Ctrl-C")
 
 
 @contextmanager
