@@ -35,6 +35,11 @@ def _configuration() -> dict[str, Any]:
             "socket_timeout": 5,
             "socket_connect_timeout": 3,
             "health_check_interval": 10,
+            # For a producer's first connection: without these it tries for minutes.
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.2,
+            "interval_max": 0.2,
         },
         "broker_connection_retry_on_startup": True,
         "broker_channel_error_retry": True,

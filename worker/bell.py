@@ -10,6 +10,7 @@ import threading
 import time
 
 from db import session
+from db.settings import settings
 from worker.app import app
 from worker.schedule import BELLS, entry_of
 
@@ -49,7 +50,8 @@ class Bell:
 
 
 def publish(bell: str) -> None:
-    """Send one message: the task's name, which is all that it carries."""
+    """Send one message: the task's name, which is all that it carries. Fails within seconds where Redis is away."""
+    settings().redis_url  # noqa: B018  refused here in words, where there is none; Celery would look elsewhere
     entry = entry_of(BELLS[bell])
     app.send_task(entry.task, queue=entry.queue, expires=30, retry=False, ignore_result=True)
 

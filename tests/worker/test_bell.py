@@ -1,0 +1,82 @@
+"""The bell rings after a commit, never waits for Redis, and is never needed."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import redis
+
+from db.session import ring, writing
+from db.settings import BadSettings
+from worker import bell, schedule
+from worker.app import app
+
+
+@pytest.fixture
+def broker(redis_url):
+    """The application on the test's own Redis."""
+    app.conf.broker_url = redis_url
+    app._pool = None
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+    app._pool = None
+
+
+def test_a_message_carries_the_tasks_name_and_nothing_else(broker):
+    bell.publish("votes")
+    [message] = broker.lrange("verdicts:votes", 0, -1)
+    assert b'"task": "votes.fold"' in message
+    assert broker.llen("verdicts:votes") == 1
+
+
+def test_many_commits_at_once_are_few_messages(broker, sqlite):
+    made = bell.Bell()
+    for _ in range(200):
+        made.ring(frozenset({"votes"}))
+    end = time.monotonic() + 10
+    while not broker.llen("verdicts:votes"):
+        assert time.monotonic() < end
+    assert broker.llen("verdicts:votes") <= 3
+
+
+def test_a_commit_rings_and_a_rollback_does_not(sqlite, monkeypatch):
+    heard: list[frozenset[str]] = []
+    monkeypatch.setattr("db.session._listeners", [heard.append])
+    with writing() as session:
+        ring(session, "mail")
+    with pytest.raises(RuntimeError), writing() as session:  # noqa: PT012
+        ring(session, "votes")
+        raise RuntimeError
+    assert heard == [frozenset({"mail"})]
+
+
+PUBLISH = """
+from kombu.exceptions import OperationalError
+from worker import bell
+try:
+    bell.publish("votes")
+except OperationalError:
+    print("gave up")
+"""
+
+
+def test_without_redis_a_publish_fails_soon(setting, house):
+    with pytest.raises(BadSettings):
+        bell.publish("votes")
+    environment = {**os.environ, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    told = subprocess.run(
+        [sys.executable, "-c", PUBLISH], env=environment, capture_output=True, text=True, timeout=20, check=True
+    )
+    assert told.stdout == "gave up\n"
+
+
+def test_a_ring_without_redis_does_not_fail(house):
+    bell.Bell().ring(frozenset({"votes"}))
+
+
+def test_every_bell_rings_for_a_task_of_the_clock():
+    entries = {entry.task for entry in schedule.ENTRIES}
+    assert set(schedule.BELLS.values()) == entries
+    assert {entry.queue for entry in schedule.ENTRIES} == set(schedule.QUEUES)
