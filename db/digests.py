@@ -95,11 +95,11 @@ def listed(session: Session, states: tuple[str, ...] = STATES, limit: int = 100)
     return list(session.scalars(asked.limit(limit)))
 
 
-def latest_sent(session: Session) -> Digest | None:
-    """The newest digest that has begun to go out."""
+def latest_slot(session: Session) -> str | None:
+    """The slot of the newest digest that has begun to go out; asked by every page, so nothing else of it is read."""
     gone = ("frozen", "sending", "paused", "finished")
-    asked = select(Digest).where(Digest.state.in_(gone)).order_by(Digest.frozen_at.desc(), Digest.id.desc())
-    return session.scalars(asked.limit(1)).first()
+    asked = select(Digest.slot).where(Digest.state.in_(gone)).order_by(Digest.frozen_at.desc(), Digest.id.desc())
+    return session.scalar(asked.limit(1))
 
 
 def taken(session: Session, comparison_ids: list[int]) -> set[int]:

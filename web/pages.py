@@ -50,7 +50,7 @@ def home() -> str:
         found = catalog.latest(session, now, ON_HOME)
         more = len(found) == ON_HOME and catalog.count_published(session, now) > ON_HOME
         figures = _figures(session, found)
-        last = _last_digest(session)
+        last = digests.latest_slot(session)
     page = metadata.of_site()
     return render_template(
         "home.html", here="home", page=page, comparisons=found, figures=figures, more=more, last_digest=last,
@@ -68,7 +68,7 @@ def archive() -> str:
         found = catalog.latest(session, now, ON_A_PAGE, (place - 1) * ON_A_PAGE)
         count = catalog.count_published(session, now)
         figures = _figures(session, found)
-        last = _last_digest(session)
+        last = digests.latest_slot(session)
     pages = max(1, -(-count // ON_A_PAGE))
     if place > pages:
         abort(404, f"The archive ends at page {pages}.")
@@ -89,7 +89,7 @@ def comparison(slug: str) -> str:
             abort(404, "There is no comparison at this address, or not yet. The archive lists every one.")
         figures = _figures(session, [found])
         trends = {tool.id: _trend(session, tool.id, figures[tool.id], now) for tool in found.tools}
-        last = _last_digest(session)
+        last = digests.latest_slot(session)
     return render_template(
         "comparison.html", page=metadata.of_comparison(found, figures), comparison=found, figures=figures,
         trends=trends, scorecard=_scorecard(*found.tools), last_digest=last, subscribe_at="#join_us",
@@ -106,7 +106,7 @@ def tool(slug: str) -> str:
         stands = catalog.comparisons_of(session, found.id, now)
         figures = _figures(session, stands, found)
         trend = _trend(session, found.id, figures[found.id], now)
-        last = _last_digest(session)
+        last = digests.latest_slot(session)
     return render_template(
         "tool.html", page=metadata.of_tool(found, figures[found.id]), tool=found, figures=figures, trend=trend,
         comparisons=stands, last_digest=last, subscribe_at="#join_us",
@@ -120,7 +120,7 @@ def digest(slot: str) -> str:
         if found is None or found.content is None or found.frozen_at is None:
             abort(404, f"No digest of {slot} has gone out. The archive lists every comparison.")
         content = DigestContent.from_json(found.content)
-        last = _last_digest(session)
+        last = digests.latest_slot(session)
     heads = " · ".join(part.heading for part in content.comparisons)
     page = Page(f"/digests/{slot}", f"Digest of {day(content.due)}", metadata.short(heads), "article")
     return render_template(
@@ -131,11 +131,6 @@ def digest(slot: str) -> str:
 def _figures(session: Session, comparisons: list[Comparison], *more: Tool) -> dict[int, Figures]:
     tools = {tool.id for each in comparisons for tool in each.tools} | {tool.id for tool in more}
     return tallies.figures(session, sorted(tools), visitor.voter())
-
-
-def _last_digest(session: Session) -> str | None:
-    found = digests.latest_sent(session)
-    return found.slot if found else None
 
 
 def _trend(session: Session, tool_id: int, figures: Figures, now: datetime) -> Trend | None:
