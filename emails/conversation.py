@@ -4,6 +4,7 @@ import re
 import smtplib
 import socket
 import ssl
+import struct
 from dataclasses import dataclass, field
 from functools import cache
 from time import monotonic
@@ -63,7 +64,7 @@ class Conversation(smtplib.SMTP):
         self._context = context
         self._host = server.host  # the name that STARTTLS checks the certificate against
         self._unread = b""
-        self._allowed = 0.0
+        self._step = min(time_outs.command, time_outs.dot)
         self.pipelining = self.asks_size = False
         self.largest = 0
 
@@ -83,6 +84,7 @@ class Conversation(smtplib.SMTP):
         if self._server.login:
             self.stage = "login"
             self.login(*self._server.login)
+        self._leave_time_outs_to_the_kernel()
         self.pipelining = "pipelining" in self.esmtp_features
         self.asks_size = "size" in self.esmtp_features
         size = self.esmtp_features.get("size", "").strip()
@@ -91,9 +93,20 @@ class Conversation(smtplib.SMTP):
         return None
 
     def write(self, raw: bytes) -> None:
-        """Sends all of it within the time of a command; after an OSError some of it has not left."""
-        self._allow(self._time_outs.command)
-        self.sock.sendall(raw)
+        """Sends all of it in the time of a command; after an OSError some of it has not left."""
+        sent = self._some_sent(raw)
+        if sent < len(raw):
+            deadline = monotonic() + self._time_outs.command
+            while sent < len(raw):
+                if monotonic() > deadline:
+                    raise TimeoutError("the server takes the letter too slowly")
+                sent += self._some_sent(memoryview(raw)[sent:])
+
+    def _some_sent(self, raw: bytes | memoryview) -> int:
+        try:
+            return self.sock.send(raw)
+        except BlockingIOError:  # the kernel's way to say that the time is up
+            raise TimeoutError("the server takes nothing") from None
 
     def reply(self) -> Reply:
         """The next reply; OSError (smtplib's errors are) when none comes in time, or none that makes sense."""
@@ -102,7 +115,8 @@ class Conversation(smtplib.SMTP):
 
     def gone_ahead(self) -> bool:
         """Whether MAIL, RCPT and DATA were all accepted; if not, or not in one piece, nothing has been read."""
-        self._receive_if_none()
+        if not self._unread:
+            self._receive(self._deadline())
         if not _GO_AHEAD.fullmatch(self._unread):
             return False
         self._unread = b""
@@ -110,7 +124,8 @@ class Conversation(smtplib.SMTP):
 
     def acceptance(self) -> Reply | None:
         """The reply that took the letter; if it is another, or not in one piece, nothing has been read."""
-        self._receive_if_none()
+        if not self._unread:
+            self._receive(self._deadline())
         found = _ACCEPTED.fullmatch(self._unread)
         if not found:
             return None
@@ -119,7 +134,7 @@ class Conversation(smtplib.SMTP):
 
     def getreply(self) -> tuple[int, bytes]:
         # smtplib's own steps read through this too, so that they share the limits and the time-outs.
-        deadline = monotonic() + self._time_for_reply()
+        deadline = self._deadline()
         texts: list[bytes] = []
         first = None
         while True:
@@ -139,26 +154,25 @@ class Conversation(smtplib.SMTP):
                 return line.rstrip(b"\r")
             if len(line) > _LONGEST_LINE:
                 raise OutOfStep("the server's reply does not end")
-            self._receive(max(deadline - monotonic(), 0.001) if line else self._time_for_reply())
+            self._receive(deadline)
 
-    def _time_for_reply(self) -> float:
-        return self._time_outs.dot if self.stage == "dot" else self._time_outs.command
+    def _deadline(self) -> float:
+        return monotonic() + (self._time_outs.dot if self.stage == "dot" else self._time_outs.command)
 
-    def _receive_if_none(self) -> None:
-        if not self._unread:
-            self._receive(self._time_for_reply())
-
-    def _receive(self, allowed: float) -> None:
-        self._allow(allowed)
-        received = self.sock.recv(65536)
+    def _receive(self, deadline: float) -> None:
+        """Waits for more from the server, in steps of the socket's own time-out, until the deadline."""
+        while True:
+            try:
+                received = self.sock.recv(65536)
+                break
+            except (TimeoutError, BlockingIOError):
+                if monotonic() >= deadline:
+                    raise TimeoutError("the server says nothing") from None
         if not received:
             raise smtplib.SMTPServerDisconnected("the server closed the connection")
         self._unread += received
-
-    def _allow(self, seconds: float) -> None:
-        if seconds != self._allowed:
-            self.sock.settimeout(seconds)
-            self._allowed = seconds
+        if monotonic() > deadline + self._step:
+            raise TimeoutError("the server speaks too slowly")
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         # Without NODELAY the kernel waits for an acknowledgement between the parts of each TLS record.
@@ -167,8 +181,18 @@ class Conversation(smtplib.SMTP):
         if self._server.security == "tls":
             self.stage = "tls"
             sock = (self._context or _default_context()).wrap_socket(sock, server_hostname=host)
+        sock.settimeout(self._step)
         self.stage = "greeting"
         return sock
+
+    def _leave_time_outs_to_the_kernel(self) -> None:
+        # Python's own poll before every call: 10 µs a letter in all. Under TLS it has to stay.
+        if isinstance(self.sock, ssl.SSLSocket):
+            return
+        limit = struct.pack("ll", int(self._step), int(self._step % 1 * 1_000_000))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        self.sock.settimeout(None)
 
     def goodbye(self) -> None:
         """QUIT, without waiting for long: every letter's fate is known by now."""

@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from emails import headers, quoted
+from emails.dkim import Signer
 from emails.headers import Unwritable
 from emails.letters.letter import Letter
 from emails.origin import Origin
@@ -31,18 +32,6 @@ class Recipient(NamedTuple):
     message_id: str
     sender: str
     marks: Mapping[str, str]
-
-
-class Signer(Protocol):
-    """Signs a message whose constant header fields are known beforehand."""
-
-    def prepare(self, fields: list[bytes]) -> "Prepared": ...
-
-
-class Prepared(Protocol):
-    """Signs one message of a frame: its varying fields by lower-case name, and its body."""
-
-    def signature(self, fields: Mapping[bytes, bytes], body: bytes) -> bytes: ...
 
 
 def date_header(now: datetime) -> bytes:

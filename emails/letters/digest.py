@@ -10,8 +10,8 @@ from emails.letters.letter import OPEN, Letter, Site, mark
 from emails.words import all_harmless, counted, percent, shortened
 
 LARGEST = 100 * 1024
-"""Bytes of a body, plain and encoded; mail programs cut what is longer (Gmail at 102 KB)."""
-_ROOM = LARGEST - 1024
+"""Bytes of a message; mail programs cut what is longer (Gmail at 102 KB)."""
+_ROOM = LARGEST - 2048  # the header
 _ENCODED = re.compile(rb"[^ -<>-~]")
 _LONG_HEADING = 28
 
@@ -48,11 +48,12 @@ def _most(highest: int, fits: Callable[[int], bool]) -> int:
 
 
 def _fits(letter: Letter) -> bool:
-    """Whether the HTML, encoded as quoted-printable and with its marks filled in, stays under the limit."""
-    raw = letter.html.encode()
+    """Whether both bodies, encoded as quoted-printable and with their marks filled in, stay under the limit."""
+    both = letter.html + letter.text
+    raw = both.encode()
     encoded = len(raw) + 2 * len(_ENCODED.findall(raw))
     soft_breaks = 3 * (encoded // 70)
-    return encoded + soft_breaks + 80 * letter.html.count(OPEN) <= _ROOM
+    return encoded + soft_breaks + 60 * both.count(OPEN) <= _ROOM
 
 
 def _letter(content: DigestContent, site: Site, shown: int, listed: int) -> Letter:

@@ -28,7 +28,8 @@ class ScriptedServer:
     """Answers each step with `script[step]`, in turn if it is a list (the last one stays), else well.
 
     A step is a verb, `greeting`, or `dot` (the end of a letter). HANG_UP closes the connection instead of an
-    answer, SILENCE keeps it open and says nothing more. `heard` holds every line and `letters` each letter's bytes.
+    answer, SILENCE keeps it open and says nothing more; at the step `letter` it stops reading in the middle of
+    one. `heard` holds every line and `letters` each letter's bytes.
     """
 
     script: dict[str, Any] = field(default_factory=dict)
@@ -42,10 +43,12 @@ class ScriptedServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
+        self._ended = threading.Event()
         threading.Thread(target=self._serve, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         self._listener.close()
         for connection in self._open:
             connection.close()
@@ -82,6 +85,9 @@ class ScriptedServer:
                 connection = self._secured(connection)
                 lines = connection.makefile("rb")
             if verb == "DATA" and said.startswith("354"):
+                if self.script.get("letter") == SILENCE:
+                    self._ended.wait()
+                    return
                 self.letters.append(self._letter(lines))
                 self._answer(connection, "dot")
             if verb == "QUIT":

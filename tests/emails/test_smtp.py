@@ -1,5 +1,6 @@
 """The mail server's door: every failure at every step becomes an outcome, and no letter is counted wrongly."""
 
+import itertools
 import socket
 
 import pytest
@@ -164,6 +165,23 @@ def test_silence_ends_after_the_time_allowed(ehlo: dict[str, str], step: str) ->
         outcome = send(door_to(server, SHORT))
     assert (outcome.kind, outcome.stage) == expected(step)
     assert outcome.reply.endswith("no answer in time")
+
+
+def test_a_server_that_stops_taking_the_letter_has_not_got_it() -> None:
+    with ScriptedServer({"EHLO": PLAIN_EHLO, "letter": SILENCE}) as server:
+        outcome = door_to(server, SHORT).send("a@b.example", "alice@example.com", b"x" * 76 * 500_000, "1")
+    assert (outcome.kind, outcome.stage) == ("relay", "data")
+    assert "no answer in time" in outcome.reply
+
+
+def test_a_server_that_speaks_too_slowly_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = itertools.count(step=3600.0)
+    with ScriptedServer() as server:
+        door = door_to(server)
+        assert door.connect() is None
+        monkeypatch.setattr("emails.conversation.monotonic", lambda: next(hours))
+        outcome = send(door)
+    assert (outcome.kind, outcome.stage) == ("relay", "mail")
 
 
 @pytest.mark.parametrize("step", STEPS)
