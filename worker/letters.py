@@ -9,7 +9,8 @@ from db import deliveries, schedule
 from db.claims import Taken
 from db.digests import Digest, TestLetter
 from db.settings import Settings, settings
-from emails import letters, links
+from emails import dkim, letters, links
+from emails.dkim import Signer
 from emails.letters import Letter, Site, day
 from emails.links import Purpose
 from emails.message import Frame, Recipient
@@ -61,7 +62,13 @@ def composer(session: Session, letter: str, about: int) -> Composer:
 @lru_cache(maxsize=8)
 def _composer(letter: Letter, given: Settings) -> Composer:
     origin = Origin.of(given)
-    return Composer(Frame(letter, origin), origin, given.keys)
+    return Composer(Frame(letter, origin, signer(given)), origin, given.keys)
+
+
+@lru_cache(maxsize=1)
+def signer(given: Settings) -> Signer | None:
+    """The DKIM signer, loaded once, at the sender's start: a key that goes bad is found there and not amid a send."""
+    return dkim.signer_of(given)
 
 
 def _letter(session: Session, letter: str, about: int, site: Site) -> Letter:

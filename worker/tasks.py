@@ -1,6 +1,14 @@
 """The tasks that messages name: four ways to ask the tables what is owed."""
 
-from worker import bell, digests, jobs, sender, votes
+import sys
+from typing import Any
+
+from celery.signals import celeryd_after_setup
+
+from db.settings import BadSettings, settings
+from emails.dkim import BadKey
+from emails.doors import BadMailUrl, open_door
+from worker import bell, digests, jobs, letters, sender, votes
 from worker.app import SENDER_LIMIT, app
 
 app.task(name="votes.fold")(votes.fold)
@@ -9,3 +17,14 @@ app.task(name="mail.send", soft_time_limit=None, time_limit=SENDER_LIMIT)(sender
 app.task(name="digests.tick")(digests.tick)
 
 bell.hang()
+
+
+@celeryd_after_setup.connect
+def check_sender(instance: Any, **_: Any) -> None:
+    """A sender whose key cannot sign or whose MAIL_URL names no door ends here, in words, before it claims anything."""
+    if "mail" in instance.app.amqp.queues.consume_from:
+        try:
+            letters.signer(settings())
+            open_door(settings().mail_url)
+        except (BadKey, BadMailUrl, BadSettings) as error:
+            sys.exit(f"Error: {error}")

@@ -22,6 +22,7 @@ COMMANDS = {
     "jobs": ("web.cli.jobs", "jobs"),
     "votes": ("web.cli.votes", "votes"),
     "subscribers": ("web.cli.subscribers", "subscribers"),
+    "doctor": ("web.cli.doctor", "doctor"),
 }
 """Each command and where it lives; only the one that is called is imported."""
 

@@ -20,6 +20,9 @@ from honcho.environ import parse_procfile
 from db import catalog, migrations
 from db.session import writing
 from db.settings import VAR, BadSettings, Settings, settings
+from emails import dkim
+from emails.dkim import BadKey
+from emails.doors import BadMailUrl, open_door
 from web import content
 from web.cli.supervise import Supervisor
 from worker.redis import EmbeddedRedis, shut_down_left_over
@@ -39,11 +42,21 @@ def up(demo: bool) -> None:
     with _alone(chosen):
         _port_is_free(chosen.port)
         chosen.keys  # noqa: B018  made or refused here, not by the first process that needs it
+        _can_send(chosen)
         migrations.upgrade()
         if demo:
             _load_demo()
         with _redis(chosen) as server:
             sys.exit(_run(chosen, server))
+
+
+def _can_send(chosen: Settings) -> None:
+    """Refuse a key or a mail server's address that no sender could use, before anything is started."""
+    try:
+        dkim.signer_of(chosen)
+        open_door(chosen.mail_url)
+    except (BadKey, BadMailUrl) as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _load_demo() -> None:

@@ -1,0 +1,55 @@
+"""The doctor looks at what a send depends on, and says what to mend."""
+
+from click.testing import CliRunner
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from web.cli import main
+
+
+def look() -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["doctor"])
+    return done.exit_code, done.output
+
+
+def test_a_whole_site_is_well(sqlite, redis_url):
+    code, told = look()
+    assert code == 0, told
+    assert told.count("✓") == 6
+
+
+def test_what_does_not_answer_is_named(house, setting):
+    setting(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none", REDIS_URL="redis://127.0.0.1:1/0",
+            MAIL_URL="smtp://127.0.0.1:1", MAIL_FROM="a@verdicts.example")  # fmt: skip
+    code, told = look()
+    assert code == 1
+    for what in ("database", "redis", "mail server", "clock"):
+        assert f"✕ {what}: " in told
+    assert "Traceback" not in told
+
+
+def test_a_database_of_an_older_release_is_told_how_to_be_brought_up(house, redis_url):
+    code, told = look()
+    assert code == 1
+    assert "run: verdicts db upgrade" in told
+
+
+def test_a_key_that_cannot_sign_is_found_before_a_send(sqlite, redis_url, setting, house):
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (house / "weak.pem").write_bytes(weak.private_bytes(*form))
+    setting(DKIM_DOMAIN="verdicts.example", DKIM_SELECTOR="s1", DKIM_KEY_FILE="weak.pem",
+            MAIL_FROM="digest@verdicts.example")  # fmt: skip
+    code, told = look()
+    assert code == 1
+    assert "an RSA key needs 2048 bits" in told
+    refused = CliRunner().invoke(main, ["up"])
+    assert refused.exit_code == 1
+    assert "an RSA key needs 2048 bits" in refused.output
+
+
+def test_settings_that_cannot_be_used_are_told_in_words(setting, monkeypatch):
+    monkeypatch.setenv("SEND_WINDOW", "99")
+    code, told = look()
+    assert code == 1
+    assert "SEND_WINDOW" in told
