@@ -13,7 +13,7 @@ LARGEST = 100 * 1024
 """Bytes of a message; mail programs cut what is longer (Gmail at 102 KB)."""
 _ROOM = LARGEST - 2048  # the header
 _ENCODED = re.compile(rb"[^ -<>-~]")
-_LONG_HEADING = 28
+_LONG_HEADING = 36
 
 # Longer texts are cut between words: the page has them whole.
 _NAME, _LINE, _QUOTE = 120, 300, 1200

@@ -309,7 +309,7 @@ def shape(html: str) -> list[tuple[str, tuple[str, ...]]]:
     return [
         (each.tag, tuple(sorted(set(each.attrib) - {"style"})))
         for each in parsed(html).iter()
-        if isinstance(each.tag, str)
+        if isinstance(each.tag, str) and each.tag != "br"
     ]
 
 
