@@ -55,7 +55,7 @@ class Watcher:
         self._thread.start()
 
     def _watch(self) -> None:
-        while not self._ended.wait(0.03):
+        while not self._ended.wait(0.1):
             with reading(snapshot=True) as session:
                 for digest in digests.listed(session, ("frozen", "sending", "paused", "finished"), limit=1):
                     found = deliveries.account(session, digest)
@@ -92,9 +92,9 @@ class Scene:
         self.mail.kill()
         assert not self.watcher.faults, self.watcher.faults[:3]
 
-    def fork(self, role: str, stage: str | None = None, passing: int = 1) -> Child:
+    def fork(self, role: str, stage: str | None = None, passing: int = 1, **more: str) -> Child:
         """A process of this newsletter, in that role; it waits at the n-th passing of a stage if one is named."""
-        return self.nursery.fork(role, self.environment, stage, passing)
+        return self.nursery.fork(role, self.environment | more, stage, passing)
 
     def readers(self, number: int) -> None:
         """So many people who have confirmed."""

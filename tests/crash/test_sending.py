@@ -14,7 +14,7 @@ AT = {"claiming": 1, "claimed": 1, "mail": 3, "body": 12, "dot": 9, "reply": 16,
 
 
 def test_a_sender_killed_at_each_stage_leaves_no_more_in_doubt_than_its_window(scene: Scene):
-    scene.readers(600)
+    scene.readers(450)
     scene.freeze()
     scene.address()
     for stage, passing in AT.items():
@@ -28,7 +28,7 @@ def test_a_sender_killed_at_each_stage_leaves_no_more_in_doubt_than_its_window(s
 
 
 def test_a_sender_stopped_past_its_lease_at_each_stage_sends_nothing_that_another_one_sends(scene: Scene):
-    scene.readers(500)
+    scene.readers(400)
     scene.freeze()
     scene.address()
     begun = ("mail", "body", "dot", "reply")
@@ -73,7 +73,7 @@ def held_at(scene: Scene, stage: str, passing: int) -> Child:
 
 def test_senders_killed_at_random_moments(scene: Scene):
     chance = random.Random(11)
-    scene.readers(600)
+    scene.readers(450)
     scene.freeze()
     scene.address()
     senders = [scene.fork("send") for _ in range(2)]
@@ -107,7 +107,7 @@ def test_a_sender_killed_before_it_finishes_the_digest_leaves_that_to_the_next(s
 
 
 def test_a_worker_killed_while_it_addresses_leaves_nobody_out(scene: Scene):
-    scene.readers(500)
+    scene.readers(400)
     scene.freeze()
     for stage, passing in (("addressed", 2), ("addressing", 1), ("addressing", 3), ("addressed", 3)):
         worker = scene.fork("tick", stage, passing)

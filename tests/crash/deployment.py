@@ -1,0 +1,81 @@
+"""The newsletter's own processes, as its Procfile starts them, and the Redis between them: to be killed one by one."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from tests.crash.processes import ROOT, until
+from tests.crash.scene import Scene
+from worker.redis import EmbeddedRedis, end_with_parent
+
+
+def procfile() -> dict[str, str]:
+    """The lines of the Procfile, by name."""
+    lines = (line.partition(":") for line in (ROOT / "Procfile").read_text().splitlines() if ":" in line)
+    return {name.strip(): command.strip() for name, _, command in lines}
+
+
+class Deployment:
+    """Redis, sender, worker and clock of one scene."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self._folder = folder
+        self._redis = EmbeddedRedis(folder / "redis")
+        self._redis.start()
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self._environment = os.environ | environment | {"REDIS_URL": self._redis.url, "PATH": path}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start_all(self, scene: Scene) -> None:
+        """Start the lines, and ring for the digests, for which the clock comes round every fifteen seconds only."""
+        for name in ("sender", "worker", "clock"):
+            self._start(name)
+        until(lambda: self._children("sender") and self._children("worker"), "the workers' start")
+        scene.fork("ring", REDIS_URL=self._redis.url)
+
+    def kill(self, what: str) -> None:
+        """Kill it and see to it that it runs again, as a supervisor would."""
+        if what == "sender's child":
+            for child in self._children("sender"):
+                child.kill()  # Celery starts another in its place
+        elif what == "redis and its data":
+            self._wipe_redis()
+        else:
+            self._end(what)
+            self._start(what)
+
+    def _start(self, name: str) -> None:
+        with open(self._folder / f"{name}.log", "ab") as log:
+            self._running[name] = subprocess.Popen(
+                ["/bin/sh", "-c", f"exec {procfile()[name]}"],
+                cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, preexec_fn=end_with_parent,
+            )  # fmt: skip
+
+    def _children(self, name: str) -> list[psutil.Process]:
+        return psutil.Process(self._running[name].pid).children()
+
+    def _end(self, name: str) -> None:
+        """Kill the line's processes, all at the same moment."""
+        process = self._running.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def _wipe_redis(self) -> None:
+        assert self._redis._process
+        self._redis._process.kill()
+        self._redis._process.wait()
+        shutil.rmtree(self._redis.folder)
+        before = self._redis.url
+        self._redis.start()
+        assert self._redis.url == before
+
+    def close(self) -> None:
+        for name in list(self._running):
+            self._end(name)
+        self._redis.stop()
