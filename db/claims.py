@@ -11,16 +11,18 @@ MAIL) and not yet settled:
 The failure chosen: a letter in doubt is held (`unknown`) rather than sent twice, unless its rule says otherwise.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Index, TextClause, bindparam, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Index, TextClause, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db import rules, subscribers
+from db import allowances, relays, rules, subscribers
 from db.deliveries import SENDING, WAITING, Delivery
 from db.digests import Digest
+from db.relays import domain_of
 from db.rules import Person
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, is_sqlite, ring
 from db.subscribers import hashes_of
@@ -64,26 +66,58 @@ class Batch:
     letters: tuple[Taken, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms letters are claimed: whose sender, how many, under which window, lease and limits."""
+
+    worker: str
+    limit: int
+    win: int
+    lease: timedelta
+    connections: int = 1
+    rate: float = 0.0
+    domain_rates: Mapping[str, float] = field(default_factory=dict)
+
+
+class Wait(NamedTuple):
+    """Nothing may be claimed now; ask again after `seconds`, or (None) when a connection has become free."""
+
+    seconds: float | None
+
+
 # ---- 1. claim ----------------------------------------------------------------------------------------------
 
 
-def claim(
-    session: Session,
-    worker: str,
-    digest_id: int | None,
-    limit: int,
-    win: int,
-    lease: timedelta,
-    now: datetime,
-) -> Batch | None:
-    """Take up to `limit` letters that are due: a digest's, or (None) those of all other letters. None without any.
+def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) -> Batch | Wait | None:
+    """Take letters that are due: a digest's, or (None) those of all other letters. None without any.
 
-    Who may not get theirs any more is skipped in the same transaction, with the reason.
+    A claim stands for a connection at work, so counting claims counts connections, on whatever host. Who may not
+    get their letter any more is skipped in the same transaction, with the reason; whom their domain's rate keeps
+    waiting is put off to a time of their own.
     """
     if digest_id is not None and session.scalar(select(Digest.state).where(Digest.id == digest_id)) != "sending":
         return None
-    made = insert(Claim).values(worker=worker, digest_id=digest_id, lease=now + lease, win=win, made_at=now)
-    number: int = session.execute(made.returning(Claim.id)).scalar_one()
+    all_letters = allowances.lock(session, allowances.EVERYBODY, now)
+    if (session.scalar(select(func.count()).where(Claim.lease > now)) or 0) >= terms.connections:
+        return Wait(None)
+    limit = allowances.take(all_letters, terms.rate, terms.limit, now) if terms.rate else terms.limit
+    if not limit:
+        return Wait(allowances.next_in(all_letters, terms.rate).total_seconds())
+    number = _take(session, terms, digest_id, limit, now)
+    if number is None:
+        return None
+    letters, over = _admit(session, number, now)
+    letters, later = _within_rates(session, letters, terms.domain_rates, now)
+    if over:
+        session.execute(_OVER, over)
+    if later:
+        session.execute(_LATER, later)
+    return Batch(number, digest_id, terms.win, tuple(letters))
+
+
+def _take(session: Session, terms: Terms, digest_id: int | None, limit: int, now: datetime) -> int | None:
+    values = {"worker": terms.worker, "digest_id": digest_id, "lease": now + terms.lease, "win": terms.win}
+    number: int = session.execute(insert(Claim).values(**values, made_at=now).returning(Claim.id)).scalar_one()
     what = "letter = 'digest' AND about = :digest" if digest_id is not None else "letter <> 'digest'"
     order = (_TAKE_SQLITE if is_sqlite(session) else _TAKE_POSTGRESQL).format(what=what)
     given = {"claim": number, "now": now, "limit": limit} | ({"digest": digest_id} if digest_id is not None else {})
@@ -91,10 +125,36 @@ def claim(
     if not taken.rowcount:  # type: ignore[attr-defined]
         session.execute(delete(Claim).where(Claim.id == number))
         return None
-    letters, over = _admit(session, number, now)
-    if over:
-        session.execute(_OVER, over)
-    return Batch(number, digest_id, win, tuple(letters))
+    return number
+
+
+def _within_rates(
+    session: Session, letters: list[Taken], rates: Mapping[str, float], now: datetime
+) -> tuple[list[Taken], list[dict[str, Any]]]:
+    """The letters that their domains have room for now, and when the others may come again."""
+    domains = {domain_of(letter.address) for letter in letters}
+    shut = relays.shut_domains(session, domains, now)
+    if not shut and not domains & rates.keys():
+        return letters, []
+    kept, later = [], []
+    for domain in sorted(domains):
+        here = [letter for letter in letters if domain_of(letter.address) == domain]
+        room, times = len(here), list[datetime]()
+        if domain in shut:
+            room, times = 0, [shut[domain]] * len(here)
+        elif domain in rates:
+            row = allowances.lock(session, f"to {domain}", now)
+            room = allowances.take(row, rates[domain], len(here), now)
+            times = allowances.queue(row, rates[domain], len(here) - room, now)
+        kept += here[:room]
+        reason = "its domain defers" if domain in shut else "its domain's rate"
+        later += [{"id": each.id, "at": at, "reason": reason} for each, at in zip(here[room:], times, strict=True)]
+    return sorted(kept), later
+
+
+_LATER = text(
+    "UPDATE deliveries SET state = 'deferred', reason = :reason, not_before = :at, claim = NULL WHERE id = :id"
+).bindparams(bindparam("at", type_=Moment()))
 
 
 _NOW = bindparam("now", type_=Moment())

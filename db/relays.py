@@ -4,6 +4,7 @@ One row a server, shared by all senders: a refusal that is the relay's own opens
 """
 
 import random
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Text, delete, select
@@ -14,7 +15,7 @@ from db.session import Row
 
 
 class Relay(Row):
-    """A mail server that refuses everybody, since when, and the sentence it refused with."""
+    """A mail server, or (`to …`) a recipients' domain, that refuses everybody; since when, and with which sentence."""
 
     __tablename__ = "relays"
 
@@ -43,10 +44,30 @@ def refused(session: Session, name: str, reply: str, now: datetime) -> Relay:
     return found
 
 
+def domain_of(address: str) -> str:
+    """The recipient's domain, in lower case."""
+    return address.rpartition("@")[2].lower()
+
+
+def domain_deferred(session: Session, domain: str, reply: str, now: datetime) -> datetime:
+    """A recipients' domain defers one letter after the other: leave it alone; until when."""
+    relay = refused(session, f"to {domain}", reply, now)
+    relay.open_until = max(relay.open_until, now + rules.defer_wait(relay.failures, random.random()))
+    return relay.open_until
+
+
+def shut_domains(session: Session, domains: Iterable[str], now: datetime) -> dict[str, datetime]:
+    """Those of the domains that are to be left alone, each until when."""
+    asked = select(Relay.name, Relay.open_until).where(Relay.name.like("to %"), Relay.open_until > now)
+    found = {name.removeprefix("to "): until for name, until in session.execute(asked)}
+    return {domain: found[domain] for domain in domains if domain in found}
+
+
 def answered(session: Session, name: str) -> None:
     """The server took a letter: its breaker is closed."""
     session.execute(delete(Relay).where(Relay.name == name))
 
 
 def all_open(session: Session) -> list[Relay]:
+    """Every breaker that has opened and not been closed by an answer."""
     return list(session.scalars(select(Relay)))

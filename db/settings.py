@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from db.values import DayTime, Domain, Duration, Line, Mailbox, Seconds, SiteUrl, WeeklyTime, named, url
+from db.values import DayTime, Domain, Duration, Line, Mailbox, Rates, Seconds, SiteUrl, WeeklyTime, named, url
 
 VAR = Path("var")
 """Where a newsletter of one machine keeps its data: under the folder that it was started in."""
@@ -142,7 +142,16 @@ class Settings(BaseSettings):
         0.0, "Letters a second at most, over all connections; 0 sets no limit.", "a number from 0 on", ge=0
     )
     send_connections: int = _set(
-        1, "Connections to the mail server that each sender keeps.", "a number from 1 to 32", ge=1, le=32
+        1,
+        "Connections to the mail server that are at work at the same time, over all senders on all hosts.",
+        "a number from 1 to 32",
+        ge=1,
+        le=32,
+    )
+    send_domain_rates: Rates = _set(
+        (),
+        "Letters a second at most to a recipient's domain, over all senders.",
+        "domains and rates such as gmail.com=20,outlook.com=5",
     )
 
     @model_validator(mode="after")

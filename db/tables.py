@@ -1,7 +1,7 @@
 """Every table there is, in the order of the rooms: for the migrations and for whoever makes a database anew."""
 
-from db import catalog, claims, deliveries, digests, jobs, relays, schedule, subscribers, tallies, votes
+from db import allowances, catalog, claims, deliveries, digests, jobs, relays, schedule, subscribers, tallies, votes
 from db.session import Row
 
-ROOMS = (jobs, catalog, subscribers, votes, tallies, digests, deliveries, claims, relays, schedule)
+ROOMS = (allowances, jobs, catalog, subscribers, votes, tallies, digests, deliveries, claims, relays, schedule)
 TABLES = Row.metadata

@@ -96,6 +96,18 @@ def url(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _rates(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = {}
+    for part in value.split(","):
+        domain, _, rate = part.strip().partition("=")
+        if not re.fullmatch(r"\d+(\.\d+)?", rate.strip()) or float(rate) <= 0:
+            raise ValueError(f"{part.strip()!r} is no domain with a rate")
+        found[_domain(domain)] = float(rate)
+    return tuple(found.items())
+
+
 Line = Annotated[str, AfterValidator(_line)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
@@ -103,3 +115,5 @@ SiteUrl = Annotated[str, AfterValidator(_site)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
 WeeklyTime = Annotated[DayTime, NoDecode, BeforeValidator(_weekly)]
+Rates = Annotated[tuple[tuple[str, float], ...], NoDecode, BeforeValidator(_rates)]
+"""Domains and letters a second, in pairs."""

@@ -18,7 +18,8 @@ from functools import partial
 import structlog
 
 from db import claims, digests, relays, rules, settlements
-from db.claims import Batch, Taken
+from db.claims import Batch, Taken, Terms, Wait
+from db.relays import domain_of
 from db.session import Ledger, ledger, reading, writing
 from db.settings import settings
 from db.settlements import Fenced, Settlement
@@ -30,6 +31,8 @@ from worker.pace import Pace
 
 SLICE = 10.0
 """Seconds in which letters are begun."""
+DEFERRALS = 3
+"""One full mailbox says nothing of its neighbours; three deferrals in a row speak of the domain."""
 
 log = structlog.get_logger("mail")
 
@@ -100,6 +103,8 @@ class Run:
     pace: Pace
     stopped: bool = False
     answered: bool = False
+    deferrals: dict[str, int] = field(default_factory=dict)
+    shut_domains: dict[str, datetime] = field(default_factory=dict)
     lease: timedelta = field(default_factory=lambda: timedelta(seconds=settings().send_lease))
 
     def work(self, door: Door, owed: Sequence[int | None]) -> None:
@@ -122,17 +127,16 @@ class Run:
         return self.stopped or time.monotonic() >= self.end
 
     def _one_batch(self, door: Door, connection: Ledger, digest_id: int | None) -> bool:
+        """Claim and send one batch; False when there is nothing more for this connection."""
         composers = _Composers()
         if digest_id is not None:
             composers.of("digest", digest_id)  # rendered and encoded before anything is claimed
-        win = 0 if door.certain else settings().send_window
-        # The single letters' consent is read at the claim alone, so their batch is one window.
-        limit = rules.BATCH if digest_id is not None else settings().send_window
-        now = datetime.now(UTC)
-        worker = f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}"
         with writing() as session:
-            batch = claims.claim(session, worker, digest_id, limit, win, self.lease, now)
-        if batch is None:
+            batch = claims.claim(session, self._terms(door, digest_id), digest_id, datetime.now(UTC))
+        if isinstance(batch, Wait) and batch.seconds is not None:
+            time.sleep(min(batch.seconds, max(0.0, self.end - time.monotonic())))
+            return True
+        if batch is None or isinstance(batch, Wait):
             return False
         try:
             Sending(self, door, connection, batch, composers).go()
@@ -142,6 +146,33 @@ class Run:
         with writing() as session:
             claims.release(session, batch)
         return True
+
+    def _terms(self, door: Door, digest_id: int | None) -> Terms:
+        given = settings()
+        return Terms(
+            worker=f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}",
+            # The single letters' consent is read at the claim alone, so their batch is one window.
+            limit=rules.BATCH if digest_id is not None else given.send_window,
+            win=0 if door.certain else given.send_window,
+            lease=self.lease,
+            connections=given.send_connections,
+            rate=given.send_rate,
+            domain_rates=dict(given.send_domain_rates),
+        )
+
+    def heard(self, domain: str, outcome: Outcome) -> None:
+        """Keep count of a domain's deferrals in a row; at the third it is left alone, by every sender."""
+        if outcome.kind != "deferred":
+            if self.deferrals.pop(domain, 0) >= DEFERRALS:
+                with writing() as session:
+                    relays.answered(session, f"to {domain}")
+            return
+        self.deferrals[domain] = self.deferrals.get(domain, 0) + 1
+        if self.deferrals[domain] >= DEFERRALS:
+            with writing() as session:
+                until = relays.domain_deferred(session, domain, outcome.reply, datetime.now(UTC))
+            self.shut_domains[domain] = until
+            log.warning("domain defers", domain=domain, reply=outcome.reply, until=until.isoformat())
 
     def _check(self, refusal: Outcome | None) -> None:
         if refusal is not None:
@@ -189,8 +220,12 @@ class Sending:
         while group and not self.run.over and self.shut_by is None:
             rest = rest[len(group) :]
             for letter in group:
+                until = self.run.shut_domains.get(domain_of(letter.address))
                 if letter.id in gone:
                     self.begun.append(Settlement(letter.id, "skipped", gone[letter.id], tried=0))
+                elif until is not None:
+                    reason = "its domain defers"
+                    self.begun.append(Settlement(letter.id, "deferred", reason, not_before=until, tried=0))
                 elif self.run.over or not self._send(letter):
                     break
             group = self._next(rest)
@@ -230,6 +265,7 @@ class Sending:
             return False
         self.run.answered |= outcome.kind == "sent"
         self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
+        self.run.heard(domain_of(letter.address), outcome)
         return True
 
     def _settle(self, next_: Sequence[Taken] = ()) -> dict[int, str] | None:
