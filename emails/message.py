@@ -14,7 +14,7 @@ from typing import NamedTuple
 from emails import headers, quoted
 from emails.dkim import Signer
 from emails.headers import Unwritable
-from emails.letters.letter import Letter
+from emails.letter import Letter
 from emails.origin import Origin
 
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9.+_-]{1,120}@[A-Za-z0-9.-]{1,253}>", re.ASCII)

@@ -7,7 +7,7 @@ to take its place without moving anything else.
 
 import re
 
-from emails.letters.letter import MARK
+from emails.letter import MARK
 
 _COLUMNS = 75  # and one for the soft break's equals sign
 _SOFT_BREAK = b"=\r\n"

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from db.rules import share
-from emails.letters.content import Score
-from emails.letters.letter import OPEN, day
+from emails.content import Score
+from emails.letter import OPEN, day
 
 Value = TypeVar("Value")
 

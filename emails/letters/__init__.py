@@ -1,9 +1,9 @@
 """The letters: each is one function from plain values to a Letter; none asks a database."""
 
+from emails.content import ComparisonPart, DigestContent, Mover, Quote, Score, ToolPart
+from emails.letter import MARK, Letter, Site, day, mark
 from emails.letters.confirm import confirm
-from emails.letters.content import ComparisonPart, DigestContent, Mover, Quote, Score, ToolPart
 from emails.letters.digest import digest
-from emails.letters.letter import MARK, Letter, Site, day, mark
 from emails.letters.test import test
 from emails.letters.welcome import welcome
 from emails.render import renderer

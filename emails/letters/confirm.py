@@ -1,7 +1,7 @@
 """The letter that asks whether a sign-up was meant; nothing else is sent until it is answered."""
 
 from emails import render
-from emails.letters.letter import Letter, Site, mark
+from emails.letter import Letter, Site, mark
 from emails.words import all_harmless
 
 

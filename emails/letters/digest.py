@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from emails import render
-from emails.letters.content import ComparisonPart, DigestContent, Quote, ToolPart
-from emails.letters.letter import OPEN, Letter, Site, mark
+from emails.content import ComparisonPart, DigestContent, Quote, ToolPart
+from emails.letter import OPEN, Letter, Site, mark
 from emails.words import all_harmless, counted, percent, shortened
 
 LARGEST = 100 * 1024

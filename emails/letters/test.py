@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from emails.letters.letter import Letter
+from emails.letter import Letter
 
 _NOTE = "This is a test, sent to you alone."
 _PLACE = '<span class="preheader">'

@@ -1,7 +1,7 @@
 """The letter to somebody who has just confirmed: what comes, how often, and the way out."""
 
 from emails import render
-from emails.letters.letter import Letter, Site, mark
+from emails.letter import Letter, Site, mark
 from emails.words import all_harmless, harmless
 
 
