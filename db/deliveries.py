@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, Text, TextClause, UniqueConstraint, bindparam, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db import subscribers
+from db import schedule, subscribers
 from db.digests import Digest
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
+from db.settings import settings
 
 STATES = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknown", "cancelled")
 WAITING = text("state in ('pending', 'deferred')")
@@ -87,15 +88,11 @@ def address(session: Session, digest: Digest, now: datetime) -> int:
     last = session.scalar(_LAST, {"freeze": digest.freeze, "after": digest.addressed_to, "page": PAGE})
     if last is None:
         return 0
+    page = {"after": digest.addressed_to, "last": last, "freeze": digest.freeze}
+    moment, given = _moments(session, page, digest.frozen_at or now, now)
+    moments = (bindparam(name, type_=Moment()) for name, value in given.items() if isinstance(value, datetime))
     done = session.execute(
-        _ADDRESS,
-        {
-            "digest": digest.id,
-            "freeze": digest.freeze,
-            "after": digest.addressed_to,
-            "last": last,
-            "now": now,
-        },
+        text(_ADDRESS.format(moment=moment)).bindparams(*moments), page | given | {"digest": digest.id}
     )
     digest.addressed_to = last
     return int(done.rowcount)  # type: ignore[attr-defined]
@@ -106,11 +103,25 @@ _LAST = text(
     + subscribers.AUDIENCE
     + " ORDER BY id LIMIT :page) AS page"
 )
-_ADDRESS = text(
+_PAGE = " FROM subscribers WHERE id > :after AND id <= :last AND " + subscribers.AUDIENCE
+_ADDRESS = (
     "INSERT INTO deliveries (letter, about, person, state, not_before, tries, created_at)"
-    " SELECT 'digest', :digest, 'subscriber:' || id, 'pending', :now, 0, :now FROM subscribers"
-    " WHERE id > :after AND id <= :last AND " + subscribers.AUDIENCE + " ORDER BY id"
-).bindparams(bindparam("now", type_=Moment()))
+    " SELECT 'digest', :digest, 'subscriber:' || id, 'pending', {moment}, 0, :now" + _PAGE + " ORDER BY id"
+)
+
+
+def _moments(session: Session, page: dict[str, Any], frozen_at: datetime, now: datetime) -> tuple[str, dict[str, Any]]:
+    """SQL for the moment at which each reader of a page is due, and its values: now, or their own zone's hour."""
+    if not settings().digest_local_time:
+        return ":now", {"now": now}
+    rule = schedule.of_digests()
+    zones = session.scalars(text("SELECT DISTINCT time_zone" + _PAGE + " AND time_zone IS NOT NULL"), page)
+    given: dict[str, Any] = {"now": now}
+    cases = ""
+    for at, zone in enumerate(sorted(zones)):
+        given |= {f"zone_{at}": zone, f"strikes_{at}": rule.strikes(zone, frozen_at)}
+        cases += f" WHEN :zone_{at} THEN :strikes_{at}"
+    return (f"CASE time_zone{cases} ELSE :now END" if cases else ":now"), given
 
 
 def cancel(session: Session, digest_id: int, now: datetime) -> int:

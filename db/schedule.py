@@ -4,7 +4,7 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -43,6 +43,21 @@ class Weekly:
         """The ISO week (ISO 8601) in which `moment` lies in the newsletter's zone."""
         year, week, _ = moment.astimezone(self.zone).isocalendar()
         return f"{year}-W{week:02d}"
+
+    def strikes(self, zone: str, frozen_at: datetime) -> datetime:
+        """The first moment (UTC) at or after the freeze when this rule's hour strikes in a reader's zone.
+
+        An hour that has struck less than an hour before is not waited for a day: a freeze comes a little after its
+        own hour. A zone that is none counts as the newsletter's.
+        """
+        try:
+            where = ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            where = self.zone
+        today = frozen_at.astimezone(where).date()
+        days = (today + timedelta(days=each) for each in (-1, 0, 1, 2))
+        struck = (datetime.combine(day, self.at, where).astimezone(UTC) for day in days)
+        return max(frozen_at, next(each for each in struck if each > frozen_at - timedelta(hours=1)))
 
     @property
     def in_words(self) -> str:

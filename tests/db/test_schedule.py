@@ -76,3 +76,42 @@ def test_a_schedule_remembers_when_it_was_first_seen_at_work(database):
     for moment in (at(2026, 11, 1), at(2026, 11, 8)):
         with writing() as session:
             assert schedule.started(session, "digest", moment) == at(2026, 11, 1)
+
+
+NINE = Weekly(1, time(9), ZoneInfo("UTC"))
+
+
+def test_each_reader_is_due_when_the_hour_strikes_in_their_own_zone():
+    frozen = at(2026, 11, 17, 9, 0)
+    assert NINE.strikes("Europe/Berlin", frozen) == at(2026, 11, 18, 8), "it struck an hour ago: tomorrow"
+    assert NINE.strikes("America/New_York", frozen) == at(2026, 11, 17, 14)
+    assert NINE.strikes("Pacific/Auckland", frozen) == at(2026, 11, 17, 20)
+
+
+def test_a_freeze_that_comes_a_little_after_its_own_hour_does_not_wait_a_day():
+    frozen = at(2026, 11, 17, 9, 3)
+    assert NINE.strikes("UTC", frozen) == frozen
+    assert NINE.strikes("no/zone", frozen) == frozen
+
+
+def test_local_hours_are_right_over_both_clock_changes():
+    sunday = Weekly(6, time(2, 30), ZoneInfo("UTC"))
+    spring, autumn = at(2026, 3, 28, 12), at(2026, 10, 24, 12)
+    assert sunday.strikes("Europe/Berlin", spring) == at(2026, 3, 29, 1, 30), (
+        "02:30 does not exist: 03:30 by the new clock"
+    )
+    assert sunday.strikes("Europe/Berlin", autumn) == at(2026, 10, 25, 0, 30), "02:30 comes twice: the first"
+    nine = Weekly(6, time(9), ZoneInfo("UTC"))
+    assert nine.strikes("Europe/Berlin", spring) == at(2026, 3, 29, 7)
+    assert nine.strikes("Europe/Berlin", autumn) == at(2026, 10, 25, 8)
+
+
+@given(
+    zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Pacific/Auckland", "Asia/Kathmandu", "Pacific/Apia"]),
+    hour=st.integers(4, 23),
+    minutes=st.integers(0, 60 * 24 * 365),
+)
+def test_nobody_waits_longer_than_a_day_of_25_hours(zone, hour, minutes):
+    frozen = at(2026, 1, 1) + timedelta(minutes=minutes)
+    strikes = Weekly(1, time(hour), ZoneInfo("UTC")).strikes(zone, frozen)
+    assert frozen <= strikes <= frozen + timedelta(hours=24)

@@ -227,3 +227,17 @@ def test_a_test_letter_goes_to_one_address_and_again_when_asked_again(started, c
     assert len(tests) == 2
     assert tests[0].startswith("address:")
     assert "dana" not in tests[0]
+
+
+def test_with_local_time_each_reader_is_due_in_their_own_zone(started, clock, cast, setting):
+    setting(DIGEST_LOCAL_TIME="true")
+    bob = join(cast.bob, clock.now)
+    with writing() as session:
+        found = subscribers.find(session, bob)
+        found.time_zone = "America/New_York"
+    clock.set(datetime(2026, 11, 17, 9, 0, 5, tzinfo=UTC))
+    run.tick()
+    with reading() as session:
+        due = {address: each.not_before for each, address in deliveries.listed(session, look().id, None)}
+    assert due == {cast.alice: clock.now, cast.bob: datetime(2026, 11, 17, 14, tzinfo=UTC)}
+    assert account().holds
