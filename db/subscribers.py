@@ -2,13 +2,13 @@
 
 import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, bindparam, func, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, bindparam, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import jobs, rules
@@ -179,15 +179,19 @@ def confirm(session: Session, sign_up: int, ip: str | None, now: datetime) -> Su
     subscriber = session.get_one(Subscriber, asked.subscriber_id, with_for_update=True, populate_existing=True)
     if subscriber.state != "pending":
         return subscriber
+    _activate(subscriber, frozen, now)
+    session.add(Consent(subscriber_id=subscriber.id, what="given", at=now, address=subscriber.address,
+                        source="confirm link", ip=ip, sign_up=sign_up))  # fmt: skip
+    jobs.record(session, SubscriptionConfirmed(sign_up=sign_up, subscriber=subscriber.id), now)
+    return subscriber
+
+
+def _activate(subscriber: Subscriber, frozen: int, now: datetime) -> None:
     subscriber.state, subscriber.confirmed_at = "active", now
     # Left and come back between two freezes is never having been away: the audience of the last one still holds them.
     if subscriber.joined is None or subscriber.left is None or subscriber.left < frozen:
         subscriber.joined = frozen
     subscriber.left = None
-    session.add(Consent(subscriber_id=subscriber.id, what="given", at=now, address=subscriber.address,
-                        source="confirm link", ip=ip, sign_up=sign_up))  # fmt: skip
-    jobs.record(session, SubscriptionConfirmed(sign_up=sign_up, subscriber=subscriber.id), now)
-    return subscriber
 
 
 def leave(session: Session, subscriber_id: int, channel: str, now: datetime) -> Subscriber | None:
@@ -209,6 +213,61 @@ def suppress(session: Session, address: str, reason: str, now: datetime, note: s
     named = hashes_of(normal(address))
     if session.scalar(select(Suppression.reason).where(Suppression.address_hash.in_(named))) is None:
         session.add(Suppression(address_hash=named[0], reason=reason, at=now, note=note))
+
+
+def bring(
+    session: Session, people: Mapping[str, str | None], consent: str, source: str, now: datetime
+) -> dict[str, str]:
+    """Import people (normal address to time zone) who gave their consent elsewhere, in the words of `consent`.
+
+    What became of each: added, unchanged, or why they were not brought back: unsubscribed, suppressed. Somebody who
+    has asked here and not confirmed yet is added.
+    """
+    frozen = _freezes(session)
+    keys = {key_of(address): address for address in people}
+    known = {
+        row.address_key: row for row in session.scalars(select(Subscriber).where(Subscriber.address_key.in_(keys)))
+    }
+    away = suppressed(session, list(keys.values()))
+    became: dict[str, str] = {}
+    new = []
+    for key, address in keys.items():
+        found = known.get(key)
+        if address in away:
+            became[address] = "suppressed"
+        elif found is None:
+            new.append(Subscriber(address=address, address_key=key, state="active", time_zone=people[address],
+                                  created_at=now, confirmed_at=now, joined=frozen))  # fmt: skip
+            became[address] = "added"
+        elif found.state == "pending":
+            _activate(found, frozen, now)
+            new.append(found)
+            became[address] = "added"
+        else:
+            became[address] = "unchanged" if found.state == "active" else found.state
+    session.add_all(new)
+    session.flush()
+    session.add_all(
+        Consent(subscriber_id=each.id, what="imported", at=now, address=each.address, words=consent, source=source)
+        for each in new
+    )
+    return became
+
+
+def erase(session: Session, subscriber_id: int, now: datetime) -> Subscriber | None:
+    """Forget a subscriber: what remains of the address is a keyed hash in the suppression list.
+
+    The proof of consent keeps its times and loses the person. None for a subscriber that is not known.
+    """
+    gone = leave(session, subscriber_id, "erasure", now)
+    if gone is None or gone.address is None:
+        return gone
+    suppress(session, gone.address, "erased", now)
+    gone.state, gone.address, gone.address_key, gone.time_zone, gone.paused_until = "erased", None, None, None, None
+    session.execute(
+        update(Consent).where(Consent.subscriber_id == subscriber_id).values(address=None, ip=None, user_agent=None)
+    )
+    return gone
 
 
 # ---- the audience ------------------------------------------------------------------------------------------
@@ -244,6 +303,12 @@ AUDIENCE = 'joined < :freeze AND ("left" IS NULL OR "left" >= :freeze)'
 
 def find(session: Session, subscriber_id: int) -> Subscriber | None:
     return session.get(Subscriber, subscriber_id)
+
+
+def page(session: Session, after: int, limit: int) -> list[Subscriber]:
+    """The next subscribers whose address is known, in the order of their numbers."""
+    asked = select(Subscriber).where(Subscriber.id > after, Subscriber.address.is_not(None)).order_by(Subscriber.id)
+    return list(session.scalars(asked.limit(limit)))
 
 
 def by_address(session: Session, address: str) -> Subscriber | None:

@@ -69,6 +69,14 @@ def withdraw(session: Session, voter: str, tool_id: int, now: datetime) -> None:
     ring(session, "votes")
 
 
+def withdraw_all(session: Session, voter: str, now: datetime) -> None:
+    """Take back every vote of one voter."""
+    session.execute(
+        update(Vote).where(Vote.voter == voter, Vote.choice.is_not(None)).values(choice=None, dirty=True, cast_at=now)
+    )
+    ring(session, "votes")
+
+
 _UPSERT = text(
     "INSERT INTO votes (voter, tool_id, choice, dirty, cast_at) VALUES (:voter, :tool, :choice, true, :now)"
     " ON CONFLICT (voter, tool_id) DO UPDATE"

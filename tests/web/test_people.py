@@ -1,0 +1,97 @@
+"""People come from a file with their consent, and nobody who left is brought back by it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from db import subscribers, tallies, votes
+from db.session import reading, writing
+from web.cli import main
+
+NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
+CONSENT = "Ticked the box at the spring fair"
+
+
+def run(*words: str, code: int = 0) -> str:
+    done = CliRunner().invoke(main, ["subscribers", *words])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def bring(text: str, code: int = 0) -> str:
+    Path("people.csv").write_text(text)
+    return run("import", "people.csv", "--consent", CONSENT, code=code)
+
+
+def test_people_are_imported_with_their_proof_and_again_changes_nothing(database, cast):
+    assert "2 added" in bring(f"email,time_zone\n{cast.alice},Europe/Berlin\n{cast.bob},\n")
+    assert "2 unchanged" in bring(f"email\n{cast.alice.upper()}\n{cast.bob}\n")
+    with reading() as session:
+        alice = subscribers.by_address(session, cast.alice)
+        assert (alice.state, alice.time_zone) == ("active", "Europe/Berlin")
+        [proof] = subscribers.history(session, alice.id)
+        assert (proof.what, proof.words, proof.source) == ("imported", CONSENT, "people.csv")
+    assert run("show", cast.alice).startswith("state: active\n")
+
+
+def test_who_left_was_erased_or_is_suppressed_is_not_brought_back_and_is_listed(database, cast):
+    bring(f"email\n{cast.alice}\n{cast.bob}\n{cast.charlie}\n{cast.dana}\n")
+    with writing() as session:
+        subscribers.leave(session, subscribers.by_address(session, cast.alice).id, "link", NOW)
+    run("erase", cast.bob, "--yes")
+    run("suppress", cast.charlie)
+    told = bring(f"email\n{cast.alice}\n{cast.bob}\n{cast.charlie}\n{cast.dana}\n")
+    assert f"not brought back: {cast.alice}: unsubscribed" in told
+    assert f"not brought back: {cast.bob}: suppressed" in told
+    assert f"not brought back: {cast.charlie}: suppressed" in told
+    assert "1 unchanged" in told
+
+
+def test_what_is_erased_leaves_nothing_but_a_hash(database, cast, catalogue):
+    bring(f"email\n{cast.bob}\n")
+    with writing() as session:
+        voter = f"subscriber:{subscribers.by_address(session, cast.bob).id}"
+        votes.cast(session, voter, catalogue.inkwell, "ship", NOW)
+        tallies.fold(session, NOW)
+    run("erase", cast.bob, "--yes")
+    with writing() as session:
+        tallies.fold(session, NOW)
+        assert tallies.figures(session, [catalogue.inkwell])[catalogue.inkwell].ship == 0
+        found = session.query(subscribers.Subscriber).one()
+        assert (found.state, found.address, found.address_key) == ("erased", None, None)
+        assert all(entry.address is None for entry in subscribers.history(session, found.id))
+    assert "never been a subscriber" in run("show", cast.bob, code=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name\nAlice\n", "has no column named email"),
+        ("email\nalice@reader.example\nnobody\n", "people.csv:3: 'nobody'"),
+        ("email,time_zone\nalice@reader.example,Mars/Base\n", "is no time zone"),
+        ('email\n"alice@reader.example\n', "is no valid CSV"),
+        ("", "has no column named email"),
+    ],
+)
+def test_a_file_with_anything_wrong_imports_nobody(sqlite, text, said):
+    told = bring(text, code=1)
+    assert said in told
+    assert "nobody was imported" in told
+    with reading() as session:
+        assert session.query(subscribers.Subscriber).count() == 0
+
+
+def test_what_is_exported_can_be_imported_again(sqlite, cast, house):
+    bring(f"email,time_zone\n{cast.alice},Europe/Berlin\n")
+    assert run("export").splitlines()[1].startswith(f"{cast.alice},active,Europe/Berlin,2")
+    run("export", "--out", "out.csv")
+    assert "1 unchanged" in run("import", "out.csv", "--consent", CONSENT)
+
+
+def test_a_longer_file_is_read_in_pages(sqlite, house):
+    with (house / "many.csv").open("w") as file:
+        file.write("email\n")
+        file.writelines(f"reader-{number}@reader.example\n" for number in range(3500))
+    assert "3500 added" in run("import", "many.csv", "--consent", CONSENT)
