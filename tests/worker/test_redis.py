@@ -46,8 +46,7 @@ def test_it_keeps_its_address_and_what_it_holds_when_it_is_killed_and_started_ag
     url = server.url
     connect(url).set("kept", "yes")
     time.sleep(1.1)  # appendfsync everysec
-    found = psutil.Process(os.getpid()).children()
-    next(child for child in found if child.name() == "redis-server").kill()
+    server._process.kill()
     while server.alive():
         time.sleep(0.01)
     server.start()
