@@ -20,12 +20,12 @@ from sqlalchemy import ColumnElement, Index, TextClause, bindparam, delete, func
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import allowances, relays, rules, subscribers
+from db.addresses import hashes_of
 from db.deliveries import SENDING, WAITING, Delivery
 from db.digests import Digest
 from db.relays import domain_of
 from db.rules import Person
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, is_sqlite, ring
-from db.subscribers import hashes_of
 
 
 class Claim(Row):

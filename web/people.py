@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 from zoneinfo import available_timezones
 
-from db import subscribers
+from db import addresses, subscribers
 from db.rules import BadAddress
 from db.session import reading, writing
 
@@ -40,7 +40,7 @@ def check(path: Path) -> int:
     for line in _lines(path):
         people += 1
         try:
-            subscribers.normal(line.address)
+            addresses.normal(line.address)
         except BadAddress as error:
             problems.append(f"{path}:{line.number}: {line.address[:80]!r}: {error}")
         if line.time_zone and line.time_zone not in zones:
@@ -61,7 +61,7 @@ def load(path: Path, consent: str, now: datetime, tell: Callable[[int], None]) -
     refused: list[str] = []
     lines = _lines(path)
     while page := list(islice(lines, PAGE)):
-        people = {subscribers.normal(line.address): line.time_zone or None for line in page}
+        people = {addresses.normal(line.address): line.time_zone or None for line in page}
         with writing() as session:
             for address, outcome in subscribers.bring(session, people, consent, path.name, now).items():
                 done[outcome] += 1

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from db import subscribers, votes
+from db import addresses, subscribers, votes
 from db.rules import BadAddress, Refused
 from db.session import reading, writing
 from db.settings import settings
@@ -39,7 +39,7 @@ def subscribe() -> Response:
     given = request.form.get("email", "")
     now = datetime.now(UTC)
     try:
-        subscribers.normal(given)
+        addresses.normal(given)
         if not request.form.get("website"):  # a field that no person sees: what fills it is a program
             with writing() as session:
                 subscribers.request(

@@ -6,7 +6,7 @@ from hashlib import sha256
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from db import catalog, deliveries, digests, rules, schedule, subscribers, tallies
+from db import addresses, catalog, deliveries, digests, rules, schedule, subscribers, tallies
 from db.catalog import Comparison, Tool
 from db.digests import Digest
 from db.rules import Refused
@@ -256,7 +256,7 @@ def draft_letter(slot: str, now: datetime) -> Letter:
 def send_test(slot: str, address: str, now: datetime) -> None:
     """Owe the slot's letter, marked as a test, to one address."""
     letter = letters.test(draft_letter(slot, now))
-    to = subscribers.normal(address)
+    to = addresses.normal(address)
     rule = schedule.of_digests()
     with writing() as session:
         digest = digests.open_slot(session, slot, rule.due(slot), now)
@@ -266,4 +266,4 @@ def send_test(slot: str, address: str, now: datetime) -> None:
         )  # fmt: skip
         session.add(asked)
         session.flush()
-        deliveries.owe(session, "test", asked.id, f"address:{subscribers.hashes_of(to)[0][:32]}", now)
+        deliveries.owe(session, "test", asked.id, f"address:{addresses.hashes_of(to)[0][:32]}", now)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from db import jobs, rules, subscribers
+from db import addresses, jobs, rules, subscribers
 from db.rules import BadAddress, Refused
 from db.session import reading, writing
 from db.subscribers import Consent, Subscriber
@@ -172,5 +172,5 @@ def test_an_address_of_bad_shape_is_refused_and_nothing_is_kept(address):
 
 
 def test_an_international_domain_is_kept_as_it_goes_on_the_wire():
-    assert subscribers.normal("alice@BÜCHER.example") == "alice@xn--bcher-kva.example"
-    assert subscribers.normal(" Alice+News@Reader.Example ") == "Alice+News@reader.example"
+    assert addresses.normal("alice@BÜCHER.example") == "alice@xn--bcher-kva.example"
+    assert addresses.normal(" Alice+News@Reader.Example ") == "Alice+News@reader.example"
