@@ -47,7 +47,7 @@ test-fast: setup ## run the tests without crash and browser tests
 	@$(BIN)/python -m pytest -m "not crash and not browser" $(ARGS)
 
 browser: setup ## run the browser tests alone
-	@$(BIN)/python -m pytest -m browser $(ARGS)
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: setup ## lint, format, types, floors, and every letter against the MJML reference validator
 	@$(BIN)/ruff check .
