@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, case, func, null, select, update
+from sqlalchemy import ForeignKey, case, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -14,6 +14,7 @@ from db.rules import Choice, share
 from db.session import BigId, Row, is_sqlite
 from db.votes import DIRTY, Kind, Vote, kind_of
 
+_ONE_FOLDER = text("SELECT pg_advisory_xact_lock(7205262)")
 FOLD_SIZE = 500
 """Votes folded in one transaction: short enough that a voter never waits for it."""
 
@@ -57,18 +58,20 @@ _DUE = case((Vote.flag.is_not(None), null()), else_=Vote.choice)
 
 
 def fold(session: Session, now: datetime, tool_ids: Iterable[int] | None = None) -> int:
-    """Count up to 500 dirty votes; the number folded. Any number of folders may run at once.
+    """Count up to 500 dirty votes; the number folded. Any number of folders may run; one at a time does.
 
-    1. take dirty rows, skipping those that another folder holds; 2. difference = due − counted, a (tool, kind) each;
-    3. add it to the tallies and to today's row, in the order of the tools, so that no two folders wait in a circle;
-    4. counted = due, dirty = false.
+    1. take dirty rows; 2. difference = due − counted, a (tool, kind) each; 3. add it to the tallies and to today's
+    row; 4. counted = due, dirty = false. On PostgreSQL folders queue up for a lock: a freeze folds again and again in
+    one transaction, and would otherwise wait for the votes of a folder that waits for its tallies.
     """
+    if not is_sqlite(session):
+        session.execute(_ONE_FOLDER)
     asked = select(Vote.id, Vote.voter, Vote.tool_id, Vote.choice, Vote.flag, Vote.counted).where(DIRTY)
     if tool_ids is not None:
         asked = asked.where(Vote.tool_id.in_(list(tool_ids)))
     asked = asked.order_by(Vote.id).limit(FOLD_SIZE)
     if not is_sqlite(session):
-        asked = asked.with_for_update(skip_locked=tool_ids is None)
+        asked = asked.with_for_update()
     rows = session.execute(asked).all()
     changes: dict[tuple[int, Kind], Counter[str]] = defaultdict(Counter)
     for row in rows:

@@ -179,3 +179,22 @@ def test_whatever_voters_do_the_tallies_hold_at_every_step(sqlite, orders):
     for tool_id in tools:
         mine = [choice for at, choice in standing if at == tool_id]
         assert seen(tool_id) == tallies.Figures(mine.count("ship"), mine.count("skip"))
+
+
+def test_a_freeze_that_folds_twice_and_a_folder_never_wait_for_each_other(catalogue):
+    cast("anonymous:alice", catalogue.inkwell, "ship")
+    ended = threading.Event()
+
+    def fold_beside() -> None:
+        fold()
+        ended.set()
+
+    with writing() as session:
+        tallies.fold(session, NOW, [catalogue.inkwell])
+        beside = threading.Thread(target=fold_beside)
+        beside.start()
+        while tallies.fold(session, NOW, [catalogue.inkwell]):
+            pass
+    beside.join(timeout=20)
+    assert ended.is_set()
+    assert proof() == tallies.Proof(0, ())
