@@ -12,7 +12,7 @@ from db.catalog import Tool
 from db.deliveries import Delivery
 from db.digests import Digest
 from db.rules import Choice, share
-from db.session import reading, writing
+from db.session import ledger, reading, writing
 from db.settings import settings
 from emails.links import BadLink, read
 from web import errors, mailed, visitor
@@ -34,27 +34,44 @@ def vote(slug: str) -> Response:
         abort(
             400, "A vote is ship, skip or withdraw, and this was none of them. Open the tool's page and press a button."
         )
-    now = datetime.now(UTC)
-    with writing(durable=False) as session:
-        tool_id = catalog.tool_id(session, slug)
-        if tool_id is None:
-            abort(404, "We do not know this tool, so nothing was counted. The archive lists every comparison.")
-        voter = _voter(session)
-        if choice == "withdraw":
-            votes.withdraw(session, voter, tool_id, now)
-        else:
-            votes.cast(session, voter, tool_id, CHOICES[choice], now)
-        answer = _json(session, slug, tool_id, voter) if errors.wants_json() else _back(slug)
-    if choice != "withdraw":
-        visitor.remember(answer, voter)
+    if choice == "withdraw":
+        return _withdraw(slug)
+    voter = _voter()
+    with ledger(durable=False) as book:
+        tool_id = votes.cast_at_once(book, voter, slug, CHOICES[choice], datetime.now(UTC))
+    if tool_id is None:
+        abort(404, _NO_TOOL)
+    answer = _answered(slug, tool_id, voter)
+    visitor.remember(answer, voter)
     return answer
 
 
-def _voter(session: Session) -> str:
+_NO_TOOL = "We do not know this tool, so nothing was counted. The archive lists every comparison."
+
+
+def _withdraw(slug: str) -> Response:
+    voter = _voter()
+    with writing(durable=False) as session:
+        tool_id = catalog.tool_id(session, slug)
+        if tool_id is None:
+            abort(404, _NO_TOOL)
+        votes.withdraw(session, voter, tool_id, datetime.now(UTC))
+    return _answered(slug, tool_id, voter)
+
+
+def _answered(slug: str, tool_id: int, voter: str) -> Response:
+    if not errors.wants_json():
+        return _back(slug)
+    with reading() as session:
+        return _json(session, slug, tool_id, voter)
+
+
+def _voter() -> str:
     """Whose vote it is; a browser whose subscriber was erased is a new voter."""
     known = visitor.voter()
     if known and known.startswith("subscriber:"):
-        subscriber = subscribers.find(session, int(known.removeprefix("subscriber:")))
+        with reading() as session:
+            subscriber = subscribers.find(session, int(known.removeprefix("subscriber:")))
         if subscriber is None or subscriber.state == "erased":
             known = None
     return known or votes.new_voter()
