@@ -1,42 +1,58 @@
-"""What one letter costs the sender: user and system time of its process, the ledger's work included.
+"""What one letter costs the sender: user and system time of all its threads.
 
-Prints JSON. `--letters N`; the database is the one that DATABASE_URL names, the server the one in MAIL_URL.
+Prints JSON. The database is the one that DATABASE_URL names, the server the one in MAIL_URL; SEND_WINDOW and
+SEND_CONNECTIONS count as for any sender. With --alone nothing is claimed or settled.
 """
 
 import argparse
 import json
+import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
 from db import deliveries, digests, migrations, schedule, subscribers
+from db.claims import Taken
 from db.session import is_sqlite, reading, writing
-from emails.letters import mark
-from worker import sender
+from db.settings import settings
+from emails.dkim import PrivateKey
+from emails.doors import open_door
+from emails.letters import Letter, mark
+from emails.message import date_header
+from worker import letters, sender
 
 NOW = datetime.now(UTC)
 SLOT = "2026-W47"
 KILOBYTES = 58
+KEYS: dict[str, Callable[[], PrivateKey]] = {
+    "rsa": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "ed25519": Ed25519PrivateKey.generate,
+}
 
 
-def bodies() -> tuple[str, str]:
-    """A letter of 58 KB whose marks stand where a digest's do: eight vote links, two to leave, one date."""
+def bodies(kilobytes: int = KILOBYTES) -> tuple[str, str]:
+    """A letter of about this size whose marks stand where a digest's do: eight vote links, two to leave, one date."""
     links = "".join(
         f'<a href="http://localhost/vote/{mark("VOTE")}?tool=tool-{at}&amp;choice=ship">Ship</a>\n' for at in range(8)
     )
     foot = f'<p>Since {mark("SINCE")}. <a href="http://localhost/unsubscribe/{mark("UNSUBSCRIBE")}">Leave</a></p>'
     filler = "<p>It flagged a caller three packages away that I had forgotten I wrote.</p>\n"
-    html = "<html><body>" + links + filler * (KILOBYTES * 850 // len(filler)) + foot + "</body></html>"
-    return html, f"Leave: http://localhost/unsubscribe/{mark('UNSUBSCRIBE')}\n" * 3 + "Read on the web.\n" * 300
+    html = "<html><body>" + links + filler * (kilobytes * 850 // len(filler)) + foot + "</body></html>"
+    plain = f"Leave: http://localhost/unsubscribe/{mark('UNSUBSCRIBE')}\n" * 3
+    return html, plain + "Read on the web.\n" * (kilobytes * 300 // KILOBYTES)
 
 
-def prepare(letters: int) -> None:
-    """Subscribers and a digest on its way to them, by the product's own orders."""
+def subscribe(readers: int) -> None:
+    """So many confirmed subscribers, put in by SQL."""
     migrations.upgrade()
-    html, plain = bodies()
     with writing() as session:
         series = (
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :n)"
@@ -50,14 +66,27 @@ def prepare(letters: int) -> None:
                 + " SELECT 'reader-' || i || '@reader.example', 'reader-' || i || '@reader.example', 'active',"
                 " CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, 0 FROM n"
             ),
-            {"n": letters},
+            {"n": readers},
         )
+        session.execute(text("ANALYZE"))
+
+
+def freeze(kilobytes: int = KILOBYTES) -> None:
+    """A digest of this size, frozen for all of them and not yet addressed."""
+    html, plain = bodies(kilobytes)
+    with writing() as session:
         taken = subscribers.freeze(session, NOW)
         made = digests.open_slot(session, SLOT, schedule.of_digests().due(SLOT), NOW)
         digests.keep(
             session, made, [], content={}, subject="Larkspur vs Second Pair", preheader="p", html=html, text=plain,
             frozen_at=NOW, cutoff=NOW, freeze=taken.number, audience=taken.audience,
         )  # fmt: skip
+
+
+def prepare(readers: int, kilobytes: int = KILOBYTES) -> None:
+    """Subscribers and a digest on its way to them, by the product's own orders."""
+    subscribe(readers)
+    freeze(kilobytes)
     with writing() as session:
         made = digests.get(session, SLOT)
         while deliveries.address(session, made, NOW):
@@ -66,22 +95,68 @@ def prepare(letters: int) -> None:
         digests.begin(session, made)
 
 
+def sign_with(kind: str, folder: Path) -> None:
+    """From now on letters of this process, and of those that it starts, are signed with a new key of this kind."""
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file = folder.resolve() / f"{kind}.pem"
+    file.write_bytes(KEYS[kind]().private_bytes(*form))
+    os.environ |= {"DKIM_DOMAIN": "verdicts.example", "DKIM_SELECTOR": "w47", "DKIM_KEY_FILE": str(file)}
+    settings.cache_clear()
+
+
+def composer(kilobytes: int = KILOBYTES) -> letters.Composer:
+    html, plain = bodies(kilobytes)
+    return letters._composer(Letter("digest", "Larkspur vs Second Pair", "p", html, plain, SLOT), settings())
+
+
+def taken(number: int) -> Taken:
+    """One letter, as a claim would give it."""
+    person, address = f"subscriber:{number}", f"reader-{number}@reader.example"
+    return Taken(number, "digest", 1, person, address, 0, NOW, NOW, ())
+
+
+def with_ledger(number: int) -> None:
+    while sender.run_slice(time.monotonic() + 600):
+        pass
+    with reading() as session:
+        account = deliveries.account(session, digests.get(session, SLOT))
+    if account.states["sent"] != number or not account.holds:
+        sys.exit(f"only {account.states} of {number} letters were sent")
+
+
+def alone(number: int) -> None:
+    """Compose, sign and hand over, and keep no account."""
+    made, door = composer(), open_door(settings().mail_url)
+    for each in range(1, number + 1):
+        envelope, message = made.write(taken(each), date_header(datetime.now(UTC)))
+        outcome = door.send(envelope, f"reader-{each}@reader.example", message, f"digest-{each}")
+        if outcome.kind != "sent":
+            sys.exit(f"not sent: {outcome}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--letters", type=int, default=4000)
-    letters = parser.parse_args().letters
-    prepare(letters)
+    parser.add_argument("--sign", choices=("none", *KEYS), default="none")
+    parser.add_argument("--alone", action="store_true")
+    given = parser.parse_args()
+    os.environ.setdefault("MAIL_FROM", "Weekly AI Tool Verdicts <digest@verdicts.example>")
+    if given.sign != "none":
+        sign_with(given.sign, Path.cwd())
+    if not given.alone:
+        prepare(given.letters)
     began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF)
-    while sender.run_slice(time.monotonic() + 600):
-        pass
+    (alone if given.alone else with_ledger)(given.letters)
     took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF)
-    with reading() as session:
-        account = deliveries.account(session, digests.get(session, SLOT))
-    if account.states["sent"] != letters or not account.holds:
-        sys.exit(f"only {account.states} of {letters} letters were sent")
     user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
-    told = {"letters": letters, "cpu_us": (user + system) / letters * 1e6, "user_us": user / letters * 1e6}
-    print(json.dumps({**told, "per_second": letters / took, "peak_mb": after.ru_maxrss / 1024}))
+    told = {
+        "letters": given.letters,
+        "cpu_us": (user + system) / given.letters * 1e6,
+        "user_us": user / given.letters * 1e6,
+        "per_second": given.letters / took,
+        "peak_mb": after.ru_maxrss / 1024,
+    }
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,154 @@
+"""How near the wire the sender comes: beside `smtp-source` into `smtp-sink`, and in CPU, letter by letter.
+
+`python -m tests.bench.wire` prints both. Every round measures all sides one after the other; the median round counts.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from db.settings import settings
+from emails.message import date_header
+from tests.bench import postfix, servers
+from tests.bench.sender import NOW, composer, taken
+
+Reached = list[tuple[str, bool]]
+SIGNED = ("none", "ed25519", "rsa")
+ALONE_US = {"none": 100, "ed25519": 280, "rsa": 700}
+LEDGER_US = {"none": 250, "ed25519": 420, "rsa": 900}
+WINDOWS = (1, 4, 8, 16)
+DEFAULT_WINDOW = 8
+WIRE = {"none": 0.7, "rsa": 0.35}
+NAMES = {"none": "unsigned", "ed25519": "ed25519", "rsa": "RSA-2048"}
+
+
+def send(port: int, letters: int, sign: str, database: str = "", **variables: object) -> dict[str, Any]:
+    """One process that sends so many letters; what tests/bench/sender.py found. Without a database it sends alone."""
+    command = [sys.executable, "-m", "tests.bench.sender", "--letters", str(letters), "--sign", sign]
+    environment = {**os.environ, "MAIL_URL": f"smtp://127.0.0.1:{port}"}
+    environment |= {name: str(value) for name, value in variables.items()}
+    if database:
+        environment["DATABASE_URL"] = database
+    else:
+        command.append("--alone")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        sys.exit(done.stderr)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def as_postfix_reads_it(folder: Path) -> Path:
+    """One of our messages in a file, its lines ended as smtp-source wants them."""
+    os.environ.setdefault("MAIL_FROM", "Weekly AI Tool Verdicts <digest@verdicts.example>")
+    settings.cache_clear()
+    _, message = composer().write(taken(1), date_header(NOW))
+    file = folder / "message"
+    file.write_bytes(message.replace(b"\r\n", b"\n"))
+    return file
+
+
+# ---- beside smtp-source --------------------------------------------------------------------------------------
+
+
+def beside_postfix(folder: Path, letters: int, rounds: int) -> Reached:
+    """Letters a second of both into smtp-sink, one process and one connection each."""
+    try:
+        tools = postfix.tools(folder)
+    except postfix.Missing as why:
+        print(f"\nBeside smtp-source: left out, {why}.")
+        return []
+    message, fresh = as_postfix_reads_it(folder), servers.sqlite(folder)
+    found: dict[str, list[float]] = {}
+    with tools.sink() as port:
+        for _ in range(rounds):
+            yardstick = tools.rate(port, message, letters, 1)
+            found.setdefault("smtp-source", []).append(yardstick)
+            for sign in ("none", "rsa"):
+                for name, database in ((sign, ""), (f"{sign}, ledger", fresh())):
+                    rate = send(port, letters, sign, database)["per_second"]
+                    found.setdefault(name, []).append(rate)
+                    found.setdefault(f"{name} to", []).append(rate / yardstick)
+    middle = {name: statistics.median(values) for name, values in found.items()}
+    size = message.stat().st_size / 1000
+    print(f"\nOne process, one kept connection, {size:.0f} KB, into smtp-sink ({letters} letters, median of {rounds})")
+    print(f"  smtp-source                      {middle['smtp-source']:7,.0f} a second")
+    for sign in ("none", "rsa"):
+        for name, words in ((sign, NAMES[sign]), (f"{sign}, ledger", f"{NAMES[sign]}, claims and settles")):
+            print(f"  {words:32} {middle[name]:7,.0f} a second   {middle[f'{name} to']:.2f} of smtp-source")
+    return [
+        (f"{NAMES[sign]}: at least {least} of smtp-source: {middle[f'{sign} to']:.2f}", middle[f"{sign} to"] >= least)
+        for sign, least in WIRE.items()
+    ]
+
+
+# ---- CPU -----------------------------------------------------------------------------------------------------
+
+
+def cpu(folder: Path, letters: int, rounds: int) -> Reached:
+    """User and system time a letter: alone, and with the ledger at every window on both databases."""
+    print(f"\nCPU of the sender a letter, µs (58 KB, {letters} letters; alone and by SEND_WINDOW, median of {rounds})")
+    print("                   " + "".join(f"{NAMES[sign]:>10}" for sign in SIGNED))
+    with servers.taker(folder) as port, servers.postgresql() as postgresql:
+        costs = {sign: _median(port, letters, sign, rounds) for sign in SIGNED}
+        _line("alone", costs)
+        reached = _within("alone", costs, ALONE_US)
+        for kind, fresh in (("SQLite", servers.sqlite(folder)), ("PostgreSQL", postgresql)):
+            for window in WINDOWS:
+                costs = {sign: _median(port, letters, sign, rounds, fresh, SEND_WINDOW=window) for sign in SIGNED}
+                _line(f"{kind}, {window}", costs)
+                if window == DEFAULT_WINDOW:
+                    reached += _within(f"with the ledger on {kind}", costs, LEDGER_US)
+    return reached
+
+
+def _median(
+    port: int, letters: int, sign: str, times: int, fresh: servers.Fresh | None = None, **variables: object
+) -> float:
+    return statistics.median(
+        send(port, letters, sign, fresh() if fresh else "", **variables)["cpu_us"] for _ in range(times)
+    )
+
+
+def _line(name: str, costs: Mapping[str, float]) -> None:
+    print(f"  {name:17}" + "".join(f"{costs[sign]:10,.0f}" for sign in SIGNED), flush=True)
+
+
+def _within(where: str, costs: Mapping[str, float], most: Mapping[str, int]) -> Reached:
+    return [
+        (f"a letter {where}, {NAMES[sign]}: at most {most[sign]} µs: {costs[sign]:.0f}", costs[sign] <= most[sign])
+        for sign in SIGNED
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--letters", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # smtp-sink runs as nobody
+        os.environ["SECRET_KEY"] = "a key for measuring"
+        os.chdir(folder)
+        reached = beside_postfix(folder, given.letters, given.rounds) + cpu(folder, given.letters, given.rounds)
+    return told(reached)
+
+
+def told(reached: Reached) -> int:
+    """Print which targets are reached; exit code 1 when one is missed."""
+    print()
+    for said, good in reached:
+        print(("✓ " if good else "✕ ") + said)
+    return 0 if all(good for _, good in reached) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
