@@ -39,6 +39,8 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     for field in Settings.model_fields:
         monkeypatch.delenv(variable(field), raising=False)
     monkeypatch.setenv("SECRET_KEY", "a key for tests")
+    # A bell's thread would read the settings whenever it likes, also between two tests.
+    monkeypatch.setattr(session, "_listeners", [])
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
     yield tmp_path
