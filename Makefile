@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?=
 PORT ?= 8000
+KILLS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-fast browser check format bench lock clean
+.PHONY: help setup up test test-fast browser check format bench crash lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -67,6 +68,9 @@ format: setup ## put the code into its one format
 
 bench: setup ## measure the send path and the vote path, as ratios in one run
 	@$(BIN)/python -m tests.bench.run $(ARGS)
+
+crash: setup ## kill the processes that send, KILLS times on each kind of database, and count the letters
+	@$(BIN)/python -m tests.crash.run --kills $(KILLS) $(ARGS)
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

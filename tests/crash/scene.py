@@ -13,7 +13,7 @@ from db.deliveries import Account, Delivery
 from db.digests import Digest
 from db.session import reading, writing
 from db.subscribers import Subscriber
-from emails.letters.letter import mark
+from emails.letters import mark
 from tests.crash.processes import Child, MailServer, Nursery, until
 
 WINDOW, LEASE = 8, 2
@@ -22,6 +22,7 @@ SETTINGS = {
     "SEND_LEASE": str(LEASE),
     "MAIL_FROM": "The Weekly <digest@verdicts.example>",
     "ON_UNKNOWN": "hold",
+    "SEND_CONNECTIONS": "32",  # over all senders: what the killed ones held counts until its lease lapses
 }
 
 
@@ -72,6 +73,7 @@ class Scene:
     """One database, one mail server, one nursery; a digest after the other."""
 
     def __init__(self, folder: Path, database: str, nursery: Nursery, **settings: str) -> None:
+        self.folder = folder
         self.mail = MailServer(folder)
         self.environment = {
             "DATABASE_URL": database,
@@ -110,7 +112,7 @@ class Scene:
     def freeze(self, padding: int = 2000) -> None:
         """The next slot's digest, frozen and to be addressed; its text is `padding` bytes long or more."""
         self._week += 1
-        self.slot = f"2026-W{self._week:02}"
+        self.slot = f"{2026 + self._week // 52}-W{self._week % 52 + 1:02}"
         now = datetime.now(UTC)
         marks = f"{mark('VOTE')} {mark('SINCE')} {mark('UNSUBSCRIBE')} {mark('PREFERENCES')}"
         text = f"Vote and leave: {marks}\n" + "All that was compared this week. " * (padding // 33)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import select
 
 from db import jobs, rules, subscribers
@@ -63,6 +64,7 @@ def test_a_worker_that_wakes_after_another_did_its_job_takes_its_own_effect_back
     assert confirm_letters() == 1
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # nothing in it depends on the kind
 def test_a_job_that_kills_every_worker_is_dead_in_the_end(scene: Scene):
     sign_up("alice@reader.example")
     for _ in range(rules.JOB_ATTEMPTS):

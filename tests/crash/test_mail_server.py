@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from sqlalchemy import select
 
 from db.relays import Relay
@@ -10,6 +11,7 @@ from tests.crash.processes import until
 from tests.crash.scene import LEASE, WINDOW, Scene
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # nothing in it depends on the kind
 def test_a_connection_dropped_at_each_step_leaves_doubt_only_after_the_final_dot(scene: Scene):
     scene.readers(300)
     scene.freeze()

