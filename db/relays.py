@@ -63,6 +63,12 @@ def shut_domains(session: Session, domains: Iterable[str], now: datetime) -> dic
     return {domain: found[domain] for domain in domains if domain in found}
 
 
+def ailing_domains(session: Session) -> set[str]:
+    """Domains that deferred one letter after the other, and have taken none since."""
+    asked = select(Relay.name).where(Relay.name.like("to %"))
+    return {name.removeprefix("to ") for name in session.scalars(asked)}
+
+
 def answered(session: Session, name: str) -> None:
     """The server took a letter: its breaker is closed."""
     session.execute(delete(Relay).where(Relay.name == name))

@@ -61,9 +61,10 @@ def run_slice(end: float) -> bool:
         now = datetime.now(UTC)
         owed = claims.owed(session, now)
         shut = relays.closed_to(session, door_name(settings().mail_url), now)
+        ailing = relays.ailing_domains(session)
     if not owed or shut:
         return False
-    run = Run(end, Pace(settings().send_rate, settings().send_window))
+    run = Run(end, Pace(settings().send_rate, settings().send_window), ailing)
     doors = _doors(settings().mail_url, settings().send_connections)
     threads = [threading.Thread(target=run.work, args=(door, owed)) for door in doors[1:]]
     for thread in threads:
@@ -101,6 +102,7 @@ class Run:
 
     end: float
     pace: Pace
+    ailing: set[str]
     stopped: bool = False
     answered: bool = False
     deferrals: dict[str, int] = field(default_factory=dict)
@@ -161,17 +163,20 @@ class Run:
         )
 
     def heard(self, domain: str, outcome: Outcome) -> None:
-        """Keep count of a domain's deferrals in a row; at the third it is left alone, by every sender."""
+        """Keep count of a domain's deferrals in a row; at the third, or at once while it ails, all leave it alone."""
         if outcome.kind != "deferred":
-            if self.deferrals.pop(domain, 0) >= DEFERRALS:
+            self.deferrals.pop(domain, None)
+            if outcome.kind == "sent" and domain in self.ailing:
+                self.ailing.discard(domain)
                 with writing() as session:
                     relays.answered(session, f"to {domain}")
             return
-        self.deferrals[domain] = self.deferrals.get(domain, 0) + 1
+        self.deferrals[domain] = self.deferrals.get(domain, 0) + (DEFERRALS if domain in self.ailing else 1)
         if self.deferrals[domain] >= DEFERRALS:
             with writing() as session:
                 until = relays.domain_deferred(session, domain, outcome.reply, datetime.now(UTC))
             self.shut_domains[domain] = until
+            self.ailing.add(domain)
             log.warning("domain defers", domain=domain, reply=outcome.reply, until=until.isoformat())
 
     def _check(self, refusal: Outcome | None) -> None:

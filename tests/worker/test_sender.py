@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 
 from db import deliveries, digests, relays, schedule, subscribers
 from db.session import reading, writing
 from emails.letters import mark
 from emails.outcomes import Outcome, judge
+from web.cli import main
 from worker import sender
 
 SLOT = "2026-W47"
@@ -187,6 +189,8 @@ def test_a_relay_that_refuses_everybody_is_left_alone_and_nobodys_tries_are_used
     with reading() as session:
         [relay] = relays.all_open(session)
         assert relay.reply == "421 4.3.2 shutting down"
+    told = CliRunner().invoke(main, ["digest", "show", SLOT]).output
+    assert "! smtp://relay.example:25 refuses since 2026-11-17 08:00 UTC: 421 4.3.2 shutting down" in told
     run()
     assert len(door.sent) == 4, "the breaker is open"
     clock.forward(seconds=10)
@@ -303,3 +307,34 @@ def test_single_letters_go_before_a_digest(door, clock):
     run()
     assert door.sent[0][0] == "new@reader.example"
     assert len(door.sent) == 6
+
+
+def test_three_deferrals_in_a_row_leave_the_domain_alone_and_others_go_on(door, clock):
+    made = digest(clock, 20)
+    with writing() as session:
+        session.execute(text("UPDATE subscribers SET address = 'x' || id || '@slow.example' WHERE id <= 10"))
+
+    def slow(to: str, number: int) -> Outcome:
+        if to.endswith("@slow.example"):
+            return judge("rcpt", 451, "4.7.1 too many")
+        return judge("dot", 250, "ok")
+
+    door.answer = slow
+    run()
+    assert sum(to.endswith("@slow.example") for to, _ in door.sent) == 3
+    assert states() == {"sent": 10, "deferred": 10}
+    assert sorted(each.tries for each in rows("deferred")) == [0] * 7 + [1] * 3
+    door.answer = lambda to, number: judge("dot", 250, "ok")
+    clock.forward(minutes=8)
+    run()
+    assert states() == {"sent": 20}
+    assert made
+    with reading() as session:
+        assert relays.all_open(session) == []
+
+
+def test_a_rate_holds_over_a_slice(door, clock, setting):
+    setting(SEND_RATE=5)
+    digest(clock, 30)
+    sender.run_slice(time.monotonic() + 0.2)
+    assert len(door.sent) <= 10 + 1, "two seconds' worth at most"

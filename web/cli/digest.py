@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from db import deliveries, digests, schedule
+from db import deliveries, digests, relays, schedule
 from db.deliveries import Account
 from db.digests import Digest
 from db.session import reading, writing
@@ -86,6 +86,20 @@ def show(slot: str, json: bool) -> None:
     click.echo(f"due: {found.due_at:%Y-%m-%d %H:%M} UTC")
     if found.subject:
         click.echo(f"subject: {found.subject}")
+    if found.state == "sending":
+        for sentence in _refusals():
+            click.echo(f"! {sentence}")
+
+
+def _refusals() -> list[str]:
+    """What keeps letters waiting: each mail server or domain that refuses everybody, in its own words."""
+    with reading() as session:
+        shut = relays.all_open(session)
+    return [
+        f"{relay.name} refuses since {relay.since:%Y-%m-%d %H:%M} UTC: {relay.reply}; "
+        f"tried again at {relay.open_until:%H:%M:%S} UTC"
+        for relay in shut
+    ]
 
 
 @digest.command()

@@ -85,6 +85,7 @@ def _redis(given: Settings) -> Finding:
 
 
 def _mail(given: Settings) -> Finding:
+    """The door itself, by opening it; what senders heard of it stands in `verdicts digest show`."""
     Origin.of(given)
     door = open_door(given.mail_url)
     refusal = door.connect()
