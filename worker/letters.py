@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, undefer
 from db import deliveries, schedule
 from db.claims import Taken
 from db.digests import Digest, TestLetter
+from db.session import reading
 from db.settings import Settings, settings
 from emails import dkim, letters, links
 from emails.dkim import Signer
@@ -83,3 +84,16 @@ def _letter(session: Session, letter: str, about: int, site: Site) -> Letter:
         return Letter("digest", subject, preheader, html, text, digest.slot)
     test = session.get_one(TestLetter, about)
     return Letter("test", test.subject, test.preheader, test.html, test.text)
+
+
+class Composers:
+    """The composers of one batch's letters."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, int], Composer] = {}
+
+    def of(self, letter: str, about: int) -> Composer:
+        if (letter, about) not in self._made:
+            with reading() as session:
+                self._made[letter, about] = composer(session, letter, about)
+        return self._made[letter, about]

@@ -6,14 +6,12 @@ claim; at most `win` letters are begun and not settled (db/claims.py tells why t
 """
 
 import os
-import random
 import socket
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import structlog
 
@@ -25,8 +23,9 @@ from db.settings import settings
 from db.settlements import Fenced, Settlement
 from emails.doors import Door, Outcome, door_name, open_door
 from emails.message import date_header
-from worker import bell, letters
-from worker.letters import Composer
+from worker import bell
+from worker.letters import Composers
+from worker.outcomes import deferred, settlement
 from worker.pace import Pace
 
 SLICE = 10.0
@@ -130,7 +129,7 @@ class Run:
 
     def _one_batch(self, door: Door, connection: Ledger, digest_id: int | None) -> bool:
         """Claim and send one batch; False when there is nothing more for this connection."""
-        composers = _Composers()
+        composers = Composers()
         if digest_id is not None:
             composers.of("digest", digest_id)  # rendered and encoded before anything is claimed
         with writing() as session:
@@ -192,19 +191,6 @@ def shut(reply: str) -> None:
     log.error("relay refuses", relay=relay.name, reply=reply, until=relay.open_until.isoformat())
 
 
-class _Composers:
-    """The composers of one batch's letters."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[str, int], Composer] = {}
-
-    def of(self, letter: str, about: int) -> Composer:
-        if (letter, about) not in self._made:
-            with reading() as session:
-                self._made[letter, about] = letters.composer(session, letter, about)
-        return self._made[letter, about]
-
-
 @dataclass
 class Sending:
     """One batch on its way: the letters begun since the last settlement are at most the claim's window."""
@@ -213,7 +199,7 @@ class Sending:
     door: Door
     ledger: Ledger
     batch: Batch
-    composers: _Composers
+    composers: Composers
     begun: list[Settlement] = field(default_factory=list)
     shut_by: str | None = None
     confirmed: float = field(default_factory=time.monotonic)
@@ -279,26 +265,3 @@ class Sending:
         self.confirmed = time.monotonic()
         self.begun = []
         return gone
-
-
-def settlement(letter: Taken, outcome: Outcome, now: datetime) -> Settlement:
-    """What an outcome at the door means for the delivery."""
-    told = partial(Settlement, letter.id, code=outcome.code, reply=outcome.reply)
-    if outcome.kind == "sent":
-        return told("sent")
-    if outcome.kind == "refused":
-        return told("failed", f"refused at {outcome.stage}")
-    rule = rules.LETTERS[letter.letter]
-    again = rule.doubt == "resend" or (letter.letter == "digest" and settings().on_unknown == "resend")
-    if outcome.kind == "unknown" and not again:
-        return told("unknown", f"no reply after {outcome.stage}")
-    reason = "sent again after doubt" if outcome.kind == "unknown" else f"deferred at {outcome.stage}"
-    return deferred(letter, reason, now, code=outcome.code, reply=outcome.reply)
-
-
-def deferred(letter: Taken, reason: str, now: datetime, code: int | None, reply: str) -> Settlement:
-    """Try again later, or give up when later is too late."""
-    next_try = now + rules.defer_wait(letter.tries + 1, random.random())
-    if next_try > letter.created_at + rules.LETTERS[letter.letter].given_up_after:
-        return Settlement(letter.id, "failed", f"given up, {reason}", code, reply)
-    return Settlement(letter.id, "deferred", reason, code, reply, next_try)

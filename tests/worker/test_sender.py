@@ -14,7 +14,7 @@ from db.session import reading, writing
 from emails.letters import mark
 from emails.outcomes import Outcome, judge
 from web.cli import main
-from worker import sender
+from worker import letters, sender
 
 SLOT = "2026-W47"
 
@@ -276,14 +276,14 @@ def test_a_slice_that_is_over_gives_the_rest_back(door, clock):
 
 def test_a_letter_that_cannot_be_composed_keeps_nobody_waiting(door, clock, monkeypatch):
     digest(clock, 10)
-    write = sender.Composer.write
+    write = letters.Composer.write
 
     def broken(self, taken, date):
         if taken.id == 4:
             raise ValueError("this one is broken")
         return write(self, taken, date)
 
-    monkeypatch.setattr(sender.Composer, "write", broken)
+    monkeypatch.setattr(letters.Composer, "write", broken)
     run()
     assert states() == {"sent": 9, "deferred": 1}
     assert rows("deferred")[0].reply == "ValueError: this one is broken"
