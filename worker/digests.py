@@ -6,20 +6,15 @@ from hashlib import sha256
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from db import addresses, catalog, deliveries, digests, rules, schedule, subscribers, tallies
-from db.catalog import Comparison, Tool
+from db import addresses, deliveries, digests, schedule, subscribers, tallies
 from db.digests import Digest
 from db.rules import Refused
 from db.session import reading, writing
 from db.settings import settings
 from emails import letters
-from emails.letters import ComparisonPart, DigestContent, Letter, Mover, Quote, Score, ToolPart
+from emails.letters import Letter
+from worker import contents
 from worker.letters import site
-
-LOOK_BACK = timedelta(days=14)
-"""A digest takes what was published in this time before it, and stands in no digest yet."""
-MOVERS, MOVER_VOTES = 3, 5
-"""The tools that moved most are named, of those with at least so many votes at both ends of the week."""
 
 
 def tick() -> None:
@@ -69,7 +64,7 @@ def freeze(session: Session, digest: Digest, now: datetime) -> None:
 
     1. count the audience; 2. leave no vote on these tools unfolded; 3. assemble; 4. render, once; 5. store.
     """
-    compared = _new_comparisons(session, now)
+    compared = contents.new_comparisons(session, now)
     if not compared:
         digests.end(digest, "skipped", "no comparison is new", now)
         return
@@ -80,7 +75,7 @@ def freeze(session: Session, digest: Digest, now: datetime) -> None:
     tools = {tool.id for comparison in compared for tool in comparison.tools}
     while tallies.fold(session, now, tools):
         pass
-    content = _content(session, digest, compared, now)
+    content = contents.content(session, digest, compared, now)
     letter = letters.digest(content, site(settings()))
     digests.keep(
         session, digest, [comparison.id for comparison in compared],
@@ -124,62 +119,8 @@ def assemble(slot: str, now: datetime) -> Digest:
 
 
 def _assemble(session: Session, digest: Digest, now: datetime) -> None:
-    compared = _new_comparisons(session, max(now, digest.due_at))
-    digest.content = _content(session, digest, compared, now).as_json() if compared else None
-
-
-def _new_comparisons(session: Session, until: datetime) -> list[Comparison]:
-    found = catalog.published(session, until - LOOK_BACK, until)
-    stand = digests.taken(session, [comparison.id for comparison in found])
-    return [comparison for comparison in reversed(found) if comparison.id not in stand]
-
-
-def _content(session: Session, digest: Digest, compared: list[Comparison], now: datetime) -> DigestContent:
-    rule = schedule.of_digests()
-    tools = {tool.id for comparison in compared for tool in comparison.tools}
-    figures = tallies.figures(session, tools)
-    return DigestContent(
-        slot=digest.slot,
-        due=digest.due_at.astimezone(rule.zone),
-        cutoff=now,
-        comparisons=tuple(_part(comparison, figures) for comparison in compared),
-        movers=_movers(session, now),
-    )
-
-
-def _part(comparison: Comparison, figures: dict[int, tallies.Figures]) -> ComparisonPart:
-    first, second = (_tool(tool, figures[tool.id]) for tool in comparison.tools)
-    reviews = sum(len(tool.reviews) for tool in comparison.tools)
-    return ComparisonPart(comparison.slug, comparison.question, (first, second), reviews)
-
-
-def _tool(tool: Tool, figures: tallies.Figures) -> ToolPart:
-    return ToolPart(
-        slug=tool.slug, name=tool.name, category=tool.category, tagline=tool.tagline, entry=tool.entry,
-        panel=Score(*tool.panel), community=Score(figures.ship, figures.skip),
-        quote_for=_first(tool, "ship"), quote_against=_first(tool, "skip"),
-    )  # fmt: skip
-
-
-def _first(tool: Tool, verdict: rules.Choice) -> Quote | None:
-    said = (review for review in tool.reviews if review.verdict == verdict)
-    return next((Quote(review.reviewer.name, review.verdict, review.quote) for review in said), None)
-
-
-def _movers(session: Session, now: datetime) -> tuple[Mover, ...]:
-    """The tools whose community ship changed most in seven days, in points."""
-    before = tallies.figures_at_start_of(session, (now - timedelta(days=7)).date())
-    after = tallies.figures(session, before)
-    moved = []
-    for tool_id, then in before.items():
-        seen = after[tool_id]
-        was, became = rules.share(then.ship, then.skip), rules.share(seen.ship, seen.skip)
-        enough = min(then.ship + then.skip, seen.ship + seen.skip) >= MOVER_VOTES
-        if enough and was is not None and became is not None and was != became:
-            moved.append((abs(became - was), tool_id, was, became))
-    top = sorted(moved, reverse=True)[:MOVERS]
-    tools = catalog.tools(session, [tool_id for _, tool_id, _, _ in top])
-    return tuple(Mover(tools[each].slug, tools[each].name, was, became) for _, each, was, became in top)
+    compared = contents.new_comparisons(session, max(now, digest.due_at))
+    digest.content = contents.content(session, digest, compared, now).as_json() if compared else None
 
 
 # ---- addressing and finishing ----------------------------------------------------------------------------------
@@ -247,10 +188,10 @@ def draft_letter(slot: str, now: datetime) -> Letter:
         if digest is not None and digest.html is not None and digest.text is not None:
             return Letter("digest", digest.subject or "", digest.preheader or "", digest.html, digest.text, digest.slot)
         digest = digest or Digest(slot=slot, due_at=schedule.of_digests().due(slot))
-        compared = _new_comparisons(session, max(now, digest.due_at))
+        compared = contents.new_comparisons(session, max(now, digest.due_at))
         if not compared:
             raise Refused(f"Nothing is new for {slot}: import a comparison first.")
-        return letters.digest(_content(session, digest, compared, now), site(settings()))
+        return letters.digest(contents.content(session, digest, compared, now), site(settings()))
 
 
 def send_test(slot: str, address: str, now: datetime) -> None:
