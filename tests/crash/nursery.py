@@ -27,7 +27,7 @@ def send() -> None:
     """A sender: what the clock and the bell would ring for, without pause."""
     while True:
         sender.recover()
-        sender.run_slice(time.monotonic() + 1)
+        sender.run_slice(time.monotonic() + sender.SLICE)
         time.sleep(0.1)
 
 
