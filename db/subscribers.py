@@ -137,11 +137,13 @@ def _asked_since(session: Session, subscriber_id: int, moment: datetime) -> bool
 
 def confirm(session: Session, sign_up: int, ip: str | None, now: datetime) -> Subscriber:
     """Make the subscriber of an open sign-up active; already active stays so. Refused when the link is over."""
-    asked = sign_up_of(session, sign_up, now)
+    found, frozen = session.get(Consent, sign_up), _freezes(session)
+    if found is None:
+        raise rules.Refused(_NO_LONGER)
+    subscriber = session.get_one(Subscriber, found.subscriber_id, with_for_update=True, populate_existing=True)
+    asked = sign_up_of(session, sign_up, now)  # now that whoever left or was erased meanwhile has been waited for
     if asked is None or asked.state in ("expired", "over"):
-        raise rules.Refused("This link no longer works. Subscribe again and we will send a new one.")
-    frozen = _freezes(session)
-    subscriber = session.get_one(Subscriber, asked.subscriber_id, with_for_update=True, populate_existing=True)
+        raise rules.Refused(_NO_LONGER)
     if subscriber.state != "pending":
         return subscriber
     _activate(subscriber, frozen, now)
@@ -149,6 +151,9 @@ def confirm(session: Session, sign_up: int, ip: str | None, now: datetime) -> Su
                         source="confirm link", ip=ip, sign_up=sign_up))  # fmt: skip
     jobs.record(session, SubscriptionConfirmed(sign_up=sign_up, subscriber=subscriber.id), now)
     return subscriber
+
+
+_NO_LONGER = "This link no longer works. Subscribe again and we will send a new one."
 
 
 def _activate(subscriber: Subscriber, frozen: int, now: datetime) -> None:
@@ -186,13 +191,13 @@ def bring(
     """Import people (normal address to time zone) who gave their consent elsewhere, in the words of `consent`.
 
     What became of each: added, unchanged, or why they were not brought back: unsubscribed, suppressed. Somebody who
-    has asked here and not confirmed yet is added.
+    has asked here and not confirmed yet is added, but not if they have left before: anybody can type an address.
     """
     frozen = _freezes(session)
     keys = {key_of(address): address for address in people}
-    known = {
-        row.address_key: row for row in session.scalars(select(Subscriber).where(Subscriber.address_key.in_(keys)))
-    }
+    held = select(Subscriber).where(Subscriber.address_key.in_(keys)).order_by(Subscriber.id).with_for_update()
+    known = {row.address_key: row for row in session.scalars(held)}
+    left = _who_left(session, [row.id for row in known.values() if row.state == "pending"])
     away = suppressed(session, list(keys.values()))
     became: dict[str, str] = {}
     new = []
@@ -204,6 +209,8 @@ def bring(
             new.append(Subscriber(address=address, address_key=key, state="active", time_zone=people[address],
                                   created_at=now, confirmed_at=now, joined=frozen))  # fmt: skip
             became[address] = "added"
+        elif found.id in left:
+            became[address] = "unsubscribed"
         elif found.state == "pending":
             _activate(found, frozen, now)
             new.append(found)
@@ -217,6 +224,13 @@ def bring(
         for each in new
     )
     return became
+
+
+def _who_left(session: Session, ids: list[int]) -> set[int]:
+    """Those of the subscribers whose last word on it was to leave."""
+    spoke = Consent.subscriber_id.in_(ids), Consent.what.in_(("given", "imported", "withdrawn"))
+    words = session.execute(select(Consent.subscriber_id, Consent.what).where(*spoke).order_by(Consent.id)).all()
+    return {subscriber_id for subscriber_id, what in dict(words).items() if what == "withdrawn"}
 
 
 def erase(session: Session, subscriber_id: int, now: datetime) -> Subscriber | None:

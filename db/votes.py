@@ -111,9 +111,12 @@ def merge(session: Session, anonymous: str, subscriber_id: int) -> int:
     if kind_of(anonymous) != "anonymous":
         return 0
     voter = f"subscriber:{subscriber_id}"
-    own = select(Vote).where(Vote.voter == anonymous, Vote.choice.is_not(None)).order_by(Vote.tool_id)
-    rows = list(session.scalars(own if is_sqlite(session) else own.with_for_update()))
-    standing = {row.tool_id: row for row in session.scalars(select(Vote).where(Vote.voter == voter))}
+    # In the folders' own order, so that neither waits for the other in a circle; and held, so that a newer word that
+    # is on its way is not overwritten by the older one given here.
+    both = select(Vote).where(Vote.voter.in_((anonymous, voter))).order_by(Vote.id)
+    found = list(session.scalars(both if is_sqlite(session) else both.with_for_update()))
+    rows = [row for row in found if row.voter == anonymous and row.choice]
+    standing = {row.tool_id: row for row in found if row.voter == voter}
     for row in rows:
         other = standing.get(row.tool_id)
         if (other is None or other.cast_at <= row.cast_at) and row.choice:

@@ -1,5 +1,6 @@
 """Double opt-in with its proof, leaving at once, and an audience that stays countable whoever comes and goes."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,6 +106,43 @@ def test_a_link_is_over_after_fourteen_days_and_after_leaving(cast):
         assert found is not None
         assert found.state == "over"
         assert subscribers.sign_up_of(session, 999, NOW) is None
+
+
+def test_who_leaves_while_the_confirm_button_is_pressed_is_not_told_that_they_are_subscribed(cast):
+    sign_up = ask(cast.alice)
+    became: list[str] = []
+
+    def press() -> None:
+        try:
+            became.append(confirm(sign_up).state)
+        except Refused:
+            became.append("refused")
+
+    with writing() as session:
+        subscribers.leave(session, subscribers.by_address(session, cast.alice).id, "link", NOW)
+        beside = threading.Thread(target=press)
+        beside.start()
+        beside.join(timeout=0.5)  # it waits for her row
+    beside.join(timeout=20)
+    assert became == ["refused"]
+
+
+def test_who_left_while_a_file_was_read_is_not_brought_back(cast):
+    ask(cast.alice)
+    became: dict[str, str] = {}
+
+    def bring() -> None:
+        with writing() as session:
+            became.update(subscribers.bring(session, {cast.alice: None}, "At the fair", "people.csv", NOW))
+
+    with writing() as session:
+        alice = subscribers.by_address(session, cast.alice).id
+        subscribers.leave(session, alice, "link", NOW)
+        beside = threading.Thread(target=bring)
+        beside.start()
+        beside.join(timeout=0.5)
+    beside.join(timeout=20)
+    assert became == {cast.alice: "unsubscribed"}
 
 
 def test_leaving_twice_is_leaving_once_and_stays_in_the_proof(cast):

@@ -26,6 +26,11 @@ def fold(at: datetime = NOW) -> int:
         return tallies.fold(session, at)
 
 
+def merge(anonymous: str, subscriber_id: int) -> None:
+    with writing() as session:
+        votes.merge(session, anonymous, subscriber_id)
+
+
 def seen(tool_id: int, voter: str | None = None) -> tallies.Figures:
     with reading() as session:
         return tallies.figures(session, [tool_id], voter)[tool_id]
@@ -100,6 +105,33 @@ def test_a_subscribers_votes_are_never_given_to_another(catalogue):
     cast("subscriber:7", catalogue.inkwell, "ship")
     with writing() as session:
         assert votes.merge(session, "subscriber:7", 8) == 0
+
+
+def test_a_newer_word_on_its_way_is_not_overwritten_by_an_older_one_given_to_a_subscriber(catalogue):
+    inkwell = catalogue.inkwell
+    cast("subscriber:7", inkwell, "ship", NOW - timedelta(days=2))
+    cast("anonymous:alice", inkwell, "ship", NOW - timedelta(days=1))
+    with writing() as session:
+        votes.cast(session, "subscriber:7", inkwell, "skip", NOW)
+        beside = threading.Thread(target=merge, args=("anonymous:alice", 7))
+        beside.start()
+        beside.join(timeout=0.5)  # it waits for the word that has not been committed yet
+    beside.join(timeout=20)
+    assert seen(inkwell, "subscriber:7").own == "skip"
+
+
+def test_a_folder_and_a_browser_that_confirms_never_wait_for_each_other(catalogue):
+    cast("anonymous:alice", catalogue.inkwell, "ship")
+    cast("anonymous:alice", catalogue.quillmate, "ship")
+    with writing() as session:  # the folder's rows, in the folder's order
+        first, second = session.scalars(select(Vote.id).order_by(Vote.id))
+        session.scalars(select(Vote).where(Vote.id == first).with_for_update()).one()
+        beside = threading.Thread(target=merge, args=("anonymous:alice", 7))
+        beside.start()
+        beside.join(timeout=0.5)
+        session.scalars(select(Vote).where(Vote.id == second).with_for_update()).one()
+    beside.join(timeout=20)
+    assert seen(catalogue.quillmate, "subscriber:7").own == "ship"
 
 
 def test_folders_that_run_together_count_each_vote_once(catalogue):

@@ -49,6 +49,18 @@ def test_who_left_was_erased_or_is_suppressed_is_not_brought_back_and_is_listed(
     assert "1 unchanged" in told
 
 
+def test_who_left_is_not_brought_back_because_somebody_typed_the_address_again(database, cast):
+    bring(f"email\n{cast.alice}\n")
+    form = {"words": "Yes", "words_version": "1", "locale": "en", "form_url": "/", "ip": None, "user_agent": None}
+    with writing() as session:
+        subscribers.leave(session, subscribers.by_address(session, cast.alice).id, "link", NOW)
+        subscribers.request(session, cast.alice, **form, now=NOW)
+        subscribers.request(session, cast.bob, **form, now=NOW)
+    told = bring(f"email\n{cast.alice}\n{cast.bob}\n")
+    assert f"not brought back: {cast.alice}: unsubscribed" in told
+    assert "1 added" in told
+
+
 def test_what_is_erased_leaves_nothing_but_a_hash(database, cast, catalogue):
     bring(f"email\n{cast.bob}\n")
     with writing() as session:
