@@ -140,3 +140,11 @@ def window(pace: float, ceiling: int) -> int:
     On a slow relay doubt about one letter costs little, on a fast one a commit per letter would cost half the rate.
     """
     return max(1, min(ceiling, math.ceil(0.010 / pace))) if pace > 0 else ceiling
+
+
+def batch(pace: float, connections: int) -> int:
+    """Letters to claim at once: some second of work at `pace` seconds a letter; an equal share until that is known.
+
+    With a whole batch each, sixteen connections would find work in a digest to 3,200 readers and not in a smaller one.
+    """
+    return max(1, min(BATCH, math.ceil(1 / pace) if pace > 0 else BATCH // connections))

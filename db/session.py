@@ -86,16 +86,18 @@ def _make(url: str) -> Engine:
     address = make_url(url)
     if address.drivername in ("postgresql", "postgres"):
         address = address.set(drivername="postgresql+psycopg")
+    # Each of a sender's threads holds its ledger for a slice, and a transaction beside it.
+    kept = 5 + 2 * settings().send_connections
     if address.get_backend_name() == "sqlite":
         if address.database and address.database != ":memory:":
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-        made = create_engine(address, connect_args={"timeout": BUSY_SECONDS})
+        made = create_engine(address, pool_size=kept, connect_args={"timeout": BUSY_SECONDS})
         event.listen(made, "connect", _open_sqlite)
         event.listen(made, "begin", _begin_sqlite)
     else:
         # A transaction that a stopped process left open must not block the others for ever.
         options = "-c idle_in_transaction_session_timeout=60000"
-        made = create_engine(address, pool_pre_ping=True, connect_args={"options": options})
+        made = create_engine(address, pool_size=kept, pool_pre_ping=True, connect_args={"options": options})
     return made
 
 

@@ -5,6 +5,7 @@ time limit ever meets it in the middle of a letter. One at a time in a thread: c
 claim; at most `win` letters are begun and not settled (db/claims.py tells why that is all the safety there is).
 """
 
+import contextlib
 import os
 import socket
 import threading
@@ -15,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from db import claims, digests, relays, rules, settlements
+from db import claims, digests, relays, settlements
 from db.claims import Batch, Taken, Terms, Wait
 from db.relays import domain_of
 from db.session import Ledger, ledger, reading, writing
@@ -139,13 +140,18 @@ class Run:
             return True
         if batch is None or isinstance(batch, Wait):
             return False
+        sending = Sending(self, door, connection, batch, composers)
         try:
-            Sending(self, door, connection, batch, composers).go()
+            sending.go()
+            with writing() as session:
+                claims.release(session, batch)
         except Fenced:
             log.warning("fenced", claim=batch.claim)
-            return True
-        with writing() as session:
-            claims.release(session, batch)
+        except RelayShut:
+            raise
+        except BaseException:
+            sending.break_off()
+            raise
         return True
 
     def _terms(self, door: Door, digest_id: int | None) -> Terms:
@@ -153,7 +159,7 @@ class Run:
         return Terms(
             worker=f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}",
             # The single letters' consent is read at the claim alone, so their batch is one window.
-            limit=rules.BATCH if digest_id is not None else given.send_window,
+            limit=self.pace.batch(given.send_connections) if digest_id is not None else given.send_window,
             win=0 if door.certain else given.send_window,
             lease=self.lease,
             connections=given.send_connections,
@@ -201,6 +207,7 @@ class Sending:
     batch: Batch
     composers: Composers
     begun: list[Settlement] = field(default_factory=list)
+    in_hand: Taken | None = None
     shut_by: str | None = None
     confirmed: float = field(default_factory=time.monotonic)
 
@@ -248,14 +255,15 @@ class Sending:
             reply = f"{type(error).__name__}: {error}"[:500]
             self.begun.append(deferred(letter, "cannot be composed", datetime.now(UTC), None, reply))
             return True
-        began = time.monotonic()
+        began, self.in_hand = time.monotonic(), letter
         outcome = self.door.send(sender, letter.address, message, f"{letter.letter}-{letter.id}")
         self.run.pace.took(time.monotonic() - began)
         if outcome.kind == "relay":
-            self.shut_by = outcome.reply
+            self.shut_by, self.in_hand = outcome.reply, None
             return False
         self.run.answered |= outcome.kind == "sent"
         self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
+        self.in_hand = None
         self.run.heard(domain_of(letter.address), outcome)
         return True
 
@@ -265,3 +273,16 @@ class Sending:
         self.confirmed = time.monotonic()
         self.begun = []
         return gone
+
+    def break_off(self) -> None:
+        """An error or a time limit ends the batch: write down what is known, so that only the letter in hand is in
+        doubt. Where this fails too, the lapse of the lease leaves the whole window in doubt."""
+        letter = self.in_hand
+        if letter is not None and all(letter.id != known.id for known in self.begun):
+            outcome = Outcome("unknown", None, "the sender broke off amid this letter", "dot")
+            self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
+        with contextlib.suppress(Exception), ledger() as fresh:  # ours may be what has failed
+            self.ledger = fresh
+            self._settle()
+            with writing() as session:
+                claims.release(session, self.batch)

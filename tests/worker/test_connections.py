@@ -1,0 +1,60 @@
+"""Several connections at once: each of them has letters to send, also in a digest to a few hundred readers."""
+
+import threading
+import time
+
+import pytest
+
+from db import rules
+from emails.outcomes import Outcome, judge
+from tests.worker.test_sender import digest, states
+from worker import sender
+
+
+class FarDoor:
+    """A door behind which every letter takes 50 ms; all of them together know how many were busy at once."""
+
+    certain = False
+    busy: int
+    most: int
+    lock: threading.Lock
+
+    def connect(self) -> Outcome | None:
+        return None
+
+    def send(self, sender: str, to: str, message: bytes, name: str) -> Outcome:
+        with self.lock:
+            type(self).busy += 1
+            type(self).most = max(self.most, self.busy)
+        time.sleep(0.05)
+        with self.lock:
+            type(self).busy -= 1
+        return judge("dot", 250, "2.0.0 taken")
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def doors(database, setting, monkeypatch) -> type[FarDoor]:
+    setting(MAIL_URL="smtp://relay.example:25", MAIL_FROM="Verdicts <digest@verdicts.example>", SEND_CONNECTIONS=16)
+    FarDoor.busy = FarDoor.most = 0
+    FarDoor.lock = threading.Lock()
+    monkeypatch.setattr(sender, "open_door", lambda url: FarDoor())
+    monkeypatch.setattr(sender, "_kept", {})
+    return FarDoor
+
+
+def test_sixteen_connections_share_a_digest_to_a_few_hundred_readers(doors, clock):
+    digest(clock, 240)
+    sender.run_slice(time.monotonic() + 60)
+    assert states() == {"sent": 240}
+    assert doors.most >= 9
+
+
+@pytest.mark.parametrize(
+    ("pace", "connections", "letters"),
+    [(0, 1, 200), (0, 16, 12), (0.001, 16, 200), (0.04, 16, 25), (0.04, 1, 25), (5, 16, 1)],
+)
+def test_a_batch_is_some_second_of_work(pace, connections, letters):
+    assert rules.batch(pace, connections) == letters
