@@ -23,7 +23,7 @@ def scene(database: str, setting, tmp_path: Path, nursery: Nursery) -> Iterator[
     """An empty newsletter, watched all the while; it ends with an account that held at every look."""
     setting(**SETTINGS)
     made = Scene(tmp_path, database, nursery)
-    setting(MAIL_URL=made.mail.url, MAIL_FROM=SETTINGS["MAIL_FROM"])
+    setting(MAIL_URL=made.mail.url)
     yield made
     made.close()
 
