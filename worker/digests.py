@@ -1,8 +1,11 @@
 """The weekly run: open a slot's draft, freeze it when it is due, address it, finish it. Late rather than never."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -16,14 +19,26 @@ from emails.letters import Letter
 from worker import contents
 from worker.letters import site
 
+log = structlog.get_logger("digests")
+
 
 def tick() -> None:
     """What the clock rings for; any number of clocks may, at any time."""
     now = datetime.now(UTC)
-    open_due_slots(now)
+    with _apart("open"):
+        open_due_slots(now)
     freeze_due(now)
     address_frozen()
     finish_sent()
+
+
+@contextmanager
+def _apart(what: str) -> Iterator[None]:
+    """A digest that cannot go on is written in the log, and asked again at the next ring; the others go on."""
+    try:
+        yield
+    except Exception:
+        log.exception("digest step failed", step=what)
 
 
 # ---- opening and freezing --------------------------------------------------------------------------------------
@@ -51,7 +66,7 @@ def freeze_due(now: datetime) -> None:
     with reading() as session:
         due = [each.slot for each in digests.listed(session, ("draft", "held")) if each.due_at <= now]
     for slot in reversed(due):
-        with writing() as session:
+        with _apart(f"freeze {slot}"), writing() as session:
             digest = digests.get(session, slot, lock=True)
             if now > digest.due_at + settings().digest_lateness and digest.state in ("draft", "held"):
                 digests.end(digest, "expired", "not sent in time", now)
@@ -131,8 +146,9 @@ def address_frozen() -> None:
     with reading() as session:
         frozen = [each.slot for each in digests.listed(session, ("frozen",))]
     for slot in frozen:
-        while _address_page(slot):
-            pass
+        with _apart(f"address {slot}"):
+            while _address_page(slot):
+                pass
 
 
 def _address_page(slot: str) -> bool:

@@ -130,6 +130,23 @@ def test_a_comparison_stands_in_one_digest_only(started, clock):
     assert [each.slug for each in content.comparisons] == ["news"]
 
 
+@pytest.mark.parametrize("ill", ["_assemble", "freeze"])
+def test_a_digest_that_cannot_go_on_holds_up_no_other(started, clock, monkeypatch, ill):
+    clock.set(datetime(2026, 11, 17, 9, 0, 1, tzinfo=UTC))
+    with writing() as session:
+        run.freeze(session, digests.open_slot(session, SLOT, clock.now, clock.now), clock.now)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("this week's words cannot be read")
+
+    monkeypatch.setattr(run, ill, fail)
+    clock.set(datetime(2026, 11, 24, 9, 0, 1, tzinfo=UTC))
+    run.tick()
+    assert look().state == "sending"
+    with reading() as session:
+        assert (digests.by_slot(session, "2026-W48") is None) == (ill == "_assemble")
+
+
 def test_a_held_digest_waits_and_is_sent_late_when_released(started, clock):
     run.tick()
     with writing() as session:
