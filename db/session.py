@@ -20,6 +20,7 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -103,8 +104,9 @@ def _make(url: str) -> Engine:
 
 def _open_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN would be a deferred one
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA foreign_keys=ON")
+    with _said_alike(sqlite3.Error):
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -117,7 +119,17 @@ def _begin_sqlite(connection: Connection) -> None:
         return
     run("PRAGMA query_only=OFF")
     run("PRAGMA synchronous=" + ("FULL" if options.get("durable", True) else "NORMAL"))
-    run("BEGIN IMMEDIATE")  # a read that turns into a write fails at once where BEGIN is deferred
+    with _said_alike(sqlite3.Error):
+        run("BEGIN IMMEDIATE")  # a read that turns into a write fails at once where BEGIN is deferred
+
+
+@contextmanager
+def _said_alike(failure: type[Exception]) -> Iterator[None]:
+    """What a driver asked past SQLAlchemy says is said in SQLAlchemy's words: the doors know no drivers."""
+    try:
+        yield
+    except failure as error:
+        raise OperationalError("past SQLAlchemy", None, error) from error
 
 
 def _forget_parents_connections() -> None:
@@ -203,7 +215,8 @@ class Ledger:
 @contextmanager
 def ledger(*, durable: bool = True) -> Iterator[Ledger]:
     """Open a Ledger for as long as a slice lasts; `durable` as in `writing`."""
-    with engine().connect() as connection:
+    bound = engine()
+    with _said_alike(bound.dialect.loaded_dbapi.Error), bound.connect() as connection:
         yield Ledger(connection, durable)
 
 

@@ -34,7 +34,8 @@ def create_app() -> Flask:
     app = Flask(__name__)
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY, MAX_FORM_MEMORY_SIZE=LARGEST_BODY, MAX_FORM_PARTS=50)
     app.url_map.converters["slug"] = Slug
-    app.url_map.strict_slashes = False
+    # No redirects of its own: they would name the Host that was asked for, and http behind a proxy that ends TLS.
+    app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     headers.install(app)
     errors.install(app)

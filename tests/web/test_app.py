@@ -1,8 +1,11 @@
 """What every answer brings along, and what happens when something cannot be done."""
 
+import sqlite3
+
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from db import session
 from web import pages
 from web.app import create_app
 
@@ -58,6 +61,11 @@ def test_no_address_breaks_the_site(client, catalogue):
             assert answer.status_code < 500, (method, path)
 
 
+def test_nobody_is_sent_to_the_host_that_a_stranger_names(client, catalogue):
+    for path in ("/compare//quillmate-vs-inkwell", "//archive", "/archive//", "/outbox//x"):
+        assert "Location" not in client.get(path, headers={"Host": "evil.example"}).headers, path
+
+
 def test_the_wrong_method_is_answered_in_words(client, catalogue):
     answer = client.post("/compare/quillmate-vs-inkwell")
     assert answer.status_code == 405
@@ -81,6 +89,22 @@ def test_a_silent_database_is_said_plainly(sqlite, monkeypatch):
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "60"
     assert "Nothing was lost" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [("/tools/inkwell/vote", {"choice": "ship"}), ("/tools/inkwell/vote", {"choice": "withdraw"}),
+     ("/subscribe", {"email": "alice@reader.example"})],
+)  # fmt: skip
+def test_a_database_that_another_holds_for_too_long_is_said_plainly(sqlite, monkeypatch, path, form):
+    monkeypatch.setattr(session, "BUSY_SECONDS", 0.1)
+    session._made.clear()
+    held = sqlite3.connect(sqlite.removeprefix("sqlite:///"), isolation_level=None)
+    held.execute("BEGIN IMMEDIATE")
+    answer = create_app().test_client().post(path, data=form)
+    held.close()
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "60"
 
 
 def test_a_mistake_of_ours_shows_no_insides(sqlite, monkeypatch):
