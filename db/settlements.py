@@ -130,6 +130,26 @@ _KNOWN = (
 )
 
 
+def give_back(ledger: Ledger, batch: Batch, last: int) -> int:
+    """Owe again what of a fenced sender's window it never began: it alone knows, and `last` is the last it began.
+
+    Whoever ended its claim had to hold the whole window in doubt. The number of letters given back.
+    """
+    ids = [letter.id for letter in batch.letters if letter.id > last][: batch.win]
+    if ledger.sqlite:
+        with ledger.transaction():
+            among = "[" + ",".join(map(str, ids)) + "]"
+            return ledger.order(_GIVE_BACK.format(p="?", among="IN (SELECT value FROM json_each(?))"),
+                                (batch.claim, among))  # fmt: skip
+    return ledger.order(_GIVE_BACK.format(p="%s", among="= ANY(%s)"), (batch.claim, ids))
+
+
+_GIVE_BACK = (
+    "UPDATE deliveries SET state = 'pending', claim = NULL, reason = NULL"
+    " WHERE claim = {p} AND id {among} AND state = 'unknown'"
+)
+
+
 def withdrawn(ledger: Ledger, batch: Batch, letters: Sequence[Taken], now: datetime) -> dict[int, str] | None:
     """Which of a digest's letters may no longer go, each with its reason; None when the whole digest may not."""
     if batch.digest_id is None or not letters:

@@ -146,7 +146,8 @@ class Run:
             with writing() as session:
                 claims.release(session, batch)
         except Fenced:
-            log.warning("fenced", claim=batch.claim)
+            back = settlements.give_back(connection, batch, sending.last)
+            log.warning("fenced", claim=batch.claim, given_back=back)
         except RelayShut:
             raise
         except BaseException:
@@ -208,6 +209,7 @@ class Sending:
     composers: Composers
     begun: list[Settlement] = field(default_factory=list)
     in_hand: Taken | None = None
+    last: int = 0
     shut_by: str | None = None
     confirmed: float = field(default_factory=time.monotonic)
 
@@ -255,7 +257,7 @@ class Sending:
             reply = f"{type(error).__name__}: {error}"[:500]
             self.begun.append(deferred(letter, "cannot be composed", datetime.now(UTC), None, reply))
             return True
-        began, self.in_hand = time.monotonic(), letter
+        began, self.in_hand, self.last = time.monotonic(), letter, letter.id
         outcome = self.door.send(sender, letter.address, message, f"{letter.letter}-{letter.id}")
         self.run.pace.took(time.monotonic() - began)
         if outcome.kind == "relay":

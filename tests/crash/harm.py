@@ -167,7 +167,7 @@ def kill_what_the_procfile_starts(scene: Scene, chance: random.Random, most: int
                 scene.mail.start()
             else:
                 deployment.kill(what)
-        scene.wait_until_nothing_is_owed()
+        scene.wait_until_nothing_is_owed(patience=180)
     finally:
         deployment.close()
     return most

@@ -14,7 +14,7 @@ from db.digests import Digest
 from db.session import reading, writing
 from db.subscribers import Subscriber
 from emails.letters import mark
-from tests.crash.processes import Child, MailServer, Nursery, until
+from tests.crash.processes import PATIENCE, Child, MailServer, Nursery, until
 
 WINDOW, LEASE = 8, 2
 SETTINGS = {
@@ -147,8 +147,8 @@ class Scene:
         states = self.account().states
         return states["pending"] + states["sending"] + states["deferred"]
 
-    def wait_until_nothing_is_owed(self) -> None:
-        until(lambda: self.digest().state in ("sending", "finished") and not self.owed(), "the last letter")
+    def wait_until_nothing_is_owed(self, patience: float = PATIENCE) -> None:
+        until(lambda: self.digest().state in ("sending", "finished") and not self.owed(), "the last letter", patience)
 
     def reckon(self) -> Reckoning:
         """Lost: in the audience, but neither taken by the mail server nor in doubt. Doubled: taken more than once."""
