@@ -118,7 +118,7 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
 def _take(session: Session, terms: Terms, digest_id: int | None, limit: int, now: datetime) -> int | None:
     values = {"worker": terms.worker, "digest_id": digest_id, "lease": now + terms.lease, "win": terms.win}
     number: int = session.execute(insert(Claim).values(**values, made_at=now).returning(Claim.id)).scalar_one()
-    what = "letter = 'digest' AND about = :digest" if digest_id is not None else "letter <> 'digest'"
+    what = "letter = 'digest' AND about = :digest" if digest_id is not None else _SINGLE
     order = (_TAKE_SQLITE if is_sqlite(session) else _TAKE_POSTGRESQL).format(what=what)
     given = {"claim": number, "now": now, "limit": limit} | ({"digest": digest_id} if digest_id is not None else {})
     taken = session.execute(text(order).bindparams(_NOW), given)
@@ -157,6 +157,8 @@ _LATER = text(
 ).bindparams(bindparam("at", type_=Moment()))
 
 
+_SINGLE = "letter IN ('" + "', '".join(letter for letter in rules.LETTERS if letter != "digest") + "')"
+"""SQL for the letters that are no digest's. A letter that this release does not know waits for one that does."""
 _NOW = bindparam("now", type_=Moment())
 _DUE = (
     "SELECT id FROM deliveries WHERE {what} AND state in ('pending', 'deferred') AND not_before <= :now"
@@ -259,7 +261,7 @@ def owed(session: Session, now: datetime) -> list[int | None]:
     """What there is to send now: None for the single letters, which go first, then digests by their numbers."""
     waiting: list[ColumnElement[bool] | TextClause] = [WAITING, Delivery.not_before <= now]
     found: list[int | None] = []
-    if session.scalar(select(Delivery.id).where(Delivery.letter != "digest", *waiting).limit(1)) is not None:
+    if session.scalar(select(Delivery.id).where(text(_SINGLE), *waiting).limit(1)) is not None:
         found.append(None)
     for digest_id in session.scalars(select(Digest.id).where(Digest.state == "sending").order_by(Digest.id)):
         here = Delivery.letter == "digest", Delivery.about == digest_id

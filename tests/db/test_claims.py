@@ -311,6 +311,19 @@ def test_owing_a_letter_twice_owes_it_once(database):
         assert session.query(Delivery).one().state == "pending"
 
 
+def test_a_letter_that_this_release_does_not_know_waits_and_keeps_no_other_waiting(digest):
+    with writing() as session:
+        reader = session.scalar(text("SELECT min(person) FROM deliveries"))
+        deliveries.owe(session, "birthday", 1, reader, NOW)
+    with reading() as session:
+        assert claims.owed(session, NOW) == [digest]
+    with writing() as session:
+        deliveries.owe(session, "welcome", 1, reader, NOW)
+    batch = claim(None)
+    assert batch is not None
+    assert [letter.letter for letter in batch.letters] == ["welcome"]
+
+
 def test_claims_count_connections_over_all_senders(digest):
     first = ask(digest, limit=5, connections=2)
     assert isinstance(first, Batch)
