@@ -62,6 +62,7 @@ def running(house):
 def test_up_starts_a_whole_newsletter_keeps_it_alive_and_ends_it(running, house):
     running.wait_for(f"Verdicts is running. Open http://localhost:{running.port}")
     running.wait_for("Loaded the demo catalogue.")
+    running.wait_for(f"Send this week's digest with: PORT={running.port} ")
     assert "Tidewrit" in running.get("/")
     assert "Letters stay on this machine" in running.said.read_text()
     assert (house / "var/redis.url").stat().st_mode & 0o777 == 0o600

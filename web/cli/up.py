@@ -104,6 +104,8 @@ def _welcome(chosen: Settings, supervisor: Supervisor) -> None:
     if chosen.outbox and chosen.is_local:
         supervisor.say(f"Letters stay on this machine. Read them at {chosen.base_url}/outbox")
     command = os.path.relpath(Path(sys.executable).with_name("verdicts"))
+    if chosen.port != Settings.model_fields["port"].default:
+        command = f"PORT={chosen.port} {command}"  # the letter's links are made by the command that freezes it
     supervisor.say(f"Send this week's digest with: {command} digest send    Stop with: Ctrl-C")
 
 
