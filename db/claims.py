@@ -147,14 +147,14 @@ def _within_rates(
             room = allowances.take(row, rates[domain], len(here), now)
             times = allowances.queue(row, rates[domain], len(here) - room, now)
         kept += here[:room]
-        reason = "its domain defers" if domain in shut else "its domain's rate"
-        later += [{"id": each.id, "at": at, "reason": reason} for each, at in zip(here[room:], times, strict=True)]
+        # Only the domain's own word counts as a try: our rate must not make a letter old.
+        told = (
+            {"reason": "its domain defers", "now": now}
+            if domain in shut
+            else {"reason": "its domain's rate", "now": None}
+        )
+        later += [{"id": each.id, "at": at, **told} for each, at in zip(here[room:], times, strict=True)]
     return sorted(kept), later
-
-
-_LATER = text(
-    "UPDATE deliveries SET state = 'deferred', reason = :reason, not_before = :at, claim = NULL WHERE id = :id"
-).bindparams(bindparam("at", type_=Moment()))
 
 
 _SINGLE = "letter IN ('" + "', '".join(letter for letter in rules.LETTERS if letter != "digest") + "')"
@@ -171,16 +171,20 @@ _TAKE_POSTGRESQL = (
 )
 
 _CLAIMED = text(
-    "SELECT d.id, d.letter, d.about, d.person, d.tries, d.created_at,"
+    "SELECT d.id, d.letter, d.about, d.person, d.tries, d.created_at, d.not_before, d.settled_at,"
     " coalesce(s.address, t.address) AS address, coalesce(s.state, 'named') AS state, s.paused_until, s.confirmed_at"
     " FROM deliveries AS d"
     " LEFT JOIN subscribers AS s"
     " ON s.id = CASE WHEN d.person LIKE 'subscriber:%' THEN CAST(substr(d.person, 12) AS bigint) END"
     " LEFT JOIN test_letters AS t ON d.letter = 'test' AND t.id = d.about"
     " WHERE d.claim = :claim AND d.state = 'sending' ORDER BY d.id"
-).columns(created_at=Moment(), paused_until=Moment(), confirmed_at=Moment())
+).columns(created_at=Moment(), not_before=Moment(), settled_at=Moment(), paused_until=Moment(), confirmed_at=Moment())
 """Letters and what consent asks of their recipients, in one question: one a row costs as much as sending."""
 
+_LATER = text(
+    "UPDATE deliveries SET state = 'deferred', reason = :reason, not_before = :at, claim = NULL,"
+    " settled_at = coalesce(:now, settled_at) WHERE id = :id"
+).bindparams(bindparam("at", type_=Moment()), _NOW)
 _OVER = text(
     "UPDATE deliveries SET state = :state, reason = :reason, settled_at = :now WHERE id = :id"
 ).bindparams(_NOW)  # fmt: skip
@@ -191,13 +195,16 @@ def _admit(session: Session, number: int, now: datetime) -> tuple[list[Taken], l
     hashed = {row.address: tuple(hashes_of(row.address)) for row in rows if row.address}
     listed = subscribers.listed(session, [each for hashes in hashed.values() for each in hashes])
     letters, over = [], []
-    for id_, letter, about, person, tries, created_at, address, state, paused_until, since in rows:
+    for id_, letter, about, person, tries, created_at, due, settled, address, state, paused_until, since in rows:
+        # A letter that has been tried grows old from its creation. One never tried, or owed again by hand (which
+        # forgets the last settlement), from the moment that it is due.
+        old_from = created_at if settled else max(created_at, due)
         hashes = hashed.get(address, ())
         suppressed = bool(listed) and not listed.isdisjoint(hashes)
         reason = rules.why_not(letter, Person(address, state, paused_until, suppressed, since), now)
         if reason is not None:
             over.append({"id": id_, "state": "skipped", "reason": reason, "now": now})
-        elif now > created_at + rules.LETTERS[letter].given_up_after:
+        elif now > old_from + rules.LETTERS[letter].given_up_after:
             over.append({"id": id_, "state": "failed", "reason": "given up", "now": now})
         else:
             letters.append(Taken(id_, letter, about, person, address, tries, created_at, since, hashes))

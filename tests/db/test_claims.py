@@ -259,6 +259,16 @@ def test_a_letter_is_given_up_after_its_time(digest):
     assert states() == {"failed": 30}
 
 
+def test_letters_that_were_given_up_and_are_owed_again_by_hand_go_out(digest):
+    monday = NOW + timedelta(hours=49)
+    claim(digest, at=monday)
+    with writing() as session:
+        assert deliveries.retry(session, digest, monday) == 30
+    batch = claim(digest, at=monday)
+    assert batch is not None
+    assert len(batch.letters) == 30
+
+
 def test_a_digest_is_finished_only_when_nothing_is_owed_or_in_doubt(digest):
     batch = claim(digest)
     assert batch is not None
