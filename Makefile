@@ -69,6 +69,9 @@ format: setup ## put the code into its one format
 bench: setup ## measure the send path and the vote path, as ratios in one run
 	@$(BIN)/python -m tests.bench.run $(ARGS)
 
+bench-million: setup ## address and send to a million readers: time, memory, what watch costs (half an hour)
+	@$(BIN)/python -m tests.bench.million $(ARGS)
+
 crash: setup ## kill the processes that send, KILLS times on each kind of database, and count the letters
 	@$(BIN)/python -m tests.crash.run --kills $(KILLS) $(ARGS)
 

@@ -18,7 +18,7 @@ from db.settings import settings
 from emails import letters
 from emails.message import Frame, Recipient, date_header
 from emails.origin import Origin
-from tests.bench import voting, yardsticks
+from tests.bench import delays, voting, whole, wire, yardsticks
 from tests.emails.people import SITE, WEEK
 from worker.redis import EmbeddedRedis
 
@@ -108,15 +108,26 @@ def main() -> int:
             votes = voting.run(given.votes)
         finally:
             redis.stop()
-    return report(least, usual, sent, composed, votes)
+        there = Path(folder)
+        there.chmod(0o755)  # smtp-sink runs as nobody
+        reached = wire.beside_postfix(there, given.letters, given.rounds)
+        reached += wire.cpu(there, given.letters, given.rounds)
+        reached += delays.run(there, 3, ("rsa",))
+        reached += whole.run(there, 4 * given.letters, given.rounds)
+    return report(least, usual, sent, composed, votes, reached)
 
 
 def report(
-    least: float, usual: float, sent: dict[str, Any], composed: dict[str, float], votes: dict[str, float]
+    least: float,
+    usual: float,
+    sent: dict[str, Any],
+    composed: dict[str, float],
+    votes: dict[str, float],
+    reached: wire.Reached,
 ) -> int:
     """Print the figures; exit code 1 when a target is missed."""
     letter = sent["cpu_us"]
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    print(f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     print(f"One letter of 58 KB, SQLite ledger included ({sent['letters']} letters, SMTP on loopback)")
     print(f"  CPU of the sender           {letter:9,.0f} µs")
     print(f"  the same bytes, only pushed {least:9,.0f} µs    a letter costs {letter / least:.1f} times that")
@@ -132,6 +143,7 @@ def report(
     ratio = votes["votes"] / votes["bare"]
     print(f"  votes to bare POSTs         {ratio:9.2f}\n")
     reached = [
+        *reached,
         (f"a letter costs at most {LETTER_US} µs: {letter:.0f}", letter <= LETTER_US),
         (f"votes reach {VOTE_RATIO} of a bare POST's rate: {ratio:.2f}", ratio >= VOTE_RATIO),
     ]
