@@ -92,12 +92,17 @@ def _chosen(reactions: tuple[Reaction, ...], name: str | None) -> tuple[Reaction
 def _keep_failure(job: Job, error: Exception) -> None:
     kind = type(error).__name__
     log.warning("attempt failed", job=job.id, kind=job.kind, attempt=job.attempt, error=kind, message=str(error))
-    lines = "".join(traceback.format_exception(error))
+    message, lines = _storable(str(error)), _storable("".join(traceback.format_exception(error)))
     with writing() as session:
-        jobs.fail(session, job, kind, str(error), fingerprint(error), lines, datetime.now(UTC))
+        jobs.fail(session, job, kind, message, fingerprint(error), lines, datetime.now(UTC))
+
+
+def _storable(text: str) -> str:
+    """An error quotes what it choked on, and a database takes neither NUL nor half of a surrogate pair."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 def fingerprint(error: BaseException) -> str:
     """Twelve hex digits that failures of one sort share: the class and the message without its numbers and quotes."""
     sort = re.sub(r"0x[0-9a-f]+|\d+|'[^']*'|\"[^\"]*\"", "#", str(error))
-    return hashlib.sha256(f"{type(error).__name__}:{sort}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{type(error).__name__}:{_storable(sort)}".encode()).hexdigest()[:12]

@@ -57,6 +57,16 @@ def test_a_reaction_that_fails_halfway_leaves_nothing_half_done(clock, monkeypat
     assert "in broken" in (job.attempts[0].traceback or "")
 
 
+def test_a_failure_is_kept_whatever_its_words_hold(clock, monkeypatch):
+    def broken(session, event, now):
+        raise ValueError("cannot read 'a\0b\ud800'")
+
+    monkeypatch.setitem(reactions.REACTIONS, SubscriptionRequested, (broken,))
+    happen()
+    work()
+    assert (the_job().state, the_job().attempts[0].message) == ("pending", "cannot read 'a\\0b\\ud800'")
+
+
 def test_mended_and_retried_a_dead_job_does_its_work_once(clock, monkeypatch):
     mended = reactions.REACTIONS[SubscriptionRequested]
 
