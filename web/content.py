@@ -37,7 +37,8 @@ class BadContent(ValueError):
 def _clean(value: str) -> str:
     if (bad := control_in(value)) is not None:
         raise ValueError(f"holds the control character U+{ord(bad):04X}; take it out")
-    if not (shown := plain(value)):
+    shown = plain(value)
+    if not any(char.isprintable() and char != " " for char in shown):
         raise ValueError("is empty")
     return shown
 
@@ -62,7 +63,10 @@ def _moment(value: object) -> object:
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         raise ValueError("is no date; write one such as 2026-11-17 or 2026-11-17T09:00:00+01:00")
-    return (value if value.tzinfo else value.replace(tzinfo=settings().digest_timezone)).astimezone(UTC)
+    try:
+        return (value if value.tzinfo else value.replace(tzinfo=settings().digest_timezone)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies beyond the years that a calendar has") from None
 
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]

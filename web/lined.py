@@ -73,7 +73,10 @@ def _value(loader: yaml.SafeLoader, node: Node, place: Place, lines: dict[Place,
         raise Unreadable("is nested too deeply", line)
     lines[place] = line
     if isinstance(node, ScalarNode):
-        return loader.construct_object(node)
+        try:
+            return loader.construct_object(node)
+        except (ValueError, OverflowError) as error:  # a date that looks like one, such as 2026-13-45
+            raise Unreadable(f"{Lined.field(place)} is no valid YAML: {error}", line) from None
     _only_once(loader, node)
     if isinstance(node, SequenceNode):
         return [_value(loader, each, (*place, at), lines) for at, each in enumerate(node.value)]
