@@ -108,12 +108,14 @@ def born(order: dict) -> None:
     shorten()
     if gate := order.get("gate"):
         stages.close(gate["stage"], gate["passing"], gate["port"])
-    try:
-        ROLES[order["role"]]()
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(1)
+    while True:
+        try:
+            ROLES[order["role"]]()
+        except Exception:  # as a task that fails: it is rung for again
+            traceback.print_exc()
+            time.sleep(0.1)
+        except BaseException:
+            os._exit(1)
 
 
 def obey(order: dict, answers: int) -> str:
