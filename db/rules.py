@@ -130,8 +130,8 @@ def why_not(letter: str, person: Person | None, now: datetime) -> str | None:
 
 # ---- sending ----------------------------------------------------------------------------------------------
 
-BATCH = 200
-"""Letters under one claim."""
+BATCH, FIRST_BATCH = 200, 24
+"""Letters under one claim: at most, and while nobody knows how long one takes."""
 
 
 def window(pace: float, ceiling: int) -> int:
@@ -142,9 +142,9 @@ def window(pace: float, ceiling: int) -> int:
     return max(1, min(ceiling, math.ceil(0.010 / pace))) if pace > 0 else ceiling
 
 
-def batch(pace: float, connections: int) -> int:
-    """Letters to claim at once: some second of work at `pace` seconds a letter; an equal share until that is known.
+def batch(pace: float) -> int:
+    """Letters to claim at once: some second of work at `pace` seconds a letter, a handful until that is known.
 
     With a whole batch each, sixteen connections would find work in a digest to 3,200 readers and not in a smaller one.
     """
-    return max(1, min(BATCH, math.ceil(1 / pace) if pace > 0 else BATCH // connections))
+    return max(1, min(BATCH, math.ceil(1 / pace) if pace > 0 else FIRST_BATCH))

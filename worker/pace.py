@@ -36,6 +36,7 @@ class Pace:
         """Letters that may be begun before the next settlement."""
         return rules.window(max(self._each, self._gap), self._ceiling)
 
-    def batch(self, connections: int) -> int:
-        """Letters to claim at once, so that every one of so many connections has work to do."""
-        return rules.batch(max(self._each, self._gap), connections)
+    @property
+    def batch(self) -> int:
+        """Letters to claim at once."""
+        return rules.batch(max(self._each, self._gap))

@@ -160,7 +160,7 @@ class Run:
         return Terms(
             worker=f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}",
             # The single letters' consent is read at the claim alone, so their batch is one window.
-            limit=self.pace.batch(given.send_connections) if digest_id is not None else given.send_window,
+            limit=self.pace.batch if digest_id is not None else given.send_window,
             win=0 if door.certain else given.send_window,
             lease=self.lease,
             connections=given.send_connections,
