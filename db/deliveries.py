@@ -147,6 +147,11 @@ def retry(session: Session, digest_id: int, now: datetime) -> int:
     return _set(session, where, {"digest": digest_id}, "pending", "retried by hand", now)
 
 
+def forget(session: Session, person: str) -> None:
+    """Drop the mail servers' words about somebody who is erased: they tend to quote the address."""
+    session.execute(text("UPDATE deliveries SET reply = NULL WHERE person = :person"), {"person": person})
+
+
 def _set(session: Session, where: str, given: dict[str, Any], state: str, reason: str | None, now: datetime) -> int:
     order = text(
         "UPDATE deliveries SET state = :state, reason = :reason, not_before = :now, settled_at = :settled"

@@ -1,12 +1,14 @@
 """People come from a file with their consent, and nobody who left is brought back by it."""
 
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from db import subscribers, tallies, votes
+from db import deliveries, subscribers, tallies, votes
+from db.deliveries import Delivery
 from db.session import reading, writing
 from web.cli import main
 
@@ -67,6 +69,8 @@ def test_what_is_erased_leaves_nothing_but_a_hash(database, cast, catalogue):
         voter = f"subscriber:{subscribers.by_address(session, cast.bob).id}"
         votes.cast(session, voter, catalogue.inkwell, "ship", NOW)
         tallies.fold(session, NOW)
+        deliveries.owe(session, "welcome", 1, voter, NOW)
+        session.query(Delivery).one().reply = f"550 5.1.1 <{cast.bob}>: unknown"
     run("erase", cast.bob, "--yes")
     with writing() as session:
         tallies.fold(session, NOW)
@@ -74,7 +78,25 @@ def test_what_is_erased_leaves_nothing_but_a_hash(database, cast, catalogue):
         found = session.query(subscribers.Subscriber).one()
         assert (found.state, found.address, found.address_key) == ("erased", None, None)
         assert all(entry.address is None for entry in subscribers.history(session, found.id))
+        assert session.query(Delivery).one().reply is None
     assert "never been a subscriber" in run("show", cast.bob, code=1)
+
+
+def test_a_freeze_that_folds_and_an_erasure_never_wait_for_each_other_in_a_circle(database, cast, catalogue):
+    bring(f"email\n{cast.bob}\n")
+    with writing() as session:
+        votes.cast(
+            session, f"subscriber:{subscribers.by_address(session, cast.bob).id}", catalogue.inkwell, "ship", NOW
+        )
+    beside = threading.Thread(target=run, args=("erase", cast.bob, "--yes"))
+    with writing() as session:
+        subscribers.freeze(session, NOW)
+        beside.start()
+        beside.join(timeout=0.5)
+        tallies.fold(session, NOW)
+    beside.join(timeout=20)
+    with reading() as session:
+        assert session.query(subscribers.Subscriber).one().state == "erased"
 
 
 @pytest.mark.parametrize(

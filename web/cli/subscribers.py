@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from db import deliveries, votes
 from db import subscribers as room
-from db import votes
 from db.rules import Refused
 from db.session import reading, writing
 from web import people
@@ -104,6 +104,8 @@ def erase(address: str, yes: bool) -> None:
         found = room.by_address(session, address)
         if found is None:
             raise Refused(f"{address} has never been a subscriber here.")
-        votes.withdraw_all(session, f"subscriber:{found.id}", now)
-        room.erase(session, found.id, now)
+        person = f"subscriber:{found.id}"
+        room.erase(session, found.id, now)  # before the votes: a freeze holds subscribers when it comes to fold them
+        votes.withdraw_all(session, person, now)
+        deliveries.forget(session, person)
     click.echo(f"{address} is forgotten.")
