@@ -174,8 +174,9 @@ class Settings(BaseSettings):
     @cached_property
     def keys(self) -> tuple[bytes, ...]:
         """The signing keys, newest first; never empty."""
-        if self.secret_key:
-            return tuple(key.strip().encode() for key in self.secret_key.split(",") if key.strip())
+        given = tuple(key.strip().encode() for key in (self.secret_key or "").split(",") if key.strip())
+        if given:
+            return given
         if self.base_url.startswith("https:"):
             raise BadSettings(
                 "SECRET_KEY is missing, and BASE_URL is https: a site that others reach needs a key kept "

@@ -173,3 +173,9 @@ def test_processes_that_start_together_share_one_new_key(given):
 )
 def test_local_means_loopback(given, url, local):
     assert given(BASE_URL=url).is_local is local
+
+
+def test_a_secret_key_of_commas_alone_is_none(setting):
+    with pytest.raises(BadSettings, match="SECRET_KEY is missing"):
+        _ = setting(SECRET_KEY=" , ", BASE_URL="https://verdicts.example").keys
+    assert setting(SECRET_KEY=" , ", BASE_URL="http://localhost:8000").keys
