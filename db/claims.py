@@ -13,7 +13,7 @@ The failure chosen: a letter in doubt is held (`unknown`) rather than sent twice
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Index, TextClause, bindparam, delete, func, insert, select, text, update
@@ -95,8 +95,12 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
     get their letter any more is skipped in the same transaction, with the reason; whom their domain's rate keeps
     waiting is put off to a time of their own.
     """
-    if digest_id is not None and session.scalar(select(Digest.state).where(Digest.id == digest_id)) != "sending":
-        return None
+    young_at = datetime.min.replace(tzinfo=UTC)
+    if digest_id is not None:
+        state, resumed_at = session.execute(select(Digest.state, Digest.resumed_at).where(Digest.id == digest_id)).one()
+        if state != "sending":
+            return None
+        young_at = resumed_at or young_at
     all_letters = allowances.lock(session, allowances.EVERYBODY, now)
     if (session.scalar(select(func.count()).where(Claim.lease > now)) or 0) >= terms.connections:
         return Wait(None)
@@ -106,7 +110,7 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
     number = _take(session, terms, digest_id, limit, now)
     if number is None:
         return None
-    letters, over = _admit(session, number, now)
+    letters, over = _admit(session, number, young_at, now)
     letters, later = _within_rates(session, letters, terms.domain_rates, now)
     if over:
         session.execute(_OVER, over)
@@ -190,7 +194,10 @@ _OVER = text(
 ).bindparams(_NOW)  # fmt: skip
 
 
-def _admit(session: Session, number: int, now: datetime) -> tuple[list[Taken], list[dict[str, Any]]]:
+def _admit(
+    session: Session, number: int, young_at: datetime, now: datetime
+) -> tuple[list[Taken], list[dict[str, Any]]]:
+    """Who gets their letter, and what becomes of the others. No letter is older than since `young_at`."""
     rows = session.execute(_CLAIMED, {"claim": number}).all()
     hashed = {row.address: tuple(hashes_of(row.address)) for row in rows if row.address}
     listed = subscribers.listed(session, [each for hashes in hashed.values() for each in hashes])
@@ -198,7 +205,7 @@ def _admit(session: Session, number: int, now: datetime) -> tuple[list[Taken], l
     for id_, letter, about, person, tries, created_at, due, settled, address, state, paused_until, since in rows:
         # A letter that has been tried grows old from its creation. One never tried, or owed again by hand (which
         # forgets the last settlement), from the moment that it is due.
-        old_from = created_at if settled else max(created_at, due)
+        old_from = max(young_at, created_at if settled else max(created_at, due))
         hashes = hashed.get(address, ())
         suppressed = bool(listed) and not listed.isdisjoint(hashes)
         reason = rules.why_not(letter, Person(address, state, paused_until, suppressed, since), now)

@@ -45,6 +45,7 @@ class Digest(Row):
     audience: Mapped[int | None]
     addressed_to: Mapped[int] = mapped_column(BigId, default=0)
     finished_at: Mapped[datetime | None]
+    resumed_at: Mapped[datetime | None]
 
 
 class DigestComparison(Row):
@@ -145,6 +146,8 @@ def move(session: Session, slot: str, order: str, now: datetime, reason: str | N
     found.state, found.reason = after, reason
     if after in ("cancelled", "skipped"):
         found.finished_at = now
+    if order == "resume":
+        found.resumed_at = now  # the time of the pause does not make its letters old
     ring(session, "mail" if order == "resume" else "digests")
     return found
 

@@ -18,21 +18,19 @@ import structlog
 
 from db import claims, digests, relays, settlements
 from db.claims import Batch, Taken, Terms, Wait
-from db.relays import domain_of
 from db.session import Ledger, ledger, reading, writing
 from db.settings import settings
 from db.settlements import Fenced, Settlement
 from emails.doors import Door, Outcome, door_name, open_door
 from emails.message import date_header
 from worker import bell
+from worker.hearing import Hearing
 from worker.letters import Composers
 from worker.outcomes import deferred, settlement
 from worker.pace import Pace
 
 SLICE = 10.0
 """Seconds in which letters are begun."""
-DEFERRALS = 3
-"""One full mailbox says nothing of its neighbours; three deferrals in a row speak of the domain."""
 
 log = structlog.get_logger("mail")
 
@@ -64,7 +62,9 @@ def run_slice(end: float) -> bool:
         ailing = relays.ailing_domains(session)
     if not owed or shut:
         return False
-    run = Run(end, Pace(settings().send_rate, settings().send_window), ailing)
+    hearing = _heard.setdefault((os.getpid(), settings().mail_url), Hearing())
+    hearing.ailing = ailing
+    run = Run(end, Pace(settings().send_rate, settings().send_window), hearing)
     doors = _doors(settings().mail_url, settings().send_connections)
     threads = [threading.Thread(target=run.work, args=(door, owed)) for door in doors[1:]]
     for thread in threads:
@@ -82,6 +82,7 @@ def run_slice(end: float) -> bool:
 
 
 _kept: dict[tuple[int, str], list[Door]] = {}
+_heard: dict[tuple[int, str], Hearing] = {}
 
 
 def _doors(mail_url: str, count: int) -> list[Door]:
@@ -102,11 +103,9 @@ class Run:
 
     end: float
     pace: Pace
-    ailing: set[str]
+    hearing: Hearing
     stopped: bool = False
     answered: bool = False
-    deferrals: dict[str, int] = field(default_factory=dict)
-    shut_domains: dict[str, datetime] = field(default_factory=dict)
     lease: timedelta = field(default_factory=lambda: timedelta(seconds=settings().send_lease))
 
     def work(self, door: Door, owed: Sequence[int | None]) -> None:
@@ -115,14 +114,21 @@ class Run:
             with ledger() as connection:
                 self._check(door.connect())
                 for digest_id in owed:
-                    while not self.over and self._one_batch(door, connection, digest_id):
-                        pass
+                    self._all_of(door, connection, digest_id)
         except RelayShut:
             self.stopped = True
         except Exception:
             self.stopped = True
             door.close()
             log.exception("slice failed")
+
+    def _all_of(self, door: Door, connection: Ledger, digest_id: int | None) -> None:
+        try:
+            while not self.over and self._one_batch(door, connection, digest_id):
+                pass
+        except (LookupError, ValueError, TypeError):
+            # A digest whose letter cannot be made ready must not keep the others waiting behind it.
+            log.exception("digest cannot be sent", digest=digest_id)
 
     @property
     def over(self) -> bool:
@@ -168,23 +174,6 @@ class Run:
             domain_rates=dict(given.send_domain_rates),
         )
 
-    def heard(self, domain: str, outcome: Outcome) -> None:
-        """Keep count of a domain's deferrals in a row; at the third, or at once while it ails, all leave it alone."""
-        if outcome.kind != "deferred":
-            self.deferrals.pop(domain, None)
-            if outcome.kind == "sent" and domain in self.ailing:
-                self.ailing.discard(domain)
-                with writing() as session:
-                    relays.answered(session, f"to {domain}")
-            return
-        self.deferrals[domain] = self.deferrals.get(domain, 0) + (DEFERRALS if domain in self.ailing else 1)
-        if self.deferrals[domain] >= DEFERRALS:
-            with writing() as session:
-                until = relays.domain_deferred(session, domain, outcome.reply, datetime.now(UTC))
-            self.shut_domains[domain] = until
-            self.ailing.add(domain)
-            log.warning("domain defers", domain=domain, reply=outcome.reply, until=until.isoformat())
-
     def _check(self, refusal: Outcome | None) -> None:
         if refusal is not None:
             shut(refusal.reply)
@@ -220,7 +209,7 @@ class Sending:
         while group and not self.run.over and self.shut_by is None:
             rest = rest[len(group) :]
             for letter in group:
-                until = self.run.shut_domains.get(domain_of(letter.address))
+                until = self.run.hearing.shut_until(letter.address, datetime.now(UTC))
                 if letter.id in gone:
                     self.begun.append(Settlement(letter.id, "skipped", gone[letter.id], tried=0))
                 elif until is not None:
@@ -260,13 +249,13 @@ class Sending:
         began, self.in_hand, self.last = time.monotonic(), letter, letter.id
         outcome = self.door.send(sender, letter.address, message, f"{letter.letter}-{letter.id}")
         self.run.pace.took(time.monotonic() - began)
+        outcome = self.run.hearing.weigh(letter, outcome)
         if outcome.kind == "relay":
             self.shut_by, self.in_hand = outcome.reply, None
             return False
         self.run.answered |= outcome.kind == "sent"
         self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
         self.in_hand = None
-        self.run.heard(domain_of(letter.address), outcome)
         return True
 
     def _settle(self, next_: Sequence[Taken] = ()) -> dict[int, str] | None:

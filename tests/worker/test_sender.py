@@ -46,6 +46,7 @@ def door(database, clock, setting, monkeypatch) -> Door:
     made = Door()
     monkeypatch.setattr(sender, "open_door", lambda url: made)
     monkeypatch.setattr(sender, "_kept", {})
+    monkeypatch.setattr(sender, "_heard", {})
     return made
 
 
@@ -338,3 +339,65 @@ def test_a_rate_holds_over_a_slice(door, clock, setting):
     digest(clock, 30)
     sender.run_slice(time.monotonic() + 0.2)
     assert len(door.sent) <= 10 + 1, "two seconds' worth at most"
+
+
+def test_a_pause_does_not_make_letters_old(door, clock):
+    digest(clock, 20)
+    with writing() as session:
+        digests.move(session, SLOT, "pause", clock.now)
+    clock.forward(days=4)
+    with writing() as session:
+        digests.move(session, SLOT, "resume", clock.now)
+    run()
+    assert states() == {"sent": 20}
+
+
+def test_a_letter_that_breaks_every_connection_keeps_nobody_waiting(door, clock):
+    digest(clock, 5)
+
+    def breaks_at_first(to: str, number: int) -> Outcome:
+        if to == "reader-1@reader.example":
+            return Outcome("relay", None, "connection reset by peer", "data")
+        return judge("dot", 250, "ok")
+
+    door.answer = breaks_at_first
+    for _ in range(4):
+        run()
+        clock.forward(minutes=1)
+    assert states() == {"sent": 4, "deferred": 1}
+    assert rows("deferred")[0].reply == "connection reset by peer"
+
+
+def test_a_server_that_relays_for_nobody_does_not_use_up_the_audience(door, clock):
+    digest(clock, 60)
+    door.answer = lambda to, number: judge("rcpt", 554, "5.7.1 relay access denied")
+    for _ in range(6):
+        run()
+        clock.forward(minutes=5)
+    assert states()["failed"] == 10
+    with reading() as session:
+        [relay] = relays.all_open(session)
+        assert relay.reply == "554 5.7.1 relay access denied"
+    door.answer = lambda to, number: judge("dot", 250, "ok")
+    clock.forward(hours=1)
+    run()
+    assert states() == {"failed": 10, "sent": 50}
+
+
+def test_a_digest_whose_letter_cannot_be_made_ready_keeps_no_other_waiting(door, clock, monkeypatch):
+    made = digest(clock, 3)
+    with writing() as session:
+        session.execute(text("UPDATE digests SET slot = '2026-W46' WHERE id = :id"), {"id": made})
+        session.execute(text("DELETE FROM subscribers"))
+    second = digest(clock, 3)
+    composer = letters.composer
+
+    def broken(session, letter, about):
+        if about == made:
+            raise ValueError("no such template")
+        return composer(session, letter, about)
+
+    monkeypatch.setattr(letters, "composer", broken)
+    run()
+    assert second != made
+    assert states() == {"sent": 3}
