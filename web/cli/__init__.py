@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import click
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from db.rules import BadAddress, Refused
 from db.session import on_commit
@@ -48,6 +48,8 @@ class Verdicts(click.Group):
             fail(str(error))
         except (OperationalError, ProgrammingError) as error:
             fail(_about_database(error))
+        except IntegrityError:
+            fail("Somebody changed the same thing at this very moment, and nothing was done here. Run it again.")
         finally:
             _tell_workers()
 
