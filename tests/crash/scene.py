@@ -147,8 +147,12 @@ class Scene:
         states = self.account().states
         return states["pending"] + states["sending"] + states["deferred"]
 
+    def done(self) -> bool:
+        """Whether everybody is addressed and no letter is owed any more."""
+        return self.digest().state in ("sending", "finished") and not self.owed()
+
     def wait_until_nothing_is_owed(self, patience: float = PATIENCE) -> None:
-        until(lambda: self.digest().state in ("sending", "finished") and not self.owed(), "the last letter", patience)
+        until(self.done, "the last letter", patience)
 
     def reckon(self) -> Reckoning:
         """Lost: in the audience, but neither taken by the mail server nor in doubt. Doubled: taken more than once."""
