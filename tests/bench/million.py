@@ -79,14 +79,20 @@ def megabytes(process: psutil.Process, line: str) -> float:
     return max(found)
 
 
-def send(folder: Path, readers: int, say: Callable[[str], None]) -> tuple[float, float, dict[int, float]]:
-    """(letters a second, peak MB, MB at each milestone) of the sender, from the bell to the last settlement."""
+def send(
+    folder: Path, readers: int, say: Callable[[str], None], most: int | None = None
+) -> tuple[float, float, dict[int, float]]:
+    """(letters a second, peak MB, MB at each milestone) of the sender, from the bell to the last settlement.
+
+    With `most` the sender is ended after about so many letters.
+    """
+    most = min(most or readers, readers)
     curve: dict[int, float] = {}
     with sender(folder) as process:
         began, spent, seen, heard = datetime.now(UTC).timestamp(), cpu_of(process), 0, time.monotonic()
         bell.publish("mail")
         shown = time.monotonic()
-        while (done := sent_so_far(readers)) < readers:
+        while (done := sent_so_far(readers)) < most:
             now = time.monotonic()
             if done > seen:
                 seen, heard = done, now
@@ -101,11 +107,11 @@ def send(folder: Path, readers: int, say: Callable[[str], None]) -> tuple[float,
                 rate = done / (datetime.now(UTC).timestamp() - began)
                 say(f"{done:,} letters, {rate:,.0f} a second, {megabytes(process, 'VmRSS'):.0f} MB")
             time.sleep(0.5)
-        took = wait_until_finished(120) - began
-        curve[readers] = megabytes(process, "VmRSS")
-        cost = (cpu_of(process) - spent) / readers * 1e6
-        say(f"{readers:,} letters sent in {took:,.0f} s: {readers / took:,.0f} a second, {cost:,.0f} µs of CPU each")
-        return readers / took, megabytes(process, "VmHWM"), curve
+        took = (wait_until_finished(120) if most == readers else datetime.now(UTC).timestamp()) - began
+        curve[done] = megabytes(process, "VmRSS")
+        cost = (cpu_of(process) - spent) / done * 1e6
+        say(f"{done:,} letters sent in {took:,.0f} s: {done / took:,.0f} a second, {cost:,.0f} µs of CPU each")
+        return done / took, megabytes(process, "VmHWM"), curve
 
 
 def prepare(readers: int) -> None:
@@ -113,8 +119,8 @@ def prepare(readers: int) -> None:
     freeze(KILOBYTES)
 
 
-def scale(folder: Path, kind: str, fresh: servers.Fresh, readers: int) -> Reached:
-    """Address and send to so many, on one kind of database."""
+def scale(folder: Path, kind: str, fresh: servers.Fresh, readers: int, most: int) -> Reached:
+    """Address so many and send to `most` of them, on one kind of database."""
 
     def say(line: str) -> None:
         print(f"  {kind:11} {line}", flush=True)
@@ -125,7 +131,7 @@ def scale(folder: Path, kind: str, fresh: servers.Fresh, readers: int) -> Reache
     say(f"{readers:,} subscribers put in by SQL in {time.monotonic() - began:.0f} s")
     found = addressed()
     say(f"addressed in {found['seconds']:.1f} s, {found['mb']:.0f} MB")
-    _, peak, curve = send(folder, readers, say)
+    _, peak, curve = send(folder, readers, say, most)
     say("memory of the sender: " + ", ".join(f"{mb:.0f} MB at {number:,}" for number, mb in curve.items()))
     say(f"peak of any of our processes: {max(peak, found['mb']):.0f} MB")
     most = ADDRESSED_SECONDS[kind] * max(1, readers / 1_000_000)
@@ -192,6 +198,7 @@ def watch(folder: Path, kind: str, fresh: servers.Fresh, readers: int, pairs: in
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--readers", type=int, default=1_000_000)
+    parser.add_argument("--sent", type=int, default=1_000_000, help="letters after which the sender is ended")
     parser.add_argument("--watched", type=int, default=100_000, help="readers in the runs with and without watch")
     parser.add_argument("--pairs", type=int, default=2, help="pairs of such runs")
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
@@ -214,7 +221,7 @@ def main() -> int:
                 print(f"\nA digest of {KILOBYTES} KB to {given.readers:,} readers, unsigned")
                 for kind, fresh in kinds.items():
                     if given.database in ("both", kind.lower()):
-                        reached += scale(folder, kind, fresh, given.readers)
+                        reached += scale(folder, kind, fresh, given.readers, given.sent)
                         if given.pairs:
                             reached += watch(folder, kind, fresh, given.watched, given.pairs)
         finally:
