@@ -174,7 +174,12 @@ def begin(session: Session, digest: Digest) -> None:
 
 
 def finish(session: Session, digest_id: int, now: datetime) -> bool:
-    """Finish a digest of which nothing is owed or in doubt any more; by one conditional UPDATE."""
+    """Finish a digest of which nothing is owed or in doubt any more; by one conditional UPDATE.
+
+    The row is locked by a statement of its own: an UPDATE that waited for somebody who owes letters again would
+    go through on what it saw before.
+    """
+    session.execute(select(Digest.id).where(Digest.id == digest_id).with_for_update())
     of_it = "SELECT 1 FROM deliveries WHERE letter = 'digest' AND about = :id AND"
     states = "state in ('pending', 'deferred')", "state = 'sending'", "state = 'unknown'"
     nothing = text(" AND ".join(f"NOT EXISTS ({of_it} {state})" for state in states)).bindparams(id=digest_id)

@@ -7,11 +7,11 @@ import random
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Text, delete, select
+from sqlalchemy import Text, bindparam, delete, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
-from db.session import Row
+from db.session import Moment, Row
 
 
 class Relay(Row):
@@ -34,14 +34,18 @@ def closed_to(session: Session, name: str, now: datetime) -> Relay | None:
 
 def refused(session: Session, name: str, reply: str, now: datetime) -> Relay:
     """The server refused everybody: leave it alone, longer each time."""
-    found = session.get(Relay, name, with_for_update=True)
-    if found is None:
-        found = Relay(name=name, failures=0, since=now, open_until=now, reply=reply)
-        session.add(found)
+    session.execute(_MEET, {"name": name, "now": now, "reply": reply})
+    found = session.get_one(Relay, name, with_for_update=True, populate_existing=True)
     if found.open_until <= now:  # several senders meet the same refusal; it counts once
         found.failures, found.reply = found.failures + 1, reply
         found.open_until = now + rules.breaker_wait(found.failures, random.random())
     return found
+
+
+_MEET = text(
+    "INSERT INTO relays (name, failures, since, open_until, reply) VALUES (:name, 0, :now, :now, :reply)"
+    " ON CONFLICT (name) DO NOTHING"
+).bindparams(bindparam("now", type_=Moment()))
 
 
 def domain_of(address: str) -> str:

@@ -97,7 +97,7 @@ def _make(url: str) -> Engine:
         event.listen(made, "begin", _begin_sqlite)
     else:
         # A transaction that a stopped process left open must not block the others for ever.
-        options = "-c idle_in_transaction_session_timeout=60000"
+        options = "-c idle_in_transaction_session_timeout=15000"
         made = create_engine(address, pool_size=kept, pool_pre_ping=True, connect_args={"options": options})
     return made
 

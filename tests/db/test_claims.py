@@ -1,5 +1,6 @@
 """The window is the fence: whatever ends a sender, each of its letters is accounted for."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -390,3 +391,39 @@ def test_a_domain_that_defers_is_left_alone_by_every_sender(digest):
     batch = ask(digest)
     assert {letter.address.partition("@")[2] for letter in batch.letters} == {"reader.example"}
     assert states() == {"sending": 10, "deferred": 20}
+
+
+def test_a_digest_is_not_finished_over_letters_that_are_owed_again_at_that_moment(digest):
+    batch = claim(digest)
+    settle(batch, batch.letters, "failed")
+    finished: list[bool] = []
+
+    def finish() -> None:
+        with writing() as session:
+            finished.append(digests.finish(session, digest, NOW))
+
+    with writing() as session:
+        digests.get(session, "2026-W47", lock=True)
+        deliveries.retry(session, digest, NOW)
+        beside = threading.Thread(target=finish)
+        beside.start()
+        beside.join(timeout=0.5)  # it waits for us, or (on SQLite) for its turn
+        assert not finished
+    beside.join(timeout=20)
+    assert finished == [False]
+    assert states() == {"pending": 30}
+
+
+def test_two_senders_that_meet_the_same_refusal_at_once_count_it_once(database):
+    def meet() -> None:
+        with writing() as session:
+            relays.refused(session, "smtp://relay.example:25", "421 later", NOW)
+
+    senders = [threading.Thread(target=meet) for _ in range(4)]
+    for each in senders:
+        each.start()
+    for each in senders:
+        each.join()
+    with reading() as session:
+        [relay] = relays.all_open(session)
+        assert relay.failures == 1
