@@ -147,7 +147,7 @@ NAMES = {
     "emoji": "🎉" * 60,
     "rtl": "مساعد البرمجة الذكي",
     "word": "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk" * 2,
-    "plain": "Claude 4 API: Tool Use Streaming & Prompt Caching",
+    "plain": "Thornbill 4 API: Tool Calls as They Come & Kept Prompts",
 }
 
 
