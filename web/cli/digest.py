@@ -200,7 +200,7 @@ def watch(slot: str) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
                TimeRemainingColumn())  # fmt: skip
     began, first = time.monotonic(), None
-    with Progress(*columns) as bar:
+    with Progress(*columns, refresh_per_second=1) as bar:
         task = bar.add_task(slot, total=None, rate="")
         while True:
             before = time.monotonic()
