@@ -112,14 +112,18 @@ def confirm(token: str) -> Response:
     now, before = datetime.now(UTC), visitor.voter()
     try:
         with writing() as session:
+            asked = subscribers.sign_up_of(session, sign_up_id, now)
             subscriber = subscribers.confirm(session, sign_up_id, visitor.address(), now)
-            if before:  # what this browser said until now is this subscriber's word
+            # Letters get forwarded: only the press that confirms makes its browser the subscriber's.
+            first = asked is not None and asked.state == "open"
+            if first and before:  # what this browser said until now is this subscriber's word
                 votes.merge(session, before, subscriber.id)
     except Refused:
         with reading() as session:
             return _link_is_over(subscribers.sign_up_of(session, sign_up_id, now))
     response = _confirmed(subscriber.address or "you")
-    visitor.remember(response, f"subscriber:{subscriber.id}")
+    if first:
+        visitor.remember(response, f"subscriber:{subscriber.id}")
     return response
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from db import jobs, subscribers, votes
 from db.session import reading, writing
 from db.subscribers import Consent
+from web.app import create_app
 from web.subscriptions import CONSENT_VERSION, CONSENT_WORDS
 
 ALICE = "alice@reader.example"
@@ -232,3 +233,13 @@ def test_who_left_can_come_again(client, clock, active, link, state):
     clock.forward(minutes=20)
     assert client.post("/subscribe", data={"email": ALICE}).status_code == 200
     assert state(ALICE) == "pending"
+
+
+def test_a_confirm_link_pressed_again_elsewhere_makes_nobody_the_subscriber(client, asked, link, cast):
+    path = link("confirm", asked(cast.alice))
+    first = client.post(path)
+    assert "voter=subscriber" in first.headers.get("Set-Cookie", "")
+    stranger = create_app().test_client()
+    again = stranger.post(path)
+    assert again.status_code == 200
+    assert "Set-Cookie" not in again.headers
