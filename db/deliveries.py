@@ -20,6 +20,7 @@ STATES = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknow
 WAITING = text("state in ('pending', 'deferred')")
 SENDING = text("state = 'sending'")
 _UNKNOWN = text("state = 'unknown'")
+_EXCEPTION = text("state in ('deferred', 'failed', 'skipped', 'unknown', 'cancelled')")
 """Literal texts, not parameters: SQLite takes a partial index only for a condition that reads like the index's own."""
 PAGE = 10_000
 """People addressed in one transaction: some 0.1 s, so that no vote waits for long."""
@@ -35,6 +36,16 @@ class Delivery(Row):
         Index("ix_deliveries_waiting", "letter", "about", "id", sqlite_where=WAITING, postgresql_where=WAITING),
         Index("ix_deliveries_sending", "claim", "id", sqlite_where=SENDING, postgresql_where=SENDING),
         Index("ix_deliveries_unknown", "about", "id", sqlite_where=_UNKNOWN, postgresql_where=_UNKNOWN),
+        Index(
+            "ix_deliveries_exceptions",
+            "letter",
+            "about",
+            "state",
+            "code",
+            "id",
+            sqlite_where=_EXCEPTION,
+            postgresql_where=_EXCEPTION,
+        ),
         Index("ix_deliveries_person", "person"),
         NEVER_REUSED,
     )

@@ -17,7 +17,10 @@ STATES = ("draft", "held", "frozen", "sending", "paused", "finished", "cancelled
 
 
 class Digest(Row):
-    """One slot's letter. Bodies and content are frozen: the same digest reads the same ever after."""
+    """One slot's letter. Bodies and content are frozen: the same digest reads the same ever after.
+
+    `outcomes` keeps the number of its letters in each state once it has ended, so that no page counts them again.
+    """
 
     __tablename__ = "digests"
     __table_args__ = (
@@ -46,6 +49,7 @@ class Digest(Row):
     addressed_to: Mapped[int] = mapped_column(BigId, default=0)
     finished_at: Mapped[datetime | None]
     resumed_at: Mapped[datetime | None]
+    outcomes: Mapped[dict[str, int] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class DigestComparison(Row):

@@ -27,18 +27,27 @@ from db.events import Event
 from db.session import NEVER_REUSED, BigId, Key, Row, is_sqlite, ring
 
 _PENDING = text("state = 'pending'")
-"""A literal text: SQLite takes a partial index only for a condition that reads like the index's own."""
+_DEAD = text("state = 'dead'")
+_FAILED = text("outcome in ('failed', 'lost')")
+"""Literal texts: SQLite takes a partial index only for a condition that reads like the index's own."""
 STATES = ("pending", "running", "succeeded", "dead", "discarded")
 
 
 class Job(Row):
-    """A piece of work owed; `kind` is its event's name, `reaction` the one reaction it runs once it is split up."""
+    """A piece of work owed; `kind` is its event's name, `reaction` the one reaction it runs once it is split up.
+
+    `error`, `said`, `fingerprint` and `failed_at` are those of its last failed attempt, so that failures are grouped
+    and searched without reading attempts. `replaces` is the job that this one is an edited copy of.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
         UniqueConstraint("cause", "reaction"),
         Index("ix_jobs_due", "run_after", "id", sqlite_where=_PENDING, postgresql_where=_PENDING),
         Index("ix_jobs_state", "state", "id"),
+        Index("ix_jobs_dead", "kind", "error", "fingerprint", "failed_at", "id",
+              sqlite_where=_DEAD, postgresql_where=_DEAD),
+        Index("ix_jobs_finished", "finished_at"),
         NEVER_REUSED,
     )  # fmt: skip
 
@@ -56,6 +65,11 @@ class Job(Row):
     note: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    said: Mapped[str | None] = mapped_column(Text)
+    fingerprint: Mapped[str | None]
+    failed_at: Mapped[datetime | None]
+    replaces: Mapped[int | None] = mapped_column(BigId)
     attempts: Mapped[list["Attempt"]] = relationship(order_by="Attempt.id", viewonly=True)
 
 
@@ -63,7 +77,11 @@ class Attempt(Row):
     """One try at a job: who tried, when, and how it ended; nothing here is ever changed after its end."""
 
     __tablename__ = "attempts"
-    __table_args__ = (Index("ix_attempts_job", "job_id", "id"), NEVER_REUSED)
+    __table_args__ = (
+        Index("ix_attempts_job", "job_id", "id"),
+        Index("ix_attempts_failed", "ended_at", sqlite_where=_FAILED, postgresql_where=_FAILED),
+        NEVER_REUSED,
+    )
 
     id: Mapped[Key]
     job_id: Mapped[int] = mapped_column(BigId, ForeignKey("jobs.id"))

@@ -44,7 +44,11 @@ class Consent(Row):
     """One entry in the append-only proof: asked, given, imported or withdrawn; when, from where, to which words."""
 
     __tablename__ = "consents"
-    __table_args__ = (Index("ix_consents_subscriber_id", "subscriber_id", "id"), NEVER_REUSED)
+    __table_args__ = (
+        Index("ix_consents_subscriber_id", "subscriber_id", "id"),
+        Index("ix_consents_at", "at", "what"),
+        NEVER_REUSED,
+    )
 
     id: Mapped[Key]
     subscriber_id: Mapped[int] = mapped_column(BigId, ForeignKey("subscribers.id"))

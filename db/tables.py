@@ -1,7 +1,25 @@
 """Every table there is, in the order of the rooms: for the migrations and for whoever makes a database anew."""
 
-from db import allowances, catalog, claims, deliveries, digests, jobs, relays, schedule, subscribers, tallies, votes
+from db import (
+    alerts,
+    allowances,
+    audit,
+    catalog,
+    claims,
+    deliveries,
+    digests,
+    heartbeats,
+    jobs,
+    operators,
+    queues,
+    relays,
+    schedule,
+    subscribers,
+    tallies,
+    votes,
+)
 from db.session import Row
 
-ROOMS = (allowances, jobs, catalog, subscribers, votes, tallies, digests, deliveries, claims, relays, schedule)
+ROOMS = (allowances, jobs, catalog, subscribers, votes, tallies, digests, deliveries, claims, relays, schedule,
+         operators, audit, queues, heartbeats, alerts)  # fmt: skip
 TABLES = Row.metadata

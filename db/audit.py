@@ -1,0 +1,79 @@
+"""Who did what, when and why: append-only, by the console and by command alike.
+
+The database itself refuses to change or delete an entry. Entries name readers by their number, never by address, so
+that an erased address does not live on here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, Text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from db.session import NEVER_REUSED, Key, Row
+
+
+class Entry(Row):
+    """One order: who gave it, about what, and which rows it met (`affected`, as ranges such as 3-17,21)."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("ix_audit_action", "action", "id"),
+        Index("ix_audit_actor", "actor", "id"),
+        Index("ix_audit_about", "about", "id"),
+        NEVER_REUSED,
+    )
+
+    id: Mapped[Key]
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    ip: Mapped[str | None]
+    action: Mapped[str]
+    about: Mapped[str | None]
+    chosen_by: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    count: Mapped[int]
+    affected: Mapped[str | None] = mapped_column(Text)
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    note: Mapped[str | None] = mapped_column(Text)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who gives an order: an operator by address, or `command: NAME` for somebody at the machine's own shell."""
+
+    name: str
+    ip: str | None = None
+
+
+def keep(
+    session: Session, actor: Actor, action: str, now: datetime, *, about: str | None = None,
+    chosen_by: dict[str, Any] | None = None, ids: Iterable[int] = (), count: int | None = None,
+    before: dict[str, Any] | None = None, after: dict[str, Any] | None = None, note: str | None = None,
+) -> Entry:  # fmt: skip
+    """Write an order down in the transaction that carries it out.
+
+    `action` is room and verb, such as `jobs.retry`; `about` is what it was about, such as `digest 2026-W47`;
+    `chosen_by` is the filter that chose the rows, and `ids` the rows that it met (`count` where they are not named).
+    """
+    met = sorted(set(ids))
+    entry = Entry(
+        at=now, actor=actor.name, ip=actor.ip, action=action, about=about, chosen_by=chosen_by,
+        count=len(met) if count is None else count, affected=ranges(met) or None, before=before, after=after,
+        note=note or None,
+    )  # fmt: skip
+    session.add(entry)
+    return entry
+
+
+def ranges(ids: list[int]) -> str:
+    """Ascending numbers as ranges: [3, 4, 5, 9] is `3-5,9`. A million in a row cost nothing to keep."""
+    parts: list[list[int]] = []
+    for each in ids:
+        if parts and each == parts[-1][1] + 1:
+            parts[-1][1] = each
+        else:
+            parts.append([each, each])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
