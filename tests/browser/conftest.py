@@ -2,7 +2,8 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -72,3 +73,26 @@ def open_browser(chromium: Browser, site: str) -> Iterator:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="session")
+def axe() -> Callable[[Page], list[str]]:
+    """`axe(page)`: what axe finds wrong with an open page (WCAG 2.2 A and AA and its best practices), a line each."""
+    if not AXE.exists():
+        pytest.skip("axe is not installed, so pages were not held against it (npm ci in tests/browser installs it)")
+    source = AXE.read_text()
+
+    def found(page: Page) -> list[str]:
+        page.evaluate(source)
+        told = page.evaluate("rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES)
+        return [
+            f"{page.url}: {each['id']}, {each['help']}: {node['html'][:160]}"
+            for each in told["violations"]
+            for node in each["nodes"]
+        ]
+
+    return found

@@ -1,0 +1,49 @@
+"""Every kind of reader page held against axe: on a phone and on a desk, by day and by night."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from db import subscribers
+from db.session import writing
+from db.settings import settings
+from emails import links
+from worker import digests
+
+pytestmark = pytest.mark.browser
+
+SLOT = "2026-W47"
+
+
+@pytest.fixture
+def pages(catalogue) -> list[str]:
+    """The address of one page of each kind."""
+    now = datetime.now(UTC)
+    with writing() as s:
+        subscribers.bring(s, {"alice@reader.example": None}, "They ticked a box.", "a list", now)
+    digests.send(SLOT, now)
+    token = links.sign(settings().keys, "unsubscribe", 1, 0)
+    return ["/", "/archive", "/compare/quillmate-vs-inkwell", "/tools/quillmate", "/tools/inkwell", "/subscribe",
+            f"/digests/{SLOT}", f"/unsubscribe/{token}", "/nothing-here"]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_reader_page_breaks_a_rule(open_browser, axe, pages, width, scheme):
+    page = open_browser(width=width, color_scheme=scheme)
+    wrong = []
+    for address in pages:
+        page.goto(address)
+        wrong += axe(page)
+    open_browser.complaints[:] = [said for said in open_browser.complaints if "404" not in said]
+    assert wrong == []
+
+
+def test_axe_would_say_it(chromium, axe):
+    page = chromium.new_page()
+    page.set_content("<html><title>Nothing</title><body><img src='data:,'><button></button></body></html>")
+    found = " ".join(axe(page))
+    page.close()
+    assert "image-alt" in found
+    assert "button-name" in found
+    assert "html-has-lang" in found
