@@ -16,6 +16,7 @@ from db.rules import Person
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, is_sqlite
 
 STATES = ("pending", "active", "unsubscribed", "erased")
+_PAUSED = text("paused_until is not null")
 
 
 class Subscriber(Row):
@@ -24,7 +25,8 @@ class Subscriber(Row):
     __tablename__ = "subscribers"
     __table_args__ = (
         CheckConstraint("state in ('pending', 'active', 'unsubscribed', 'erased')", name="state"),
-        Index("ix_subscribers_state", "state"),
+        Index("ix_subscribers_state", "state", "id"),
+        Index("ix_subscribers_paused", "paused_until", sqlite_where=_PAUSED, postgresql_where=_PAUSED),
         NEVER_REUSED,
     )
 
@@ -65,14 +67,19 @@ class Consent(Row):
 
 
 class Suppression(Row):
-    """An address, by keyed hash, that must not be mailed."""
+    """An address, by keyed hash, that must not be mailed; `subscriber_id` is whose it was, while it is known."""
 
     __tablename__ = "suppressions"
+    __table_args__ = (
+        Index("ix_suppressions_at", "at", "address_hash"),
+        Index("ix_suppressions_subscriber_id", "subscriber_id"),
+    )
 
     address_hash: Mapped[str] = mapped_column(primary_key=True)
     reason: Mapped[str]
     at: Mapped[datetime]
     note: Mapped[str | None] = mapped_column(Text)
+    subscriber_id: Mapped[int | None] = mapped_column(BigId)
 
 
 class Freeze(Row):

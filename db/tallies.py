@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, case, func, null, select, text, update
+from sqlalchemy import ForeignKey, Index, case, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -34,6 +34,7 @@ class Day(Row):
     """By how much a tally changed on one UTC day; the days of a tool add up to its tally."""
 
     __tablename__ = "tally_days"
+    __table_args__ = (Index("ix_tally_days_day", "day"),)
 
     tool_id: Mapped[int] = mapped_column(BigId, ForeignKey("tools.id"), primary_key=True)
     kind: Mapped[Kind] = mapped_column(primary_key=True)
