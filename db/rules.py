@@ -108,6 +108,7 @@ LETTERS: Mapping[str, LetterRule] = MappingProxyType(
         "confirm": LetterRule("pending", "resend", timedelta(hours=24)),
         "welcome": LetterRule("active", "resend", timedelta(hours=24)),
         "test": LetterRule("anybody", "resend", timedelta(hours=6)),
+        "alert": LetterRule("anybody", "resend", timedelta(hours=6)),
     }
 )
 
@@ -116,7 +117,7 @@ def why_not(letter: str, person: Person | None, now: datetime) -> str | None:
     """The reason why this person may not get this letter now, or None when they may."""
     who = LETTERS[letter].who
     if person is None or person.address is None:
-        return "erased"
+        return "nobody there any more" if who == "anybody" else "erased"
     if who == "anybody":
         return None
     if who in ("active", "pending") and person.state != who:
@@ -126,6 +127,29 @@ def why_not(letter: str, person: Person | None, now: datetime) -> str | None:
     if letter == "digest" and person.paused_until and person.paused_until > now:
         return "paused"
     return None
+
+
+# ---- suppressions -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionRule:
+    """How grave a reason is (the graver one stays), the least role that may lift it, and how that is told."""
+
+    weight: int
+    lifted_by: Literal["operator", "admin"]
+    lifted: str
+
+
+SUPPRESSIONS: Mapping[str, SuppressionRule] = MappingProxyType(
+    {
+        "by hand": SuppressionRule(1, "operator", "by an operator"),
+        "soft bounce": SuppressionRule(2, "operator", "by an operator, once the mailbox takes mail again"),
+        "hard bounce": SuppressionRule(3, "operator", "by an operator, once the address is known to work"),
+        "complaint": SuppressionRule(4, "admin", "by an admin, who says why: the reader called our mail spam"),
+        "erased": SuppressionRule(5, "admin", "by an admin, who says why: the reader had everything erased"),
+    }
+)
 
 
 # ---- sending ----------------------------------------------------------------------------------------------

@@ -153,6 +153,14 @@ class Settings(BaseSettings):
         "Letters a second at most to a recipient's domain, over all senders.",
         "domains and rates such as gmail.com=20,outlook.com=5",
     )
+    alert_age: Duration = _set(
+        timedelta(minutes=15),
+        "How long anything may be owed, in each of the three ledgers, before operators are told.",
+        "a length such as 15m",
+    )
+    alert_failures: int = _set(
+        20, "Failed attempts at jobs in an hour above which operators are told.", "a number from 1 on", ge=1
+    )
 
     @model_validator(mode="after")
     def _dkim_is_whole(self) -> "Settings":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-Kind = Literal["digest", "test", "confirm", "welcome"]
+Kind = Literal["digest", "test", "confirm", "welcome", "alert"]
 Mark = Literal["UNSUBSCRIBE", "PREFERENCES", "VOTE", "SINCE", "CONFIRM"]
 
 # Content never holds the opening (emails.words takes it apart), so no reviewer's quote can pass for a mark.

@@ -2,6 +2,7 @@
 
 from emails.content import ComparisonPart, DigestContent, Mover, Quote, Score, ToolPart
 from emails.letter import MARK, Letter, Site, day, mark
+from emails.letters.alert import alert
 from emails.letters.confirm import confirm
 from emails.letters.digest import digest
 from emails.letters.test import test
@@ -18,6 +19,7 @@ __all__ = [
     "Score",
     "Site",
     "ToolPart",
+    "alert",
     "confirm",
     "day",
     "digest",

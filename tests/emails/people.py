@@ -73,6 +73,13 @@ WEEK = DigestContent(
     ),
 )
 
+ALERT = {
+    "title": "41 jobs of SubscriptionRequested failed",
+    "told": ("The last try ended with ServerDisconnected.", "Mend the cause, then retry them."),
+    "since": datetime(2026, 11, 17, 8, 14, tzinfo=UTC),
+    "link": "/operator/jobs?kind=SubscriptionRequested&error=ServerDisconnected",
+}
+
 
 def long_week(comparisons: int) -> DigestContent:
     """A week in which this many comparisons were published."""

@@ -10,7 +10,7 @@ import mjml
 
 from emails import letters
 from emails.letters import DigestContent, Letter
-from tests.emails.people import ALICE, SITE, WEEK, long_week
+from tests.emails.people import ALERT, ALICE, SITE, WEEK, long_week
 
 
 def samples() -> Iterator[tuple[str, Letter]]:
@@ -22,6 +22,7 @@ def samples() -> Iterator[tuple[str, Letter]]:
     yield "test", letters.test(letters.digest(WEEK, SITE))
     yield "confirm", letters.confirm(SITE)
     yield "welcome", letters.welcome(SITE)
+    yield "alert", letters.alert(SITE, **ALERT)
 
 
 def write(folder: Path) -> None:

@@ -37,6 +37,8 @@ def default(field: str) -> str:
     if value is PydanticUndefined:
         return FROM_OTHERS[field]
     if isinstance(value, timedelta):
+        if value < timedelta(hours=1):
+            return f"{value // timedelta(minutes=1)}m"
         return f"{value.days}d" if value > timedelta(days=1) else f"{value // timedelta(hours=1)}h"
     if isinstance(value, ZoneInfo):
         return value.key
