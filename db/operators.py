@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from db.addresses import key_of
 from db.session import NEVER_REUSED, BigId, Key, Row
 
 ROLES = ("viewer", "editor", "operator", "admin")
@@ -54,3 +55,20 @@ class LoginFailure(Row):
     failures: Mapped[int]
     last_at: Mapped[datetime]
     shut_until: Mapped[datetime | None]
+
+
+# ---- questions ---------------------------------------------------------------------------------------------
+
+
+def get(session: Session, operator_id: int) -> Operator | None:
+    return session.get(Operator, operator_id)
+
+
+def by_address(session: Session, address: str) -> Operator | None:
+    """The account of this address, however its letters' case is written."""
+    return session.scalars(select(Operator).where(Operator.address_key == key_of(address.strip()[:320]))).first()
+
+
+def any_at_all(session: Session) -> bool:
+    """Whether there is an account yet."""
+    return session.scalar(select(Operator.id).limit(1)) is not None

@@ -14,7 +14,7 @@ from werkzeug.routing import BaseConverter
 from db.rules import share
 from db.settings import settings
 from emails.letters import day as day_in_words
-from web import errors, headers, health, outbox, pages, scores, subscriptions, votes
+from web import errors, headers, health, operator, outbox, pages, scores, subscriptions, votes
 from worker import bell
 
 LARGEST_BODY = 64 * 1024
@@ -41,6 +41,7 @@ def create_app() -> Flask:
     errors.install(app)
     for part in (pages, votes, subscriptions, outbox, health):
         app.register_blueprint(part.rooms)
+    operator.install(app)
     app.jinja_env.globals.update(_words(app))
     bell.hang()
     if settings().trusted_proxies:

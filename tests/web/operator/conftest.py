@@ -1,0 +1,85 @@
+"""What tests of the console stand on: operators of each role, signed in at a browser without a screen."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from db.operators import Operator
+from db.session import writing
+from web.app import create_app
+from web.operator import passwords
+
+PASSWORD = "a lantern over the harbour"
+_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+@cache
+def _kept() -> str:
+    return passwords.hashed(PASSWORD)
+
+
+class Console(FlaskClient):
+    """A browser that presses the buttons of the pages it is shown."""
+
+    operator: int = 0
+
+    def token(self) -> str:
+        """The token that the forms of this session carry."""
+        found = _TOKEN.search(self.get("/operator/login", follow_redirects=True).text)
+        return found[1] if found else ""
+
+    def press(self, path: str, data: dict[str, Any] | None = None, **more: Any) -> TestResponse:
+        """Send a form with its token."""
+        return self.post(path, data={"csrf_token": self.token(), **(data or {})}, **more)
+
+    def sign_in(self, address: str, password: str = PASSWORD, **more: Any) -> TestResponse:
+        return self.press("/operator/login", {"address": address, "password": password, **more})
+
+
+@pytest.fixture
+def app(database: str) -> Flask:
+    made = create_app()
+    made.test_client_class = Console
+    return made
+
+
+@pytest.fixture
+def stranger(app: Flask) -> Console:
+    """A browser in which nobody has signed in."""
+    return app.test_client()  # type: ignore[return-value]
+
+
+@pytest.fixture
+def account(database: str) -> Callable[..., int]:
+    """`account("dana@newsroom.example", "admin")`: an operator with PASSWORD; their id."""
+
+    def made(address: str, role: str) -> int:
+        with writing() as session:
+            one = Operator(
+                address=address, address_key=address, role=role, created_at=datetime.now(UTC), password_hash=_kept()
+            )
+            session.add(one)
+            session.flush()
+            return one.id
+
+    return made
+
+
+@pytest.fixture
+def console(app: Flask, account: Callable[..., int]) -> Callable[..., Console]:
+    """`console("operator")`: a browser in which an operator of that role has signed in, `operator@newsroom.example`."""
+
+    def signed_in(role: str = "operator") -> Console:
+        browser: Console = app.test_client()  # type: ignore[assignment]
+        browser.operator = account(f"{role}@newsroom.example", role)
+        assert browser.sign_in(f"{role}@newsroom.example").status_code == 303
+        return browser
+
+    return signed_in
