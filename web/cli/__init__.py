@@ -1,6 +1,8 @@
 """The `verdicts` command: everything an editor or operator does, in words."""
 
 import contextlib
+import getpass
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -9,6 +11,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
+from db.audit import Actor
 from db.rules import BadAddress, Refused
 from db.session import on_commit
 from db.settings import BadSettings
@@ -65,6 +68,19 @@ def _tell_workers() -> None:
         with contextlib.suppress(Exception):  # without Redis the clock's sweep finds it, some seconds later
             for queue in sorted(rung):
                 bell.publish(queue)
+
+
+def actor() -> Actor:
+    """Who gives this command: for the audit, the name of the machine's user."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have a number only
+        name = str(os.getuid())
+    return Actor(f"command: {name}")
+
+
+note_option = click.option("--note", metavar="TEXT", help="Why; kept in the audit log.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what it would meet, and change nothing.")
 
 
 def fail(message: str) -> None:
