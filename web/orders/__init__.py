@@ -1,1 +1,1 @@
-"""What operators order, from the console and from the command line alike: carried out and audited in one transaction."""
+"""What operators order, from the console and by command alike: carried out and audited in one transaction."""
