@@ -234,6 +234,12 @@ def owing(session: Session, digest_id: int) -> bool:
     return any(_any(session, digest_id, state) for state in (WAITING, SENDING, _UNKNOWN))
 
 
+def only_in_doubt(session: Session, digest_id: int) -> bool:
+    """Whether all that a digest still owes is letters in doubt."""
+    over = not (_any(session, digest_id, WAITING) or _any(session, digest_id, SENDING))
+    return over and _any(session, digest_id, _UNKNOWN)
+
+
 def waiting(session: Session, digest_id: int) -> bool:
     """Whether a letter of a digest waits to be claimed."""
     return _any(session, digest_id, WAITING)

@@ -6,6 +6,7 @@ from functools import lru_cache
 from sqlalchemy.orm import Session, undefer
 
 from db import deliveries, schedule
+from db.alerts import Alert
 from db.claims import Taken
 from db.digests import Digest, TestLetter
 from db.session import reading
@@ -82,6 +83,9 @@ def _letter(session: Session, letter: str, about: int, site: Site) -> Letter:
         bodies = digest.subject, digest.preheader, digest.html, digest.text
         subject, preheader, html, text = (body or "" for body in bodies)
         return Letter("digest", subject, preheader, html, text, digest.slot)
+    if letter == "alert":
+        alert = session.get_one(Alert, about)
+        return letters.alert(site, alert.title, tuple(alert.told.split("\n")), alert.opened_at, alert.link)
     test = session.get_one(TestLetter, about)
     return Letter("test", test.subject, test.preheader, test.html, test.text)
 

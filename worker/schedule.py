@@ -21,6 +21,7 @@ ENTRIES = (
     Entry("jobs.work", "jobs", 2, "jobs whose bell was lost, whose back-off ended, or whose worker died"),
     Entry("mail.send", "mail", 2, "letters whose bell was lost, that were deferred, or whose sender died"),
     Entry("digests.tick", "jobs", 15, "slots that open, are due, are late or are finished"),
+    Entry("alerts.watch", "jobs", 60, "what needs a person, and what no longer does"),
 )
 """Any number of clocks is harmless: a task that finds nothing owed ends at once."""
 

@@ -1,4 +1,4 @@
-"""The tasks that messages name: four ways to ask the tables what is owed."""
+"""The tasks that messages name: five ways to ask the tables what is owed."""
 
 import sys
 from typing import Any
@@ -8,13 +8,14 @@ from celery.signals import celeryd_after_setup
 from db.settings import BadSettings, settings
 from emails.dkim import BadKey
 from emails.doors import BadMailUrl, open_door
-from worker import bell, digests, jobs, letters, sender, votes
+from worker import alerts, bell, digests, jobs, letters, sender, votes
 from worker.app import SENDER_LIMIT, app
 
 app.task(name="votes.fold")(votes.fold)
 app.task(name="jobs.work")(jobs.work)
 app.task(name="mail.send", soft_time_limit=None, time_limit=SENDER_LIMIT)(sender.send)
 app.task(name="digests.tick")(digests.tick)
+app.task(name="alerts.watch")(alerts.watch)
 
 bell.hang()
 

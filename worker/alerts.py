@@ -1,0 +1,91 @@
+"""Tells operators by mail what needs them: once while it lasts, and not every one of a hundred by itself."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db import alerts, deliveries
+from db.alerts import Concern
+from db.operators import Operator
+from db.session import reading, writing
+from worker import concerns, votes
+
+log = structlog.get_logger("alerts")
+
+AT_ONCE = 5
+"""Alerts of one look that are a letter each; what more there is stands in one further letter."""
+TOLD = ("operator", "admin")
+
+
+def watch(now: datetime | None = None) -> None:
+    """What the clock rings for: open what is new, tell it, and close what is over. Any number may watch."""
+    now = now or datetime.now(UTC)
+    found, failed = look(now)
+    with reading() as session:
+        standing = {alert.key: alert.id for alert in alerts.standing(session)}
+    new = [concern for key, concern in found.items() if key not in standing]
+    # A look that failed knows nothing, so nothing is over because of it.
+    over = [] if failed else [id_ for key, id_ in standing.items() if key not in found]
+    if new or over:
+        with writing() as session:
+            alerts.close(session, over, now)
+            _tell(session, new, now)
+
+
+def look(now: datetime) -> tuple[dict[str, Concern], bool]:
+    """Every concern by its key, and whether a question could not be asked."""
+    found: dict[str, Concern] = {}
+    failed = False
+    for each in concerns.LOOKS:
+        try:
+            with reading() as session:
+                found |= {concern.key: concern for concern in each(session, now)}
+        except Exception:
+            failed = True
+            log.exception("look failed", look=each.__name__)
+    if "age:votes" in found and not _votes_are_stuck(now):
+        del found["age:votes"]
+    return found, failed
+
+
+def _votes_are_stuck(now: datetime) -> bool:
+    """A vote of last year is dirty again as soon as it is flagged: fold it, and what is left is really stuck."""
+    try:
+        votes.fold()
+    except Exception:
+        log.exception("fold failed")
+    with reading() as session:
+        return any(concern.key == "age:votes" for concern in concerns.old_work(session, now))
+
+
+def _tell(session: Session, new: Sequence[Concern], now: datetime) -> None:
+    opened = []
+    for concern in new:
+        number = alerts.open_new(session, concern, now)
+        if number is not None:
+            log.warning("alert", key=concern.key, title=concern.title)
+            opened.append((number, concern))
+    letters = [number for number, _ in opened]
+    if len(letters) > AT_ONCE:
+        letters = [*letters[:AT_ONCE], _summary(session, [concern for _, concern in opened[AT_ONCE:]], now)]
+    to = select(Operator.id).where(Operator.role.in_(TOLD), Operator.alerts, Operator.disabled_at.is_(None))
+    for operator in session.scalars(to.order_by(Operator.id)).all():
+        for number in letters:
+            deliveries.owe(session, "alert", number, f"operator:{operator}", now)
+
+
+def _summary(session: Session, rest: list[Concern], now: datetime) -> int:
+    """A letter about several alerts that stand open by themselves; it is over as soon as it is told."""
+    listed = tuple(f"{concern.title}." for concern in rest[:20])
+    more = (f"And {len(rest) - 20:,} more.",) if len(rest) > 20 else ()
+    concern = Concern(
+        f"more:{now.isoformat()}", "more", f"{len(rest):,} more alerts opened at the same time", listed + more,
+        "/operator",
+    )  # fmt: skip
+    number = alerts.open_new(session, concern, now)
+    assert number is not None
+    alerts.close(session, [number], now)
+    return number
