@@ -1,8 +1,10 @@
 """The newsletter's own processes, as its Procfile starts them, and the Redis between them: to be killed one by one."""
 
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,29 +22,49 @@ def procfile() -> dict[str, str]:
     return {name.strip(): command.strip() for name, _, command in lines}
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Deployment:
-    """Redis, sender, worker and clock of one scene."""
+    """Redis and the Procfile's lines, for one scene."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self._folder = folder
         self._redis = EmbeddedRedis(folder / "redis")
         self._redis.start()
+        self.port = free_port()
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self._environment = os.environ | environment | {"REDIS_URL": self._redis.url, "PATH": path}
+        given = {"REDIS_URL": self._redis.url, "PORT": str(self.port), "PATH": path}
+        self._environment = os.environ | environment | given
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start_all(self, scene: Scene) -> None:
-        """Start the lines, and ring for the digests, for which the clock comes round every fifteen seconds only."""
+    def start_sending(self, scene: Scene) -> None:
+        """All but the web; and ring for the digests, for which the clock comes round every fifteen seconds only."""
         for name in ("sender", "worker", "clock"):
             self._start(name)
         until(lambda: self._children("sender") and self._children("worker"), "the workers' start")
         scene.fork("ring", REDIS_URL=self._redis.url)
+
+    def start_web(self) -> None:
+        self._start("web")
+        until(lambda: answers(self.port), "the web's start")
 
     def kill(self, what: str) -> None:
         """Kill it and see to it that it runs again, as a supervisor would."""
         if what == "sender's child":
             for child in self._children("sender"):
                 child.kill()  # Celery starts another in its place
+        elif what == "web's child":
+            random.choice(self._children("web")).kill()  # and so does granian
         elif what == "redis and its data":
             self._wipe_redis()
         else:
@@ -58,7 +80,9 @@ class Deployment:
             )  # fmt: skip
 
     def _children(self, name: str) -> list[psutil.Process]:
-        return psutil.Process(self._running[name].pid).children()
+        """What the line's process has started, but for the keeper of shared memory that Python adds."""
+        started = psutil.Process(self._running[name].pid).children()
+        return [child for child in started if "resource_tracker" not in " ".join(child.cmdline())]
 
     def _end(self, name: str) -> None:
         """Kill the line's processes, all at the same moment."""

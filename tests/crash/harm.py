@@ -11,6 +11,7 @@ from sqlalchemy import text
 from db.session import BUSY_SECONDS, engine
 from tests.crash.deployment import Deployment
 from tests.crash.processes import Child, until
+from tests.crash.readers import Readers
 from tests.crash.scene import LEASE, Scene
 
 Harm = Callable[[Scene, random.Random, int], int]
@@ -77,6 +78,30 @@ def stop_between_transactions(sender: Child) -> None:
         sender.wake()
         time.sleep(0.003)
     raise AssertionError("the writer's place is never free")
+
+
+def stop_in_a_transaction(scene: Scene, chance: random.Random, most: int) -> int:
+    """One sleeps with the writer's place, or with the row that every claim locks, in its hand, past all patience; on
+    PostgreSQL the database ends its session meanwhile. Every second one never wakes."""
+    scene.fork("send", **_IMPATIENT)
+    for turn in range(most):
+        sender = scene.fork("send", chance.choice((*IN_TRANSACTION, "settling")), **_IMPATIENT)
+        sender.wait_for_stage()
+        sender.stop()
+        sender.go_on()
+        time.sleep(chance.uniform(1.5, LEASE + 1))
+        if turn % 2:
+            sender.kill()
+        else:
+            sender.wake()
+        taken = len(scene.mail.letters())
+        until(lambda before=taken: len(scene.mail.letters()) > before or not scene.owed(), "the next letter")
+    scene.fork("send")
+    return most
+
+
+_IMPATIENT = {"CRASH_PATIENCE": "1", "SEND_RATE": "200"}
+"""One second instead of fifteen; and slow enough that the letters last for every stop."""
 
 
 def writer_waits() -> bool:
@@ -155,7 +180,7 @@ _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application
 def kill_what_the_procfile_starts(scene: Scene, chance: random.Random, most: int) -> int:
     deployment = Deployment(scene.folder, scene.environment | {"SEND_RATE": "150", "SEND_CONNECTIONS": "2"})
     try:
-        deployment.start_all(scene)
+        deployment.start_sending(scene)
         for done in range(most):
             taken = len(scene.mail.letters())
             until(lambda before=taken: len(scene.mail.letters()) > before + 20 or scene.done(), "letters", 45)
@@ -170,4 +195,14 @@ def kill_what_the_procfile_starts(scene: Scene, chance: random.Random, most: int
         scene.wait_until_nothing_is_owed(patience=180)
     finally:
         deployment.close()
+    return most
+
+
+def kill_the_web(deployment: Deployment, readers: Readers, chance: random.Random, most: int, answers: int) -> int:
+    """The whole line, or one of the processes that answer; each time that many readers have to be answered again."""
+    for turn in range(most):
+        time.sleep(chance.uniform(0.1, 0.6))
+        deployment.kill("web's child" if turn % 2 else "web")
+        told = readers.answered
+        until(lambda before=told: readers.answered > before + answers, "answers from the web")
     return most

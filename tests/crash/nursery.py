@@ -6,13 +6,17 @@ Run as `python -m tests.crash.nursery LOG`. Each line on standard input is an or
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from db import deliveries, rules, tallies, votes
+from sqlalchemy import Engine, event
+
+from db import deliveries, rules, session, tallies, votes
 from db.session import writing
 from db.settings import settings
 from emails import conversation
@@ -49,8 +53,8 @@ def work() -> None:
 def fold() -> None:
     """A folder of votes."""
     while True:
-        with writing(durable=False) as session:
-            folded = tallies.fold(session, datetime.now(UTC))
+        with writing(durable=False) as opened:
+            folded = tallies.fold(opened, datetime.now(UTC))
         time.sleep(0.001 if folded else 0.02)
 
 
@@ -59,12 +63,12 @@ def vote() -> None:
     tools = (1, 2, 3)
     for turn in range(1, 1_000_000):
         voter, tool = f"anonymous:reader-{turn % 40}", tools[turn % len(tools)]
-        with writing(durable=False) as session:
+        with writing(durable=False) as opened:
             now = datetime.now(UTC)
             if turn % 7 == 0:
-                votes.withdraw(session, voter, tool, now)
+                votes.withdraw(opened, voter, tool, now)
             else:
-                votes.cast(session, voter, tool, "ship" if turn % 3 else "skip", now)
+                votes.cast(opened, voter, tool, "ship" if turn % 3 else "skip", now)
         time.sleep(0.002)
 
 
@@ -98,6 +102,20 @@ def shorten() -> None:
     rules.defer_wait = lambda attempt, chance: timedelta(seconds=0.2)
     deliveries.PAGE = 50
     rules.BATCH = int(os.environ.get("CRASH_BATCH", rules.BATCH))
+    if seconds := os.environ.get("CRASH_PATIENCE"):
+        session.BUSY_SECONDS = int(seconds)
+        event.listen(Engine, "connect", end_idle_transactions_after(int(seconds)))
+
+
+def end_idle_transactions_after(seconds: int) -> Callable[[Any, Any], None]:
+    """In place of the product's own fifteen."""
+
+    def order(connection: Any, _record: Any) -> None:
+        if not isinstance(connection, sqlite3.Connection):
+            connection.execute(f"SET idle_in_transaction_session_timeout = '{seconds}s'")
+            connection.commit()
+
+    return order
 
 
 def born(order: dict) -> None:

@@ -101,7 +101,15 @@ class MailServer:
 
     def letters(self) -> list[tuple[str, str]]:
         """Whom each letter that was taken went to, and its Message-ID, in the order of their coming."""
-        return [(to, named) for to, named, _ in map(str.split, self.record.read_text().splitlines())]
+        return [(line[0], line[1]) for line in self._lines()]
+
+    def times(self) -> list[tuple[str, float]]:
+        """Whom each letter that was taken went to, and when (seconds since 1970)."""
+        return [(line[0], float(line[3])) for line in self._lines()]
+
+    def _lines(self) -> list[list[str]]:
+        whole = self.record.read_text().rpartition("\n")[0]
+        return [line.split() for line in whole.splitlines()]
 
     def doubled(self) -> dict[str, int]:
         times = Counter(to for to, _ in self.letters())

@@ -1,9 +1,10 @@
 """A mail server that writes each letter down before it says that it took it, and that stops where it is told.
 
-Run as `python -m tests.crash.recorder PORT RECORD`. A letter is one line of RECORD, written by one write(2), which
-a kill cannot take back. Orders come as JSON lines on standard input, each answered by `ok`; `at STAGE` is said
-when a connection is held. Stages, in the order of a letter: greeting, mail, rcpt, data (before the 354), body
-(some of the letter has come), dot (all of it has come, nothing is written down), reply (written down, not answered).
+Run as `python -m tests.crash.recorder PORT RECORD`. A letter is one line of RECORD (whom it went to, its Message-ID,
+its sender, and when, in seconds since 1970), written by one write(2), which a kill cannot take back. Orders come as
+JSON lines on standard input, each answered by `ok`; `at STAGE` is said when a connection is held. Stages, in the order
+of a letter: greeting, mail, rcpt, data (before the 354), body (some of the letter has come), dot (all of it has come,
+nothing is written down), reply (written down, not answered).
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections import Counter
 
 GREETING = b"220 recorder.example ESMTP\r\n"
@@ -65,7 +67,7 @@ class Recorder:
     def write_down(self, sender: str, to: str, letter: bytes) -> None:
         found = _MESSAGE_ID.search(letter)
         named = found[1].decode() if found else "-"
-        os.write(self.record, f"{to} {named} {sender}\n".encode())
+        os.write(self.record, f"{to} {named} {sender} {time.time():.3f}\n".encode())
 
     async def converse(self, lines: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
         with contextlib.suppress(HungUpError, ConnectionError, asyncio.IncompleteReadError):

@@ -6,6 +6,7 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,8 +20,11 @@ from sqlalchemy.engine import create_engine
 from db import deliveries, digests, migrations
 from db.session import engine, writing
 from db.settings import settings
-from tests.crash import harm
-from tests.crash.processes import Nursery
+from tests.conftest import TOOLS, load_catalogue
+from tests.crash import harm, pauses
+from tests.crash.deployment import Deployment
+from tests.crash.processes import Nursery, until
+from tests.crash.readers import Readers, counted_twice, proof
 from tests.crash.scene import SETTINGS, WINDOW, Scene
 
 READERS = 3000
@@ -43,6 +47,8 @@ TRIALS = (
     Trial("sender killed at any moment", harm.kill_at_any_moment, 0.4, 20),
     Trial("sender killed at a named stage", harm.kill_at_each_stage, 0.2, 10),
     Trial("sender stopped past its lease", harm.stop_past_the_lease, 0.1, 8),
+    # Whoever is amid a batch when another one sleeps in a transaction has a window in doubt as well.
+    Trial("sender stopped in a transaction", harm.stop_in_a_transaction, 0.05, 5, 2 * WINDOW),
     Trial("worker killed while addressing", harm.kill_while_addressing, 0.1, 10, 0, addressed=False),
     Trial("mail server killed", harm.kill_the_mail_server, 0.1, 10, 2),
     Trial("mail server hangs up at a step", harm.hang_up_at_each_step, 0.1, 10, 1),
@@ -97,6 +103,55 @@ def tried(scene: Scene, trial: Trial, kills: int, chance: random.Random) -> Coun
     return count
 
 
+def timed(scene: Scene, kind: str, rounds: int, chance: random.Random) -> list[str]:
+    """How long sending pauses after each kind of kill, with default settings; the faults found."""
+    faults = []
+    line(kind, "killed under `verdicts up`", "kills", "letters", "lost", "doubled", "unknown", "pause", "others")
+    for what, pause, others in pauses.measured(scene, rounds, chance):
+        found = scene.reckon()
+        waits = f"{pause:.1f} s", f"{others:.1f} s" if others else "-"
+        count = 1, found.letters, len(found.lost), len(found.doubled), found.unknown
+        line(kind, what, *(f"{number:,}" for number in count), *waits)
+        try:
+            found.assert_exact(WINDOW)
+            assert max(pause, others) <= pauses.GOES_ON_WITHIN, f"{pause:.1f} s, {others:.1f} s"
+        except AssertionError as fault:
+            faults.append(f"pause after the kill of the {what}, {scene.slot}: {fault}")
+        end(scene)
+    return faults
+
+
+def voted(scene: Scene, kind: str, kills: int, chance: random.Random) -> list[str]:
+    """Kill the web while readers vote and subscribe; the faults found."""
+    for role in ("fold", "work", "send"):
+        scene.fork(role)
+    deployment = Deployment(scene.folder, scene.environment)
+    readers = Readers(deployment.port, list(TOOLS))
+    began = time.monotonic()
+    try:
+        deployment.start_web()
+        readers.start()
+        done = harm.kill_the_web(deployment, readers, chance, kills, answers=100)
+    finally:
+        readers.end()
+        deployment.close()
+    until(lambda: not proof().dirty, "the last vote's count")
+    until(lambda: readers.told() <= {to for to, _ in scene.mail.letters()}, "the confirm letters")
+    times = Counter(to for to, _ in scene.mail.letters() if to in readers.subscribed)
+    lost, doubled = readers.lost(), counted_twice() + sum(number > 1 for number in times.values())
+    line(kind, "killed amid readers", "kills", "answered", "lost", "doubled", "no answer", "", "wall")
+    count = (done, readers.answered, len(lost), doubled, readers.unanswered)
+    line(
+        kind,
+        "web, or one of its processes",
+        *(f"{number:,}" for number in count),
+        "",
+        f"{time.monotonic() - began:.0f} s",
+    )
+    scene.nursery.end_all()
+    return [*readers.faults, *map(str, lost), *proof().faults, *([f"{doubled} counted twice"] if doubled else [])]
+
+
 def end(scene: Scene) -> None:
     """Resolve the doubt, after which the digest has to be finished."""
     now = datetime.now(UTC)
@@ -140,11 +195,16 @@ def run(kind: str, kills: int, chance: random.Random, only: str) -> list[str]:
         nursery = Nursery(Path(name))
         scene = Scene(Path(name), url, nursery, CRASH_BATCH="200")
         scene.readers(READERS)
+        load_catalogue()
         for trial in TRIALS:
             if trial.only in ("", kind) and only in trial.name:
                 count = tried(scene, trial, max(1, round(kills * trial.share)), chance)
                 faults += count.faults
                 line(kind, trial.name, *count.cells())
+        if only in "readers":
+            faults += voted(scene, kind, max(1, round(kills / 10)), chance)
+        if only in "pauses":
+            faults += timed(scene, kind, max(1, round(kills / 300)), chance)
         line(kind, f"the account was asked {scene.watcher.samples:,} times, and held")
         scene.close()
         nursery.close()
@@ -153,7 +213,7 @@ def run(kind: str, kills: int, chance: random.Random, only: str) -> list[str]:
 
 
 def line(*cells: str) -> None:
-    widths = (11, 34, 6, 8, 5, 8, 8, 9, 7)
+    widths = (11, 34, 6, 8, 5, 8, 9, 9, 7)
     first = [cell.ljust(width) for cell, width in zip(cells[:2], widths, strict=False)]
     print(*first, *(cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=False)), flush=True)
 

@@ -97,6 +97,7 @@ STAGES: dict[str, Callable[[Gate], None]] = {
     "dot": _at_write("dot"),
     "reply": _after(smtp.SmtpDoor, "send"),
     "settled": _after(settlements, "settle", lambda _: True),
+    "settling": _after(settlements, "withdrawn", lambda _: True),  # before its commit, on SQLite
     "releasing": _after(claims, "release", lambda _: True),  # before its commit
     "finish": _before(digests, "finish"),
     "finishing": _after(digests, "finish"),  # before its commit

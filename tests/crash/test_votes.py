@@ -6,12 +6,8 @@ import time
 from db import tallies, votes
 from db.session import reading
 from tests.crash.processes import until
+from tests.crash.readers import proof
 from tests.crash.scene import Scene
-
-
-def proof() -> tallies.Proof:
-    with reading(snapshot=True) as session:
-        return tallies.check(session)
 
 
 def test_votes_are_counted_once_whoever_is_killed(scene: Scene, catalogue):

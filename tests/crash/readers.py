@@ -1,0 +1,129 @@
+"""Readers who vote and subscribe over HTTP, and remember what they were answered, while the web is killed."""
+
+import http.client
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from urllib.parse import urlencode
+
+from sqlalchemy import select
+
+from db import tallies
+from db.catalog import Tool
+from db.session import reading
+from db.settings import settings
+from db.subscribers import Consent
+from db.votes import Vote
+from emails.links import sign_voter
+
+Said = tuple[str, str]
+"""A voter and a tool's slug."""
+READERS = 4
+_SECONDS = 5.0
+"""How long a reader waits for an answer."""
+
+
+class Readers:
+    """Four at once: two give up what is not answered, two ask again until it is.
+
+    `may` holds, for each vote, every choice that may stand: the one that was answered last, and any asked for since
+    that got no answer (None: no vote at all). `subscribed` tells of each request whether it was answered.
+    """
+
+    def __init__(self, port: int, tools: Sequence[str]) -> None:
+        self.may: dict[Said, set[str | None]] = {}
+        self.subscribed: dict[str, bool] = {}
+        self.faults: list[str] = []
+        self.answered = self.unanswered = 0
+        self._port, self._tools = port, tools
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._threads = [threading.Thread(target=self._read, args=(each,), daemon=True) for each in range(READERS)]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _read(self, number: int) -> None:
+        turn, again = 0, number % 2 == 0
+        while not self._ended.wait(0.005):
+            turn += 1
+            said = f"anonymous:reader-{number}-{turn}", self._tools[turn % len(self._tools)]
+            if self._until_answered(again, self._vote, said, "ship" if turn % 3 else "skip") and turn % 4 == 0:
+                self._until_answered(again, self._vote, said, "skip" if turn % 3 else "ship")
+            if turn % 8 == 0:
+                self._until_answered(again, self._subscribe, f"new-{number}-{turn}@reader.example")
+
+    def _until_answered(self, again: bool, ask: Callable[..., bool], *given: object) -> bool:
+        while not (answered := ask(*given)) and again and not self._ended.wait(0.05):
+            pass
+        return answered
+
+    def _vote(self, said: Said, choice: str) -> bool:
+        voter, tool = said
+        self.may.setdefault(said, {None}).add(choice)
+        cookie = sign_voter(settings().keys, voter)
+        answered = self._post(f"/tools/{tool}/vote", {"choice": choice}, {"Cookie": f"voter={cookie}"}, 303)
+        if answered:
+            self.may[said] = {choice}
+        return answered
+
+    def _subscribe(self, address: str) -> bool:
+        self.subscribed.setdefault(address, False)
+        answered = self._post("/subscribe", {"email": address}, {}, 200)
+        self.subscribed[address] |= answered
+        return answered
+
+    def _post(self, path: str, form: dict[str, str], headers: dict[str, str], success: int) -> bool:
+        asked = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_SECONDS)
+        try:
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            asked.request("POST", path, urlencode(form), headers | kind)
+            answer = asked.getresponse()
+            answer.read()
+            answered = answer.status == success
+            if not answered and answer.status != 503:
+                self.faults.append(f"{path} was answered {answer.status}")
+        except ConnectionRefusedError:
+            return False  # nobody heard it
+        except (OSError, http.client.HTTPException):
+            answered = False
+        finally:
+            asked.close()
+        with self._lock:
+            self.answered += answered
+            self.unanswered += not answered
+        return answered
+
+    # ---- the reckoning -----------------------------------------------------------------------------------
+
+    def lost(self) -> list[object]:
+        """Votes that stand otherwise than they may, and requests that were answered and of which nothing is kept."""
+        with reading() as session:
+            cast = select(Vote.voter, Tool.slug, Vote.choice).join(Tool, Tool.id == Vote.tool_id)
+            stand = {(voter, slug): choice for voter, slug, choice in session.execute(cast)}
+            kept = set(session.scalars(select(Consent.address).where(Consent.what == "asked")))
+        astray = [said for said, may in self.may.items() if stand.get(said) not in may]
+        return [*astray, *(stand.keys() - self.may.keys()), *(self.told() - kept)]
+
+    def told(self) -> set[str]:
+        """Who was told that a letter is on its way."""
+        return {address for address, answered in self.subscribed.items() if answered}
+
+
+def proof() -> tallies.Proof:
+    with reading(snapshot=True) as session:
+        return tallies.check(session)
+
+
+def counted_twice() -> int:
+    """By how much the tallies hold more, or less, than the votes that say ship or skip."""
+    with reading(snapshot=True) as session:
+        choices = Counter(session.scalars(select(Vote.choice)))
+        tools = list(session.scalars(select(Tool.id)))
+        counted = sum(each.ship + each.skip for each in tallies.figures(session, tools).values())
+    return abs(counted - choices["ship"] - choices["skip"])
