@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, Text
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import JSON, Index, Text, select
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from db.session import NEVER_REUSED, Key, Row
 
@@ -23,6 +23,7 @@ class Entry(Row):
         Index("ix_audit_action", "action", "id"),
         Index("ix_audit_actor", "actor", "id"),
         Index("ix_audit_about", "about", "id"),
+        Index("ix_audit_at", "at", "id"),
         NEVER_REUSED,
     )
 
@@ -77,3 +78,66 @@ def ranges(ids: list[int]) -> str:
         else:
             parts.append([each, each])
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
+
+
+# ---- questions ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries are asked for; an `action` that ends in a full stop is a whole room, such as `jobs.`."""
+
+    actor: str | None = None
+    action: str | None = None
+    about: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def listed(session: Session, wanted: Wanted, limit: int, before: int | None = None) -> list[Entry]:
+    """The entries that fit, newest first; `before` is the last number of the page above."""
+    asked = select(Entry)
+    if wanted.actor:
+        asked = asked.where(Entry.actor == wanted.actor)
+    if wanted.action and wanted.action.endswith("."):
+        asked = asked.where(
+            Entry.action >= wanted.action, Entry.action < wanted.action[:-1] + "/"
+        )  # what follows a "."
+    elif wanted.action:
+        asked = asked.where(Entry.action == wanted.action)
+    if wanted.about:
+        asked = asked.where(Entry.about == wanted.about)
+    if wanted.since:
+        asked = asked.where(Entry.at >= wanted.since)
+    if wanted.until:
+        # Numbers grow with time, so that an old page is entered by number instead of passing all that came later.
+        last = select(Entry.id).where(Entry.at < wanted.until).order_by(Entry.at.desc(), Entry.id.desc()).limit(1)
+        asked = asked.where(Entry.id <= last.scalar_subquery())
+    if before is not None:
+        asked = asked.where(Entry.id < before)
+    return list(session.scalars(asked.order_by(Entry.id.desc()).limit(limit)))
+
+
+def get(session: Session, number: int) -> Entry | None:
+    return session.get(Entry, number)
+
+
+def actions(session: Session) -> list[str]:
+    """Every action that stands here, one index look-up each."""
+    return _distinct(session, Entry.action)
+
+
+def actors(session: Session) -> list[str]:
+    """Everybody who gave an order, likewise; the first hundred by name."""
+    return _distinct(session, Entry.actor)
+
+
+def _distinct(session: Session, column: InstrumentedAttribute[str], most: int = 100) -> list[str]:
+    found: list[str] = []
+    while len(found) < most:
+        beyond = select(column).order_by(column).limit(1)
+        one = session.scalar(beyond.where(column > found[-1]) if found else beyond)
+        if one is None:
+            break
+        found.append(one)
+    return found
