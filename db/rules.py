@@ -144,7 +144,7 @@ class SuppressionRule:
 SUPPRESSIONS: Mapping[str, SuppressionRule] = MappingProxyType(
     {
         "by hand": SuppressionRule(1, "operator", "by an operator"),
-        "soft bounce": SuppressionRule(2, "operator", "by an operator, once the mailbox takes mail again"),
+        "repeated soft bounce": SuppressionRule(2, "operator", "by an operator, once the mailbox takes mail again"),
         "hard bounce": SuppressionRule(3, "operator", "by an operator, once the address is known to work"),
         "complaint": SuppressionRule(4, "admin", "by an admin, who says why: the reader called our mail spam"),
         "erased": SuppressionRule(5, "admin", "by an admin, who says why: the reader had everything erased"),

@@ -120,6 +120,8 @@ def request(
     if subscriber.state == "active" or _asked_since(session, subscriber.id, now - rules.SIGN_UP_PAUSE):
         return
     subscriber.state, subscriber.address = "pending", address
+    whose = update(Suppression).where(Suppression.address_hash.in_(hashes_of(address)))
+    session.execute(whose.values(subscriber_id=subscriber.id))
     asked = Consent(
         subscriber_id=subscriber.id, what="asked", at=now, address=address, words=words, words_version=words_version,
         locale=locale, source=form_url, ip=ip, user_agent=(user_agent or "")[:500],
@@ -189,11 +191,19 @@ def leave(session: Session, subscriber_id: int, channel: str, now: datetime) -> 
     return subscriber
 
 
-def suppress(session: Session, address: str, reason: str, now: datetime, note: str | None = None) -> None:
-    """Put an address on the suppression list, by keyed hash; the first reason stays."""
-    named = hashes_of(normal(address))
-    if session.scalar(select(Suppression.reason).where(Suppression.address_hash.in_(named))) is None:
-        session.add(Suppression(address_hash=named[0], reason=reason, at=now, note=note))
+def suppress(session: Session, address: str, reason: str, now: datetime, note: str | None = None) -> Suppression:
+    """Put an address on the suppression list, by keyed hash. The graver reason stays, and of two alike the first."""
+    address = normal(address)
+    named = hashes_of(address)
+    found = session.scalars(select(Suppression).where(Suppression.address_hash.in_(named)).with_for_update()).first()
+    if found is None:
+        whose = session.scalar(select(Subscriber.id).where(Subscriber.address_key == key_of(address)))
+        found = Suppression(address_hash=named[0], reason=reason, at=now, note=note, subscriber_id=whose)
+        session.add(found)
+    elif rules.SUPPRESSIONS[reason].weight > rules.SUPPRESSIONS[found.reason].weight:
+        found.reason, found.at, found.note = reason, now, note
+    session.flush()
+    return found
 
 
 def bring(
@@ -205,35 +215,54 @@ def bring(
     has asked here and not confirmed yet is added, but not if they have left before: anybody can type an address.
     """
     frozen = _freezes(session)
-    keys = {key_of(address): address for address in people}
-    held = select(Subscriber).where(Subscriber.address_key.in_(keys)).order_by(Subscriber.id).with_for_update()
-    known = {row.address_key: row for row in session.scalars(held)}
-    left = _who_left(session, [row.id for row in known.values() if row.state == "pending"])
-    away = suppressed(session, list(keys.values()))
-    became: dict[str, str] = {}
+    known = _known(session, people, lock=True)
+    became = _would_become(session, people, known)
     new = []
-    for key, address in keys.items():
-        found = known.get(key)
-        if address in away:
-            became[address] = "suppressed"
-        elif found is None:
-            new.append(Subscriber(address=address, address_key=key, state="active", time_zone=people[address],
-                                  created_at=now, confirmed_at=now, joined=frozen))  # fmt: skip
-            became[address] = "added"
-        elif found.id in left:
-            became[address] = "unsubscribed"
-        elif found.state == "pending":
-            _activate(found, frozen, now)
-            new.append(found)
-            became[address] = "added"
+    for address in (address for address, outcome in became.items() if outcome == "added"):
+        found = known.get(key_of(address))
+        if found is None:
+            found = Subscriber(address=address, address_key=key_of(address), state="active", created_at=now,
+                               time_zone=people[address], confirmed_at=now, joined=frozen)  # fmt: skip
         else:
-            became[address] = "unchanged" if found.state == "active" else found.state
+            _activate(found, frozen, now)
+        new.append(found)
     session.add_all(new)
     session.flush()
     session.add_all(
         Consent(subscriber_id=each.id, what="imported", at=now, address=each.address, words=consent, source=source)
         for each in new
     )
+    return became
+
+
+def would_bring(session: Session, people: Mapping[str, str | None]) -> dict[str, str]:
+    """What would become of each if they were imported now."""
+    return _would_become(session, people, _known(session, people))
+
+
+def _known(session: Session, people: Mapping[str, str | None], *, lock: bool = False) -> dict[str | None, Subscriber]:
+    held = select(Subscriber).where(Subscriber.address_key.in_([key_of(address) for address in people]))
+    ordered = held.order_by(Subscriber.id)
+    return {row.address_key: row for row in session.scalars(ordered.with_for_update() if lock else ordered)}
+
+
+def _would_become(
+    session: Session, people: Mapping[str, str | None], known: Mapping[str | None, Subscriber]
+) -> dict[str, str]:
+    left = _who_left(session, [row.id for row in known.values() if row.state == "pending"])
+    keys = {key_of(address): address for address in people}  # two ways of writing one address are one person
+    away = suppressed(session, list(keys.values()))
+    became: dict[str, str] = {}
+    for key, address in keys.items():
+        found = known.get(key)
+        if address in away:
+            became[address] = "suppressed"
+        elif found is None:
+            became[address] = "added"
+        elif found.id in left:
+            became[address] = "unsubscribed"
+        else:
+            became[address] = {"pending": "added", "active": "unchanged"}.get(found.state, found.state)
     return became
 
 
@@ -253,6 +282,8 @@ def erase(session: Session, subscriber_id: int, now: datetime) -> Subscriber | N
     if gone is None or gone.address is None:
         return gone
     suppress(session, gone.address, "erased", now)
+    whose = update(Suppression).where(Suppression.subscriber_id == subscriber_id)
+    session.execute(whose.values(subscriber_id=None, note=None))  # a note may name whom it is about
     gone.state, gone.address, gone.address_key, gone.time_zone, gone.paused_until = "erased", None, None, None, None
     session.execute(
         update(Consent).where(Consent.subscriber_id == subscriber_id).values(address=None, ip=None, user_agent=None)

@@ -1,9 +1,7 @@
-"""Subscribers from and to CSV files of any size, in constant memory; nobody who left is brought back by one."""
+"""Subscribers from and to CSV files of any size, in constant memory."""
 
 import csv
-from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -11,7 +9,7 @@ from zoneinfo import available_timezones
 
 from db import addresses, subscribers
 from db.rules import BadAddress
-from db.session import reading, writing
+from db.session import reading
 
 PAGE = 1000
 """Rows in one transaction: short enough that no vote waits for long."""
@@ -52,23 +50,11 @@ def check(path: Path) -> int:
     return people
 
 
-def load(path: Path, consent: str, now: datetime, tell: Callable[[int], None]) -> tuple[Counter[str], Iterator[str]]:
-    """Import a file that `check` found good, page by page; how many became what, and who was not brought back.
-
-    Repeatable: whoever is active already stays as they are.
-    """
-    done: Counter[str] = Counter()
-    refused: list[str] = []
+def pages(path: Path) -> Iterator[dict[str, str | None]]:
+    """The people of a file that `check` found good, a page at a time: each address with its time zone."""
     lines = _lines(path)
     while page := list(islice(lines, PAGE)):
-        people = {addresses.normal(line.address): line.time_zone or None for line in page}
-        with writing() as session:
-            for address, outcome in subscribers.bring(session, people, consent, path.name, now).items():
-                done[outcome] += 1
-                if outcome not in ("added", "unchanged"):
-                    refused.append(f"{address}: {outcome}")
-        tell(len(page))
-    return done, iter(refused)
+        yield {addresses.normal(line.address): line.time_zone or None for line in page}
 
 
 def _lines(path: Path) -> Iterator[Line]:
@@ -91,7 +77,7 @@ def _lines(path: Path) -> Iterator[Line]:
         raise BadPeople([f"{path}:{rows.line_num}: is no valid CSV: {error}"]) from None
 
 
-def save(file: TextIO) -> int:
+def save(file: TextIO, tell: Callable[[int], None] = lambda _: None) -> int:
     """Write everybody whose address is known, a page at a time; how many."""
     written, last = 0, 0
     rows = csv.writer(file)
@@ -105,3 +91,4 @@ def save(file: TextIO) -> int:
             confirmed = each.confirmed_at.isoformat(timespec="seconds") if each.confirmed_at else ""
             rows.writerow((each.address, each.state, each.time_zone or "", confirmed))
         written, last = written + len(page), page[-1].id
+        tell(len(page))

@@ -1,5 +1,6 @@
 """People come from a file with their consent, and nobody who left is brought back by it."""
 
+import json
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from db import deliveries, subscribers, tallies, votes
+from db.audit import Entry
 from db.deliveries import Delivery
 from db.session import reading, writing
 from web.cli import main
@@ -129,3 +131,74 @@ def test_a_longer_file_is_read_in_pages(sqlite, house):
         file.write("email\n")
         file.writelines(f"reader-{number}@reader.example\n" for number in range(3500))
     assert "3500 added" in run("import", "many.csv", "--consent", CONSENT)
+
+
+# ---- orders, by command --------------------------------------------------------------------------------------
+
+
+def audited():
+    with reading() as session:
+        return [(each.action, each.about, each.count, each.note) for each in session.query(Entry).order_by(Entry.id)]
+
+
+def test_every_order_is_audited_and_names_nobody_but_by_number(database, cast):
+    bring(f"email\n{cast.alice}\n{cast.bob}\n")
+    run("suppress", cast.alice, "--note", "asked on the phone")
+    run("lift", cast.alice, "--note", "asked again")
+    run("erase", cast.bob, "--yes", "--note", "by letter")
+    run("export")
+    assert audited() == [
+        ("people.import", "file people.csv", 2, None),
+        ("people.suppress", "subscriber 1", 1, "asked on the phone"),
+        ("people.lift", "subscriber 1", 1, "asked again"),
+        ("people.erase", "subscriber 2", 1, "by letter"),
+        ("people.export", "everybody", 0, None),
+    ]
+    with reading() as session:
+        whole = str([vars(each) for each in session.query(Entry)])
+        assert "command: " in whole
+        assert cast.alice not in whole
+        assert cast.bob not in whole
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(database, cast):
+    bring(f"email\n{cast.alice}\n")
+    run("suppress", cast.charlie)
+    before = audited()
+    Path("more.csv").write_text(f"email\n{cast.alice}\n{cast.bob}\n{cast.charlie}\n")
+    told = run("import", "more.csv", "--consent", CONSENT, "--dry-run")
+    assert "Nothing was changed. It would be: 1 added, 1 suppressed, 1 unchanged" in told
+    assert f"not brought back: {cast.charlie}: suppressed" in told
+    assert "1 would be suppressed" in run("suppress", cast.bob, "--dry-run")
+    assert "1 would be lifted" in run("lift", cast.charlie, cast.bob, "--dry-run")
+    assert "It would be forgotten" in run("erase", cast.alice, "--dry-run")
+    assert audited() == before
+    assert "never been" in run("show", cast.bob, code=1)
+    assert "Nobody is erased." in run("list", "--state", "erased")
+
+
+def test_a_complaint_is_lifted_by_command_only_with_a_note(database, cast):
+    bring(f"email\n{cast.charlie}\n")
+    with writing() as session:
+        subscribers.suppress(session, cast.charlie, "complaint", NOW)
+    assert "Say in the note why" in run("lift", cast.charlie, code=1)
+    assert "may be mailed again" in run("lift", cast.charlie, "--note", "it was a slip of the thumb")
+    assert f"{cast.charlie} is not suppressed." in run("lift", cast.charlie)
+
+
+def test_people_are_listed_and_shown_with_their_story(database, cast):
+    bring(f"email\n{cast.alice}\n{cast.bob}\n")
+    run("suppress", cast.bob)
+    rows = json.loads(run("list", "--state", "suppressed", "--json"))
+    assert [(row["address"], row["suppressed"]) for row in rows] == [(cast.bob, True)]
+    assert [row["address"] for row in json.loads(run("list", "--before", "2", "--json"))] == [cast.alice]
+    told = run("show", cast.bob)
+    assert told.startswith("state: active\nsuppressed: yes\nHistory\n")
+    assert "No digest comes: the address is suppressed (by hand)." in told
+    assert json.loads(run("show", cast.bob, "--json"))["story"]["suppressed"]["reason"] == "by hand"
+
+
+def test_nobody_is_suppressed_when_one_of_the_addresses_is_none(database, cast):
+    run("suppress", cast.alice, "nobody", code=1)
+    with reading() as session:
+        assert subscribers.suppressed(session, [cast.alice]) == set()

@@ -1,17 +1,23 @@
 """`verdicts subscribers`: who reads the letter."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from db import deliveries, votes
+from db import addresses, rules, suppressions
+from db import people as lists
 from db import subscribers as room
 from db.rules import Refused
-from db.session import reading, writing
-from web import people
-from web.cli import as_json, fail, json_option
+from db.session import reading
+from web import people, story
+from web.cli import actor, as_json, dry_run_option, fail, json_option, note_option, table
+from web.orders import people as orders
+from web.story import Story
 
 
 @click.group()
@@ -19,93 +25,193 @@ def subscribers() -> None:
     """People: what is known of an address, and who must not be mailed."""
 
 
+# ---- asking ------------------------------------------------------------------------------------------------
+
+
+@subscribers.command(name="list")
+@click.option("--state", type=click.Choice(lists.LISTS), help="Only those in this state.")
+@click.option("--before", type=int, help="Go on below this subscriber's number.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 10_000))
+@json_option
+def list_(state: str | None, before: int | None, limit: int, json: bool) -> None:
+    """Subscribers, the newest first."""
+    with reading() as session:
+        found = lists.page(session, state, datetime.now(UTC), before=before, limit=limit)
+        held = room.suppressed(session, [each.address for each in found if each.address])
+    names = ("id", "address", "state", "time_zone", "paused_until", "created_at", "confirmed_at")
+    rows = [{name: getattr(each, name) for name in names} | {"suppressed": each.address in held} for each in found]
+    if json:
+        as_json(rows)
+        return
+    shown = [[row["id"], row["address"], row["state"], "suppressed" if row["suppressed"] else "",
+              f"{row['created_at']:%Y-%m-%d}"] for row in rows]  # fmt: skip
+    table(
+        ("id", "address", "state", "", "since"), shown, "Nobody is there." if state is None else f"Nobody is {state}."
+    )
+
+
 @subscribers.command()
 @click.argument("address")
 @json_option
 def show(address: str, json: bool) -> None:
-    """One address: its state first, then its history."""
+    """One address: its state first, then its history, its letters, and whether the next digest comes."""
     with reading() as session:
-        found = room.by_address(session, address)
-        if found is None:
-            raise Refused(f"{address} has never been a subscriber here.")
-        history = room.history(session, found.id)
-        listed = bool(room.suppressed(session, [found.address or ""]))
+        told = story.of(session, _known(session, address), datetime.now(UTC))
+        history = room.history(session, told.subscriber.id)
+    who = told.subscriber
     if json:
         names = ("what", "at", "source", "words_version", "ip")
-        as_json({"state": found.state, "address": found.address, "suppressed": listed,
-                 "paused_until": found.paused_until, "confirmed_at": found.confirmed_at,
-                 "history": [{name: getattr(entry, name) for name in names} for entry in history]})  # fmt: skip
+        as_json({"state": who.state, "address": who.address, "suppressed": told.suppression is not None,
+                 "paused_until": who.paused_until, "confirmed_at": who.confirmed_at,
+                 "history": [{name: getattr(entry, name) for name in names} for entry in history],
+                 "story": told.as_json()})  # fmt: skip
         return
-    click.echo(f"state: {found.state}")
-    if listed:
+    click.echo(f"state: {who.state}")
+    if told.suppression:
         click.echo("suppressed: yes")
     click.echo("History")
     for entry in history:
         words = f", to words {entry.words_version}" if entry.words_version else ""
         click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.what} by {entry.source}{words}")
+    _show_rest(told)
+
+
+def _show_rest(told: Story) -> None:
+    for heading, kinds in (("Letters", ("letter",)), ("Decided", ("suppression", "order"))):
+        events = [event for event in told.events if event.kind in kinds]
+        if events:
+            click.echo(heading)
+        for event in events:
+            why = ", ".join(f"{label} {value}" for label, value in event.open if label != "Message-ID")
+            click.echo(f"  {event.at:%Y-%m-%d %H:%M:%S} UTC  {event.title}" + (f" ({why})" if why else ""))
+    click.echo(f"Votes: {len(told.votes)}")
+    click.echo(told.next_digest)
+
+
+def _known(session: Any, address: str) -> int:
+    found = room.by_address(session, address)
+    if found is None:
+        raise Refused(f"{address} has never been a subscriber here.")
+    return found.id
+
+
+# ---- suppressing -------------------------------------------------------------------------------------------
 
 
 @subscribers.command()
-@click.argument("address")
-@click.option("--note", help="Why; kept beside the address's hash.")
-def suppress(address: str, note: str | None) -> None:
-    """Mail this address never again."""
-    with writing() as session:
-        room.suppress(session, address, "by hand", datetime.now(UTC), note)
-    click.echo(f"{address} is suppressed.")
+@click.argument("named", metavar="ADDRESS…", nargs=-1, required=True)
+@click.option("--note", help="Why; kept beside the address's hash and in the audit log.")
+@dry_run_option
+def suppress(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
+    """Mail these addresses never again."""
+    if dry_run:
+        for address in named:
+            addresses.normal(address)
+        click.echo(f"{len(named)} would be suppressed.")
+        return
+    orders.suppress(actor(), named, datetime.now(UTC), note)
+    for address in named:
+        click.echo(f"{address} is suppressed.")
+
+
+@subscribers.command()
+@click.argument("named", metavar="ADDRESS…", nargs=-1, required=True)
+@note_option
+@dry_run_option
+def lift(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
+    """Take addresses off the suppression list; a complaint and an erasure ask for a note that says why."""
+    with reading() as session:
+        held = {address: suppressions.of_address(session, address) for address in named}
+    standing = {address: found for address, found in held.items() if found is not None}
+    for address in held.keys() - standing.keys():
+        click.echo(f"{address} is not suppressed.")
+    if dry_run:
+        for address, found in standing.items():
+            click.echo(f"{address} would be lifted: {found.reason}, since {found.at:%Y-%m-%d}; "
+                       f"lifted {rules.SUPPRESSIONS[found.reason].lifted}.")  # fmt: skip
+        click.echo(f"{len(standing)} would be lifted.")
+        return
+    orders.lift(actor(), [found.address_hash for found in standing.values()], datetime.now(UTC), note, as_admin=True)
+    for address in standing:
+        click.echo(f"{address} may be mailed again.")
+
+
+# ---- in and out --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, gone when it is done; `tell(more)` moves it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda more: bar.advance(task, more)
 
 
 @subscribers.command(name="import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--consent", required=True, help="How they gave their consent; kept as proof with each of them.")
-def import_(file: Path, consent: str) -> None:
+@note_option
+@dry_run_option
+@json_option
+def import_(file: Path, consent: str, note: str | None, dry_run: bool, json: bool) -> None:
     """Import people from a CSV file: a header line, a column email, optionally time_zone.
 
     Nothing is imported when anything in the file is wrong. Whoever left, was erased or is suppressed is not brought
     back, and is listed.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     try:
-        with Progress(console=Console(stderr=True), transient=True) as bar:
-            bar.add_task("Checking", total=None)
+        with _progress("Checking", None):
             number = people.check(file)
-        with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("Importing", total=number)
-            done, refused = people.load(file, consent, datetime.now(UTC), lambda more: bar.advance(task, more))
+        with _progress("Asking" if dry_run else "Importing", number) as tell:
+            if dry_run:
+                done, refused = orders.would_bring(file, tell)
+            else:
+                done, refused = orders.bring(actor(), file, consent, datetime.now(UTC), tell, note)
     except people.BadPeople as bad:
         fail("nobody was imported.\n" + "\n".join(bad.problems))
+    if json:
+        as_json({"dry_run": dry_run, "outcomes": dict(sorted(done.items())), "not_brought_back": refused})
+        return
     for line in refused:
         click.echo(f"not brought back: {line}")
-    click.echo(", ".join(f"{count} {outcome}" for outcome, count in sorted(done.items())) or "The file names nobody.")
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(done.items())) or "The file names nobody."
+    click.echo(f"Nothing was changed. It would be: {counted}" if dry_run else counted)
 
 
 @subscribers.command()
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file; without it, standard output.")
-def export(out: Path | None) -> None:
+@note_option
+def export(out: Path | None, note: str | None) -> None:
     """Write everybody whose address is known as CSV."""
+    now = datetime.now(UTC)
     if out is None:
-        people.save(sys.stdout)
+        orders.hand_out_all(actor(), sys.stdout, now, lambda _: None, note)
         return
-    with out.open("w", encoding="utf-8", newline="") as file:
-        click.echo(f"{people.save(file)} written to {out}")
+    with out.open("w", encoding="utf-8", newline="") as file, _progress("Writing", None) as tell:
+        written = orders.hand_out_all(actor(), file, now, tell, note)
+    click.echo(f"{written} written to {out}")
 
 
 @subscribers.command()
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def erase(address: str, yes: bool) -> None:
+@note_option
+@dry_run_option
+def erase(address: str, yes: bool, note: str | None, dry_run: bool) -> None:
     """Forget an address: of it remains a keyed hash in the suppression list. This cannot be taken back."""
+    if dry_run:
+        with reading() as session:
+            told = story.of(session, _known(session, address), datetime.now(UTC))
+        letters = sum(event.kind == "letter" for event in told.events) + told.older_letters
+        click.echo(f"It would be forgotten: subscriber {told.subscriber.id}, {told.subscriber.state}, with "
+                   f"{len(told.votes)} votes and the servers' words about {letters} letters.")  # fmt: skip
+        return
     if not yes:
         click.confirm(f"Forget {address} for ever?", abort=True)
-    now = datetime.now(UTC)
-    with writing() as session:
-        found = room.by_address(session, address)
-        if found is None:
-            raise Refused(f"{address} has never been a subscriber here.")
-        person = f"subscriber:{found.id}"
-        room.erase(session, found.id, now)  # before the votes: a freeze holds subscribers when it comes to fold them
-        votes.withdraw_all(session, person, now)
-        deliveries.forget(session, person)
+    with reading() as session:
+        subscriber_id = _known(session, address)
+    orders.erase(actor(), subscriber_id, datetime.now(UTC), note)
     click.echo(f"{address} is forgotten.")
