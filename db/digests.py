@@ -100,6 +100,12 @@ def listed(session: Session, states: tuple[str, ...] = STATES, limit: int = 100)
     return list(session.scalars(asked.limit(limit)))
 
 
+def uncounted(session: Session) -> list[Digest]:
+    """Digests that have ended, and whose outcomes are not stored yet."""
+    ended = select(Digest).where(Digest.state.in_(("finished", "cancelled")), Digest.outcomes.is_(None))
+    return list(session.scalars(ended.order_by(Digest.id)))
+
+
 def latest_slot(session: Session) -> str | None:
     """The slot of the newest digest that has begun to go out; asked by every page, so nothing else of it is read."""
     gone = ("frozen", "sending", "paused", "finished")
@@ -175,6 +181,13 @@ def begin(session: Session, digest: Digest) -> None:
     """Everybody is addressed: from now on the senders may take its letters."""
     digest.state = "sending"
     ring(session, "mail")
+
+
+def go_on(digest: Digest) -> None:
+    """Letters of it are owed again, or changed: what was counted at its end is not so any more."""
+    digest.outcomes = None
+    if digest.state == "finished":
+        digest.state, digest.finished_at = "sending", None
 
 
 def finish(session: Session, digest_id: int, now: datetime) -> bool:

@@ -301,8 +301,7 @@ def freeze(session: Session, now: datetime) -> Freeze:
     """
     if not is_sqlite(session):
         session.execute(text("LOCK TABLE subscribers IN SHARE MODE"))
-    audience = session.scalar(select(func.count()).select_from(Subscriber).where(Subscriber.state == "active"))
-    taken = Freeze(at=now, audience=audience or 0)
+    taken = Freeze(at=now, audience=active(session))
     session.add(taken)
     session.flush()
     return taken
@@ -320,6 +319,11 @@ AUDIENCE = 'joined < :freeze AND ("left" IS NULL OR "left" >= :freeze)'
 
 
 # ---- questions ---------------------------------------------------------------------------------------------
+
+
+def active(session: Session) -> int:
+    """How many are active now: the audience of a digest that were frozen at this moment."""
+    return session.scalar(select(func.count()).select_from(Subscriber).where(Subscriber.state == "active")) or 0
 
 
 def find(session: Session, subscriber_id: int) -> Subscriber | None:

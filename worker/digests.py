@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from db import addresses, deliveries, digests, schedule, subscribers, tallies
-from db.digests import Digest
+from db.digests import Digest, TestLetter
 from db.rules import Refused
 from db.session import reading, writing
 from db.settings import settings
@@ -30,6 +30,7 @@ def tick() -> None:
     freeze_due(now)
     address_frozen()
     finish_sent()
+    count_ended()
 
 
 @contextmanager
@@ -120,17 +121,21 @@ def refresh_drafts(session: Session, now: datetime) -> None:
         _assemble(session, digest, now)
 
 
-def assemble(slot: str, now: datetime) -> Digest:
+def assemble(session: Session, slot: str, now: datetime) -> Digest:
     """Open the slot's draft, or assemble it again while it is one; Refused once it is frozen."""
-    rule = schedule.of_digests()
-    with writing() as session:
-        digest = digests.open_slot(session, slot, rule.due(slot), now)
-        if digest.state in ("skipped", "expired"):
-            digest.state, digest.reason, digest.finished_at = "draft", None, None
-        if digest.state not in ("draft", "held"):
-            raise Refused(f"Digest {slot} is {digest.state}: what it says is frozen.")
-        _assemble(session, digest, now)
-        return digest
+    digest = _opened(session, slot, now)
+    if digest.state not in ("draft", "held"):
+        raise Refused(f"Digest {slot} is {digest.state}: what it says is frozen.")
+    _assemble(session, digest, now)
+    return digest
+
+
+def _opened(session: Session, slot: str, now: datetime) -> Digest:
+    """The slot's digest, opened if there is none, or opened again if it was skipped or has expired."""
+    digest = digests.open_slot(session, slot, schedule.of_digests().due(slot), now)
+    if digest.state in ("skipped", "expired"):
+        digest.state, digest.reason, digest.finished_at = "draft", None, None
+    return digest
 
 
 def _assemble(session: Session, digest: Digest, now: datetime) -> None:
@@ -176,25 +181,65 @@ def finish_sent() -> None:
         with writing() as session:
             digests.finish(session, digest_id, now)
     for digest_id in stray:
-        with writing() as session:
-            deliveries.cancel(session, digest_id, now)
+        while _cancel_page(digest_id, now):
+            pass
+
+
+def _cancel_page(digest_id: int, now: datetime) -> int:
+    with writing() as session:
+        return deliveries.cancel(session, digest_id, now)
+
+
+def count_ended() -> None:
+    """Store what became of the letters of digests that have ended, so that nobody counts a million of them again.
+
+    Not while one is in doubt: its sender may still know what became of it.
+    """
+    with reading() as session:
+        ended = [each.slot for each in digests.uncounted(session) if not deliveries.owing(session, each.id)]
+    for slot in ended:
+        with _apart(f"count {slot}"), writing() as session:
+            digest = digests.get(session, slot, lock=True)
+            if digest.state in ("finished", "cancelled") and not deliveries.owing(session, digest.id):
+                digest.outcomes = deliveries.progress(session, digest).states
 
 
 # ---- by hand ---------------------------------------------------------------------------------------------------
 
 
-def send(slot: str, now: datetime) -> Digest:
-    """Freeze the slot's digest now, whatever its hour, and hand it to the workers; already gone is no error."""
-    rule = schedule.of_digests()
-    with writing() as session:
-        digest = digests.open_slot(session, slot, rule.due(slot), now)
-        if digest.state in ("skipped", "expired"):
-            digest.state, digest.reason, digest.finished_at = "draft", None, None
-        if digest.state == "held":
-            raise Refused(f"Digest {slot} is held; release it first: verdicts digest release {slot}")
-        if digest.state == "draft":
-            freeze(session, digest, now)
-        return digest
+GONE = ("frozen", "sending", "paused", "finished", "cancelled")
+"""States in which a digest has been let go, whatever became of it."""
+
+
+def send(session: Session, slot: str, now: datetime, late: bool = False) -> Digest:
+    """Freeze the slot's digest now, whatever its hour, and hand it to the workers; already gone is no error.
+
+    Refused while it is held, and (unless `late`) when it was due longer ago than DIGEST_LATENESS.
+    """
+    digest = _opened(session, slot, now)
+    if digest.state not in GONE:
+        _check_may_go(digest, now, late)
+        freeze(session, digest, now)
+    return digest
+
+
+def _check_may_go(digest: Digest, now: datetime, late: bool) -> None:
+    if digest.state == "held":
+        raise Refused(f"Digest {digest.slot} is held; release it first: verdicts digest release {digest.slot}")
+    if not late and now > digest.due_at + settings().digest_lateness:
+        raise Refused(
+            f"Digest {digest.slot} was due on {digest.due_at:%Y-%m-%d}, longer ago than DIGEST_LATENESS allows. To "
+            f"send it all the same: verdicts digest send {digest.slot} --late"
+        )
+
+
+def would_reach(session: Session, slot: str, now: datetime, late: bool = False) -> int:
+    """How many people the digest would be frozen for now; Refused when `send` would be, or would skip the slot."""
+    digest = digests.by_slot(session, slot) or Digest(slot=slot, due_at=schedule.of_digests().due(slot), state="draft")
+    _check_may_go(digest, now, late)
+    if not contents.new_comparisons(session, now):
+        raise Refused(f"Nothing is new for {slot}: import a comparison first.")
+    return subscribers.active(session)
 
 
 def draft_letter(slot: str, now: datetime) -> Letter:
@@ -210,17 +255,15 @@ def draft_letter(slot: str, now: datetime) -> Letter:
         return letters.digest(contents.content(session, digest, compared, now), site(settings()))
 
 
-def send_test(slot: str, address: str, now: datetime) -> None:
+def send_test(session: Session, slot: str, letter: Letter, address: str, now: datetime) -> TestLetter:
     """Owe the slot's letter, marked as a test, to one address."""
-    letter = letters.test(draft_letter(slot, now))
-    to = addresses.normal(address)
-    rule = schedule.of_digests()
-    with writing() as session:
-        digest = digests.open_slot(session, slot, rule.due(slot), now)
-        asked = digests.TestLetter(
-            digest_id=digest.id, address=to, subject=letter.subject, preheader=letter.preheader,
-            html=letter.html, text=letter.text, asked_at=now,
-        )  # fmt: skip
-        session.add(asked)
-        session.flush()
-        deliveries.owe(session, "test", asked.id, f"address:{addresses.hashes_of(to)[0][:32]}", now)
+    to, marked = addresses.normal(address), letters.test(letter)
+    digest = digests.open_slot(session, slot, schedule.of_digests().due(slot), now)
+    asked = TestLetter(
+        digest_id=digest.id, address=to, subject=marked.subject, preheader=marked.preheader,
+        html=marked.html, text=marked.text, asked_at=now,
+    )  # fmt: skip
+    session.add(asked)
+    session.flush()
+    deliveries.owe(session, "test", asked.id, f"address:{addresses.hashes_of(to)[0][:32]}", now)
+    return asked

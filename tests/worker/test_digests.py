@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select, text
 
-from db import catalog, deliveries, digests, schedule, subscribers, tallies, votes
+from db import catalog, deliveries, digests, outcomes, schedule, subscribers, tallies, votes
+from db.outcomes import Chosen
 from db.rules import Refused
 from db.session import reading, writing
 from db.settings import settings
@@ -27,6 +28,11 @@ def join(address: str, at: datetime) -> int:
         [asked] = subscribers.history(session, found.id)
         subscribers.confirm(session, asked.id, None, at)
         return found.id
+
+
+def send(slot: str, now: datetime) -> digests.Digest:
+    with writing() as session:
+        return run.send(session, slot, now)
 
 
 def look(slot: str = SLOT) -> digests.Digest:
@@ -113,20 +119,20 @@ def test_an_empty_week_is_skipped_on_record_and_uses_nothing_up(started, clock):
     run.tick()
     assert (look("2026-W50").state, look("2026-W50").reason) == ("skipped", "no comparison is new")
     compare("news", clock.now)
-    assert run.send("2026-W50", clock.now).state == "frozen"
+    assert send("2026-W50", clock.now).state == "frozen"
 
 
 def test_without_readers_nothing_is_used_up(catalogue, clock):
-    assert run.send(SLOT, clock.now).reason == "nobody has subscribed"
+    assert send(SLOT, clock.now).reason == "nobody has subscribed"
     with reading() as session:
         assert session.scalar(text("SELECT count(*) FROM digest_comparisons")) == 0
 
 
 def test_a_comparison_stands_in_one_digest_only(started, clock):
-    run.send(SLOT, clock.now)
+    send(SLOT, clock.now)
     clock.forward(days=7)
     compare("news", clock.now)
-    content = DigestContent.from_json(run.send("2026-W48", clock.now).content)
+    content = DigestContent.from_json(send("2026-W48", clock.now).content)
     assert [each.slug for each in content.comparisons] == ["news"]
 
 
@@ -155,7 +161,7 @@ def test_a_held_digest_waits_and_is_sent_late_when_released(started, clock):
     run.tick()
     assert look().state == "held"
     with pytest.raises(Refused, match="release it first"):
-        run.send(SLOT, clock.now)
+        send(SLOT, clock.now)
     with writing() as session:
         digests.move(session, SLOT, "release", clock.now)
     run.tick()
@@ -172,9 +178,9 @@ def test_released_too_late_it_expires(started, clock):
 
 
 def test_sending_twice_sends_once(started, clock):
-    first = run.send(SLOT, clock.now)
+    first = send(SLOT, clock.now)
     run.address_frozen()
-    again = run.send(SLOT, clock.now)
+    again = send(SLOT, clock.now)
     assert (again.id, again.state, again.html_sha256) == (first.id, "sending", first.html_sha256)
 
 
@@ -182,7 +188,7 @@ def test_the_freeze_leaves_no_vote_unfolded_and_stores_its_figures(started, cloc
     with writing() as session:
         for number in range(3):
             votes.cast(session, f"anonymous:{number}", catalogue.inkwell, "ship", clock.now)
-    run.send(SLOT, clock.now)
+    send(SLOT, clock.now)
     inkwell = DigestContent.from_json(look().content).comparisons[0].tools[1]
     assert (inkwell.community.ship, inkwell.community.skip) == (3, 0)
     with reading() as session:
@@ -194,7 +200,7 @@ def test_the_freeze_leaves_no_vote_unfolded_and_stores_its_figures(started, cloc
 
 
 def test_what_is_frozen_renders_to_the_same_bytes_later(started, clock):
-    run.send(SLOT, clock.now)
+    send(SLOT, clock.now)
     frozen = look()
     again = letters.digest(DigestContent.from_json(frozen.content), site(settings()))
     with reading() as session:
@@ -206,7 +212,7 @@ def test_what_is_frozen_renders_to_the_same_bytes_later(started, clock):
 def test_who_comes_and_goes_while_a_digest_is_addressed_leaves_the_account_whole(started, clock, cast, monkeypatch):
     monkeypatch.setattr(deliveries, "PAGE", 1)
     bob, charlie = join(cast.bob, clock.now), join(cast.charlie, clock.now)
-    run.send(SLOT, clock.now)
+    send(SLOT, clock.now)
     assert run._address_page(SLOT)
     assert account().holds
     join(cast.dana, clock.now)  # too late for this digest
@@ -230,13 +236,15 @@ def test_movers_are_tools_whose_share_changed_in_the_week(started, clock, catalo
     clock.forward(days=8)
     vote(5, "skip", "late")
     compare("news", clock.now)
-    content = DigestContent.from_json(run.send("2026-W48", clock.now).content)
+    content = DigestContent.from_json(send("2026-W48", clock.now).content)
     assert [(each.slug, each.before, each.after) for each in content.movers] == [("inkwell", 100, 50)]
 
 
 def test_a_test_letter_goes_to_one_address_and_again_when_asked_again(started, clock, cast):
-    run.send_test(SLOT, cast.dana, clock.now)
-    run.send_test(SLOT, cast.dana, clock.now)
+    for _ in range(2):
+        letter = run.draft_letter(SLOT, clock.now)
+        with writing() as session:
+            run.send_test(session, SLOT, letter, cast.dana, clock.now)
     with reading() as session:
         rows = session.execute(select(deliveries.Delivery.letter, deliveries.Delivery.person)).all()
         assert session.scalar(select(func.count()).select_from(digests.DigestComparison)) == 0
@@ -255,6 +263,6 @@ def test_with_local_time_each_reader_is_due_in_their_own_zone(started, clock, ca
     clock.set(datetime(2026, 11, 17, 9, 0, 5, tzinfo=UTC))
     run.tick()
     with reading() as session:
-        due = {address: each.not_before for each, address in deliveries.listed(session, look().id, None)}
+        due = {address: each.not_before for each, address in outcomes.listed(session, look(), Chosen())}
     assert due == {cast.alice: clock.now, cast.bob: datetime(2026, 11, 17, 14, tzinfo=UTC)}
     assert account().holds

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from db import deliveries, digests, relays, schedule, subscribers
+from db import deliveries, digests, outcomes, relays, schedule, subscribers
+from db.outcomes import Chosen
 from db.session import reading, writing
 from emails.letters import mark
 from emails.outcomes import Outcome, judge
@@ -87,7 +88,7 @@ def states() -> dict[str, int]:
 
 def rows(state: str) -> list[deliveries.Delivery]:
     with reading() as session:
-        return [each for each, _ in deliveries.listed(session, digests.get(session, SLOT).id, state)]
+        return [each for each, _ in outcomes.listed(session, digests.get(session, SLOT), Chosen((state,)))]
 
 
 def state() -> str:
@@ -162,7 +163,7 @@ def test_a_letter_without_an_answer_is_held_in_doubt_until_a_person_decides(door
     run()
     assert len(door.sent) == 20, "nothing is sent again by itself"
     with writing() as session:
-        deliveries.resolve(session, made, False, clock.now)
+        outcomes.resolve(session, made, False, clock.now)
     run()
     assert states() == {"sent": 20}
     assert state() == "finished"

@@ -4,7 +4,7 @@ import contextlib
 import getpass
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -124,6 +124,21 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) 
         drawn.add_row(*("" if cell is None else str(cell) for cell in row))
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False, markup=False).print(drawn)
+
+
+@contextlib.contextmanager
+def counting(what: str, total: Callable[[], int]) -> Iterator[Callable[[int], object]]:
+    """A progress bar for long work, drawn on a terminal only; call what it gives with each number that is done."""
+    if not sys.stderr.isatty():
+        yield int
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total())
+        yield lambda done: bar.advance(task, done)
 
 
 json_option = click.option("--json", "json", is_flag=True, help="Print JSON.")

@@ -6,11 +6,30 @@ from typing import Any
 import click
 
 from db import deliveries as ledger
-from db import digests, subscribers
+from db import digests, outcomes, subscribers
 from db.deliveries import Delivery
+from db.outcomes import NONE, RETRIED, Chosen
 from db.rules import Refused
-from db.session import reading, writing
-from web.cli import as_json, json_option, table
+from db.session import reading
+from web.cli import actor, as_json, counting, dry_run_option, json_option, note_option, table
+from web.orders import deliveries as orders
+
+
+class Code(click.ParamType[Any]):
+    """A code of the mail server (RFC 5321 4.2), or the word none."""
+
+    name = "CODE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == NONE or isinstance(value, int):
+            return value
+        if not (value.isdecimal() and len(value) == 3):
+            self.fail(f"{value!r} is no code of a mail server; write three digits such as 550, or none.", param, ctx)
+        return int(value)
+
+
+code_option = click.option("--code", type=Code(), help="Only those that the mail server answered so; or none.")
+reason_option = click.option("--reason", help="Only those with this reason; or none.")
 
 
 @click.group()
@@ -21,12 +40,15 @@ def deliveries() -> None:
 @deliveries.command(name="list")
 @click.argument("slot")
 @click.option("--state", type=click.Choice(ledger.STATES), help="Only those in this state.")
+@code_option
+@reason_option
 @json_option
-def list_(slot: str, state: str | None, json: bool) -> None:
+def list_(slot: str, state: str | None, code: Any, reason: str | None, json: bool) -> None:
     """A digest's deliveries, with addresses and the mail server's words."""
+    chosen = Chosen((state,) if state else (), code, reason)
     with reading() as session:
         found = digests.get(session, slot)
-        rows = [_row(each, address) for each, address in ledger.listed(session, found.id, state)]
+        rows = [_row(each, address) for each, address in outcomes.listed(session, found, chosen)]
     if json:
         as_json(rows)
         return
@@ -95,33 +117,39 @@ def _told(row: dict[str, Any]) -> str:
 @click.argument("slot")
 @click.option("--sent", "choice", flag_value="sent", help="They arrived: count them as sent.")
 @click.option("--resend", "choice", flag_value="resend", help="Send them again; whoever got one may get a second.")
-def resolve(slot: str, choice: str | None) -> None:
+@reason_option
+@dry_run_option
+@note_option
+def resolve(slot: str, choice: str | None, reason: str | None, dry_run: bool, note: str | None) -> None:
     """End the doubt about a digest's unknown letters, one way or the other."""
     if choice is None:
         raise click.UsageError("Say what became of them: --sent or --resend.")
-    now = datetime.now(UTC)
-    with writing() as session:
-        found = digests.get(session, slot, lock=True)
-        number = ledger.resolve(session, found.id, choice == "sent", now)
-        _go_on(found, number)
-        digests.finish(session, found.id, now)
-    click.echo(f"{number} unknown {'letter is' if number == 1 else 'letters are'} "
-               + ("counted as sent." if choice == "sent" else "sent again."))  # fmt: skip
+    chosen = Chosen(("unknown",), reason=reason)
+    if dry_run:
+        click.echo(f"{_letters(orders.count(slot, chosen), 'unknown ')} chosen; nothing was done.")
+        return
+    with counting("letters", lambda: orders.count(slot, chosen)) as said:
+        number = orders.resolve(actor(), slot, choice == "sent", datetime.now(UTC), chosen, note=note, said=said)
+    click.echo(f"{_letters(number, 'unknown ')} " + ("counted as sent." if choice == "sent" else "sent again."))
 
 
 @deliveries.command()
 @click.argument("slot")
-def retry(slot: str) -> None:
+@click.option("--state", type=click.Choice(RETRIED), help="Only those in this state; without it, both.")
+@code_option
+@reason_option
+@dry_run_option
+@note_option
+def retry(slot: str, state: str | None, code: Any, reason: str | None, dry_run: bool, note: str | None) -> None:
     """Send a digest's failed and deferred letters again, now."""
-    now = datetime.now(UTC)
-    with writing() as session:
-        found = digests.get(session, slot, lock=True)
-        number = ledger.retry(session, found.id, now)
-        _go_on(found, number)
-    click.echo(f"{number} {'letter is' if number == 1 else 'letters are'} owed again.")
+    chosen = Chosen((state,) if state else RETRIED, code, reason)
+    if dry_run:
+        click.echo(f"{_letters(orders.count(slot, chosen))} chosen; nothing was done.")
+        return
+    with counting("letters", lambda: orders.count(slot, chosen)) as said:
+        number = orders.retry(actor(), slot, datetime.now(UTC), chosen, note=note, said=said)
+    click.echo(f"{_letters(number)} owed again.")
 
 
-def _go_on(found: digests.Digest, number: int) -> None:
-    """A finished digest that owes letters again is not finished."""
-    if number and found.state == "finished":
-        found.state, found.finished_at = "sending", None
+def _letters(number: int, kind: str = "") -> str:
+    return f"{number} {kind}{'letter is' if number == 1 else 'letters are'}"

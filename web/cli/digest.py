@@ -11,8 +11,9 @@ import click
 from db import deliveries, digests, relays, schedule
 from db.deliveries import Account
 from db.digests import Digest
-from db.session import reading, writing
-from web.cli import as_json, json_option, table
+from db.session import reading
+from web.cli import actor, as_json, dry_run_option, json_option, note_option, table
+from web.orders import digests as orders
 from worker import digests as run
 
 
@@ -58,10 +59,10 @@ def _head(found: Digest) -> dict[str, Any]:
     return {name: getattr(found, name) for name in (*names, "html_sha256", "text_sha256")}
 
 
-def _account(slot: str) -> tuple[Digest, Account]:
+def _account(slot: str, *, proven: bool = False) -> tuple[Digest, Account]:
     with reading(snapshot=True) as session:
         found = digests.get(session, slot)
-        return found, deliveries.account(session, found)
+        return found, (deliveries.account if proven else deliveries.progress)(session, found)
 
 
 def _print_account(found: Digest, account: Account) -> None:
@@ -107,7 +108,7 @@ def _refusals() -> list[str]:
 @json_option
 def check(slot: str, json: bool) -> None:
     """Prove the account: the audience at the freeze, the rows, the sum of the states. Exit code 1 if not."""
-    found, account = _account(slot)
+    found, account = _account(slot, proven=True)
     if json:
         as_json({"slot": slot, "state": found.state, "holds": account.holds, "audience": account.audience,
                  "rows": account.rows, "unaddressed": account.unaddressed, **account.states})  # fmt: skip
@@ -120,9 +121,10 @@ def check(slot: str, json: bool) -> None:
 
 @digest.command()
 @this_week
-def assemble(slot: str | None) -> None:
+@note_option
+def assemble(slot: str | None, note: str | None) -> None:
     """Open the slot's draft, or assemble it again; without SLOT this ISO week's."""
-    found = run.assemble(slot or _this_week(), datetime.now(UTC))
+    found = orders.assemble(actor(), slot or _this_week(), datetime.now(UTC), note=note)
     compared = len(found.content["comparisons"]) if found.content else 0
     click.echo(f"{found.slot} is a {found.state} of {compared} comparison{'' if compared == 1 else 's'}.")
 
@@ -145,50 +147,75 @@ def preview(slot: str, folder: Path) -> None:
 @digest.command()
 @slot_argument
 @click.argument("address")
-def test(slot: str, address: str) -> None:
+@note_option
+def test(slot: str, address: str, note: str | None) -> None:
     """Send the letter, marked as a test, to one address."""
-    run.send_test(slot, address, datetime.now(UTC))
+    orders.send_test(actor(), slot, address, datetime.now(UTC), note=note)
     click.echo(f"A test of {slot} is on its way to {address}.")
 
 
 @digest.command()
 @this_week
-def send(slot: str | None) -> None:
+@click.option("--late", is_flag=True, help="Send it though it is later than DIGEST_LATENESS allows.")
+@dry_run_option
+@note_option
+def send(slot: str | None, late: bool, dry_run: bool, note: str | None) -> None:
     """Freeze the digest now and hand it to the workers; without SLOT this ISO week's."""
     slot = slot or _this_week()
-    with reading() as session:
-        before = digests.by_slot(session, slot)
-    found = run.send(slot, datetime.now(UTC))
-    if before and before.state in ("frozen", "sending", "paused", "finished", "cancelled"):
+    if dry_run:
+        click.echo(_would_send(slot, late))
+        return
+    found, gone = orders.send(actor(), slot, datetime.now(UTC), late=late, note=note)
+    if gone:
         click.echo(f"{slot}: has gone already; it is {found.state}.")
     elif found.state == "skipped":
         click.echo(f"{slot}: skipped, {found.reason}.")
     else:
-        people = "person" if found.audience == 1 else "people"
-        click.echo(f"{slot}: frozen for {found.audience} {people}; the workers send it.")
+        click.echo(f"{slot}: frozen for {_people(found.audience or 0)}; the workers send it.")
 
 
-def _order(name: str, help_text: str, needs_row: bool = True) -> None:
+def _would_send(slot: str, late: bool) -> str:
+    with reading() as session:
+        found = digests.by_slot(session, slot)
+    if found and found.state in run.GONE:
+        return f"{slot}: has gone already; it is {found.state}."
+    return f"{slot}: would be frozen for {_people(orders.to_send(slot, datetime.now(UTC), late))}; nothing was done."
+
+
+def _people(number: int) -> str:
+    return f"{number} {'person' if number == 1 else 'people'}"
+
+
+def _order(name: str, help_text: str) -> None:
     @digest.command(name=name, help=help_text)
     @slot_argument
     @click.option("--reason", help="Why; kept on the digest.")
-    def order(slot: str, reason: str | None) -> None:
-        now = datetime.now(UTC)
-        with writing() as session:
-            if not needs_row:
-                digests.open_slot(session, slot, schedule.of_digests().due(slot), now)
-            found = digests.move(session, slot, name, now, reason)
-            if name == "cancel":
-                deliveries.cancel(session, found.id, now)
+    @note_option
+    def order(slot: str, reason: str | None, note: str | None) -> None:
+        found = orders.move(actor(), slot, name, datetime.now(UTC), reason=reason, note=note)
         click.echo(f"{slot} is {found.state}.")
 
 
-_order("hold", "Keep a draft from being sent until it is released.", needs_row=False)
+_order("hold", "Keep a draft from being sent until it is released.")
 _order("release", "Let a held draft go; late, if it is late, within DIGEST_LATENESS.")
-_order("skip", "Send nothing for this slot.", needs_row=False)
+_order("skip", "Send nothing for this slot.")
 _order("pause", "Stop sending; letters already begun arrive.")
 _order("resume", "Go on sending.")
-_order("cancel", "Stop for good: what is not sent is cancelled.")
+
+
+@digest.command()
+@slot_argument
+@click.option("--reason", help="Why; kept on the digest.")
+@dry_run_option
+@note_option
+def cancel(slot: str, reason: str | None, dry_run: bool, note: str | None) -> None:
+    """Stop for good: what is not sent is cancelled."""
+    if dry_run:
+        with reading() as session:
+            click.echo(f"{slot}: {orders.to_cancel(session, slot)} letters would be cancelled; nothing was done.")
+        return
+    orders.cancel(actor(), slot, datetime.now(UTC), reason=reason, note=note)
+    click.echo(f"{slot} is cancelled.")
 
 
 @digest.command()
@@ -213,6 +240,6 @@ def watch(slot: str) -> None:
                        rate=f"{rate:,.0f}/s")  # fmt: skip
             if found.state not in ("frozen", "sending", "paused"):
                 break
-            # Counting a million rows takes a while; asked for a fiftieth of the time, it hardly costs the send.
+            # Counting a million letters takes a while; asked for a fiftieth of the time, it hardly costs the send.
             time.sleep(max(1.0, 50 * asked))
     _print_account(found, account)
