@@ -1,15 +1,20 @@
 """Who may use the console: accounts, their roles, and what proves that it is them."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, select
+from sqlalchemy import CheckConstraint, CursorResult, ForeignKey, Index, Text, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.addresses import key_of
+from db.rules import Refused
 from db.session import NEVER_REUSED, BigId, Key, Row
 
 ROLES = ("viewer", "editor", "operator", "admin")
 """From the one who may least to the one who may everything."""
+INVITATION_LIFE = timedelta(hours=72)
+"""How long the link works at which a password is set."""
 
 
 class Operator(Row):
@@ -33,6 +38,11 @@ class Operator(Row):
     epoch: Mapped[int] = mapped_column(default=1)
     seen_at: Mapped[datetime | None]
 
+    @property
+    def state(self) -> str:
+        """In a word: disabled, invited (no password yet) or active."""
+        return "disabled" if self.disabled_at else "active" if self.password_hash else "invited"
+
 
 class RecoveryCode(Row):
     """One of the codes that let an operator in once without their second factor."""
@@ -46,15 +56,134 @@ class RecoveryCode(Row):
     used_at: Mapped[datetime | None]
 
 
-class LoginFailure(Row):
-    """Failed logins in a row for one account or from one network (`key`), and until when no further one is heard."""
+# ---- orders: accounts --------------------------------------------------------------------------------------
 
-    __tablename__ = "login_failures"
 
-    key: Mapped[str] = mapped_column(primary_key=True)
-    failures: Mapped[int]
-    last_at: Mapped[datetime]
-    shut_until: Mapped[datetime | None]
+def add(session: Session, address: str, role: str, invitation: str, now: datetime) -> Operator:
+    """A new account with an invitation (its hash) and no password; Refused when the address has one already."""
+    if by_address(session, address) is not None:
+        raise Refused(f"{address} has an account already. Its role can be changed, and its link made anew.")
+    made = Operator(
+        address=address, address_key=key_of(address), role=role, created_at=now, invitation=invitation, invited_at=now
+    )
+    session.add(made)
+    session.flush()
+    return made
+
+
+def change_role(session: Session, operator_id: int, role: str) -> Operator:
+    """Give another role; sessions that are open end. Refused for the last active admin."""
+    found = _held(session, operator_id, keep_an_admin=role != "admin")
+    found.role, found.epoch = role, found.epoch + 1
+    return found
+
+
+def disable(session: Session, operator_id: int, now: datetime) -> Operator:
+    """Shut an account, with its sessions and its link; Refused for the last active admin."""
+    found = _held(session, operator_id, keep_an_admin=True)
+    if found.disabled_at:
+        raise Refused(f"{found.address} is disabled already.")
+    found.disabled_at, found.epoch, found.invitation = now, found.epoch + 1, None
+    return found
+
+
+def enable(session: Session, operator_id: int) -> Operator:
+    """Open a shut account again, with the password and the second factor that it had."""
+    found = _held(session, operator_id)
+    if not found.disabled_at:
+        raise Refused(f"{found.address} is not disabled.")
+    found.disabled_at = None
+    return found
+
+
+def end_sessions(session: Session, operator_id: int) -> Operator:
+    """Sign the operator out wherever they are signed in."""
+    found = _held(session, operator_id)
+    found.epoch += 1
+    return found
+
+
+def reset(session: Session, operator_id: int, invitation: str, now: datetime, *, second_factor: bool) -> Operator:
+    """Take the password (and the second factor too) away and give a new invitation; sessions end."""
+    found = _held(session, operator_id)
+    if found.disabled_at:
+        raise Refused(f"{found.address} is disabled; enable the account first.")
+    found.password_hash, found.invitation, found.invited_at = None, invitation, now
+    found.epoch += 1
+    if second_factor:
+        remove_second_factor(session, found)
+    return found
+
+
+def _held(session: Session, operator_id: int, *, keep_an_admin: bool = False) -> Operator:
+    """The account, held until the transaction ends; Refused when it is the last that can let others in."""
+    if keep_an_admin:
+        # Always all of them in one order: two admins who degrade each other wait for each other here.
+        active = (Operator.role == "admin", Operator.disabled_at.is_(None), Operator.password_hash.is_not(None))
+        admins = session.scalars(select(Operator.id).where(*active).order_by(Operator.id).with_for_update())
+        if set(admins) == {operator_id}:
+            raise Refused("This is the last active admin. Make somebody else an admin first.")
+    found = session.get(Operator, operator_id, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise Refused(f"There is no account {operator_id}.")
+    return found
+
+
+# ---- orders: what proves that it is them ----------------------------------------------------------------------
+
+
+def accept(session: Session, invitation: str, password_hash: str, now: datetime) -> Operator | None:
+    """Use an invitation up for a password; None when it was used, replaced or has lapsed, also a moment ago."""
+    return session.scalars(
+        update(Operator)
+        .where(Operator.invitation == invitation, Operator.disabled_at.is_(None))
+        .where(Operator.invited_at > now - INVITATION_LIFE)
+        .values(invitation=None, password_hash=password_hash, epoch=Operator.epoch + 1)
+        .returning(Operator),
+        execution_options={"populate_existing": True},
+    ).first()
+
+
+def set_password(session: Session, operator: Operator, password_hash: str) -> None:
+    """Another password; every session that is open ends."""
+    session.execute(
+        update(Operator)
+        .where(Operator.id == operator.id)
+        .values(password_hash=password_hash, invitation=None, epoch=Operator.epoch + 1)
+    )
+
+
+def set_second_factor(session: Session, operator_id: int, sealed: str, step: int, codes: Iterable[str]) -> None:
+    """Ask for codes from now on: the sealed secret, the step whose code was just used, hashes of recovery codes."""
+    session.execute(update(Operator).where(Operator.id == operator_id).values(totp_secret=sealed, totp_step=step))
+    replace_codes(session, operator_id, codes)
+
+
+def remove_second_factor(session: Session, operator: Operator) -> None:
+    operator.totp_secret = operator.totp_step = None
+    replace_codes(session, operator.id, ())
+
+
+def replace_codes(session: Session, operator_id: int, codes: Iterable[str]) -> None:
+    """Other recovery codes (their hashes); the earlier ones end."""
+    session.execute(delete(RecoveryCode).where(RecoveryCode.operator_id == operator_id))
+    session.add_all(RecoveryCode(operator_id=operator_id, code_hash=each) for each in codes)
+
+
+def use_step(session: Session, operator_id: int, step: int) -> bool:
+    """Use up a code of the second factor; False when it, or a later one, was used before."""
+    unused = or_(Operator.totp_step.is_(None), Operator.totp_step < step)
+    return _changed(session, update(Operator).where(Operator.id == operator_id, unused).values(totp_step=step))
+
+
+def use_recovery(session: Session, operator_id: int, code_hash: str, now: datetime) -> bool:
+    """Use up a recovery code; False when it is none, or was used before."""
+    is_it = (RecoveryCode.operator_id == operator_id, RecoveryCode.code_hash == code_hash)
+    return _changed(session, update(RecoveryCode).where(*is_it, RecoveryCode.used_at.is_(None)).values(used_at=now))
+
+
+def _changed(session: Session, order: Any) -> bool:
+    return cast(CursorResult[Any], session.execute(order)).rowcount == 1
 
 
 # ---- questions ---------------------------------------------------------------------------------------------
@@ -67,6 +196,25 @@ def get(session: Session, operator_id: int) -> Operator | None:
 def by_address(session: Session, address: str) -> Operator | None:
     """The account of this address, however its letters' case is written."""
     return session.scalars(select(Operator).where(Operator.address_key == key_of(address.strip()[:320]))).first()
+
+
+def by_invitation(session: Session, invitation: str, now: datetime) -> Operator | None:
+    """Whom this invitation (its hash) is for, while it can be used."""
+    found = session.scalars(select(Operator).where(Operator.invitation == invitation)).first()
+    if found is None or found.disabled_at or not found.invited_at or now - found.invited_at >= INVITATION_LIFE:
+        return None
+    return found
+
+
+def listed(session: Session) -> list[Operator]:
+    """Every account, by address."""
+    return list(session.scalars(select(Operator).order_by(Operator.address_key)))
+
+
+def codes_left(session: Session, operator_id: int) -> int:
+    """How many recovery codes are unused."""
+    unused = RecoveryCode.operator_id == operator_id, RecoveryCode.used_at.is_(None)
+    return session.scalar(select(func.count()).select_from(RecoveryCode).where(*unused)) or 0
 
 
 def any_at_all(session: Session) -> bool:

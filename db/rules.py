@@ -51,6 +51,19 @@ SIGN_UP_LIFE = timedelta(days=14)
 SIGN_UP_PAUSE = timedelta(minutes=10)
 """One confirm letter per address in this time, however often the form is sent."""
 
+# ---- operators' logins -----------------------------------------------------------------------------------
+
+LOGINS_FREE = 5
+"""Failures in a row after which the next login has to wait."""
+
+
+def login_wait(failures: int) -> timedelta | None:
+    """How long after the n-th failed login in a row none is heard: from the fifth on 30 s × 2ⁿ⁻⁵, at most 1 h."""
+    if failures < LOGINS_FREE:
+        return None
+    return timedelta(seconds=min(30 * 2 ** min(failures - LOGINS_FREE, 7), 3600))
+
+
 # ---- jobs -------------------------------------------------------------------------------------------------
 
 JOB_ATTEMPTS = 6

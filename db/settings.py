@@ -48,7 +48,8 @@ class Settings(BaseSettings):
     )
     secret_key: str | None = _set(
         None,
-        "Signs the links in letters and the voter's cookie. Several, separated by commas, newest first: the "
+        "Signs the links in letters, the voter's cookie and operators' sessions, and seals the secrets of their second "
+        "factor. Several, separated by commas, newest first: the "
         "first signs, all are read. Made in `var/secret_key` on first use; must be given when `BASE_URL` is "
         "https.",
         "a long random text, such as the output of: openssl rand -hex 32",
@@ -59,6 +60,12 @@ class Settings(BaseSettings):
         "a number from 0 to 9",
         ge=0,
         le=9,
+    )
+    operator_two_factor: Literal["optional", "required"] = _set(
+        "optional",
+        "Whether operators sign in with a second factor (TOTP): with `required`, who has none sees nothing of the "
+        "console but the page that sets it up.",
+        "optional or required",
     )
     database_url: Annotated[str, url("sqlite", "postgresql", "postgres")] = _set(
         "sqlite:///var/verdicts.sqlite3",

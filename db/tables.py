@@ -10,6 +10,7 @@ from db import (
     digests,
     heartbeats,
     jobs,
+    logins,
     operators,
     queues,
     relays,
@@ -21,5 +22,5 @@ from db import (
 from db.session import Row
 
 ROOMS = (allowances, jobs, catalog, subscribers, votes, tallies, digests, deliveries, claims, relays, schedule,
-         operators, audit, queues, heartbeats, alerts)  # fmt: skip
+         operators, logins, audit, queues, heartbeats, alerts)  # fmt: skip
 TABLES = Row.metadata

@@ -36,8 +36,7 @@ def page(status: int, title: str = "", advice: str = "") -> Response:
     if wants_json():
         response = jsonify(error=title, advice=advice)
     else:
-        template = "operator/error.html" if request.blueprint == "operator" and status != 503 else "error.html"
-        response = make_response(render_template(template, status=status, title=title, advice=advice, menu=menu))
+        response = make_response(render_template("error.html", status=status, title=title, advice=advice, menu=menu))
     response.status_code = status
     return headers.private(response)
 

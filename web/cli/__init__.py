@@ -25,6 +25,8 @@ COMMANDS = {
     "jobs": ("web.cli.jobs", "jobs"),
     "votes": ("web.cli.votes", "votes"),
     "subscribers": ("web.cli.subscribers", "subscribers"),
+    "operator": ("web.cli.operator", "operator"),
+    "audit": ("web.cli.audit", "audit"),
     "doctor": ("web.cli.doctor", "doctor"),
 }
 """Each command and where it lives; only the one that is called is imported."""

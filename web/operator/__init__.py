@@ -2,9 +2,9 @@
 
 from flask import Flask
 
-from web.operator import access, doors, frame, health, overview, sessions, words
+from web.operator import access, accounts, audit, doors, frame, health, overview, own, refusals, sessions, words
 
-ROOMS = (doors, frame, health, overview, words)
+ROOMS = (accounts, audit, doors, frame, health, overview, own, refusals, words)
 """Each fills the blueprint with its pages as it is imported."""
 
 

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from db.audit import Actor
 from db.operators import ROLES
+from db.settings import settings
 from web import headers, visitor
 
 rooms = Blueprint("operator", __name__, url_prefix="/operator")
@@ -29,6 +30,7 @@ class Present:
     address: str
     role: str
     epoch: int
+    has_second_factor: bool
     is_authenticated: ClassVar[bool] = True
     is_active: ClassVar[bool] = True
     is_anonymous: ClassVar[bool] = False
@@ -37,13 +39,16 @@ class Present:
         return f"{self.id}.{self.epoch}"
 
 
-def allowed(minimum: str) -> Callable[[View], View]:
-    """Mark a view with the least role that may open it; every view of the console needs a mark."""
+def allowed(minimum: str, *, before_second_factor: bool = False) -> Callable[[View], View]:
+    """Mark a view with the least role that may open it; every view of the console needs a mark.
+
+    `before_second_factor`: open also to an operator who has yet to set up the second factor that is demanded.
+    """
     if minimum not in (STRANGER, *ROLES):
         raise ValueError(f"{minimum!r} is no role")
 
     def mark(view: View) -> View:
-        view.minimum = minimum  # type: ignore[attr-defined]
+        view.minimum, view.before_second_factor = minimum, before_second_factor  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -89,17 +94,35 @@ def guard() -> AnyResponse | None:
             return _to_login()
         if not may(minimum):
             abort(403, f"This needs the role {minimum}; yours is {current().role}. An admin can change it.")
-    if request.method not in ("GET", "HEAD", "OPTIONS"):
+        view = current_app.view_functions[str(request.endpoint)]
+        if lacks_second_factor() and not getattr(view, "before_second_factor", False):
+            return _to_second_factor()
+    if not _only_asks():
         visitor.refuse_strangers(private_page=True)  # our pages send no referrer, and so their forms say null
         csrf.protect()
     return None
 
 
 def _to_login() -> AnyResponse:
-    if request.method not in ("GET", "HEAD"):
+    if not _only_asks():
         abort(401, "You are signed out, so nothing was done. Sign in and press again.")
     asked = request.full_path.removesuffix("?")
     return redirect(url_for("operator.login", next=None if asked == "/operator" else asked), 303)
+
+
+def lacks_second_factor() -> bool:
+    """Whether a second factor is demanded that the operator who is asking has yet to set up."""
+    return settings().operator_two_factor == "required" and not current().has_second_factor
+
+
+def _to_second_factor() -> AnyResponse:
+    if not _only_asks():
+        abort(403, "A second factor is demanded here, so nothing was done. Set yours up first.")
+    return redirect(url_for("operator.second_factor"), 303)
+
+
+def _only_asks() -> bool:
+    return request.method in ("GET", "HEAD", "OPTIONS")
 
 
 @rooms.after_request

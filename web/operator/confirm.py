@@ -1,14 +1,12 @@
 """Asking first: a page that says what a button will do, and the note that says what it has done."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from flask import Response, flash, make_response, redirect, render_template, request
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from db.rules import Refused
-from web.operator.access import rooms
 
 Fields = Mapping[str, str | Iterable[str]]
 
@@ -50,15 +48,3 @@ def done(message: str, to: str) -> AnyResponse:
     """Back to the page `to`, which says what was done."""
     flash(message)
     return redirect(to, 303)
-
-
-@rooms.errorhandler(Refused)
-def refused(error: Refused) -> tuple[str, int]:
-    """Where a view does not draw its own page again: the sentence, and the way back."""
-    return refusal(str(error), 409), 409
-
-
-def refusal(sentence: str, status: int, title: str = "This cannot be done now") -> str:
-    """The page of an order that was not carried out."""
-    back: Any = request.form.get("back") or request.path
-    return render_template("operator/refused.html", page_title=title, sentence=sentence, status=status, back=back)

@@ -110,4 +110,4 @@ def _note_presence(now: datetime) -> None:
 
 
 def _present(operator: Operator) -> Present:
-    return Present(operator.id, operator.address, operator.role, operator.epoch)
+    return Present(operator.id, operator.address, operator.role, operator.epoch, operator.totp_secret is not None)

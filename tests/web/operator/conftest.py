@@ -3,26 +3,32 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from db.operators import Operator
 from db.session import writing
+from web import passwords
 from web.app import create_app
-from web.operator import passwords
 
 PASSWORD = "a lantern over the harbour"
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
-@cache
-def _kept() -> str:
-    return passwords.hashed(PASSWORD)
+_QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+_KEPT = _QUICK.hash(PASSWORD)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing that takes no 64 MiB: what is tested here is who is let in, not how long a guess takes."""
+    monkeypatch.setattr(passwords, "_hasher", _QUICK)
+    monkeypatch.setattr(passwords, "_nobodys", lambda: _KEPT)
 
 
 class Console(FlaskClient):
@@ -63,7 +69,7 @@ def account(database: str) -> Callable[..., int]:
     def made(address: str, role: str) -> int:
         with writing() as session:
             one = Operator(
-                address=address, address_key=address, role=role, created_at=datetime.now(UTC), password_hash=_kept()
+                address=address, address_key=address, role=role, created_at=datetime.now(UTC), password_hash=_KEPT
             )
             session.add(one)
             session.flush()

@@ -1,0 +1,53 @@
+"""`verdicts audit`: who did what, and why."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from db import audit as ledger
+from db.audit import Entry, Wanted
+from db.session import reading
+from db.settings import settings
+from web.cli import as_json, json_option, table
+
+
+@click.group()
+def audit() -> None:
+    """The audit log; nothing in it can be changed."""
+
+
+@audit.command(name="list")
+@click.option("--actor", help="Who gave the order: an address, or `command: NAME`.")
+@click.option("--action", help="Such as jobs.retry; with a full stop at its end all of a room, such as `jobs.`")
+@click.option("--about", help="What it was about, such as `digest 2026-W47`.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]), help="In the newsletter's zone.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]), help="Up to, and without, this moment.")
+@click.option("--before", type=int, help="Entries before this number: the page after a page.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1))
+@json_option
+def list_(
+    actor: str | None, action: str | None, about: str | None, since: datetime | None, until: datetime | None,
+    before: int | None, limit: int, json: bool,
+) -> None:  # fmt: skip
+    """Orders, newest first."""
+    wanted = Wanted(actor, action, about, _moment(since), _moment(until))
+    with reading() as session:
+        found = ledger.listed(session, wanted, limit, before)
+    if json:
+        as_json([_row(one) for one in found])
+        return
+    columns = ("number", "at (UTC)", "who", "action", "about", "count", "note")
+    rows = [
+        (one.id, f"{one.at:%Y-%m-%d %H:%M:%S}", one.actor, one.action, one.about, one.count, one.note) for one in found
+    ]
+    table(columns, rows, "No entry fits.")
+
+
+def _moment(given: datetime | None) -> datetime | None:
+    return given.replace(tzinfo=settings().digest_timezone).astimezone(UTC) if given else None
+
+
+def _row(one: Entry) -> dict[str, Any]:
+    names = ("id", "at", "actor", "ip", "action", "about", "chosen_by", "count", "affected", "before", "after", "note")
+    return {name: getattr(one, name) for name in names}

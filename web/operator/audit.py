@@ -1,0 +1,97 @@
+"""The audit log: who did what, when, to what, and why."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from flask import Response, abort, make_response, render_template, request, url_for
+
+from db import audit as ledger
+from db.audit import Entry, Wanted
+from db.session import reading
+from db.settings import settings
+from web.operator.access import allowed, rooms
+
+ON_A_PAGE = 50
+FILTERS = ("actor", "action", "about", "since", "until")
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Where the pages beside this one are."""
+
+    newer: str | None
+    older: str | None
+
+
+@rooms.get("/audit")
+@allowed("operator")
+def audit() -> Response:
+    before = request.args.get("before", type=int)
+    with reading() as session:
+        found = ledger.listed(session, _wanted(), ON_A_PAGE + 1, before)
+        actions, actors = ledger.actions(session), ledger.actors(session)
+    rooms_of = sorted({each.partition(".")[0] + "." for each in actions if "." in each})
+    kept: dict[str, Any] = {name: request.args[name] for name in FILTERS if request.args.get(name)}
+    older = url_for("operator.audit", **kept, before=found[ON_A_PAGE - 1].id) if len(found) > ON_A_PAGE else None
+    newer = url_for("operator.audit", **kept) if before else None
+    page = render_template(
+        "operator/audit.html", entries=found[:ON_A_PAGE], actions=actions, actors=actors, rooms=rooms_of,
+        page=Paging(newer, older),
+    )  # fmt: skip
+    return make_response(page)
+
+
+@rooms.get("/audit/<int:number>")
+@allowed("operator")
+def audit_entry(number: int) -> str:
+    with reading() as session:
+        found = ledger.get(session, number) or abort(404, "There is no entry of that number.")
+    return render_template("operator/audit_entry.html", here="operator.audit", one=found)
+
+
+def _wanted() -> Wanted:
+    given = request.args
+    return Wanted(
+        actor=given.get("actor", "").strip() or None,
+        action=given.get("action", "").strip() or None,
+        about=given.get("about", "").strip() or None,
+        since=_midnight(given.get("since", "")),
+        until=_midnight(given.get("until", ""), timedelta(days=1)),
+    )
+
+
+def _midnight(day: str, later: timedelta = timedelta()) -> datetime | None:
+    """The beginning of that day in the newsletter's zone; None without one, 400 for what is no day."""
+    if not day:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(day) + later, time(), settings().digest_timezone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        abort(400, "Write days as 2026-11-17.")
+
+
+@rooms.app_template_global()
+def changes(entry: Entry) -> list[tuple[str, str, str]]:
+    """What an order changed, name by name: before and after, an empty text where there was nothing."""
+    before, after = entry.before or {}, entry.after or {}
+    return [
+        (name, _told(before.get(name)), _told(after.get(name)))
+        for name in dict.fromkeys((*before, *after))
+        if name not in before or name not in after or before[name] != after[name]
+    ]
+
+
+@rooms.app_template_global()
+def pairs(values: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """A filter's parts as words."""
+    return [(name, _told(value)) for name, value in (values or {}).items() if value not in (None, "", [])]
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,82 @@
+"""The second factor: codes that change every 30 seconds (TOTP, RFC 6238), and recovery codes for a lost telephone."""
+
+import hmac
+import logging
+import secrets
+from base64 import b32encode, urlsafe_b64encode
+from datetime import datetime
+from hashlib import sha256
+
+import pyotp
+import segno
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from markupsafe import Markup
+
+from db.settings import settings
+
+log = logging.getLogger(__name__)
+
+STEP = 30
+WINDOW = 1
+"""Codes of this many steps before and after now are taken: clocks differ, and typing takes time (RFC 6238 5.2)."""
+RECOVERY_CODES = 10
+
+
+def new_secret() -> str:
+    """A secret to be shared with an authenticator app, in base32."""
+    return pyotp.random_base32()
+
+
+def sealed(secret: str) -> str:
+    """The secret as it is kept: nobody reads it from the database without SECRET_KEY."""
+    return _box().encrypt(secret.encode()).decode()
+
+
+def unsealed(kept: str) -> str | None:
+    """The secret, or None when the key that sealed it is not among ours any more."""
+    try:
+        return _box().decrypt(kept).decode()
+    except InvalidToken:
+        log.warning("a second factor was sealed with a SECRET_KEY that is gone; recovery codes still work")
+        return None
+
+
+def _box() -> MultiFernet:
+    made = (HKDF(SHA256(), 32, salt=None, info=b"operators' second factor").derive(key) for key in settings().keys)
+    return MultiFernet([Fernet(urlsafe_b64encode(each)) for each in made])
+
+
+def step_of(secret: str, code: str, now: datetime) -> int | None:
+    """The step whose code this is, among those around now; None when it is none of theirs."""
+    digits = "".join(code.split())
+    if len(digits) != 6 or not (digits.isascii() and digits.isdigit()):
+        return None
+    middle, found = int(now.timestamp()) // STEP, None
+    for step in range(middle - WINDOW, middle + WINDOW + 1):
+        if hmac.compare_digest(pyotp.TOTP(secret).generate_otp(step), digits):
+            found = step
+    return found
+
+
+def new_recovery_codes() -> list[str]:
+    """Ten codes of 80 bits, to be written down."""
+    texts = (b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(RECOVERY_CODES))
+    return ["-".join(text[at : at + 4] for at in range(0, 16, 4)) for text in texts]
+
+
+def recovery_hash(code: str) -> str:
+    """What is kept of a recovery code. Its 80 bits cannot be tried out, so that a plain hash is enough."""
+    bare = "".join(char for char in code.lower() if char.isalnum())
+    return sha256(b"recovery code " + bare.encode()).hexdigest()
+
+
+def uri(secret: str, address: str) -> str:
+    """What the QR code says to an authenticator app."""
+    return pyotp.TOTP(secret).provisioning_uri(name=address, issuer_name=settings().site_name)
+
+
+def qr(uri: str) -> Markup:
+    """The QR code as inline SVG, without a style attribute."""
+    return Markup(segno.make(uri, error="m").svg_inline(border=4, omitsize=True, svgclass="qr", lineclass=None))
