@@ -29,6 +29,7 @@ from db.session import NEVER_REUSED, BigId, Key, Row, is_sqlite, ring
 _PENDING = text("state = 'pending'")
 _DEAD = text("state = 'dead'")
 _FAILED = text("outcome in ('failed', 'lost')")
+_REPLACES = text("replaces is not null")
 """Literal texts: SQLite takes a partial index only for a condition that reads like the index's own."""
 STATES = ("pending", "running", "succeeded", "dead", "discarded")
 
@@ -48,6 +49,7 @@ class Job(Row):
         Index("ix_jobs_dead", "kind", "error", "fingerprint", "failed_at", "id",
               sqlite_where=_DEAD, postgresql_where=_DEAD),
         Index("ix_jobs_finished", "finished_at"),
+        Index("uq_jobs_replaces", "replaces", unique=True, sqlite_where=_REPLACES, postgresql_where=_REPLACES),
         NEVER_REUSED,
     )  # fmt: skip
 
