@@ -15,7 +15,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
-    or_,
     select,
     text,
     update,
@@ -26,9 +25,9 @@ from db import rules
 from db.events import Event
 from db.session import NEVER_REUSED, BigId, Key, Row, is_sqlite, ring
 
-_PENDING = text("state = 'pending'")
-_DEAD = text("state = 'dead'")
-_FAILED = text("outcome in ('failed', 'lost')")
+PENDING = text("state = 'pending'")
+DEAD = text("state = 'dead'")
+FAILED = text("outcome in ('failed', 'lost')")
 _REPLACES = text("replaces is not null")
 """Literal texts: SQLite takes a partial index only for a condition that reads like the index's own."""
 STATES = ("pending", "running", "succeeded", "dead", "discarded")
@@ -44,10 +43,10 @@ class Job(Row):
     __tablename__ = "jobs"
     __table_args__ = (
         UniqueConstraint("cause", "reaction"),
-        Index("ix_jobs_due", "run_after", "id", sqlite_where=_PENDING, postgresql_where=_PENDING),
+        Index("ix_jobs_due", "run_after", "id", sqlite_where=PENDING, postgresql_where=PENDING),
         Index("ix_jobs_state", "state", "id"),
         Index("ix_jobs_dead", "kind", "error", "fingerprint", "failed_at", "id",
-              sqlite_where=_DEAD, postgresql_where=_DEAD),
+              sqlite_where=DEAD, postgresql_where=DEAD),
         Index("ix_jobs_finished", "finished_at"),
         Index("uq_jobs_replaces", "replaces", unique=True, sqlite_where=_REPLACES, postgresql_where=_REPLACES),
         NEVER_REUSED,
@@ -81,7 +80,7 @@ class Attempt(Row):
     __tablename__ = "attempts"
     __table_args__ = (
         Index("ix_attempts_job", "job_id", "id"),
-        Index("ix_attempts_failed", "ended_at", sqlite_where=_FAILED, postgresql_where=_FAILED),
+        Index("ix_attempts_failed", "ended_at", sqlite_where=FAILED, postgresql_where=FAILED),
         NEVER_REUSED,
     )
 
@@ -128,7 +127,7 @@ def claim(session: Session, kinds: list[str], worker: str, now: datetime) -> Job
     """
     due = (
         select(Job.id)
-        .where(_PENDING, Job.run_after <= now, Job.kind.in_(kinds))
+        .where(PENDING, Job.run_after <= now, Job.kind.in_(kinds))
         .order_by(Job.run_after, Job.id)
         .limit(1)
     )
@@ -148,14 +147,21 @@ def claim(session: Session, kinds: list[str], worker: str, now: datetime) -> Job
 
 def succeed(session: Session, job: Job, now: datetime) -> bool:
     """End the job well in the transaction of its effect; False when the claim is no longer ours: roll back then."""
-    return _end(session, job, now, "succeeded", state="succeeded", finished_at=now)
+    return _end(session, job, now, "succeeded", {}, state="succeeded", finished_at=now)
 
 
 def fail(session: Session, job: Job, error: str, message: str, fingerprint: str, traceback: str, now: datetime) -> bool:
     """End an attempt badly: the job waits for its next attempt, or is dead after the last; False when fenced."""
+    return _end_badly(session, job, "failed", error, message, fingerprint, traceback, now)
+
+
+def _end_badly(
+    session: Session, job: Job, outcome: str, error: str, message: str, fingerprint: str, traceback: str, now: datetime
+) -> bool:
+    told = {"error": error, "fingerprint": fingerprint}
     return _end(
-        session, job, now, "failed", error=error, message=message, fingerprint=fingerprint, traceback=traceback,
-        **_after_failure(job, now),
+        session, job, now, outcome, {**told, "message": message, "traceback": traceback},
+        **told, said=message, failed_at=now, **_after_failure(job, now),
     )  # fmt: skip
 
 
@@ -170,16 +176,11 @@ def _after_failure(job: Job, now: datetime) -> dict[str, Any]:
     }
 
 
-_JOB_COLUMNS = ("state", "finished_at", "run_after", "trigger")
-
-
-def _end(session: Session, job: Job, now: datetime, outcome: str, **values: Any) -> bool:
+def _end(session: Session, job: Job, now: datetime, outcome: str, of_attempt: dict[str, Any], **of_job: Any) -> bool:
     fence = (Job.id == job.id, Job.attempt == job.attempt, Job.state == "running")
-    of_job = {name: value for name, value in values.items() if name in _JOB_COLUMNS}
     ended = session.execute(update(Job).where(*fence).values(lease=None, **of_job)).rowcount  # type: ignore[attr-defined]
     if ended != 1:
         return False
-    of_attempt = {name: value for name, value in values.items() if name not in _JOB_COLUMNS}
     session.execute(
         update(Attempt)
         .where(Attempt.job_id == job.id, Attempt.number == job.attempt, Attempt.ended_at.is_(None))
@@ -196,45 +197,8 @@ def recover(session: Session, now: datetime) -> int:
     found = list(session.scalars(lapsed))
     for job in found:
         message = "The worker ended without a word: killed, out of memory, or stopped for longer than its lease."
-        _end(session, job, now, "lost", error="WorkerLost", message=message, fingerprint="WorkerLost",
-             traceback="", **_after_failure(job, now))  # fmt: skip
+        _end_badly(session, job, "lost", "WorkerLost", message, "WorkerLost", "", now)
     return len(found)
-
-
-# ---- orders: an operator's ---------------------------------------------------------------------------------
-
-
-def retry(session: Session, job_id: int, now: datetime) -> Job:
-    """Give a dead or waiting job its attempts anew, from now on; Refused when there is nothing to retry."""
-    job = get(session, job_id, lock=True)
-    if job.state not in ("dead", "pending"):
-        raise rules.Refused(f"Job {job_id} is {job.state}; only a dead or pending job can be retried.")
-    waited = job.state == "pending" and job.attempt == 0
-    if waited and job.run_after <= now:
-        raise rules.Refused(f"Job {job_id} has not been tried yet; a worker takes it without being asked.")
-    job.state, job.run_after, job.trigger, job.finished_at = "pending", now, "operator", None
-    # Attempt numbers go on where they were, so every earlier attempt keeps its traceback.
-    job.allowed = job.attempt + rules.JOB_ATTEMPTS
-    ring(session, "jobs")
-    return job
-
-
-def discard(session: Session, job_id: int, reason: str, now: datetime) -> Job:
-    """Give a job up, with the reason kept on it; Refused while it runs or once it has ended well."""
-    job = get(session, job_id, lock=True)
-    if job.state not in ("dead", "pending"):
-        raise rules.Refused(f"Job {job_id} is {job.state}; only a dead or pending job can be discarded.")
-    job.state, job.note, job.finished_at = "discarded", reason, now
-    return job
-
-
-def restore(session: Session, job_id: int) -> Job:
-    """Take back a discard: the job is dead again, and can be retried."""
-    job = get(session, job_id, lock=True)
-    if job.state != "discarded":
-        raise rules.Refused(f"Job {job_id} is {job.state}; only a discarded job can be restored.")
-    job.state, job.note = "dead", None
-    return job
 
 
 # ---- questions ---------------------------------------------------------------------------------------------
@@ -253,25 +217,15 @@ def listed(session: Session, states: list[str], limit: int = 100) -> list[Job]:
     return list(session.scalars(select(Job).where(Job.state.in_(states)).order_by(Job.id.desc()).limit(limit)))
 
 
-def failing(session: Session, limit: int = 100) -> list[Job]:
-    """Jobs that are dead, or wait for another attempt after a failed one, newest first."""
-    failed = or_(Job.state == "dead", (Job.state == "pending") & (Job.attempt > 0))
-    return list(session.scalars(select(Job).where(failed).order_by(Job.id.desc()).limit(limit)))
-
-
 def counts(session: Session) -> dict[str, int]:
     """How many jobs are in each state."""
     found = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).all())
     return {state: found.get(state, 0) for state in STATES}
 
 
-def last_attempt(session: Session, job_id: int) -> Attempt | None:
-    return session.scalars(select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.id.desc())).first()
-
-
 def any_due(session: Session, kinds: list[str], now: datetime) -> bool:
     """Whether a job waits to be worked on now."""
-    due = select(Job.id).where(_PENDING, Job.run_after <= now, Job.kind.in_(kinds))
+    due = select(Job.id).where(PENDING, Job.run_after <= now, Job.kind.in_(kinds))
     return session.scalar(due.limit(1)) is not None
 
 

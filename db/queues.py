@@ -2,10 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Text, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db.session import Row
+from db.rules import Refused
+from db.session import Row, is_sqlite, ring
+
+QUEUES = ("votes", "jobs", "mail")
 
 
 class Pause(Row):
@@ -17,3 +21,45 @@ class Pause(Row):
     at: Mapped[datetime]
     actor: Mapped[str]
     reason: Mapped[str] = mapped_column(Text)
+
+
+def pause(session: Session, queue: str, reason: str, actor: str, now: datetime) -> None:
+    """Let a queue's work wait, with the reason why; Refused without one, or when it is paused already."""
+    _known(queue)
+    if not reason.strip():
+        raise Refused("Say why; the reason stands on every page until the queue is resumed.")
+    insert = sqlite.insert if is_sqlite(session) else postgresql.insert
+    row = {"queue": queue, "at": now, "actor": actor, "reason": reason.strip()}
+    made = session.scalar(insert(Pause).values(**row).on_conflict_do_nothing().returning(Pause.queue))
+    if made is None:
+        held = session.get(Pause, queue)
+        by = f" by {held.actor}: {held.reason}" if held else ""
+        raise Refused(f"Queue {queue} is paused already{by}")
+
+
+def resume(session: Session, queue: str) -> Pause:
+    """Let a queue's work go on; the pause that is over. Refused when it is not paused."""
+    _known(queue)
+    held = session.get(Pause, queue, with_for_update=True)
+    if held is None or session.execute(delete(Pause).where(Pause.queue == queue)).rowcount != 1:  # type: ignore[attr-defined]
+        raise Refused(f"Queue {queue} is not paused.")
+    ring(session, queue)
+    return held
+
+
+def _known(queue: str) -> None:
+    if queue not in QUEUES:
+        raise Refused(f"There is no queue {queue!r}; there are {', '.join(QUEUES)}.")
+
+
+# ---- questions ---------------------------------------------------------------------------------------------
+
+
+def paused(session: Session) -> list[Pause]:
+    """What is paused, in the order of the queues."""
+    return sorted(session.scalars(select(Pause)), key=lambda each: QUEUES.index(each.queue))
+
+
+def is_paused(session: Session, queue: str) -> bool:
+    """Whether workers are to leave this queue alone."""
+    return session.scalar(select(Pause.queue).where(Pause.queue == queue)) is not None

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.orm import Session
 
-from db import jobs
+from db import jobs, queues
 from db.events import Event, from_payload
 from db.jobs import Job
 from db.session import reading, writing
@@ -28,7 +28,7 @@ class ClaimLost(Exception):
 
 
 def work() -> None:
-    """Recover what dead workers left, then do what is due, until nothing is or the slice is over."""
+    """Recover what dead workers left, then do what is due, until nothing is, the slice is over, or jobs are paused."""
     end = time.monotonic() + SLICE
     recover()
     while time.monotonic() < end:
@@ -47,10 +47,10 @@ def recover() -> None:
 
 
 def work_one() -> bool:
-    """Claim one job and react to its event; False when none is due."""
+    """Claim one job and react to its event; False when none is due or jobs are paused."""
     now = datetime.now(UTC)
     with reading() as session:
-        if not jobs.any_due(session, list(Event.kinds), now):
+        if queues.is_paused(session, "jobs") or not jobs.any_due(session, list(Event.kinds), now):
             return False
     with writing() as session:
         job = jobs.claim(session, list(Event.kinds), f"{socket.gethostname()}:{os.getpid()}", now)

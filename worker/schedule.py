@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-QUEUES = ("votes", "jobs", "mail")
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:

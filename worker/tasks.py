@@ -5,15 +5,30 @@ from typing import Any
 
 from celery.signals import celeryd_after_setup
 
+from db import queues
+from db.session import reading
 from db.settings import BadSettings, settings
 from emails.dkim import BadKey
 from emails.doors import BadMailUrl, open_door
-from worker import alerts, bell, digests, jobs, letters, sender, votes
+from worker import alerts, bell, digests, heartbeats, jobs, letters, sender, votes
 from worker.app import SENDER_LIMIT, app
+
+__all__ = ["heartbeats"]  # imported for its signals
+
+
+def send_unless_paused() -> None:
+    """A slice of sending. While mail is paused only what dead senders held is given back; a slice begun ends itself."""
+    with reading() as session:
+        paused = queues.is_paused(session, "mail")
+    if paused:
+        sender.recover()
+    else:
+        sender.send()
+
 
 app.task(name="votes.fold")(votes.fold)
 app.task(name="jobs.work")(jobs.work)
-app.task(name="mail.send", soft_time_limit=None, time_limit=SENDER_LIMIT)(sender.send)
+app.task(name="mail.send", soft_time_limit=None, time_limit=SENDER_LIMIT)(send_unless_paused)
 app.task(name="digests.tick")(digests.tick)
 app.task(name="alerts.watch")(alerts.watch)
 

@@ -2,16 +2,19 @@
 
 from datetime import UTC, datetime
 
-from db import tallies, votes
+from db import queues, tallies, votes
 from db.session import reading, writing
+from worker import heartbeats
 
 
 def fold() -> None:
-    """Fold until nothing is dirty; a page of votes is a transaction."""
+    """Fold until nothing is dirty or votes are paused; a page of votes is a transaction."""
     while True:
         with reading() as session:
-            if not votes.any_dirty(session):
+            if queues.is_paused(session, "votes") or not votes.any_dirty(session):
                 return
         with writing(durable=False) as session:
-            if not tallies.fold(session, datetime.now(UTC)):
-                return  # what is dirty is in another folder's hands
+            folded = tallies.fold(session, datetime.now(UTC))
+        if not folded:
+            return  # what is dirty is in another folder's hands
+        heartbeats.did(folded)

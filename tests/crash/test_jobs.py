@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from db import jobs, rules, subscribers
+from db import failures, rules, subscribers
 from db.deliveries import Delivery
+from db.failures import Filter
 from db.jobs import Attempt, Job
 from db.session import reading, writing
 from tests.crash.processes import until
@@ -75,4 +76,4 @@ def test_a_job_that_kills_every_worker_is_dead_in_the_end(scene: Scene):
     until(lambda: job().state == "dead", "the job's bad end")
     assert outcomes() == ["lost"] * rules.JOB_ATTEMPTS
     with reading() as session:
-        assert [each.id for each in jobs.failing(session)] == [job().id]
+        assert [each.id for each in failures.page(session, Filter("failing"))] == [job().id]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db import jobs, rules
+from db import jobs, mending, rules
 from db.events import SubscriptionRequested
 from db.rules import Refused
 from db.session import reading, writing
@@ -108,7 +108,7 @@ def test_an_operator_retries_a_dead_job_and_its_history_stays():
         fail(job, now)
         now += timedelta(hours=8)
     with writing() as session:
-        jobs.retry(session, job_id, now)
+        mending.retry(session, job_id, now)
     job = claim(now)
     assert job is not None
     assert (job.attempt, job.trigger) == (7, "operator")
@@ -126,7 +126,7 @@ def test_a_retried_job_that_fails_again_waits_again_instead_of_dying():
         fail(job, now)
         now += timedelta(hours=8)
     with writing() as session:
-        jobs.retry(session, job_id, now)
+        mending.retry(session, job_id, now)
     job = claim(now)
     assert job is not None
     fail(job, now)
@@ -138,21 +138,21 @@ def test_what_cannot_be_retried_or_discarded_is_refused_in_words():
     job_id = owe()
     job = claim()
     assert job is not None
-    for order in (lambda s: jobs.retry(s, job_id, NOW), lambda s: jobs.discard(s, job_id, "old", NOW)):
+    for order in (lambda s: mending.retry(s, job_id, NOW), lambda s: mending.discard(s, job_id, "old", NOW)):
         with pytest.raises(Refused, match="is running"), writing() as session:
             order(session)
     with pytest.raises(Refused, match="There is no job 99"), writing() as session:
-        jobs.retry(session, 99, NOW)
+        mending.retry(session, 99, NOW)
 
 
 def test_a_discarded_job_keeps_its_reason_and_can_be_restored():
     job_id = owe()
     with writing() as session:
-        jobs.discard(session, job_id, "sent by hand", NOW)
+        mending.discard(session, job_id, "sent by hand", NOW)
     assert (look(job_id).state, look(job_id).note) == ("discarded", "sent by hand")
     assert claim() is None
     with writing() as session:
-        jobs.restore(session, job_id)
+        mending.restore(session, job_id)
     assert look(job_id).state == "dead"
 
 

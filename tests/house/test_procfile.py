@@ -8,7 +8,7 @@ from celery.bin.celery import celery
 from granian.cli import cli as granian
 from honcho.environ import parse_procfile
 
-from worker import schedule
+from db.queues import QUEUES
 
 ROOT = Path(__file__).parents[2]
 LINES = dict(parse_procfile((ROOT / "Procfile").read_text()).processes)
@@ -47,7 +47,7 @@ def test_every_queue_has_one_line_that_works_it():
     for name in ("worker", "sender"):
         words = options(name, "celery")
         worked += words[words.index("--queues") + 1].split(",")
-    assert sorted(worked) == sorted(schedule.QUEUES)
+    assert sorted(worked) == sorted(QUEUES)
 
 
 def test_workers_are_quiet_and_shut_down_softly():

@@ -10,6 +10,7 @@ import pytest
 import redis
 from kombu.exceptions import OperationalError
 
+from db.queues import QUEUES
 from db.session import ring, writing
 from db.settings import BadSettings
 from worker import bell, schedule
@@ -93,4 +94,4 @@ def test_a_ring_without_redis_does_not_fail(house, monkeypatch):
 def test_every_bell_rings_for_a_task_of_the_clock():
     entries = {entry.task for entry in schedule.ENTRIES}
     assert set(schedule.BELLS.values()) == entries
-    assert {entry.queue for entry in schedule.ENTRIES} == set(schedule.QUEUES)
+    assert {entry.queue for entry in schedule.ENTRIES} == set(QUEUES)

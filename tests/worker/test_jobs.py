@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from db import deliveries, jobs
+from db import deliveries, jobs, mending
 from db.deliveries import Delivery
 from db.events import SubscriptionRequested
 from db.session import reading, writing
@@ -83,7 +83,7 @@ def test_mended_and_retried_a_dead_job_does_its_work_once(clock, monkeypatch):
     work()
     assert owed() == 0, "a dead job waits for a person"
     with writing() as session:
-        jobs.retry(session, the_job().id, datetime.now(UTC))
+        mending.retry(session, the_job().id, datetime.now(UTC))
     work()
     assert owed() == 1
     job = the_job()

@@ -13,6 +13,7 @@ from db.deliveries import Account
 from db.digests import Digest
 from db.session import reading
 from web.cli import actor, as_json, dry_run_option, json_option, note_option, table
+from web.cli.queues import say_paused
 from web.orders import digests as orders
 from worker import digests as run
 
@@ -87,6 +88,7 @@ def show(slot: str, json: bool) -> None:
     click.echo(f"due: {found.due_at:%Y-%m-%d %H:%M} UTC")
     if found.subject:
         click.echo(f"subject: {found.subject}")
+    say_paused()
     if found.state == "sending":
         for sentence in _refusals():
             click.echo(f"! {sentence}")

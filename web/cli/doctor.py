@@ -18,6 +18,7 @@ from emails.doors import BadMailUrl, door_name, open_door
 from emails.headers import Unwritable
 from emails.origin import Origin
 from web.cli import as_json, json_option
+from web.cli.queues import paused_in_words
 
 
 class Finding(NamedTuple):
@@ -59,6 +60,8 @@ def _look() -> Iterator[Finding]:
     for what, look in looks:
         try:
             yield look(given)
+            if look is _database:
+                yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
         except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, dkim.BadKey) as error:
             yield Finding(what, False, str(error).splitlines()[0])
 

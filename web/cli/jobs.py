@@ -1,43 +1,92 @@
 """`verdicts jobs`: what is owed because something happened, and what failed."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
+from db import audit, failures
 from db import jobs as ledger
+from db.failures import VIEWS, Filter
 from db.jobs import Attempt, Job
-from db.session import reading, writing
-from web.cli import as_json, json_option, table
+from db.session import reading
+from web.cli import actor, as_json, counting, dry_run_option, json_option, note_option, table
+from web.cli.choosing import chosen_by, filtered, ids_argument, many
+from web.cli.queues import pause, queues, resume, say_paused
+from web.orders import jobs as orders
+
+ALL_GROUPS = "all groups"
 
 
 @click.group()
 def jobs() -> None:
-    """Failed jobs: list, show, retry, discard, restore."""
+    """Failed jobs: list, show, retry, edit, stop, discard, restore. Queues: pause, resume."""
+
+
+for command in (queues, pause, resume):
+    jobs.add_command(command)
+
+# ---- questions ---------------------------------------------------------------------------------------------
 
 
 @jobs.command(name="list")
-@click.option("--state", type=click.Choice([*ledger.STATES, "failing", "all"]), default="failing", show_default=True)
+@click.option(
+    "--group", is_flag=False, flag_value=ALL_GROUPS, help="The groups of those that failed alike; one's jobs."
+)
+@click.option("--state", type=click.Choice(VIEWS), help="In this state; without it failing (groups: dead).")
+@filtered
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1))
 @json_option
-def list_(state: str, limit: int, json: bool) -> None:
+def list_(group: str | None, state: str | None, limit: int, json: bool, **given: Any) -> None:
     """Jobs, newest first; without --state those that are dead or wait after a failed attempt."""
+    if group == ALL_GROUPS:
+        _list_groups(chosen_by("dead", state, **given), limit, json)
+        return
+    asked = chosen_by("failing", state, **given, groups=() if group is None else (group,))
     with reading() as session:
-        if state == "failing":
-            found = ledger.failing(session, limit)
-        else:
-            found = ledger.listed(session, list(ledger.STATES) if state == "all" else [state], limit)
-        last = {job.id: ledger.last_attempt(session, job.id) for job in found}
-    rows = [_row(job, last[job.id]) for job in found]
+        rows = [_row(job) for job in failures.page(session, asked, limit)]
     if json:
         as_json(rows)
         return
+    say_paused()
     columns = ("id", "kind", "state", "attempt", "next", "error", "message")
-    table(columns, [[row[column] for column in columns] for row in rows], "No job has failed." if state == "failing"
-          else f"No job is {state}.")  # fmt: skip
+    table(columns, [[row[column] for column in columns] for row in rows], _none(asked))
 
 
-def _row(job: Job, last: Attempt | None) -> dict[str, Any]:
+def _none(asked: Filter) -> str:
+    if asked not in (Filter("failing"), Filter("dead")):
+        return f"No job is {asked.state}." if asked == Filter(asked.state) else "No job matches."
+    return "No job has failed." if asked.state == "failing" else "No job is dead."
+
+
+def _list_groups(asked: Filter, limit: int, json: bool) -> None:
+    with reading() as session:
+        found = failures.groups(session, asked, limit)
+    if json:
+        as_json([_group(each) for each in found.shown])
+        return
+    say_paused()
+    columns = ("jobs", "group", "reaction", "first_seen", "last_seen", "message")
+    rows = [[_group(each)[column] for column in columns] for each in found.shown]
+    table(columns, rows, _none(asked))
+
+
+def _group(each: failures.Group) -> dict[str, Any]:
+    seen = {name: moment and moment.isoformat(timespec="seconds")
+            for name, moment in (("first_seen", each.first_seen), ("last_seen", each.last_seen))}  # fmt: skip
+    return {
+        "group": str(each.key),
+        **each.key._asdict(),
+        "reaction": each.newest.reaction,
+        "jobs": each.jobs,
+        **seen,
+        "attempts": each.newest.attempt,
+        "message": each.newest.said,
+    }
+
+
+def _row(job: Job) -> dict[str, Any]:
     waits = job.run_after.isoformat(timespec="seconds") if job.state == "pending" else None
     return {
         "id": job.id,
@@ -46,11 +95,13 @@ def _row(job: Job, last: Attempt | None) -> dict[str, Any]:
         "state": job.state,
         "attempt": job.attempt,
         "next": waits,
-        "error": last.error if last else None,
-        "message": last.message if last else None,
-        "fingerprint": last.fingerprint if last else None,
+        "error": job.error,
+        "message": job.said,
+        "fingerprint": job.fingerprint,
+        "failed_at": job.failed_at,
         "payload": job.payload,
         "reason": job.note,
+        "replaces": job.replaces,
         "created_at": job.created_at,
     }
 
@@ -63,12 +114,16 @@ def show(job_id: int, json: bool) -> None:
     with reading() as session:
         job = ledger.get(session, job_id)
         attempts = list(job.attempts)
-    row = _row(job, attempts[-1] if attempts else None)
+        copy, parts = failures.copies(session, job)
+    row = _row(job) | {"cause": job.cause, "replaced_by": copy, "parts": [part for part, _ in parts]}
     if json:
         as_json(row | {"attempts": [_attempt(each) for each in attempts]})
         return
     click.echo(f"job {job.id}: {job.kind} {job.payload}")
     click.echo(f"state: {job.state}" + (f" ({job.note})" if job.note else ""))
+    for told, number in (("replaces", job.replaces), ("replaced by", copy), ("part of", job.cause)):
+        if number is not None:
+            click.echo(f"{told}: job {number}")
     if row["next"]:
         click.echo(f"next attempt: {row['next']}")
     for each in attempts:
@@ -84,36 +139,116 @@ def _attempt(each: Attempt) -> dict[str, Any]:
     return {name: getattr(each, name) for name in names}
 
 
-@jobs.command()
-@click.argument("ids", metavar="ID…", nargs=-1, type=int)
-@click.option("--all", "everything", is_flag=True, help="Retry every dead job.")
-def retry(ids: tuple[int, ...], everything: bool) -> None:
-    """Give jobs their attempts anew, from now on; earlier attempts keep their tracebacks."""
-    if bool(ids) == everything:
-        raise click.UsageError("Name the jobs to retry, or say --all for every dead one.")
-    with writing() as session:
-        chosen = ids or tuple(job.id for job in ledger.listed(session, ["dead"], limit=1_000_000))
-        for job_id in chosen:
-            ledger.retry(session, job_id, datetime.now(UTC))
-    click.echo(f"{len(chosen)} {'job is' if len(chosen) == 1 else 'jobs are'} owed again.")
+# ---- orders ------------------------------------------------------------------------------------------------
 
 
 @jobs.command()
-@click.argument("ids", metavar="ID…", nargs=-1, required=True, type=int)
+@many("dead")
+@click.option("--rate", default=orders.RATE, show_default=True, help="How many are released in a second.")
+@note_option
+@dry_run_option
+def retry(ids: tuple[int, ...], everything: bool, rate: float, note: str | None, dry_run: bool, **given: Any) -> None:
+    """Give jobs their attempts anew; earlier attempts keep their tracebacks. Those named start at once."""
+    now = datetime.now(UTC)
+    chosen = _choose("retry", "dead", ids, everything, **given)
+    if dry_run:
+        _say_what("retry", ids, chosen, now)
+    elif chosen is None:
+        click.echo(_owed_again(len(orders.retry(actor(), ids, now, note))))
+    else:
+        met = _all(
+            "retry", chosen, now, lambda asked, told: orders.retry_matching(actor(), asked, now, note, rate, told)
+        )
+        click.echo(_owed_again(met))
+        if met > rate:
+            last = now + timedelta(seconds=(met - 1) / rate)
+            click.echo(f"They are released {rate:g} a second, the last one at {last:%H:%M:%S} UTC.")
+
+
+def _owed_again(number: int) -> str:
+    return f"{number} {'job is' if number == 1 else 'jobs are'} owed again."
+
+
+@jobs.command()
+@many("dead")
 @click.option("--reason", required=True, help="Why; kept on the job.")
-def discard(ids: tuple[int, ...], reason: str) -> None:
+@dry_run_option
+def discard(ids: tuple[int, ...], everything: bool, reason: str, dry_run: bool, **given: Any) -> None:
     """Give jobs up, with a reason; `restore` takes it back."""
-    with writing() as session:
-        for job_id in ids:
-            ledger.discard(session, job_id, reason, datetime.now(UTC))
-    click.echo(f"{len(ids)} discarded.")
+    now = datetime.now(UTC)
+    chosen = _choose("discard", "dead", ids, everything, **given)
+    if dry_run:
+        _say_what("discard", ids, chosen, now)
+    elif chosen is None:
+        click.echo(f"{len(orders.discard(actor(), ids, reason, now))} discarded.")
+    else:
+        met = _all("discard", chosen, now, lambda f, told: orders.discard_matching(actor(), f, reason, now, told))
+        click.echo(f"{met} discarded.")
 
 
 @jobs.command()
-@click.argument("ids", metavar="ID…", nargs=-1, required=True, type=int)
-def restore(ids: tuple[int, ...]) -> None:
+@many("discarded")
+@note_option
+@dry_run_option
+def restore(ids: tuple[int, ...], everything: bool, note: str | None, dry_run: bool, **given: Any) -> None:
     """Take a discard back: the job is dead again, and can be retried."""
-    with writing() as session:
-        for job_id in ids:
-            ledger.restore(session, job_id)
-    click.echo(f"{len(ids)} restored.")
+    now = datetime.now(UTC)
+    chosen = _choose("restore", "discarded", ids, everything, **given)
+    if dry_run:
+        _say_what("restore", ids, chosen, now)
+    elif chosen is None:
+        click.echo(f"{len(orders.restore(actor(), ids, now, note))} restored.")
+    else:
+        met = _all("restore", chosen, now, lambda f, told: orders.restore_matching(actor(), f, now, note, told))
+        click.echo(f"{met} restored.")
+
+
+@jobs.command()
+@ids_argument
+@note_option
+def stop(ids: tuple[int, ...], note: str | None) -> None:
+    """Try jobs no more that wait for another attempt: they are dead until somebody retries them."""
+    if not ids:
+        raise click.UsageError("Name the jobs to stop.")
+    click.echo(f"{len(orders.stop(actor(), ids, datetime.now(UTC), note))} stopped.")
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID", type=int)
+@click.option("--set", "fields", metavar="FIELD=VALUE", multiple=True, required=True, help="A field's new value.")
+@note_option
+def edit(job_id: int, fields: tuple[str, ...], note: str | None) -> None:
+    """Owe an edited copy of a job in its place; the job itself is discarded."""
+    if any("=" not in each for each in fields):
+        raise click.UsageError("Write --set FIELD=VALUE, such as --set subscriber=7.")
+    values = {name: value for name, _, value in (each.partition("=") for each in fields)}
+    copy = orders.edit(actor(), job_id, values, datetime.now(UTC), note)
+    click.echo(f"job {copy.id} is owed in place of job {job_id}.")
+
+
+# ---- which jobs --------------------------------------------------------------------------------------------
+
+
+def _choose(order: str, default: str, ids: tuple[int, ...], everything: bool, **given: Any) -> Filter | None:
+    """The filter that chooses, or None where jobs are named."""
+    filters = any(given.values())
+    if bool(ids) == (everything or filters):
+        raise click.UsageError(f"Name the jobs to {order}, or say --all for every {default} one, or give a filter.")
+    return None if ids else chosen_by(default, **given)
+
+
+def _say_what(order: str, ids: tuple[int, ...], chosen: Filter | None, now: datetime) -> None:
+    asked = orders.ask(order, chosen or Filter("all", ids=ids), now)
+    with reading() as session:
+        met = failures.page(session, asked.chosen, 20)
+    some = f" ({'the newest of them: ' if asked.jobs > 20 else ''}{audit.ranges(sorted(job.id for job in met))})"
+    click.echo(f"Would {order} {asked.jobs} {'job' if asked.jobs == 1 else 'jobs'}{some if asked.jobs else ''}.")
+
+
+def _all(order: str, chosen: Filter, now: datetime, give: Callable[[Filter, orders.Told], int]) -> int:
+    asked = orders.ask(order, chosen, now)
+    with counting(order, lambda: asked.jobs) as told:
+        met = give(asked.chosen, told)
+    if met != asked.jobs:
+        click.echo(f"{asked.jobs - met} had changed meanwhile and were left alone.", err=True)
+    return met

@@ -1,0 +1,100 @@
+"""`verdicts jobs pause`, `resume` and `queues`: what stands still, what waits, and for how long."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from db import backlog
+from db.backlog import MOST, Backlog
+from db.session import reading
+from web.cli import actor, as_json, json_option, note_option, table
+from web.orders import queues as orders
+
+queue_argument = click.argument("queue", metavar="QUEUE")
+
+
+@click.command()
+@json_option
+def queues(json: bool) -> None:
+    """The queues: how much waits in each, since when, how fast it goes, and what is paused."""
+    now = datetime.now(UTC)
+    with reading() as session:
+        found, rates = backlog.all_queues(session, now), backlog.rates(session, now)
+    rows = [_row(each, rates[each.queue]) for each in found]
+    if json:
+        as_json(rows)
+        return
+    say_paused()
+    drawn = [
+        [each.queue, "paused" if each.pause else "open", waiting(each), age(each.oldest, now), f"{row['rate']:.1f}/s"]
+        for each, row in zip(found, rows, strict=True)
+    ]
+    table(("queue", "state", "waiting", "oldest", "rate"), drawn, "There are no queues.")
+
+
+def _row(each: Backlog, rate: float) -> dict[str, Any]:
+    held = each.pause
+    paused = {"at": held.at, "by": held.actor, "reason": held.reason} if held else None
+    return {
+        "queue": each.queue, "paused": paused, "waiting": each.waiting, "more": each.many, "oldest": each.oldest,
+        "rate": round(rate, 3),
+    }  # fmt: skip
+
+
+@click.command()
+@queue_argument
+@click.option("--reason", required=True, help="Why; it stands on every page of the console.")
+def pause(queue: str, reason: str) -> None:
+    """Let a queue's work wait: votes, jobs or mail. What is begun is finished, within ten seconds."""
+    orders.pause(actor(), queue, reason, datetime.now(UTC))
+    click.echo(f"Queue {queue} is paused.{orders.GOES_ON.get(queue, '')}")
+
+
+@click.command()
+@queue_argument
+@note_option
+def resume(queue: str, note: str | None) -> None:
+    """Let a paused queue's work go on."""
+    orders.resume(actor(), queue, datetime.now(UTC), note)
+    click.echo(f"Queue {queue} goes on.")
+
+
+# ---- in words ------------------------------------------------------------------------------------------------
+
+
+def say_paused() -> None:
+    """One line for each queue that is paused, before whatever a command prints."""
+    for sentence in paused_in_words():
+        click.echo(f"! {sentence}")
+
+
+def paused_in_words() -> list[str]:
+    """Such as: Queue mail is paused since 2026-11-17 08:52 UTC by command: mara: relay moves. 312 wait, …"""
+    now = datetime.now(UTC)
+    with reading() as session:
+        standing = backlog.standing(session, now)
+    return [_standing(each, now) for each in standing]
+
+
+def _standing(each: Backlog, now: datetime) -> str:
+    held = each.pause
+    assert held is not None
+    since = f"Queue {each.queue} is paused since {held.at:%Y-%m-%d %H:%M} UTC by {held.actor}: {held.reason}"
+    oldest = f", the oldest for {age(each.oldest, now)}" if each.oldest else ""
+    return f"{since.rstrip('.')}. {waiting(each)} wait{'s' if each.waiting == 1 else ''}{oldest}."
+
+
+def waiting(each: Backlog) -> str:
+    return f"more than {MOST:,}" if each.many else f"{each.waiting:,}"
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """How long ago, in the unit that fits: 12 s, 49 min, 7 h, 3 d; nothing without a moment."""
+    if since is None:
+        return ""
+    seconds = max(timedelta(), now - since).total_seconds()
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (48 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds // 86400:.0f} d"

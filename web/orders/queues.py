@@ -1,0 +1,29 @@
+"""Queues paused and resumed, from the console or the command line alike."""
+
+from datetime import datetime
+
+from db import audit, queues
+from db.audit import Actor
+from db.session import writing
+
+GOES_ON = {
+    "jobs": " Digests still open and freeze on time.",
+    "votes": " Votes are still taken; a digest that freezes counts those on its own tools.",
+    "mail": " A slice that is being sent ends within ten seconds.",
+}
+"""What does not wait while a queue is paused."""
+
+
+def pause(actor: Actor, queue: str, reason: str, now: datetime) -> None:
+    """Let a queue's work wait, with the reason why; Refused without one, or when it is paused already."""
+    with writing() as session:
+        queues.pause(session, queue, reason, actor.name, now)
+        audit.keep(session, actor, "queue.pause", now, about=f"queue {queue}", count=1, note=reason)
+
+
+def resume(actor: Actor, queue: str, now: datetime, note: str | None = None) -> None:
+    """Let a paused queue's work go on; Refused when it is not paused."""
+    with writing() as session:
+        held = queues.resume(session, queue)
+        before = {"paused at": held.at.isoformat(), "by": held.actor, "reason": held.reason}
+        audit.keep(session, actor, "queue.resume", now, about=f"queue {queue}", count=1, before=before, note=note)

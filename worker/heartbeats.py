@@ -1,0 +1,78 @@
+"""Signs of life: each process writes its own as its tasks come and go, at most once in ten seconds."""
+
+import os
+import socket
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun
+
+from db import heartbeats
+from db.session import ledger
+
+EVERY = 10.0
+
+log = structlog.get_logger("heartbeats")
+
+
+@dataclass
+class Pulse:
+    """What one process remembers between its signs of life."""
+
+    pid: int = field(default_factory=os.getpid)
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    since: float = field(default_factory=time.monotonic)
+    last: float | None = None
+    done: int = 0
+
+    def beat(self, kind: str) -> None:
+        """Write a sign of life, if it is time; whatever goes wrong with it, the work goes on."""
+        now = time.monotonic()
+        if self.last is not None and now - self.last < EVERY:
+            return
+        self.last = now
+        try:
+            with ledger(durable=False) as book:
+                heartbeats.beat(
+                    book, f"{socket.gethostname()}:{self.pid}", kind, self.started_at, datetime.now(UTC), self.done,
+                    now - self.since,
+                )  # fmt: skip
+        except Exception as error:
+            log.warning("no sign of life written", kind=kind, error=str(error).splitlines()[0])
+        else:
+            self.since, self.done = now, 0
+
+
+_pulse = Pulse()
+
+
+def _own() -> Pulse:
+    """This process's pulse; a forked child has its own."""
+    global _pulse
+    if _pulse.pid != os.getpid():
+        _pulse = Pulse()
+    return _pulse
+
+
+def did(pieces: int) -> None:
+    """So many votes were folded, or letters settled, by this process."""
+    _own().done += pieces
+
+
+@task_prerun.connect
+@task_postrun.connect
+def _at_a_task(sender: Any = None, **_: Any) -> None:
+    _own().beat("sender" if sender is not None and sender.name == "mail.send" else "worker")
+
+
+def _at_a_ring(**_: Any) -> None:
+    _own().beat("clock")
+
+
+@beat_init.connect
+def _in_the_clock(**_: Any) -> None:
+    # Every process publishes now and then; only the clock's publishing is its sign of life.
+    before_task_publish.connect(_at_a_ring)
