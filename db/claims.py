@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Index, TextClause, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Index, TextClause, bindparam, delete, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import allowances, relays, rules, subscribers
@@ -25,7 +25,7 @@ from db.deliveries import SENDING, WAITING, Delivery
 from db.digests import Digest
 from db.relays import domain_of
 from db.rules import Person
-from db.session import NEVER_REUSED, BigId, Key, Moment, Row, is_sqlite, ring
+from db.session import NEVER_REUSED, BigId, Key, Ledger, Moment, Row, is_sqlite, moment_of, ring, within
 
 
 class Claim(Row):
@@ -95,22 +95,24 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
     get their letter any more is skipped in the same transaction, with the reason; whom their domain's rate keeps
     waiting is put off to a time of their own.
     """
-    young_at = datetime.min.replace(tzinfo=UTC)
-    if digest_id is not None:
-        state, resumed_at = session.execute(select(Digest.state, Digest.resumed_at).where(Digest.id == digest_id)).one()
-        if state != "sending":
+    with within(session) as ledger:
+        young_at = datetime.min.replace(tzinfo=UTC)
+        if digest_id is not None:
+            [(state, resumed_at)] = ledger.ask("SELECT state, resumed_at FROM digests WHERE id = ?", (digest_id,))
+            if state != "sending":
+                return None
+            young_at = moment_of(resumed_at) or young_at
+        all_letters = allowances.lock(session, allowances.EVERYBODY, now)
+        [(at_work,)] = ledger.ask("SELECT count(*) FROM claims WHERE lease > ?", (ledger.at(now),))
+        if at_work >= terms.connections:
+            return Wait(None)
+        limit = allowances.take(all_letters, terms.rate, terms.limit, now) if terms.rate else terms.limit
+        if not limit:
+            return Wait(allowances.next_in(all_letters, terms.rate).total_seconds())
+        number = _take(ledger, terms, digest_id, limit, now)
+        if number is None:
             return None
-        young_at = resumed_at or young_at
-    all_letters = allowances.lock(session, allowances.EVERYBODY, now)
-    if (session.scalar(select(func.count()).where(Claim.lease > now)) or 0) >= terms.connections:
-        return Wait(None)
-    limit = allowances.take(all_letters, terms.rate, terms.limit, now) if terms.rate else terms.limit
-    if not limit:
-        return Wait(allowances.next_in(all_letters, terms.rate).total_seconds())
-    number = _take(session, terms, digest_id, limit, now)
-    if number is None:
-        return None
-    letters, over = _admit(session, number, young_at, now)
+        letters, over = _admit(session, ledger, number, young_at, now)
     letters, later = _within_rates(session, letters, terms.domain_rates, now)
     if over:
         session.execute(_OVER, over)
@@ -119,17 +121,20 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
     return Batch(number, digest_id, terms.win, tuple(letters))
 
 
-def _take(session: Session, terms: Terms, digest_id: int | None, limit: int, now: datetime) -> int | None:
-    values = {"worker": terms.worker, "digest_id": digest_id, "lease": now + terms.lease, "win": terms.win}
-    number: int = session.execute(insert(Claim).values(**values, made_at=now).returning(Claim.id)).scalar_one()
-    what = "letter = 'digest' AND about = :digest" if digest_id is not None else _SINGLE
-    order = (_TAKE_SQLITE if is_sqlite(session) else _TAKE_POSTGRESQL).format(what=what)
-    given = {"claim": number, "now": now, "limit": limit} | ({"digest": digest_id} if digest_id is not None else {})
-    taken = session.execute(text(order).bindparams(_NOW), given)
-    if not taken.rowcount:  # type: ignore[attr-defined]
-        session.execute(delete(Claim).where(Claim.id == number))
+def _take(ledger: Ledger, terms: Terms, digest_id: int | None, limit: int, now: datetime) -> int | None:
+    at = ledger.at(now)
+    made = terms.worker, digest_id, ledger.at(now + terms.lease), terms.win, at
+    [(number,)] = ledger.ask(_CLAIM, made)
+    what = _SINGLE if digest_id is None else _DIGEST
+    about = () if digest_id is None else (digest_id,)
+    if ledger.sqlite:
+        taken = ledger.order(_TAKE_SQLITE.format(what=what), (number, *about, at, limit))
+    else:
+        taken = ledger.order(_TAKE_POSTGRESQL.format(what=what), (*about, at, limit, number))
+    if not taken:
+        ledger.order("DELETE FROM claims WHERE id = ?", (number,))
         return None
-    return number
+    return int(number)
 
 
 def _within_rates(
@@ -163,28 +168,30 @@ def _within_rates(
 
 _SINGLE = "letter IN ('" + "', '".join(letter for letter in rules.LETTERS if letter != "digest") + "')"
 """SQL for the letters that are no digest's. A letter that this release does not know waits for one that does."""
-_NOW = bindparam("now", type_=Moment())
+_DIGEST = "letter = 'digest' AND about = ?"
+_CLAIM = "INSERT INTO claims (worker, digest_id, lease, win, made_at) VALUES (?, ?, ?, ?, ?) RETURNING id"
 _DUE = (
-    "SELECT id FROM deliveries WHERE {what} AND state in ('pending', 'deferred') AND not_before <= :now"
-    " ORDER BY id LIMIT :limit"
+    "SELECT id FROM deliveries WHERE {what} AND state in ('pending', 'deferred') AND not_before <= ?"
+    " ORDER BY id LIMIT ?"
 )
-_TAKE_SQLITE = f"UPDATE deliveries SET state = 'sending', claim = :claim, reason = NULL WHERE id IN ({_DUE})"
+_TAKE_SQLITE = f"UPDATE deliveries SET state = 'sending', claim = ?, reason = NULL WHERE id IN ({_DUE})"
 _TAKE_POSTGRESQL = (
     f"WITH due AS MATERIALIZED ({_DUE} FOR UPDATE SKIP LOCKED)"
-    " UPDATE deliveries SET state = 'sending', claim = :claim, reason = NULL WHERE id IN (SELECT id FROM due)"
+    " UPDATE deliveries SET state = 'sending', claim = ?, reason = NULL WHERE id IN (SELECT id FROM due)"
 )
 
-_CLAIMED = text(
+_CLAIMED = (
     "SELECT d.id, d.letter, d.about, d.person, d.tries, d.created_at, d.not_before, d.settled_at,"
     " coalesce(s.address, t.address) AS address, coalesce(s.state, 'named') AS state, s.paused_until, s.confirmed_at"
     " FROM deliveries AS d"
     " LEFT JOIN subscribers AS s"
-    " ON s.id = CASE WHEN d.person LIKE 'subscriber:%' THEN CAST(substr(d.person, 12) AS bigint) END"
+    " ON s.id = CASE WHEN substr(d.person, 1, 11) = 'subscriber:' THEN CAST(substr(d.person, 12) AS bigint) END"
     " LEFT JOIN test_letters AS t ON d.letter = 'test' AND t.id = d.about"
-    " WHERE d.claim = :claim AND d.state = 'sending' ORDER BY d.id"
-).columns(created_at=Moment(), not_before=Moment(), settled_at=Moment(), paused_until=Moment(), confirmed_at=Moment())
+    " WHERE d.claim = ? AND d.state = 'sending' ORDER BY d.id"
+)
 """Letters and what consent asks of their recipients, in one question: one a row costs as much as sending."""
 
+_NOW = bindparam("now", type_=Moment())
 _LATER = text(
     "UPDATE deliveries SET state = 'deferred', reason = :reason, not_before = :at, claim = NULL,"
     " settled_at = coalesce(:now, settled_at) WHERE id = :id"
@@ -195,26 +202,34 @@ _OVER = text(
 
 
 def _admit(
-    session: Session, number: int, young_at: datetime, now: datetime
+    session: Session, ledger: Ledger, number: int, young_at: datetime, now: datetime
 ) -> tuple[list[Taken], list[dict[str, Any]]]:
     """Who gets their letter, and what becomes of the others. No letter is older than since `young_at`."""
-    rows = session.execute(_CLAIMED, {"claim": number}).all()
-    hashed = {row.address: tuple(hashes_of(row.address)) for row in rows if row.address}
+    rows = ledger.ask(_CLAIMED, (number,))
+    hashed = {address: tuple(hashes_of(address)) for *_, address, _, _, _ in rows if address}
     listed = subscribers.listed(session, [each for hashes in hashed.values() for each in hashes])
+    moments = dict[Any, datetime]()  # those of a page of letters are all the same
+
+    def at(kept: Any) -> datetime:
+        if kept not in moments:
+            moments[kept] = moment_of(kept) or young_at
+        return moments[kept]
+
     letters, over = [], []
-    for id_, letter, about, person, tries, created_at, due, settled, address, state, paused_until, since in rows:
+    for id_, letter, about, person, tries, created, due, settled, address, state, paused, since in rows:
         # A letter that has been tried grows old from its creation. One never tried, or owed again by hand (which
         # forgets the last settlement), from the moment that it is due.
-        old_from = max(young_at, created_at if settled else max(created_at, due))
+        created_at = at(created)
+        old_from = max(young_at, created_at if settled else max(created_at, at(due)))
         hashes = hashed.get(address, ())
         suppressed = bool(listed) and not listed.isdisjoint(hashes)
-        reason = rules.why_not(letter, Person(address, state, paused_until, suppressed, since), now)
+        reason = rules.why_not(letter, Person(address, state, moment_of(paused), suppressed), now)
         if reason is not None:
             over.append({"id": id_, "state": "skipped", "reason": reason, "now": now})
         elif now > old_from + rules.LETTERS[letter].given_up_after:
             over.append({"id": id_, "state": "failed", "reason": "given up", "now": now})
         else:
-            letters.append(Taken(id_, letter, about, person, address, tries, created_at, since, hashes))
+            letters.append(Taken(id_, letter, about, person, address, tries, created_at, moment_of(since), hashes))
     return letters, over
 
 
@@ -223,15 +238,16 @@ def _admit(
 
 def release(session: Session, batch: Batch) -> int:
     """Give back what was never begun, and end the claim; the number of letters given back."""
-    held = session.scalar(select(Claim.id).where(Claim.id == batch.claim).with_for_update())
-    if held is None:
-        return 0
-    back = session.execute(
-        update(Delivery).where(Delivery.claim == batch.claim, SENDING)
-        .values(state="pending", claim=None), execution_options={"synchronize_session": False},
-    )  # fmt: skip
-    session.execute(delete(Claim).where(Claim.id == batch.claim))
-    return int(back.rowcount)  # type: ignore[attr-defined]
+    with within(session) as ledger:
+        lock = "" if ledger.sqlite else " FOR UPDATE"
+        if not ledger.ask(f"SELECT id FROM claims WHERE id = ?{lock}", (batch.claim,)):
+            return 0
+        back = ledger.order(_GIVE_BACK, (batch.claim,))
+        ledger.order("DELETE FROM claims WHERE id = ?", (batch.claim,))
+    return back
+
+
+_GIVE_BACK = "UPDATE deliveries SET state = 'pending', claim = NULL WHERE claim = ? AND state = 'sending'"
 
 
 def recover(session: Session, resend_digests: bool, now: datetime) -> int:

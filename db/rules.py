@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Choice = Literal["ship", "skip"]
 
@@ -95,8 +95,7 @@ def _spread(seconds: float, chance: float) -> timedelta:
 Doubt = Literal["hold", "resend"]
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """What consent asks about one recipient, as read at one moment."""
 
     address: str | None

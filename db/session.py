@@ -170,31 +170,31 @@ def writing(*, durable: bool = True) -> Iterator[Session]:
 
 
 class Ledger:
-    """A kept connection for short orders that are a transaction each, past SQLAlchemy, which would cost more than they.
+    """Orders and questions past SQLAlchemy, which would cost more than they. A value is marked by `?`.
 
-    On PostgreSQL every statement commits by itself (BEGIN and COMMIT apart cost 500 µs more); on SQLite an order
-    stands in `transaction()`, which takes the writer's place at once and survives a power cut. SQL is the driver's
-    own: `?` on SQLite, `%s` on PostgreSQL.
+    On PostgreSQL every statement of a kept ledger commits by itself (BEGIN and COMMIT apart cost 500 µs more); on
+    SQLite an order stands in `transaction()`, which takes the writer's place at once and survives a power cut.
     """
 
-    def __init__(self, connection: Connection, durable: bool = True) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.sqlite = connection.dialect.name == "sqlite"
-        if not self.sqlite:
-            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        raw: Any = connection.connection.dbapi_connection
-        if self.sqlite:
-            raw.execute("PRAGMA query_only=OFF")
-            raw.execute("PRAGMA synchronous=" + ("FULL" if durable else "NORMAL"))
-        self._raw = raw
+        self._raw: Any = connection.connection.dbapi_connection
 
     def ask(self, sql: str, given: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows that an order or a question gives."""
-        rows: list[tuple[Any, ...]] = self._raw.execute(sql, given).fetchall()
+        rows: list[tuple[Any, ...]] = self._raw.execute(self._said(sql), given).fetchall()
         return rows
 
     def order(self, sql: str, given: Sequence[Any]) -> int:
         """How many rows an order changed."""
-        return int(self._raw.execute(sql, given).rowcount)
+        return int(self._raw.execute(self._said(sql), given).rowcount)
+
+    def _said(self, sql: str) -> str:
+        return sql if self.sqlite else sql.replace("?", "%s")
+
+    def at(self, moment: datetime) -> str | datetime:
+        """A moment as a value: SQLite keeps it as SQLAlchemy writes it there."""
+        return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if self.sqlite else moment
 
     def orders(self, sql: str, given: Sequence[Sequence[Any]]) -> int:
         """How many rows the same order changed, given several times (SQLite)."""
@@ -217,7 +217,27 @@ def ledger(*, durable: bool = True) -> Iterator[Ledger]:
     """Open a Ledger for as long as a slice lasts; `durable` as in `writing`."""
     bound = engine()
     with _said_alike(bound.dialect.loaded_dbapi.Error), bound.connect() as connection:
-        yield Ledger(connection, durable)
+        if bound.dialect.name == "sqlite":
+            raw: Any = connection.connection.dbapi_connection
+            raw.execute("PRAGMA query_only=OFF")
+            raw.execute("PRAGMA synchronous=" + ("FULL" if durable else "NORMAL"))
+        else:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield Ledger(connection)
+
+
+@contextmanager
+def within(session: Session) -> Iterator[Ledger]:
+    """A Ledger inside the session's own transaction; what the session has not yet flushed it does not see."""
+    with _said_alike(engine().dialect.loaded_dbapi.Error):
+        yield Ledger(session.connection())
+
+
+def moment_of(kept: str | datetime | None) -> datetime | None:
+    """A moment as a driver gives it, in UTC."""
+    if isinstance(kept, str):
+        return datetime.fromisoformat(kept + "+00:00")
+    return kept.astimezone(UTC) if kept else None
 
 
 Listener = Callable[[frozenset[str]], None]

@@ -6,13 +6,13 @@ earlier answer was lost on its way to us, or that we are fenced.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from db import rules
 from db.claims import Batch, Taken
 from db.deliveries import subscriber_id
 from db.rules import Person
-from db.session import Ledger
+from db.session import Ledger, moment_of
 
 
 class Settlement(NamedTuple):
@@ -62,11 +62,11 @@ def settle(
 
 
 def _settle_sqlite(ledger: Ledger, batch: Batch, begun: Sequence[Settlement], lease: datetime, now: datetime) -> int:
-    if ledger.order("UPDATE claims SET lease = ? WHERE id = ?", (_stamp(lease), batch.claim)) != 1:
+    if ledger.order("UPDATE claims SET lease = ? WHERE id = ?", (ledger.at(lease), batch.claim)) != 1:
         return CLAIM_GONE
-    at = _stamp(now)
+    at = ledger.at(now)
     rows = [
-        (o.state, o.reason, o.code, o.reply, o.tried, o.not_before and _stamp(o.not_before), at, o.id, batch.claim)
+        (o.state, o.reason, o.code, o.reply, o.tried, o.not_before and ledger.at(o.not_before), at, o.id, batch.claim)
         for o in begun
     ]
     return ledger.orders(_SETTLE_SQLITE, rows) if rows else 0
@@ -78,11 +78,6 @@ _SETTLE_SQLITE = (
 )
 
 
-def _stamp(moment: datetime) -> str:
-    """A moment as SQLAlchemy keeps it on SQLite, past which these statements go."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
 def _settle_postgresql(
     ledger: Ledger, batch: Batch, begun: Sequence[Settlement], lease: datetime, now: datetime
 ) -> int:
@@ -92,11 +87,11 @@ def _settle_postgresql(
 
 
 _SETTLE_POSTGRESQL = """
-    WITH mine AS (UPDATE claims SET lease = %s WHERE id = %s RETURNING id),
+    WITH mine AS (UPDATE claims SET lease = ? WHERE id = ? RETURNING id),
     done AS (
         UPDATE deliveries AS d SET state = o.state, reason = o.reason, code = o.code, reply = o.reply,
-            tries = d.tries + o.tried, not_before = coalesce(o.not_before, d.not_before), settled_at = %s
-        FROM mine, unnest(%s::bigint[], %s::text[], %s::text[], %s::int[], %s::text[], %s::timestamptz[], %s::int[])
+            tries = d.tries + o.tried, not_before = coalesce(o.not_before, d.not_before), settled_at = ?
+        FROM mine, unnest(?::bigint[], ?::text[], ?::text[], ?::int[], ?::text[], ?::timestamptz[], ?::int[])
             AS o(id, state, reason, code, reply, not_before, tried)
         WHERE d.id = o.id AND d.claim = mine.id AND d.state = 'sending' RETURNING 1)
     SELECT (SELECT count(*) FROM mine), (SELECT count(*) FROM done)
@@ -107,9 +102,8 @@ def _ours(ledger: Ledger, batch: Batch, begun: Sequence[Settlement]) -> dict[int
     """The states of those of the letters that still carry our claim."""
     ids = [each.id for each in begun]
     if ledger.sqlite:
-        among: Any = "[" + ",".join(map(str, ids)) + "]"
-        return dict(ledger.ask(_OURS.format(p="?", among="IN (SELECT value FROM json_each(?))"), (batch.claim, among)))
-    return dict(ledger.ask(_OURS.format(p="%s", among="= ANY(%s)"), (batch.claim, ids)))
+        return dict(ledger.ask(_OURS.format(among=_AMONG_SQLITE), (batch.claim, str(ids))))
+    return dict(ledger.ask(_OURS.format(among=_AMONG_POSTGRESQL), (batch.claim, ids)))
 
 
 def _keep_known(
@@ -118,12 +112,10 @@ def _keep_known(
     """Letters that others hold in doubt, or owe again after it, but that the server took from us, are sent."""
     for known in begun:
         if known.state == "sent" and states.get(known.id) in ("unknown", "pending"):
-            at = _stamp(now) if ledger.sqlite else now
-            sql = _KNOWN.replace("?", "?" if ledger.sqlite else "%s")
-            ledger.order(sql, (known.code, known.reply, at, known.id, batch.claim))
+            ledger.order(_KNOWN, (known.code, known.reply, ledger.at(now), known.id, batch.claim))
 
 
-_OURS = "SELECT id, state FROM deliveries WHERE claim = {p} AND id {among}"
+_OURS = "SELECT id, state FROM deliveries WHERE claim = ? AND id {among}"
 _KNOWN = (
     "UPDATE deliveries SET state = 'sent', reason = NULL, code = ?, reply = ?, settled_at = ?"
     " WHERE id = ? AND claim = ? AND state IN ('unknown', 'pending')"
@@ -138,15 +130,13 @@ def give_back(ledger: Ledger, batch: Batch, last: int) -> int:
     ids = [letter.id for letter in batch.letters if letter.id > last][: batch.win]
     if ledger.sqlite:
         with ledger.transaction():
-            among = "[" + ",".join(map(str, ids)) + "]"
-            return ledger.order(_GIVE_BACK.format(p="?", among="IN (SELECT value FROM json_each(?))"),
-                                (batch.claim, among))  # fmt: skip
-    return ledger.order(_GIVE_BACK.format(p="%s", among="= ANY(%s)"), (batch.claim, ids))
+            return ledger.order(_GIVE_BACK.format(among=_AMONG_SQLITE), (batch.claim, str(ids)))
+    return ledger.order(_GIVE_BACK.format(among=_AMONG_POSTGRESQL), (batch.claim, ids))
 
 
 _GIVE_BACK = (
     "UPDATE deliveries SET state = 'pending', claim = NULL, reason = NULL"
-    " WHERE claim = {p} AND id {among} AND state = 'unknown'"
+    " WHERE claim = ? AND id {among} AND state = 'unknown'"
 )
 
 
@@ -166,7 +156,7 @@ def withdrawn(ledger: Ledger, batch: Batch, letters: Sequence[Taken], now: datet
     if any(kind == "digest" for kind, *_ in found):
         return None
     listed = {named for kind, named, *_ in found if kind == "suppressed"}
-    people = {named: (state, _moment(paused)) for kind, named, state, paused in found if kind == "person"}
+    people = {named: (state, moment_of(paused)) for kind, named, state, paused in found if kind == "person"}
     reasons = {}
     for letter in letters:
         state, paused = people.get(letter.person.removeprefix("subscriber:"), ("active", None))
@@ -177,16 +167,13 @@ def withdrawn(ledger: Ledger, batch: Batch, letters: Sequence[Taken], now: datet
     return reasons
 
 
-def _moment(value: Any) -> datetime | None:
-    return datetime.fromisoformat(f"{value}+00:00") if isinstance(value, str) else value
-
-
 _ASK = """
-    SELECT 'digest', state, NULL, {none} FROM digests WHERE id = {p} AND state <> 'sending'
+    SELECT 'digest', state, NULL, {none} FROM digests WHERE id = ? AND state <> 'sending'
     UNION ALL SELECT 'person', CAST(id AS text), state, paused_until FROM subscribers
         WHERE id {among} AND (state <> 'active' OR paused_until IS NOT NULL)
     UNION ALL SELECT 'suppressed', address_hash, NULL, {none} FROM suppressions WHERE address_hash {among}
 """
 """Asks for exceptions alone: of most letters there is nothing to say."""
-_ASK_SQLITE = _ASK.format(p="?", none="NULL", among="IN (SELECT value FROM json_each(?))")
-_ASK_POSTGRESQL = _ASK.format(p="%s", none="NULL::timestamptz", among="= ANY(%s)")
+_AMONG_SQLITE, _AMONG_POSTGRESQL = "IN (SELECT value FROM json_each(?))", "= ANY(?)"
+_ASK_SQLITE = _ASK.format(none="NULL", among=_AMONG_SQLITE)
+_ASK_POSTGRESQL = _ASK.format(none="NULL::timestamptz", among=_AMONG_POSTGRESQL)
