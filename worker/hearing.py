@@ -37,7 +37,7 @@ class Hearing:
 
     def shut_until(self, address: str, now: datetime) -> datetime | None:
         """Until when the address's domain is to be left alone, if it is."""
-        until = self._shut.get(domain_of(address))
+        until = self._shut.get(domain_of(address)) if self._shut else None
         return until if until is not None and until > now else None
 
     def weigh(self, letter: Taken, outcome: Outcome) -> Outcome:

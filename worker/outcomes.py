@@ -13,9 +13,9 @@ from emails.doors import Outcome
 
 def settlement(letter: Taken, outcome: Outcome, now: datetime) -> Settlement:
     """What an outcome at the door means for the delivery."""
-    told = partial(Settlement, letter.id, code=outcome.code, reply=outcome.reply)
     if outcome.kind == "sent":
-        return told("sent")
+        return Settlement(letter.id, "sent", None, outcome.code, outcome.reply)
+    told = partial(Settlement, letter.id, code=outcome.code, reply=outcome.reply)
     if outcome.kind == "refused":
         return told("failed", f"refused at {outcome.stage}")
     rule = rules.LETTERS[letter.letter]

@@ -1,5 +1,8 @@
 """Tokens in links: what is signed comes back, and nothing else does."""
 
+import hmac
+from base64 import urlsafe_b64decode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +43,12 @@ def test_a_letter_signed_with_an_older_key_still_works() -> None:
     assert links.read(KEYS, "unsubscribe", token).subject == 7
     with pytest.raises(links.BadLink):
         links.read(KEYS[:1], "unsubscribe", token)
+
+
+@pytest.mark.parametrize("key", [b"k", b"k" * 64, b"k" * 65])
+def test_a_token_carries_the_librarys_own_hmac(key: bytes) -> None:
+    raw = urlsafe_b64decode(links.sign([key], "vote", 7, 9))
+    assert raw[14:] == hmac.digest(key, b"vote|" + raw[:14], "sha256")[:16]
 
 
 def test_a_bounce_address_may_come_back_in_capitals() -> None:
