@@ -34,6 +34,7 @@ def addresses(app, catalogue) -> list[str]:
         "token": list(tokens.values()),
         "name": ["1.letter"],
         "filename": ["verdicts.css"],
+        "subscriber_id": ["1", "99"],
     }
     found = []
     for rule in app.url_map.iter_rules():

@@ -2,9 +2,23 @@
 
 from flask import Flask
 
-from web.operator import access, accounts, audit, doors, frame, health, overview, own, refusals, sessions, words
+from web.operator import (
+    access,
+    accounts,
+    audit,
+    doors,
+    frame,
+    health,
+    overview,
+    own,
+    people,
+    refusals,
+    sessions,
+    suppressions,
+    words,
+)
 
-ROOMS = (accounts, audit, doors, frame, health, overview, own, refusals, words)
+ROOMS = (accounts, audit, doors, frame, health, overview, own, people, refusals, suppressions, words)
 """Each fills the blueprint with its pages as it is imported."""
 
 

@@ -14,6 +14,7 @@ from db.rules import Refused
 from db.session import reading, writing
 from db.subscribers import Suppression
 from web import people, story
+from web.masking import masked_in
 from web.story import Story
 
 Tell = Callable[[int], None]
@@ -21,6 +22,7 @@ Tell = Callable[[int], None]
 
 def suppress(actor: Actor, addresses: Sequence[str], now: datetime, note: str | None = None) -> int:
     """Put addresses on the suppression list by hand; how many. BadAddress when one of them is none, and none is put."""
+    note = _harmless(note)
     with writing() as session:
         put = [subscribers.suppress(session, address, "by hand", now, note) for address in addresses]
         _keep(session, actor, "people.suppress", put, now, note)
@@ -29,10 +31,16 @@ def suppress(actor: Actor, addresses: Sequence[str], now: datetime, note: str | 
 
 def lift(actor: Actor, hashes: Collection[str], now: datetime, note: str | None = None, *, as_admin: bool) -> int:
     """Take addresses, by their hashes, off the suppression list; how many. Refused where a reason asks for more."""
+    note = _harmless(note)
     with writing() as session:
         lifted = suppressions.lift(session, hashes, as_admin=as_admin, note=note)
         _keep(session, actor, "people.lift", lifted, now, note)
     return len(lifted)
+
+
+def _harmless(note: str | None) -> str | None:
+    """A note without addresses: what stands in the audit cannot be erased."""
+    return masked_in(note) if note else None
 
 
 def _keep(
@@ -61,7 +69,7 @@ def erase(actor: Actor, subscriber_id: int, now: datetime, note: str | None = No
         votes.withdraw_all(session, person, now)
         deliveries.forget(session, person)
         audit.keep(session, actor, "people.erase", now, about=f"subscriber {subscriber_id}", ids=[subscriber_id],
-                   before={"state": before}, after={"state": "erased"}, note=note)  # fmt: skip
+                   before={"state": before}, after={"state": "erased"}, note=_harmless(note))  # fmt: skip
 
 
 def hand_out(actor: Actor, subscriber_id: int, now: datetime, note: str | None = None) -> Story:
@@ -69,7 +77,7 @@ def hand_out(actor: Actor, subscriber_id: int, now: datetime, note: str | None =
     with writing() as session:
         told = story.of(session, subscriber_id, now)
         audit.keep(session, actor, "people.export", now, about=f"subscriber {subscriber_id}", ids=[subscriber_id],
-                   note=note)  # fmt: skip
+                   note=_harmless(note))  # fmt: skip
     return told
 
 

@@ -1,0 +1,217 @@
+"""“What happened to…”: readers by state, and everything about one of them.
+
+Addresses, networks and browsers are shown from the role operator up; nobody below can lift the mask. A page that is
+opened changes no row, so looking is not audited; handing somebody's data out is.
+"""
+
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from db import catalog, people, subscribers, suppressions
+from db.rules import SUPPRESSIONS, BadAddress, Refused
+from db.session import reading
+from db.subscribers import Subscriber
+from web import story
+from web.masking import masked, masked_in
+from web.operator import confirm
+from web.operator.access import actor, allowed, may, rooms
+from web.operator.costly import Costly
+from web.orders import people as orders
+
+PAGE = 50
+_counts = Costly(people.counts)
+
+
+@rooms.app_template_global()
+def address_of(subscriber: Subscriber) -> str | None:
+    """A reader's address as the operator who is asking may see it; None once it is erased."""
+    if subscriber.address is None or may("operator"):
+        return subscriber.address
+    return masked(subscriber.address)
+
+
+@rooms.app_template_global()
+def seen(text: str) -> str:
+    """A text that may quote an address, as the operator who is asking may see it."""
+    return text if may("operator") else masked_in(text)
+
+
+# ---- lists -------------------------------------------------------------------------------------------------
+
+
+@rooms.get("/people")
+@allowed("viewer")
+def explain() -> str:
+    return _list("")
+
+
+@rooms.post("/people/find")
+@allowed("viewer")
+def find_person() -> AnyResponse | tuple[str, int]:
+    """A form that is sent, not asked for: an address does not belong into logs and histories."""
+    who = request.form.get("who", "").strip()
+    try:
+        with reading() as session:
+            found = _find(session, who)
+            held = None if found or "@" not in who else suppressions.of_address(session, who)
+    except BadAddress as bad:
+        return _list(str(bad), who), 400
+    if found is not None:
+        return redirect(url_for("operator.person", subscriber_id=found.id), 303)
+    error = (
+        "Nobody of that address has ever been a subscriber here." if "@" in who else f"There is no subscriber {who}."
+    )
+    if held is not None:
+        error += f" It stands on the suppression list since {held.at:%Y-%m-%d}: {held.reason}."
+    return _list(error, who), 404
+
+
+def _find(session: Session, who: str) -> Subscriber | None:
+    number = who.removeprefix("subscriber").strip()
+    if number.isascii() and number.isdigit():
+        return subscribers.find(session, int(number)) if len(number) < 19 else None
+    return subscribers.by_address(session, who)
+
+
+def _list(error: str, who: str = "") -> str:
+    now = datetime.now(UTC)
+    listed = request.args.get("state") or None
+    if listed not in people.LISTS:
+        listed = None
+    before = request.args.get("before", type=int)
+    with reading() as session:
+        found = people.page(session, listed, now, before=before, limit=PAGE + 1)
+        counts = _counts(session, now)
+        held = people.which_suppressed(session, [each.id for each in found])
+    older = None
+    if len(found) > PAGE:
+        found = found[:PAGE]
+        older = url_for("operator.explain", state=listed, before=found[-1].id)
+    newer = url_for("operator.explain", state=listed) if before else None
+    return render_template(
+        "operator/people.html", people=found, listed=listed, counts=counts, held=held, lists=people.LISTS, now=now,
+        page=SimpleNamespace(newer=newer, older=older), error=error, who=who,
+    )  # fmt: skip
+
+
+# ---- one reader --------------------------------------------------------------------------------------------
+
+
+@rooms.get("/people/<int:subscriber_id>")
+@allowed("viewer")
+def person(subscriber_id: int) -> str | tuple[str, int]:
+    try:
+        told = _story(subscriber_id)
+    except Refused as error:
+        return confirm.refusal(str(error), 404, "Nobody is there"), 404
+    with reading() as session:
+        tools = catalog.tools(session, [vote.tool_id for vote in told.votes])
+    held = told.suppression
+    liftable = held is not None and may(SUPPRESSIONS[held.reason].lifted_by)
+    return render_template("operator/person.html", story=told, who=told.subscriber, tools=tools, liftable=liftable,
+                           rule=SUPPRESSIONS[held.reason] if held else None, here="operator.explain")  # fmt: skip
+
+
+def _story(subscriber_id: int) -> story.Story:
+    with reading() as session:
+        return story.of(session, subscriber_id, datetime.now(UTC))
+
+
+def _place(subscriber_id: int) -> str:
+    return url_for("operator.person", subscriber_id=subscriber_id)
+
+
+@rooms.post("/people/<int:subscriber_id>/suppress")
+@allowed("operator")
+def suppress_person(subscriber_id: int) -> AnyResponse:
+    who = _story(subscriber_id).subscriber
+    if who.address is None:
+        raise Refused("There is no address left to suppress.")
+    if not confirm.given():
+        return confirm.ask(
+            f"Suppress {who.address}?",
+            "No letter of any kind goes to this address any more, those that are queued included. An operator can"
+            " lift it.",
+            "Suppress 1 address", back=_place(who.id), here="operator.explain",
+        )  # fmt: skip
+    orders.suppress(actor(), [who.address], datetime.now(UTC), confirm.note())
+    return confirm.done("1 address was suppressed.", _place(who.id))
+
+
+@rooms.post("/people/<int:subscriber_id>/lift")
+@allowed("operator")
+def lift_person(subscriber_id: int) -> AnyResponse:
+    told = _story(subscriber_id)
+    if told.suppression is None:
+        raise Refused("Nothing is suppressed here (any more).")
+    return lift_one(told.suppression.address_hash, _place(subscriber_id), "operator.explain")
+
+
+def lift_one(address_hash: str, back: str, here: str) -> AnyResponse:
+    """Ask, then lift one suppression; used from the reader's page and from the list."""
+    with reading() as session:
+        held = suppressions.get(session, address_hash)
+    rule = SUPPRESSIONS[held.reason]
+    if not may(rule.lifted_by):
+        raise Refused(f"This suppression is lifted {rule.lifted}.")
+    grave = rule.lifted_by == "admin"
+    if not confirm.given():
+        return confirm.ask(
+            "Lift the suppression?",
+            f"The address has been suppressed since {held.at:%Y-%m-%d}, for this reason: {held.reason}. Lifted, it gets"
+            " letters again as far as its subscription goes; whoever left stays away.",
+            "Lift 1 suppression", note="required" if grave else "optional", risk=grave, back=back, here=here,
+        )  # fmt: skip
+    orders.lift(actor(), [address_hash], datetime.now(UTC), confirm.note(required=grave), as_admin=may("admin"))
+    return confirm.done("1 suppression was lifted.", back)
+
+
+@rooms.post("/people/<int:subscriber_id>/erase")
+@allowed("admin")
+def erase_person(subscriber_id: int) -> AnyResponse:
+    told = _story(subscriber_id)
+    if told.subscriber.state == "erased":
+        raise Refused(f"Subscriber {subscriber_id} is erased already.")
+    if not confirm.given():
+        letters = sum(event.kind == "letter" for event in told.events) + told.older_letters
+        return confirm.ask(
+            f"Erase subscriber {subscriber_id}?",
+            f"The address, time zone, networks and browsers are forgotten, the {len(told.votes)} votes withdrawn, the"
+            f" mail servers’ words about {letters} letters dropped. What stays is the times of consent without a"
+            " person, and a keyed hash that keeps an import from bringing the address back. This cannot be taken back.",
+            "Erase 1 reader", note="required", risk=True, back=_place(subscriber_id), here="operator.explain",
+        )  # fmt: skip
+    orders.erase(actor(), subscriber_id, datetime.now(UTC), confirm.note(required=True))
+    return confirm.done("1 reader was erased.", _place(subscriber_id))
+
+
+@rooms.post("/people/<int:subscriber_id>/export")
+@allowed("operator")
+def export_person(subscriber_id: int) -> AnyResponse:
+    if not confirm.given():
+        return confirm.ask(
+            f"Hand out all that is held about subscriber {subscriber_id}?",
+            "A JSON file with address, consents, letters and votes. Give it to nobody but the reader.",
+            "Save 1 file", back=_place(subscriber_id), here="operator.explain",
+        )  # fmt: skip
+    told = orders.hand_out(actor(), subscriber_id, datetime.now(UTC), confirm.note())
+    answer: Response = make_response(json.dumps(told.as_json(), indent=2, ensure_ascii=False, default=str))
+    answer.mimetype = "application/json"
+    answer.headers["Content-Disposition"] = f'attachment; filename="subscriber-{subscriber_id}.json"'
+    return answer
+
+
+def address_field(value: str = "", error: str = "") -> Markup:
+    """The field for an address on a page that asks first."""
+    said = Markup('<p class="note note-error" id="address_error" role="alert">{}</p>').format(error) if error else ""
+    marks = Markup(' aria-invalid="true" aria-describedby="address_error"') if error else ""
+    return Markup(
+        '<label class="field">Address<input name="address" type="text" inputmode="email" autocomplete="off" required'
+        ' maxlength="320" value="{}"{}></label>{}'
+    ).format(value, marks, said)

@@ -1,0 +1,78 @@
+"""The suppression list: who must not be mailed, why, and how that is lifted."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+from flask import render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from db import suppressions as room
+from db.rules import SUPPRESSIONS, BadAddress
+from db.session import reading
+from web.operator import confirm
+from web.operator.access import actor, allowed, rooms
+from web.operator.costly import Costly
+from web.operator.people import address_field, lift_one
+from web.orders import people as orders
+
+PAGE = 50
+_counts = Costly(lambda session, now: room.counts(session))  # noqa: ARG005
+
+
+@rooms.get("/suppressions")
+@allowed("viewer")
+def suppressions() -> str:
+    reason = request.args.get("reason")
+    if reason not in SUPPRESSIONS:
+        reason = None
+    before = _cursor(request.args.get("before", ""))
+    with reading() as session:
+        found = room.page(session, reason, before=before, limit=PAGE + 1)
+        counts = _counts(session, datetime.now(UTC))
+    older = None
+    if len(found) > PAGE:
+        found = found[:PAGE]
+        last = f"{found[-1].at.isoformat()},{found[-1].address_hash}"
+        older = url_for("operator.suppressions", reason=reason, before=last)
+    newer = url_for("operator.suppressions", reason=reason) if before else None
+    return render_template("operator/suppressions.html", found=found, reason=reason, rules=SUPPRESSIONS, counts=counts,
+                           page=SimpleNamespace(newer=newer, older=older))  # fmt: skip
+
+
+def _cursor(written: str) -> tuple[datetime, str] | None:
+    at, _, hashed = written.partition(",")
+    try:
+        moment = datetime.fromisoformat(at.replace(" ", "+"))
+    except ValueError:
+        return None
+    return (moment, hashed) if moment.tzinfo else None
+
+
+@rooms.post("/suppressions/<address_hash>/lift")
+@allowed("operator")
+def lift_suppression(address_hash: str) -> AnyResponse:
+    answer = lift_one(address_hash, url_for("operator.suppressions"), "operator.suppressions")
+    _counts.forget()
+    return answer
+
+
+@rooms.post("/suppressions/add")
+@allowed("operator")
+def add_suppression() -> AnyResponse:
+    address = request.form.get("address", "").strip()
+    error = ""
+    if confirm.given():
+        try:
+            orders.suppress(actor(), [address], datetime.now(UTC), confirm.note())
+        except BadAddress as bad:
+            error = str(bad)
+        else:
+            _counts.forget()
+            return confirm.done("1 address was suppressed.", url_for("operator.suppressions"))
+    page = confirm.ask(
+        "Suppress an address", "No letter of any kind goes to it any more, those that are queued included."
+        " Of the address a keyed hash is kept; it cannot be read back from the list.", "Suppress 1 address",
+        extra=address_field(address, error), back=url_for("operator.suppressions"), here="operator.suppressions",
+    )  # fmt: skip
+    page.status_code = 400 if error else 200
+    return page
