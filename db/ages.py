@@ -54,19 +54,35 @@ def _of_digest(session: Session, digest_id: int, resumed_at: datetime | None, no
     return _since(max(filter(None, (first.not_before, moved, resumed_at))), now)
 
 
+def last_settled(session: Session) -> datetime | None:
+    """When the mail server last decided about a letter, near enough: among the newest, and where a digest is."""
+    sending = session.scalars(select(Digest.id).where(Digest.state == "sending")).all()
+    moved = [session.scalar(_LAST_SETTLED)]
+    for digest_id in sending:
+        first = session.scalar(_FIRST_WAITING, {"digest": digest_id})
+        moved.append(session.scalar(_MOVED, {"digest": digest_id, "first": first}) if first else None)
+    return max((each for each in moved if each), default=None)
+
+
 def _since(moment: datetime | None, now: datetime) -> timedelta | None:
     return None if moment is None else max(now - moment, timedelta())
 
 
 _SINGLE = text(
-    f"SELECT min(not_before) AS oldest FROM (SELECT not_before FROM deliveries WHERE letter = :letter AND {WAITING}"
-    " LIMIT :limit) AS first WHERE not_before <= :now"
+    "SELECT min(not_before) AS oldest FROM (SELECT not_before FROM deliveries"
+    f" WHERE letter = :letter AND {WAITING.text} LIMIT :limit) AS first WHERE not_before <= :now"
 ).bindparams(bindparam("now", type_=Moment())).columns(oldest=Moment())  # fmt: skip
 _FIRST = text(
     "SELECT id, not_before FROM (SELECT id, not_before FROM deliveries WHERE letter = 'digest' AND about = :digest"
-    f" AND {WAITING} ORDER BY id LIMIT :limit) AS first WHERE not_before <= :now ORDER BY id LIMIT 1"
+    f" AND {WAITING.text} ORDER BY id LIMIT :limit) AS first WHERE not_before <= :now ORDER BY id LIMIT 1"
 ).bindparams(bindparam("now", type_=Moment())).columns(not_before=Moment())  # fmt: skip
 _MOVED = text(
     "SELECT max(settled_at) AS moved FROM deliveries"
     " WHERE id BETWEEN :first - 1000 AND :first - 1 AND letter = 'digest' AND about = :digest"
 ).columns(moved=Moment())
+_LAST_SETTLED = text(
+    "SELECT max(settled_at) AS moved FROM (SELECT settled_at FROM deliveries ORDER BY id DESC LIMIT 200) AS newest"
+).columns(moved=Moment())
+_FIRST_WAITING = text(
+    f"SELECT id FROM deliveries WHERE letter = 'digest' AND about = :digest AND {WAITING.text} ORDER BY id LIMIT 1"
+)

@@ -1,0 +1,178 @@
+"""The console's first page: its charts say what their tables say, and its strip tells what is so."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from db import deliveries, digests, relays, subscribers
+from db.alerts import Concern, open_new
+from db.deliveries import Delivery
+from db.figures import Outcome, Period
+from db.heartbeats import Heartbeat
+from db.jobs import Job
+from db.queues import Pause
+from db.session import reading, writing
+from web.operator import charts, health, overview
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    for kept in (overview._subscribers, overview._votes, overview._failures, overview._outcomes, health._asked_redis):
+        kept.forget()
+
+
+# ---- charts ------------------------------------------------------------------------------------------------
+
+
+def weeks(*pairs):
+    return [Period(date(2026, 11, 2) + timedelta(weeks=n), *pair) for n, pair in enumerate(pairs)]
+
+
+def test_a_columns_height_is_its_share_and_what_left_hangs_below_the_base():
+    drawn = charts.subscribers(weeks((30, 0), (10, 10), (0, 0)))
+    came, other, left = drawn.rects
+    assert (came.kind, other.kind, left.kind) == ("came", "came", "left")
+    assert float(came.height) == pytest.approx(3 * float(other.height), rel=0.02)
+    assert float(came.y) + float(came.height) == pytest.approx(float(drawn.base), abs=0.1)
+    assert float(left.y) == pytest.approx(float(drawn.base), abs=0.1)
+    assert drawn.top == 30
+
+
+def test_the_words_and_the_table_say_the_same_as_the_columns():
+    drawn = charts.subscribers(weeks((30, 0), (10, 12)))
+    assert drawn.words == (
+        "Subscribers rose by 28 in 2 weeks: 40 came, 12 left; the best week began on 2 Nov, with +30"
+    )
+    assert drawn.rows == (("2026-11-02", "30", "0", "+30"), ("2026-11-09", "10", "12", "-2"))
+    fell = charts.subscribers(weeks((1, 3)))
+    assert fell.words.startswith("Subscribers fell by 2 in 1 weeks")
+
+
+def test_what_is_small_beside_thousands_can_still_be_seen():
+    drawn = charts.outcomes([Outcome("2026-W47", {"sent": 100_000, "failed": 1})])
+    assert [rect.kind for rect in drawn.rects] == ["sent", "bad"]
+    assert float(drawn.rects[1].height) >= 1.5
+    assert "100,000 sent, 1 failed" in drawn.words
+    assert drawn.rows == (("2026-W47", "100,000", "0", "1", "0", "0", "0", "0", "0"),)
+
+
+def test_nothing_to_draw_is_no_chart():
+    assert charts.subscribers(weeks((0, 0))) is None
+    assert charts.votes(weeks((0, 0))) is None
+    assert charts.failures(weeks((0, 0))) is None
+    assert charts.outcomes([]) is None
+
+
+def test_votes_that_were_taken_back_hang_below_the_base():
+    drawn = charts.votes(weeks((3, 1), (-2, 0)))
+    assert [rect.kind for rect in drawn.rects] == ["ship", "skip", "ship"]
+    assert float(drawn.rects[2].y) == pytest.approx(float(drawn.base), abs=0.1)
+    assert "2 votes more in 2 days" in drawn.words
+
+
+# ---- the page ----------------------------------------------------------------------------------------------
+
+
+def test_an_empty_site_has_sentences_and_no_empty_chart(console):
+    text = console("viewer").get("/operator").text
+    for sentence in ("Nobody has subscribed or left", "No digest has gone out yet.", "Nobody has voted in 30 days.",
+                     "No job has failed in 30 days.", "There is no digest yet.", "No alert is open."):  # fmt: skip
+        assert sentence in text
+    assert '<figure class="chart">' not in text
+
+
+def test_the_page_shows_charts_with_their_table_and_breaks_no_policy(console):
+    with writing() as session:
+        subscribers.bring(session, {f"r{n}@reader.example": None for n in range(7)}, "fair", "f.csv", NOW)
+    answer = console("viewer").get("/operator")
+    assert 'aria-label="Subscribers rose by 7 in 26 weeks: 7 came, 0 left' in answer.text
+    assert answer.text.count('<tr><th scope="row">') == 26
+    assert re.search(r"<style|style=|<script>", answer.text) is None
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+def test_alerts_and_the_digest_stand_there_and_refresh_themselves(console):
+    with writing() as session:
+        open_new(session, Concern("k", "late", "Digest 2026-W47 is late", ("It was due.",), "/operator"), NOW)
+        digest = digests.open_slot(session, "2026-W47", NOW, NOW)
+        digest.state, digest.audience, digest.frozen_at = "sending", 3, NOW
+        for n, state in enumerate(("sent", "sent", "pending")):
+            session.add(Delivery(letter="digest", about=digest.id, person=f"subscriber:{n}", state=state,
+                                 not_before=NOW, created_at=NOW))  # fmt: skip
+    browser = console("viewer")
+    text = browser.get("/operator").text
+    assert "Digest 2026-W47 is late" in text
+    assert "66% of the audience is settled: 2 sent" in text
+    first = browser.get("/operator/overview/now")
+    assert "Digest 2026-W47, sending" in first.text
+    assert browser.get("/operator/overview/now", headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+    with writing() as session:
+        session.query(Delivery).where(Delivery.state == "pending").one().state = "sent"
+    assert browser.get("/operator/overview/now", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+# ---- the strip ---------------------------------------------------------------------------------------------
+
+
+def signs():
+    with reading() as session:
+        return {sign.label: (sign.word, sign.level) for sign in health.strip(session, datetime.now(UTC))}
+
+
+def test_the_strip_of_a_site_where_nothing_runs(database):
+    found = signs()
+    assert found["Workers"] == ("silent", "bad")
+    assert found["Clock"] == ("never seen", "bad")
+    assert found["Redis"] == ("no answer", "bad")
+    assert found["Mail server"] == ("not asked", "good")
+    assert found["Oldest owed"] == ("nothing waits", "good")
+    assert found["Queues"] == ("none paused", "good")
+    assert found["Failed jobs"] == ("0", "good")
+
+
+def test_the_strip_of_a_site_where_all_is_well(database, redis_url):
+    with writing() as session:
+        for kind in ("worker", "sender", "clock"):
+            session.add(Heartbeat(process=f"{kind} 1", kind=kind, started_at=NOW, at=datetime.now(UTC)))
+        deliveries.owe(session, "welcome", 1, "subscriber:1", NOW)
+        sent = session.query(Delivery).one()
+        sent.state, sent.settled_at = "sent", datetime.now(UTC)
+    found = signs()
+    assert {label: level for label, (_, level) in found.items()} == dict.fromkeys(found, "good")
+    assert found["Workers"][0] == "up"
+    assert found["Mail server"][0] == "answered"
+
+
+def test_the_strip_tells_what_is_wrong(database, setting):
+    setting(ALERT_AGE="15m")
+    with writing() as session:
+        relays.refused(session, "mail.example", "421 not now", NOW)
+        session.add(Pause(queue="jobs", at=NOW, actor="olga", reason="mending"))
+        session.add(Heartbeat(process="w", kind="worker", started_at=NOW, at=datetime.now(UTC)))
+        session.add(Job(kind="K", payload={}, run_after=NOW, created_at=NOW, state="dead"))
+        session.add(Job(kind="K", payload={}, run_after=NOW - timedelta(minutes=20), created_at=NOW))
+    found = signs()
+    assert found["Mail server"] == ("refuses", "bad")
+    assert found["Queues"] == ("1 paused", "warn")
+    assert found["Workers"] == ("not all", "bad")
+    assert found["Failed jobs"] == ("1", "bad")
+    assert found["Oldest owed"] == ("20 min", "warn")
+
+
+def test_a_redis_that_hangs_keeps_no_page_waiting(database, setting):
+    import socket
+    import time
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        setting(REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        began = time.monotonic()
+        assert signs()["Redis"] == ("no answer", "bad")
+        assert time.monotonic() - began < 2
+        began = time.monotonic()
+        signs()
+        assert time.monotonic() - began < 0.2
