@@ -11,12 +11,11 @@ from sqlalchemy.orm import Session
 from db import ages
 from db.heartbeats import Heartbeat
 from db.jobs import Job
-from db.queues import Pause
+from db.queues import QUEUES, Pause
 from db.relays import Relay
 from db.session import Moment
 from db.settings import BadSettings, settings
 from web.operator.costly import Costly
-from worker.schedule import QUEUES
 
 ALIVE = timedelta(seconds=60)
 """Processes give a sign of life every ten seconds."""

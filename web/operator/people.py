@@ -19,7 +19,7 @@ from db.session import reading
 from db.subscribers import Subscriber
 from web import story
 from web.masking import masked, masked_in
-from web.operator import confirm
+from web.operator import confirm, refusals
 from web.operator.access import actor, allowed, may, rooms
 from web.operator.costly import Costly
 from web.orders import people as orders
@@ -105,11 +105,11 @@ def _list(error: str, who: str = "") -> str:
 
 @rooms.get("/people/<int:subscriber_id>")
 @allowed("viewer")
-def person(subscriber_id: int) -> str | tuple[str, int]:
+def person(subscriber_id: int) -> str | Response:
     try:
         told = _story(subscriber_id)
     except Refused as error:
-        return confirm.refusal(str(error), 404, "Nobody is there"), 404
+        return refusals.page(404, "Nobody is there", str(error), url_for("operator.explain"))
     with reading() as session:
         tools = catalog.tools(session, [vote.tool_id for vote in told.votes])
     held = told.suppression

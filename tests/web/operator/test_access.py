@@ -18,6 +18,9 @@ LEAST = {
     "remove_second_factor": "viewer",
     "audit": "operator", "audit_entry": "operator",
     "accounts": "admin", "invite": "admin", "account_of": "admin", "change_account": "admin",
+    "overview_now": "viewer", "explain": "viewer", "find_person": "viewer", "person": "viewer",
+    "suppress_person": "operator", "lift_person": "operator", "export_person": "operator", "erase_person": "admin",
+    "suppressions": "viewer", "add_suppression": "operator", "lift_suppression": "operator",
 }  # fmt: skip
 """The least role for each page and order. Whoever adds one writes it down here as well: two must agree to open it."""
 

@@ -34,7 +34,8 @@ def suppress(address, reason="by hand", note=None):
 
 def audited():
     with reading() as session:
-        return [(each.action, each.actor, each.about, each.note) for each in session.query(Entry).order_by(Entry.id)]
+        kept = session.query(Entry).where(Entry.action.startswith("people.")).order_by(Entry.id)
+        return [(each.action, each.actor, each.about, each.note) for each in kept]
 
 
 def state(subscriber_id):
