@@ -182,11 +182,14 @@ _TAKE_POSTGRESQL = (
 
 _CLAIMED = (
     "SELECT d.id, d.letter, d.about, d.person, d.tries, d.created_at, d.not_before, d.settled_at,"
-    " coalesce(s.address, t.address) AS address, coalesce(s.state, 'named') AS state, s.paused_until, s.confirmed_at"
+    " coalesce(s.address, t.address, o.address) AS address, coalesce(s.state, 'named') AS state, s.paused_until,"
+    " s.confirmed_at"
     " FROM deliveries AS d"
     " LEFT JOIN subscribers AS s"
     " ON s.id = CASE WHEN substr(d.person, 1, 11) = 'subscriber:' THEN CAST(substr(d.person, 12) AS bigint) END"
     " LEFT JOIN test_letters AS t ON d.letter = 'test' AND t.id = d.about"
+    " LEFT JOIN operators AS o ON o.id = CASE WHEN d.letter = 'alert' THEN CAST(substr(d.person, 10) AS bigint) END"
+    " AND o.alerts AND o.disabled_at IS NULL"
     " WHERE d.claim = ? AND d.state = 'sending' ORDER BY d.id"
 )
 """Letters and what consent asks of their recipients, in one question: one a row costs as much as sending."""

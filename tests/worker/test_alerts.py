@@ -1,11 +1,13 @@
 """Operators are told what needs them: once while it lasts, and again when it comes back."""
 
+import time
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
 
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from db import alerts, deliveries, digests, jobs, relays, votes
+from db import alerts, deliveries, digests, mending, relays, votes
 from db.alerts import Alert
 from db.deliveries import Delivery
 from db.digests import Digest
@@ -14,6 +16,7 @@ from db.jobs import Attempt, Job
 from db.operators import Operator
 from db.queues import Pause
 from db.session import reading, writing
+from worker import sender
 from worker.alerts import watch
 
 NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
@@ -67,7 +70,7 @@ def test_a_new_failure_group_is_told_once_and_anew_after_it_was_mended():
     assert len(told()) == 1
     with writing() as session:
         for job_id in (first, second, third):
-            jobs.retry(session, job_id, NOW)
+            mending.retry(session, job_id, NOW)
     watch(NOW + timedelta(minutes=3))
     assert not any(key.startswith("failures:") for key in standing())
     with writing() as session:
@@ -298,3 +301,65 @@ def test_a_look_that_fails_ends_no_alert_and_keeps_no_other_from_being_told(monk
 def test_an_empty_site_has_nothing_to_tell():
     watch(NOW)
     assert standing() == {}
+
+
+# ---- by mail -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def outbox(clock, monkeypatch, house):
+    """Send what is owed, through the real sender into a Maildir; the messages that lie there."""
+    monkeypatch.setattr(sender, "_kept", {})
+    monkeypatch.setattr(sender, "_heard", {})
+
+    def sent():
+        sender.run_slice(time.monotonic() + 60)
+        found = sorted((house / "var/outbox/new").glob("*"))
+        return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in found]
+
+    return sent
+
+
+def test_the_letter_arrives_and_says_what_since_when_and_where(outbox, clock):
+    operator()
+    add(dead(), dead())
+    watch(clock.now)
+    [letter] = outbox()
+    assert letter["To"] == "olga@newsroom.example"
+    assert letter["Subject"].endswith("] 2 jobs of SubscriptionRequested failed for good")
+    assert letter["List-Unsubscribe"] is None
+    for part in ("plain", "html"):
+        body = letter.get_body((part,)).get_content()
+        assert "Tuesday 17 November 2026, 08:00 UTC" in body
+        assert "Mend the cause" in body.replace("mend", "Mend")
+    link = "http://localhost:8000/operator/jobs?kind=SubscriptionRequested&error=ServerDisconnected&fingerprint=aa11"
+    assert link in letter.get_body(("plain",)).get_content()
+    watch(clock.forward(minutes=1))
+    assert len(outbox()) == 1
+
+
+def test_who_no_longer_wants_it_when_it_is_sent_does_not_get_it(outbox, clock):
+    operator("gone@newsroom.example")
+    operator("quiet@newsroom.example")
+    operator("olga@newsroom.example", "admin")
+    add(dead())
+    watch(clock.now)
+    with writing() as session:
+        session.execute(update(Operator).where(Operator.address == "gone@newsroom.example").values(disabled_at=NOW))
+        session.execute(update(Operator).where(Operator.address == "quiet@newsroom.example").values(alerts=False))
+    assert [letter["To"] for letter in outbox()] == ["olga@newsroom.example"]
+    with reading() as session:
+        assert session.scalars(select(Delivery.state).order_by(Delivery.id)).all() == ["skipped", "skipped", "sent"]
+
+
+def test_while_the_mail_server_refuses_the_alert_waits_in_its_ledger(outbox, clock, setting):
+    setting(MAIL_URL="smtp://127.0.0.1:9", MAIL_FROM="Verdicts <digest@verdicts.example>")
+    operator()
+    with writing() as session:
+        relays.refused(session, "127.0.0.1:9", "connection refused", clock.now)
+        session.execute(update(relays.Relay).values(since=clock.now - timedelta(minutes=3)))
+    watch(clock.now)
+    assert outbox() == []
+    with reading() as session:
+        assert session.scalars(select(Delivery.state)).all() == ["pending"]
+    assert [alert.kind for alert in standing().values()] == ["breaker"]
