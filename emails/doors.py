@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from emails.conversation import Server, TimeOuts
 from emails.maildir import MaildirDoor
-from emails.outcomes import Outcome
+from emails.outcomes import Meanwhile, Outcome, nothing
 from emails.smtp import SmtpDoor
 
 __all__ = ["Door", "Outcome", "Server", "TimeOuts", "door_name", "open_door"]
@@ -23,10 +23,11 @@ class Door(Protocol):
     def connect(self) -> Outcome | None:
         """Opens the door before anything is claimed, if it is shut; None when it is open, else why it is not."""
 
-    def send(self, sender: str, to: str, message: bytes, name: str) -> Outcome:
+    def send(self, sender: str, to: str, message: bytes, name: str, meanwhile: Meanwhile = nothing) -> Outcome:
         """Hands over one message as Frame.message wrote it; never raises for what the other side does.
 
-        sender and to are the envelope's; name is the delivery's own, the same at every attempt.
+        sender and to are the envelope's; name is the delivery's own, the same at every attempt. `meanwhile` is called
+        once the whole letter has left, if there is an answer to wait for: what it does costs no time.
         """
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from emails.outcomes import Outcome, readable
+from emails.outcomes import Meanwhile, Outcome, nothing, readable
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
 
@@ -25,7 +25,9 @@ class MaildirDoor:
             return self._refusal(error)
         return None
 
-    def send(self, sender: str, to: str, message: bytes, name: str) -> Outcome:  # noqa: ARG002 (as all doors)
+    def send(
+        self, sender: str, to: str, message: bytes, name: str, meanwhile: Meanwhile = nothing  # noqa: ARG002 (as all doors)
+    ) -> Outcome:  # fmt: skip
         if not _NAME.fullmatch(name):
             raise ValueError(f"a delivery cannot be a file named {name!r}")
         try:

@@ -1,11 +1,19 @@
 """What became of one letter at the mail server, named by what to do next, and how a reply is judged."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["sent", "refused", "deferred", "relay", "unknown"]
 Stage = Literal["connect", "greeting", "hello", "tls", "login", "mail", "rcpt", "data", "dot", "file"]
+Meanwhile = Callable[[], None]
+"""What a sender does while the mail server makes up its mind; it must not raise."""
+
+
+def nothing() -> None:
+    """Nothing to do meanwhile."""
+
 
 _STATUS = re.compile(r"\d{3}[ -]([245])\.(\d{1,3})\.(\d{1,3})(?=\s|$)")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")

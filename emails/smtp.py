@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from emails import headers
 from emails.conversation import Conversation, OutOfStep, Reply, Server, TimeOuts
-from emails.outcomes import Kind, Outcome, Stage, judge, readable
+from emails.outcomes import Kind, Meanwhile, Outcome, Stage, judge, nothing, readable
 
 
 class SmtpDoor:
@@ -43,7 +43,9 @@ class SmtpDoor:
         self._conversation = conversation
         return None
 
-    def send(self, sender: str, to: str, message: bytes, name: str) -> Outcome:  # noqa: ARG002 (as all doors)
+    def send(
+        self, sender: str, to: str, message: bytes, name: str, meanwhile: Meanwhile = nothing  # noqa: ARG002 (as all doors)
+    ) -> Outcome:  # fmt: skip
         """Hands over one message; what the server or the network does becomes the outcome."""
         try:
             envelope = _Envelope(headers.address(sender), headers.address(to), len(message))
@@ -53,10 +55,10 @@ class SmtpDoor:
         if not kept and (refusal := self.connect()):
             return refusal
         self._hung_up = False
-        outcome = self._attempt(envelope, message)
+        outcome = self._attempt(envelope, message, meanwhile)
         if kept and self._hung_up:
             # The server had closed an idle connection; nothing of this letter was taken.
-            return self.connect() or self._attempt(envelope, message)
+            return self.connect() or self._attempt(envelope, message, meanwhile)
         return outcome
 
     def close(self) -> None:
@@ -65,14 +67,14 @@ class SmtpDoor:
             self._conversation.goodbye()
             self._conversation = None
 
-    def _attempt(self, envelope: "_Envelope", message: bytes) -> Outcome:
+    def _attempt(self, envelope: "_Envelope", message: bytes, meanwhile: Meanwhile) -> Outcome:
         conversation = self._conversation
         assert conversation is not None
         if 0 < conversation.largest < len(message):
             reply = f"the server takes {conversation.largest} bytes at most, and the letter has {len(message)}"
             return Outcome("relay", None, reply, "mail")
         try:
-            return _letter(conversation, envelope, message)
+            return _letter(conversation, envelope, message, meanwhile)
         except _Ended as ended:
             self._drop(conversation)
             self._hung_up = ended.outcome.stage == "mail" and ended.outcome.code == 421
@@ -126,12 +128,13 @@ class _Ended(Exception):
         self.outcome = outcome
 
 
-def _letter(conversation: Conversation, envelope: _Envelope, message: bytes) -> Outcome:
+def _letter(conversation: Conversation, envelope: _Envelope, message: bytes, meanwhile: Meanwhile) -> Outcome:
     refusal, go_ahead = _transaction(conversation, envelope)
     if refusal:
         return _taken_back(conversation, refusal, go_ahead=go_ahead)
     conversation.write(message + b".\r\n")
     conversation.stage = "dot"
+    meanwhile()
     if accepted := conversation.acceptance():
         return Outcome("sent", accepted.code, f"{accepted.code} {accepted.text}", "dot")
     reply = conversation.reply()

@@ -32,6 +32,11 @@ class Pace:
         self._each = seconds if not self._each else self._each + (seconds - self._each) / 12
 
     @property
+    def is_set(self) -> bool:
+        """Whether letters wait for their turn at a rate."""
+        return self._gap > 0
+
+    @property
     def window(self) -> int:
         """Letters that may be begun before the next settlement."""
         return rules.window(max(self._each, self._gap), self._ceiling)

@@ -202,6 +202,7 @@ class Sending:
     last: int = 0
     shut_by: str | None = None
     confirmed: float = field(default_factory=time.monotonic)
+    ahead: tuple[int, str, bytes] | None = None
 
     def go(self) -> None:
         """Send the batch in the order of its ids; raises Fenced, or RelayShut once all that was begun is settled."""
@@ -209,14 +210,14 @@ class Sending:
         group, gone = self._next(rest), dict[int, str]()  # the claim has just asked about the first letters
         while group and not self.run.over and self.shut_by is None:
             rest = rest[len(group) :]
-            for letter in group:
+            for letter, after in zip(group, (*group[1:], *rest[:1], None), strict=False):
                 until = self.run.hearing.shut_until(letter.address, datetime.now(UTC))
                 if letter.id in gone:
                     self.begun.append(Settlement(letter.id, "skipped", gone[letter.id], tried=0))
                 elif until is not None:
                     reason = "its domain defers"
                     self.begun.append(Settlement(letter.id, "deferred", reason, not_before=until, tried=0))
-                elif self.run.over or not self._send(letter):
+                elif self.run.over or not self._send(letter, after):
                     break
             group = self._next(rest)
             answer = self._settle(group)
@@ -233,22 +234,25 @@ class Sending:
         """The next handful: no more than may be begun before a settlement."""
         return rest[: min(self.run.pace.window, self.batch.win or self.run.pace.window)]
 
-    def _send(self, letter: Taken) -> bool:
-        """Begin one letter and keep its outcome; False when no further one may begin."""
+    def _send(self, letter: Taken, after: Taken | None) -> bool:
+        """Begin one letter and keep its outcome; False when no further one may begin.
+
+        While the server makes up its mind about it, `after` is composed: a signature costs as long as such an answer.
+        """
         if wait := self.run.pace.wait():
             time.sleep(wait)
         if time.monotonic() - self.confirmed > self.run.lease.total_seconds() / 3:
             self._settle()  # or extend; it only makes doubt smaller: a clock is never what safety rests on
         try:
-            composer = self.composers.of(letter.letter, letter.about)
-            sender, message = composer.write(letter, date_header(datetime.now(UTC)))
+            sender, message = self._composed(letter)
         except Exception as error:  # one letter that cannot be written must not keep all others waiting
             log.exception("letter cannot be composed", delivery=letter.id)
             reply = f"{type(error).__name__}: {error}"[:500]
             self.begun.append(deferred(letter, "cannot be composed", datetime.now(UTC), None, reply))
             return True
         began, self.in_hand, self.last = time.monotonic(), letter, letter.id
-        outcome = self.door.send(sender, letter.address, message, f"{letter.letter}-{letter.id}")
+        name = f"{letter.letter}-{letter.id}"
+        outcome = self.door.send(sender, letter.address, message, name, lambda: self._compose_ahead(after))
         self.run.pace.took(time.monotonic() - began)
         outcome = self.run.hearing.weigh(letter, outcome)
         if outcome.kind == "relay":
@@ -258,6 +262,22 @@ class Sending:
         self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
         self.in_hand = None
         return True
+
+    def _composed(self, letter: Taken) -> tuple[str, bytes]:
+        """(envelope sender, message) of a letter, as composed ahead or now."""
+        ahead, self.ahead = self.ahead, None
+        if ahead is not None and ahead[0] == letter.id:
+            return ahead[1:]
+        composer = self.composers.of(letter.letter, letter.about)
+        return composer.write(letter, date_header(datetime.now(UTC)))
+
+    def _compose_ahead(self, letter: Taken | None) -> None:
+        """Have the next letter ready; it is not begun by this. Not at a set rate, where it would wait for its turn
+        with an old date, and nothing but a digest's, which asks the database nothing."""
+        if letter is None or letter.letter != "digest" or self.run.pace.is_set:
+            return
+        with contextlib.suppress(Exception):  # what is wrong with it is said when its turn has come
+            self.ahead = (letter.id, *self._composed(letter))
 
     def _settle(self, next_: Sequence[Taken] = ()) -> dict[int, str] | None:
         """Settle what was begun; who of the next letters is gone meanwhile, None when the digest may not go on."""

@@ -7,6 +7,7 @@ import pytest
 
 from emails.doors import Outcome, TimeOuts, open_door
 from emails.smtp import SmtpDoor
+from tests.crash.processes import until
 from tests.emails.scripted_smtp import HANG_UP, SILENCE, ScriptedServer
 
 LETTER = b"Subject: Larkspur\r\n\r\nShip it.\r\n"
@@ -44,6 +45,19 @@ def test_letters_go_out_over_one_kept_connection(ehlo: dict[str, str]) -> None:
     assert server.connections == 1
     assert "RCPT TO:<bob@example.com>" in server.heard
     assert server.heard[-1] == "QUIT"
+
+
+def test_the_sender_has_time_for_other_work_once_the_whole_letter_has_left(ehlo: dict[str, str]) -> None:
+    with ScriptedServer({**ehlo, "RCPT": [*["250 2.1.5 Ok"] * 2, "550 5.1.1 Nobody"]}) as server:
+        door, had = door_to(server), []
+
+        def meanwhile() -> None:
+            until(lambda: len(server.letters) > len(had), "the server has the letter")
+            had.append(server.letters[-1])
+
+        for _ in range(3):
+            door.send("digest+b-1@verdicts.example", "alice@example.com", LETTER, "delivery-1", meanwhile)
+        assert had == [LETTER] * 2, "of a refused letter there is no answer to wait for"
 
 
 def test_the_size_is_said_when_the_server_asks_for_it() -> None:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -22,7 +23,7 @@ class FarDoor:
     def connect(self) -> Outcome | None:
         return None
 
-    def send(self, sender: str, to: str, message: bytes, name: str) -> Outcome:
+    def send(self, sender: str, to: str, message: bytes, name: str, meanwhile: Callable[[], None]) -> Outcome:
         with self.lock:
             type(self).busy += 1
             type(self).most = max(self.most, self.busy)

@@ -33,8 +33,9 @@ class Door:
     def connect(self) -> Outcome | None:
         return self.shut
 
-    def send(self, sender: str, to: str, message: bytes, name: str) -> Outcome:
+    def send(self, sender: str, to: str, message: bytes, name: str, meanwhile: Callable[[], None]) -> Outcome:
         self.sent.append((to, message))
+        meanwhile()
         return self.answer(to, len(self.sent))
 
     def close(self) -> None:
@@ -114,6 +115,32 @@ def test_each_message_is_its_readers_own(door, clock):
     for field in ("To", "Message-ID", "List-Unsubscribe"):
         assert len({message[field] for message in messages}) == 3
     assert "since 1 November 2026" in messages[0].get_body(("plain",)).get_content()
+
+
+def test_the_next_letter_is_composed_while_the_server_thinks_and_never_twice(door, clock, monkeypatch):
+    told, write = [], letters.Composer.write
+    monkeypatch.setattr(
+        letters.Composer, "write", lambda *given: told.append(f"composed {given[1].id}") or write(*given)
+    )
+    door.answer = lambda to, number: told.append(f"answered {number}") or judge("dot", 250, "2.0.0 taken")
+    digest(clock, 3)
+    run()
+    assert told == ["composed 1", "composed 2", "answered 1", "composed 3", "answered 2", "answered 3"]
+
+
+def test_who_left_gets_nothing_though_their_letter_was_composed_ahead(door, clock, setting):
+    setting(SEND_WINDOW=1)
+    digest(clock, 3)
+
+    def leave(to: str, number: int) -> Outcome:
+        with writing() as session:
+            subscribers.leave(session, 2, "link", clock.now)
+        return judge("dot", 250, "2.0.0 taken")
+
+    door.answer = leave
+    run()
+    assert [to for to, _ in door.sent] == ["reader-1@reader.example", "reader-3@reader.example"]
+    assert states() == {"sent": 2, "skipped": 1}
 
 
 def test_a_refused_recipient_fails_with_the_servers_words(door, clock):
