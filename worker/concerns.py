@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db import ages, deliveries, digests
 from db.alerts import Concern
+from db.failures import Key
 from db.heartbeats import Heartbeat
 from db.jobs import Attempt, Job
 from db.queues import Pause
@@ -34,18 +35,18 @@ SILENT = timedelta(minutes=5)
 def failed_groups(session: Session, now: datetime) -> Iterator[Concern]:  # noqa: ARG001
     """Jobs that are dead, by kind and error: one alert a group."""
     dead = text("state = 'dead'")
-    group = Job.kind, Job.error, Job.fingerprint
-    for kind, error, fingerprint, count in session.execute(select(*group, func.count()).where(dead).group_by(*group)):
-        chosen = {"kind": kind, "error": error or "", "fingerprint": fingerprint or ""}
+    alike = Job.kind, Job.error, Job.fingerprint
+    for kind, error, fingerprint, count in session.execute(select(*alike, func.count()).where(dead).group_by(*alike)):
+        group = str(Key(kind, error, fingerprint))
         yield Concern(
-            key=":".join(("failures", *chosen.values())),
+            key=f"failures:{group}",
             kind="failures",
             title=f"{_counted(count, 'job')} of {kind} failed for good",
             told=(
                 f"The last attempt ended with {error or 'an error'}.",
                 "Nothing is lost: mend the cause, then retry them from the console.",
             ),
-            link="/operator/jobs?" + urlencode({name: value for name, value in chosen.items() if value}),
+            link="/operator/jobs?" + urlencode({"group": group}),
         )
 
 

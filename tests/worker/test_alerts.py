@@ -86,7 +86,7 @@ def test_an_alert_names_nobody_and_leads_to_its_own_group():
     add(job)
     watch(NOW)
     [alert] = standing().values()
-    assert alert.link == "/operator/jobs?kind=SubscriptionRequested&error=ServerDisconnected&fingerprint=aa11"
+    assert alert.link == "/operator/jobs?group=SubscriptionRequested%3AServerDisconnected%3Aaa11"
     assert "alice" not in alert.title + alert.told + alert.link + alert.key
 
 
@@ -332,7 +332,7 @@ def test_the_letter_arrives_and_says_what_since_when_and_where(outbox, clock):
         body = letter.get_body((part,)).get_content()
         assert "Tuesday 17 November 2026, 08:00 UTC" in body
         assert "Mend the cause" in body.replace("mend", "Mend")
-    link = "http://localhost:8000/operator/jobs?kind=SubscriptionRequested&error=ServerDisconnected&fingerprint=aa11"
+    link = "http://localhost:8000/operator/jobs?group=SubscriptionRequested%3AServerDisconnected%3Aaa11"
     assert link in letter.get_body(("plain",)).get_content()
     watch(clock.forward(minutes=1))
     assert len(outbox()) == 1
