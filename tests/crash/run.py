@@ -86,7 +86,7 @@ def tried(scene: Scene, trial: Trial, kills: int, chance: random.Random) -> Coun
             scene.address()
         done = trial.harm(scene, chance, min(trial.each, kills - count.kills))
         if (scene.digest().state == "sending" and scene.owed()) or scene.digest().state == "frozen":
-            scene.wait_until_nothing_is_owed()
+            scene.wait_until_nothing_is_owed(patience=180)
         scene.nursery.end_all()
         found = scene.reckon()
         try:
