@@ -22,6 +22,7 @@ from db.subscribers import Subscriber
 from tests.crash.deployment import answers, free_port
 from tests.crash.processes import until
 from tests.crash.scene import Scene
+from worker.redis import end_with_parent
 
 GOES_ON_WITHIN = 45.0
 """Seconds after any kill in which the mail server has to get the next letter, and the killed claim's other letters."""
@@ -56,8 +57,10 @@ class House:
             self._up = psutil.Popen(
                 [str(Path(sys.executable).with_name("verdicts")), "up"],
                 env=environment | {"PORT": str(self.port), "PGAPPNAME": "house"},
-                cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent,
             )  # fmt: skip
+
+    def wait_for_start(self) -> None:
         until(lambda: answers(self.port), "the site", _START)
         until(lambda: self._process(LINES["sender"]).children(), "the sender", _START)
 
@@ -126,6 +129,7 @@ def _gone(processes: list[psutil.Process]) -> None:
 def house(scene: Scene) -> Iterator[House]:
     made = House(scene)
     try:
+        made.wait_for_start()
         yield made
     finally:
         made.close()

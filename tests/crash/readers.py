@@ -39,11 +39,12 @@ class Readers:
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._threads = [threading.Thread(target=self._read, args=(each,), daemon=True) for each in range(READERS)]
 
-    def start(self) -> None:
+    def __enter__(self) -> "Readers":
         for thread in self._threads:
             thread.start()
+        return self
 
-    def end(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         for thread in self._threads:
             thread.join()

@@ -126,14 +126,12 @@ def voted(scene: Scene, kind: str, kills: int, chance: random.Random) -> list[st
     for role in ("fold", "work", "send"):
         scene.fork(role)
     deployment = Deployment(scene.folder, scene.environment)
-    readers = Readers(deployment.port, list(TOOLS))
     began = time.monotonic()
     try:
         deployment.start_web()
-        readers.start()
-        done = harm.kill_the_web(deployment, readers, chance, kills, answers=100)
+        with Readers(deployment.port, list(TOOLS)) as readers:
+            done = harm.kill_the_web(deployment, readers, chance, kills, answers=100)
     finally:
-        readers.end()
         deployment.close()
     until(lambda: not proof().dirty, "the last vote's count")
     until(lambda: readers.told() <= {to for to, _ in scene.mail.letters()}, "the confirm letters")

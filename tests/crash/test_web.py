@@ -17,18 +17,18 @@ from tests.crash.scene import Scene
 @pytest.fixture
 def deployment(scene: Scene, tmp_path: Path) -> Iterator[Deployment]:
     made = Deployment(tmp_path, scene.environment)
-    made.start_web()
-    yield made
-    made.close()
+    try:
+        made.start_web()
+        yield made
+    finally:
+        made.close()
 
 
 def test_what_a_reader_was_answered_stands_whenever_the_web_is_killed(scene: Scene, deployment, catalogue):
     for role in ("fold", "work", "send"):
         scene.fork(role)
-    readers = Readers(deployment.port, ["quillmate", "inkwell", "patchbay"])
-    readers.start()
-    kill_the_web(deployment, readers, random.Random(5), 2, answers=60)
-    readers.end()
+    with Readers(deployment.port, ["quillmate", "inkwell", "patchbay"]) as readers:
+        kill_the_web(deployment, readers, random.Random(5), 2, answers=60)
     assert readers.faults == []
     assert readers.answered > 100
     assert readers.lost() == []
