@@ -1,7 +1,7 @@
 """The newsletter's own processes, as its Procfile starts them, and the Redis between them: to be killed one by one."""
 
+import contextlib
 import os
-import random
 import shutil
 import signal
 import socket
@@ -64,12 +64,19 @@ class Deployment:
             for child in self._children("sender"):
                 child.kill()  # Celery starts another in its place
         elif what == "web's child":
-            random.choice(self._children("web")).kill()  # and so does granian
+            for child in self._children("web")[:1]:
+                child.kill()  # and so does granian
         elif what == "redis and its data":
             self._wipe_redis()
         else:
             self._end(what)
             self._start(what)
+
+    def keep_alive(self, name: str) -> None:
+        """Start the line again if it has ended by itself, as a supervisor would."""
+        if self._running[name].poll() is not None:
+            self._end(name)
+            self._start(name)
 
     def _start(self, name: str) -> None:
         with open(self._folder / f"{name}.log", "ab") as log:
@@ -87,7 +94,8 @@ class Deployment:
     def _end(self, name: str) -> None:
         """Kill the line's processes, all at the same moment."""
         process = self._running.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def _wipe_redis(self) -> None:

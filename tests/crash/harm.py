@@ -204,5 +204,10 @@ def kill_the_web(deployment: Deployment, readers: Readers, chance: random.Random
         time.sleep(chance.uniform(0.1, 0.6))
         deployment.kill("web's child" if turn % 2 else "web")
         told = readers.answered
-        until(lambda before=told: readers.answered > before + answers, "answers from the web")
+
+        def answered(before: int = told) -> bool:
+            deployment.keep_alive("web")  # granian gives up when a process of its own dies twice within seconds
+            return readers.answered > before + answers
+
+        until(answered, "answers from the web")
     return most

@@ -16,7 +16,7 @@ from typing import Any
 from worker.redis import end_with_parent
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which a condition that does not come is a failure."""
 
 
@@ -123,7 +123,7 @@ class Child:
         self.id, self._nursery, self._gate = number, nursery, gate
         self._held: socket.socket | None = None
 
-    def wait_for_stage(self, patience: float = 20) -> None:
+    def wait_for_stage(self, patience: float = PATIENCE) -> None:
         assert self._gate
         self._gate.settimeout(patience)
         self._held = self._gate.accept()[0]
