@@ -3,13 +3,14 @@
 Nothing here is in the product: the process that is to be killed wraps the product's own functions around itself.
 """
 
+import contextlib
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from db import claims, deliveries, digests, jobs, settlements, tallies
+from db import claims, deliveries, digests, jobs, session, settlements, tallies
 from emails import conversation, smtp
 from worker import jobs as worked
 from worker import sender
@@ -89,6 +90,19 @@ def _at_write(stage: str) -> Callable[[Gate], None]:
     return put
 
 
+def _before_a_ledger_s_commit(gate: Gate) -> None:
+    """On SQLite a settlement is a transaction; on PostgreSQL it is one statement, and this is seldom passed."""
+    real = session.Ledger.transaction
+
+    @contextlib.contextmanager
+    def stopped(self: session.Ledger) -> Iterator[None]:
+        with real(self):
+            yield
+            gate()
+
+    session.Ledger.transaction = stopped  # type: ignore[method-assign]
+
+
 STAGES: dict[str, Callable[[Gate], None]] = {
     "claiming": _after(claims, "claim"),  # before its commit
     "claimed": _before(sender.Sending, "go"),
@@ -97,7 +111,7 @@ STAGES: dict[str, Callable[[Gate], None]] = {
     "dot": _at_write("dot"),
     "reply": _after(smtp.SmtpDoor, "send"),
     "settled": _after(settlements, "settle", lambda _: True),
-    "settling": _after(settlements, "withdrawn", lambda _: True),  # before its commit, on SQLite
+    "settling": _before_a_ledger_s_commit,
     "releasing": _after(claims, "release", lambda _: True),  # before its commit
     "finish": _before(digests, "finish"),
     "finishing": _after(digests, "finish"),  # before its commit
