@@ -6,7 +6,6 @@ moment cannot all be heard. Nobody stands here by name; keys are the keyed hashe
 
 import hmac
 import ipaddress
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -69,19 +68,21 @@ def _key(kind: str, name: str) -> str:
     return hmac.digest(settings().keys[0], f"login {kind} {name}".encode(), "sha256").hex()
 
 
-def attempt(session: Session, keys: Iterable[str], now: datetime) -> dict[str, Counted]:
-    """Count one attempt under each key; Shut when one of them has to wait."""
+def attempt(session: Session, account: str, network: str, now: datetime) -> tuple[Counted, Counted]:
+    """Count one attempt for the account and the network of these keys; Shut when one of them has to wait."""
+    free = {account: rules.LOGINS_FREE, network: rules.NETWORK_LOGINS_FREE}
     session.execute(delete(LoginFailure).where(LoginFailure.last_at < now - timedelta(days=1)))
-    rows = [_lock(session, key, now) for key in sorted(set(keys))]
+    rows = [_lock(session, key, now) for key in sorted(free)]
     until = max((row.shut_until for row in rows if row.shut_until and row.shut_until > now), default=None)
     if until:
         raise Shut(until)
     for row in rows:
         in_a_row = row.failures if now - row.last_at < FORGOTTEN else 0
         row.failures, row.last_at = in_a_row + 1, now
-        wait = rules.login_wait(row.failures)
+        wait = rules.login_wait(row.failures, free[row.key])
         row.shut_until = now + wait if wait else None
-    return {row.key: Counted(row.key, row.failures, row.shut_until) for row in rows}
+    counted = {row.key: Counted(row.key, row.failures, row.shut_until) for row in rows}
+    return counted[account], counted[network]
 
 
 def _lock(session: Session, key: str, now: datetime) -> LoginFailure:

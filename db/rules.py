@@ -54,14 +54,17 @@ SIGN_UP_PAUSE = timedelta(minutes=10)
 # ---- operators' logins -----------------------------------------------------------------------------------
 
 LOGINS_FREE = 5
-"""Failures in a row after which the next login has to wait."""
+"""Failures in a row for one account after which its next login has to wait."""
+NETWORK_LOGINS_FREE = 20
+"""The same for a network: an office mistypes more often than a person, and no login that succeeds clears it."""
 
 
-def login_wait(failures: int) -> timedelta | None:
-    """How long after the n-th failed login in a row none is heard: from the fifth on 30 s × 2ⁿ⁻⁵, at most 1 h."""
-    if failures < LOGINS_FREE:
+def login_wait(failures: int, free: int = LOGINS_FREE) -> timedelta | None:
+    """How long after the n-th failed login in a row none is heard: 30 s after the last free one, then twice as long
+    for each further one, at most 1 h."""
+    if failures < free:
         return None
-    return timedelta(seconds=min(30 * 2 ** min(failures - LOGINS_FREE, 7), 3600))
+    return timedelta(seconds=min(30 * 2 ** min(failures - free, 7), 3600))
 
 
 # ---- jobs -------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from db import audit, logins, operators
 from db.audit import Actor
 from db.logins import Counted
 from db.operators import Operator
-from db.rules import LOGINS_FREE
 from db.session import reading, writing
 from web import passwords, second_factor
 
@@ -24,10 +23,9 @@ class Attempt:
 
 def begin(address: str, ip: str | None, now: datetime) -> Attempt:
     """Count an attempt; logins.Shut when this account or network has to wait."""
-    account, network = logins.account(address), logins.network(ip)
     with writing() as session:
-        counted = logins.attempt(session, (account, network), now)
-    return Attempt(counted[account], counted[network], ip, now)
+        account, network = logins.attempt(session, logins.account(address), logins.network(ip), now)
+    return Attempt(account, network, ip, now)
 
 
 def by_password(address: str, password: str, ip: str | None, now: datetime) -> Operator | None:
@@ -108,8 +106,8 @@ def _took_back(made: Attempt) -> None:
 def _failed(made: Attempt, found: Operator | None) -> None:
     # One entry at the first failure of a row, and one for each wait: a flood of guesses writes no flood of entries.
     # What was typed as an unknown address is not kept; it may be a password.
-    failures = made.account.failures if found else made.network.failures
-    if failures == 1 or failures >= LOGINS_FREE:
+    counted = made.account if found else made.network
+    if counted.failures == 1 or counted.shut_until:
         who = Actor(found.address if found else "unknown", made.ip)
         with writing() as session:
-            audit.keep(session, who, "login.failed", made.now, count=failures)
+            audit.keep(session, who, "login.failed", made.now, count=counted.failures)

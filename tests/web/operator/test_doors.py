@@ -89,7 +89,7 @@ def test_after_five_failures_in_a_row_the_next_waits_ever_longer(stranger, accou
 
 def test_a_wait_never_exceeds_an_hour_and_is_forgotten_after_two(stranger, account, clock):
     account(DANA, "admin")
-    for _ in range(14):
+    for _ in range(30):
         stranger.sign_in(DANA, "wrong")
         clock.forward(hours=1)
     with reading() as session:
@@ -101,9 +101,9 @@ def test_a_wait_never_exceeds_an_hour_and_is_forgotten_after_two(stranger, accou
 
 def test_a_network_waits_whatever_addresses_it_tries_and_others_do_not(app, stranger, account):
     account(DANA, "admin")
-    for each in range(5):
-        stranger.sign_in(f"guess{each}@newsroom.example", "wrong")
-    assert stranger.sign_in(DANA).status_code == 429
+    for each in range(20):
+        assert stranger.sign_in(f"guess{each}@newsroom.example", "wrong").status_code == 401
+    assert stranger.sign_in(DANA).headers["Retry-After"] == "30"
     elsewhere = app.test_client()
     elsewhere.environ_base["REMOTE_ADDR"] = "198.51.100.7"
     assert elsewhere.sign_in(DANA).status_code == 303
@@ -116,7 +116,7 @@ def test_a_login_clears_the_account_s_failures(stranger, account):
             stranger.sign_in(DANA, "wrong")
         assert stranger.sign_in(DANA).status_code == 303
         stranger.press("/operator/logout")
-    assert stranger.sign_in(DANA, "wrong").status_code == 401  # the network's fifth
+    assert stranger.sign_in(DANA, "wrong").status_code == 401  # the network's fifth, which nothing cleared
     with reading() as session:
         assert sorted(row.failures for row in session.scalars(select(LoginFailure))) == [1, 5]
 
