@@ -1,6 +1,6 @@
 """`verdicts jobs pause`, `resume` and `queues`: what stands still, what waits, and for how long."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -27,7 +27,13 @@ def queues(json: bool) -> None:
         return
     say_paused()
     drawn = [
-        [each.queue, "paused" if each.pause else "open", waiting(each), age(each.oldest, now), f"{row['rate']:.1f}/s"]
+        [
+            each.queue,
+            "paused" if each.pause else "open",
+            waiting(each),
+            orders.age(each.oldest, now),
+            f"{row['rate']:.1f}/s",
+        ]
         for each, row in zip(found, rows, strict=True)
     ]
     table(("queue", "state", "waiting", "oldest", "rate"), drawn, "There are no queues.")
@@ -81,20 +87,9 @@ def _standing(each: Backlog, now: datetime) -> str:
     held = each.pause
     assert held is not None
     since = f"Queue {each.queue} is paused since {held.at:%Y-%m-%d %H:%M} UTC by {held.actor}: {held.reason}"
-    oldest = f", the oldest for {age(each.oldest, now)}" if each.oldest else ""
+    oldest = f", the oldest for {orders.age(each.oldest, now)}" if each.oldest else ""
     return f"{since.rstrip('.')}. {waiting(each)} wait{'s' if each.waiting == 1 else ''}{oldest}."
 
 
 def waiting(each: Backlog) -> str:
     return f"more than {MOST:,}" if each.many else f"{each.waiting:,}"
-
-
-def age(since: datetime | None, now: datetime) -> str:
-    """How long ago, in the unit that fits: 12 s, 49 min, 7 h, 3 d; nothing without a moment."""
-    if since is None:
-        return ""
-    seconds = max(timedelta(), now - since).total_seconds()
-    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (48 * 3600, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{seconds // 86400:.0f} d"

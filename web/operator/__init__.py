@@ -9,16 +9,21 @@ from web.operator import (
     doors,
     frame,
     health,
+    jobs,
+    mending,
     overview,
     own,
     people,
+    queues,
     refusals,
     sessions,
     suppressions,
     words,
 )
 
-ROOMS = (accounts, audit, doors, frame, health, overview, own, people, refusals, suppressions, words)
+ROOMS = (
+    accounts, audit, doors, frame, health, jobs, mending, overview, own, people, queues, refusals, suppressions, words,
+)  # fmt: skip
 """Each fills the blueprint with its pages as it is imported."""
 
 

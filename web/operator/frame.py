@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flask import current_app, request
-from sqlalchemy import select
 
-from db.queues import Pause
+from db import backlog
+from db.backlog import Backlog
 from db.session import reading
 from web.operator import health
 from web.operator.access import may, minimum_of, rooms
@@ -41,7 +41,7 @@ class Frame:
     now: datetime
     strip: list[Sign]
     menu: list[Place]
-    paused: list[Pause]
+    paused: list[Backlog]
 
 
 @rooms.app_template_global()
@@ -50,7 +50,7 @@ def console_frame(here: str | None) -> Frame:
     now = datetime.now(UTC)
     with reading() as session:
         strip, counts = health.strip(session, now), health.counts(session, now)
-        paused = list(session.scalars(select(Pause).order_by(Pause.queue)))
+        paused = backlog.standing(session, now)
     here = here or request.endpoint or ""
     menu: list[Place] = []
     for at, group in enumerate(MENU):

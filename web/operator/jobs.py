@@ -1,0 +1,141 @@
+"""Failed jobs: in groups that failed alike, one by one, and each with all its attempts."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response, make_response, render_template, request, url_for
+
+from db import failures
+from db import jobs as ledger
+from db.events import Event
+from db.failures import VIEWS, Filter, Key
+from db.jobs import Attempt, Job
+from db.queues import QUEUES
+from db.session import reading
+from web.masking import masked_in
+from web.operator.access import allowed, may, rooms
+from web.operator.audit import Paging
+from web.operator.chosen import AGO, filter_of, in_link
+
+ON_A_PAGE = 50
+IN_A_GROUP = 20
+MOST = 10_000
+"""Where counting ends, of jobs that are no failed ones: there may be millions that went well."""
+NAMES = {
+    "dead": "failed for good", "waiting": "waiting for another attempt", "failing": "failed, or waiting after it",
+    "pending": "pending", "running": "running", "succeeded": "succeeded", "discarded": "discarded",
+    "all": "in any state",
+}  # fmt: skip
+ORDERS = {"dead": ("retry", "discard"), "failing": ("retry", "discard"), "waiting": ("retry", "discard"),
+          "pending": ("discard",), "discarded": ("restore",)}  # fmt: skip
+"""What can be ordered about many jobs of each view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """One group on the page: its single jobs where it is unfolded, and where its links lead."""
+
+    group: failures.Group
+    jobs: list[Job]
+    toggle: str
+    rest: str
+
+
+@rooms.get("/jobs")
+@allowed("viewer")
+def jobs() -> Response:
+    chosen = filter_of(request.args)
+    if chosen.state == "dead" and not chosen.groups and "list" not in request.args:
+        return _grouped(chosen)
+    return _listed(chosen)
+
+
+def _grouped(chosen: Filter) -> Response:
+    at = max(0, request.args.get("from", 0, type=int))
+    opened = set(request.args.getlist("open"))
+    with reading() as session:
+        found = failures.groups(session, chosen, ON_A_PAGE, at)
+        kinds = _kinds(failures.kinds(session))
+        shown = [
+            Unfolded(
+                each,
+                failures.of_group(session, chosen, each.key, IN_A_GROUP) if str(each.key) in opened else [],
+                _toggle(chosen, opened, each.key, at),
+                url_for("operator.jobs", **in_link(replace(chosen, groups=(each.key,)))),
+            )
+            for each in found.shown
+        ]
+    link, following = in_link(chosen), {"from": at + ON_A_PAGE}
+    older = url_for("operator.jobs", **(link | following)) if at + ON_A_PAGE < found.groups else None
+    page = Paging(url_for("operator.jobs", **link) if at else None, older)
+    return _page("operator/job_groups.html", chosen, kinds=kinds, found=found, shown=shown, page=page, total=found.jobs)
+
+
+def _toggle(chosen: Filter, opened: set[str], key: Key, at: int) -> str:
+    rest: dict[str, Any] = {"open": sorted(opened ^ {str(key)})} | ({"from": at} if at else {})
+    return url_for("operator.jobs", **(in_link(chosen) | rest), _anchor=f"g-{key.fingerprint}")
+
+
+def _listed(chosen: Filter) -> Response:
+    before = request.args.get("before", type=int)
+    with reading() as session:
+        found = failures.page(session, chosen, ON_A_PAGE + 1, before)
+        total = failures.count(session, chosen.conditions(), MOST + 1)
+        kinds = _kinds(failures.kinds(session))
+    link = in_link(chosen) | ({"list": "yes"} if chosen.state == "dead" else {})
+    older = url_for("operator.jobs", **link, before=found[ON_A_PAGE - 1].id) if len(found) > ON_A_PAGE else None
+    page = Paging(url_for("operator.jobs", **link) if before else None, older)
+    return _page("operator/job_list.html", chosen, kinds=kinds, found=found[:ON_A_PAGE], page=page, total=total)
+
+
+def _kinds(failed: list[str]) -> list[str]:
+    return sorted({*failed, *Event.kinds})
+
+
+def _page(template: str, chosen: Filter, **parts: Any) -> Response:
+    orders = ORDERS.get(chosen.state, ()) if may("operator") else ()
+    return make_response(
+        render_template(
+            template, here="operator.jobs", chosen=chosen, views=VIEWS, names=NAMES, queues=QUEUES, ago=AGO,
+            since=request.args.get("since", ""), orders=orders, most=MOST, now=datetime.now(UTC), **parts,
+        )
+    )  # fmt: skip
+
+
+# ---- one job -------------------------------------------------------------------------------------------------
+
+
+@rooms.get("/jobs/<int:job_id>")
+@allowed("viewer")
+def job(job_id: int) -> str:
+    with reading() as session:
+        found = ledger.get(session, job_id)
+        attempts = list(found.attempts)
+        copy, parts = failures.copies(session, found)
+    return render_template(
+        "operator/job.html", here="operator.jobs", job=found, attempts=attempts[::-1], copy=copy, split=parts,
+        editable=found.kind in Event.kinds,
+    )  # fmt: skip
+
+
+@rooms.app_template_global()
+def payload_of(job: Job) -> str:
+    """What the job carries, to be read by people."""
+    return told(json.dumps(job.payload, indent=2, ensure_ascii=False, sort_keys=True))
+
+
+@rooms.app_template_global()
+def told(words: str | None) -> str:
+    """An error's words as this operator may read them; readers' addresses are masked for viewers and editors."""
+    return (words or "") if may("operator") else masked_in(words or "")
+
+
+@rooms.app_template_global()
+def length_of(attempt: Attempt) -> str:
+    """How long an attempt took: 0.42 s, 3 min."""
+    if attempt.ended_at is None:
+        return ""
+    seconds = (attempt.ended_at - attempt.started_at).total_seconds()
+    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
