@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Text, bindparam, select, text, update
-from sqlalchemy.orm import Mapped, Session, deferred, mapped_column
+from sqlalchemy.orm import Mapped, Session, defer, deferred, mapped_column
 
 from db import schedule
 from db.rules import Refused
@@ -98,6 +98,12 @@ def listed(session: Session, states: tuple[str, ...] = STATES, limit: int = 100)
     """Digests in any of these states, newest slot first."""
     asked = select(Digest).where(Digest.state.in_(states)).order_by(Digest.due_at.desc())
     return list(session.scalars(asked.limit(limit)))
+
+
+def page(session: Session, before: str | None, limit: int) -> list[Digest]:
+    """The next digests, newest slot first, of those before that slot; without what they say."""
+    asked = select(Digest).options(defer(Digest.content)).order_by(Digest.slot.desc()).limit(limit)
+    return list(session.scalars(asked.where(Digest.slot < before) if before else asked))
 
 
 def uncounted(session: Session) -> list[Digest]:

@@ -1,6 +1,7 @@
 """From rows to letters: which plain values each letter is composed from, and for whom."""
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from sqlalchemy.orm import Session, undefer
@@ -15,7 +16,7 @@ from emails import dkim, letters, links
 from emails.dkim import Signer
 from emails.letters import Letter, Site, day
 from emails.links import Purpose
-from emails.message import Frame, Recipient
+from emails.message import Frame, Recipient, date_header
 from emails.origin import Origin
 
 _LINKS: dict[str, Purpose] = {
@@ -101,3 +102,17 @@ class Composers:
             with reading() as session:
                 self._made[letter, about] = composer(session, letter, about)
         return self._made[letter, about]
+
+
+SAMPLE_FOR = "you@reader.example"
+
+
+def sample(letter: Letter) -> bytes:
+    """A reader's message as a preview shows it: unsigned, with links that lead nowhere but are as long as real ones."""
+    given = settings()
+    origin = Origin.of(given)
+    token = "PREVIEW".ljust(links.LENGTH, "-")
+    marks = dict.fromkeys(letter.marks, token) | {"SINCE": day(date(2026, 1, 1))}
+    message_id = deliveries.message_id(0, letter.kind, datetime.fromtimestamp(0, UTC), origin.domain)
+    to = Recipient(SAMPLE_FOR, message_id, origin.verp(token), marks)
+    return Frame(letter, origin).message(to, date_header(datetime.now(UTC)))

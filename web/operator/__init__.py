@@ -6,6 +6,8 @@ from web.operator import (
     access,
     accounts,
     audit,
+    deliveries,
+    digests,
     doors,
     frame,
     health,
@@ -14,15 +16,18 @@ from web.operator import (
     overview,
     own,
     people,
+    previews,
     queues,
     refusals,
+    schedule,
     sessions,
     suppressions,
     words,
 )
 
 ROOMS = (
-    accounts, audit, doors, frame, health, jobs, mending, overview, own, people, queues, refusals, suppressions, words,
+    accounts, audit, deliveries, digests, doors, frame, health, jobs, mending, overview, own, people, previews, queues,
+    refusals, schedule, suppressions, words,
 )  # fmt: skip
 """Each fills the blueprint with its pages as it is imported."""
 

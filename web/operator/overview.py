@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from flask import Response, render_template
 from sqlalchemy.orm import Session
 
-from db import alerts, deliveries, digests, figures
-from db.deliveries import Account
+from db import alerts, digests, figures
 from db.digests import Digest
 from db.session import reading
-from web.operator import charts, live
+from web.operator import charts, live, progress
 from web.operator.access import allowed, rooms
 from web.operator.charts import Chart
 from web.operator.costly import Costly
@@ -40,7 +39,7 @@ def _now_part() -> str:
     with reading() as session:
         open_alerts = alerts.standing(session, 51)
         digest = _current(session)
-        account = _progress(session, digest) if digest and digest.audience else None
+    account = progress.of(digest).account if digest and digest.frozen_at else None
     return render_template("operator/now.html", alerts=open_alerts, digest=digest, account=account)
 
 
@@ -50,10 +49,6 @@ def _current(session: Session) -> Digest | None:
         if found := digests.listed(session, states, limit=1):
             return found[0]
     return None
-
-
-def _progress(session: Session, digest: Digest) -> Account:
-    return deliveries.progress(session, digest)
 
 
 def _charts(session: Session, now: datetime) -> list[tuple[str, Chart | None]]:

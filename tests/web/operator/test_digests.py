@@ -1,0 +1,402 @@
+"""The digests' pages: what stands in a draft, how far a digest is, and what each button does, for each role."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from db import deliveries, digests, relays
+from db.audit import Entry
+from db.deliveries import Delivery
+from db.digests import Digest
+from db.session import reading, writing
+from tests.conftest import load_catalogue
+from web.operator.digests import length
+from web.operator.previews import coloured
+from worker import digests as run
+
+PATH = "/operator/digests"
+
+
+@pytest.fixture
+def readers(database, active, cast) -> int:
+    """Three people who read; how many."""
+    for address in (cast.alice, cast.bob, cast.charlie):
+        active(address)
+    return 3
+
+
+@pytest.fixture
+def slot(readers) -> str:
+    """This week's slot, with a draft that says something."""
+    now = datetime.now(UTC)
+    load_catalogue(published=now - timedelta(days=1))
+    found = run.schedule.of_digests().slot_of(now)
+    with writing() as session:
+        run.assemble(session, found, now)
+        # Its hour is still to come, whenever this test runs.
+        digests.get(session, found).due_at = now + timedelta(hours=3)
+    return found
+
+
+@pytest.fixture
+def sending(slot: str) -> str:
+    """The same, on its way: one letter failed, one is in doubt, one waits."""
+    with writing() as session:
+        run.send(session, slot, datetime.now(UTC))
+    run.address_frozen()
+    now = datetime.now(UTC)
+    with writing() as session:
+        first, second, _ = session.query(Delivery).order_by(Delivery.id).filter(Delivery.letter == "digest")
+        first.state, first.code, first.reason, first.settled_at = "failed", 550, "refused at rcpt", now
+        first.reply = "550 5.1.1 <alice@reader.example> unknown"
+        second.state, second.reason, second.settled_at = "unknown", "no reply after dot", now
+    return slot
+
+
+def look(slot: str) -> Digest:
+    with reading() as session:
+        return digests.get(session, slot)
+
+
+def states() -> dict[str, int]:
+    with reading() as session:
+        found = session.execute(text("SELECT state, count(*) FROM deliveries WHERE letter = 'digest' GROUP BY state"))
+        return {state: number for state, number in found}  # noqa: C416
+
+
+def kept() -> list[tuple[str, str | None, int, str | None]]:
+    with reading() as session:
+        rows = session.query(Entry).filter(Entry.action.like("d%")).order_by(Entry.id)
+        return [(each.action, each.about, each.count, each.note) for each in rows]
+
+
+# ---- reading -----------------------------------------------------------------------------------------------------
+
+
+def test_the_list_shows_each_digest_with_its_account(console, sending):
+    page = console("viewer").get(PATH).text
+    assert sending in page
+    assert "● sending" in page
+    assert "✓ holds" in page
+    assert "of 3" in page
+
+
+def test_an_empty_list_says_what_comes(console, database):
+    assert "A draft opens by itself" in console("viewer").get(PATH).text
+
+
+def test_a_draft_says_what_it_holds_and_when_it_freezes(console, slot):
+    page = console("editor").get(f"{PATH}/{slot}").text
+    assert "Quillmate vs Inkwell" in page
+    assert "It freezes by itself on" in page
+    assert "The account" not in page
+
+
+def test_a_digest_on_its_way_shows_its_account_its_replies_and_who_refuses(console, sending):
+    with writing() as session:
+        relays.refused(session, "smtp://relay.example:25", "421 4.3.2 shutting down", datetime.now(UTC))
+    page = console("operator").get(f"{PATH}/{sending}").text
+    assert "✓ The account holds." in page
+    assert "smtp://relay.example:25 refuses" in page
+    assert "421 4.3.2 shutting down" in page
+    assert "550 5.1.1 … unknown" in page
+    assert "Retry 1…" in page
+    assert "Count 1 as sent…" in page
+    assert 'data-live="' in page
+
+
+def test_the_live_part_is_sent_again_only_when_a_number_changed(console, sending):
+    browser = console("viewer")
+    first = browser.get(f"{PATH}/{sending}/progress")
+    assert "<html" not in first.text
+    again = browser.get(f"{PATH}/{sending}/progress", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    browser.application.extensions["digests"].clear()
+    with writing() as session:
+        session.execute(text("UPDATE deliveries SET state = 'sent' WHERE state = 'pending'"))
+    changed = browser.get(f"{PATH}/{sending}/progress", headers={"If-None-Match": first.headers["ETag"]})
+    assert changed.status_code == 200
+
+
+def test_however_many_look_the_ledger_is_asked_once_as_long_as_a_look_holds(console, sending, monkeypatch):
+    asked = []
+    progress = deliveries.progress
+    monkeypatch.setattr(deliveries, "progress", lambda *given: asked.append(1) or progress(*given))
+    browser = console("viewer")
+    for _ in range(5):
+        browser.get(f"{PATH}/{sending}/progress")
+    assert len(asked) <= 2
+
+
+def test_what_there_is_not_is_not_found(console, database):
+    assert console("viewer").get(f"{PATH}/2020-W01").status_code == 404
+    browser = console("editor")
+    assert browser.get(f"{PATH}/nonsense").status_code == 404
+
+
+def test_a_draft_has_no_progress(console, slot):
+    assert console("viewer").get(f"{PATH}/{slot}/progress").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("lasts", "said"),
+    [(timedelta(seconds=9.2), "10 s"), (timedelta(minutes=12), "12 min"), (timedelta(hours=3, minutes=5), "3 h 5 min"),
+     (timedelta(days=6), "6 d"), (timedelta(days=2, hours=4), "2 d 4 h"), (None, "0 s")],
+)  # fmt: skip
+def test_a_length_of_time_in_words(lasts, said):
+    assert length(lasts) == said
+
+
+# ---- the preview -------------------------------------------------------------------------------------------------
+
+
+def test_the_preview_has_a_tab_for_each_view(console, slot):
+    browser = console("viewer")
+    page = browser.get(f"{PATH}/{slot}/preview").text
+    assert 'width="600"' in page
+    assert re.search(r"[\d.]+ KiB of at most 100", page)
+    assert 'width="360"' in browser.get(f"{PATH}/{slot}/preview?view=phone").text
+    assert "Quillmate" in browser.get(f"{PATH}/{slot}/preview?view=text").text
+    headers = browser.get(f"{PATH}/{slot}/preview?view=headers").text
+    assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in headers
+    assert "Message-ID: &lt;digest.0.0@" in headers
+
+
+def test_the_letter_itself_can_do_nothing_but_be_looked_at(console, slot):
+    answer = console("viewer").get(f"{PATH}/{slot}/letter")
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.endswith("sandbox")
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'self'" in policy
+    assert "{~" not in answer.text, "no mark is left open"
+
+
+def test_each_scheme_is_forced_whatever_the_browser_prefers(console, slot):
+    browser = console("viewer")
+    light, dark = (browser.get(f"{PATH}/{slot}/letter?view={view}").text for view in ("desktop", "dark"))
+    for html in (light, dark):
+        assert "prefers-color-scheme" not in html
+    assert "@media not all" in light
+    assert "@media all" in dark
+    assert "color-scheme: dark" in dark.replace("supported-color-schemes: light dark", "")
+    assert coloured("@media (prefers-color-scheme:dark){}", dark=True) == "@media all{}"
+
+
+def test_without_anything_new_there_is_no_letter_to_look_at(console, readers):
+    answer = console("editor").get(f"{PATH}/2026-W50/preview")
+    assert answer.status_code == 409
+    assert "import a comparison first" in answer.text
+
+
+# ---- an editor's buttons -----------------------------------------------------------------------------------------
+
+
+def test_an_editor_holds_and_releases(console, slot):
+    browser = console("editor")
+    assert browser.press(f"{PATH}/{slot}/hold").status_code == 303
+    assert look(slot).state == "held"
+    assert "is held until somebody releases it" in browser.get(f"{PATH}/{slot}").text
+    assert browser.press(f"{PATH}/{slot}/release").status_code == 303
+    assert look(slot).state == "draft"
+    assert kept() == [("digest.hold", f"digest {slot}", 0, None), ("digest.release", f"digest {slot}", 0, None)]
+
+
+def test_skipping_asks_first_and_wants_to_know_why(console, slot):
+    browser = console("editor")
+    asked = browser.press(f"{PATH}/{slot}/skip")
+    assert "Nothing is sent" in asked.text
+    assert look(slot).state == "draft"
+    assert browser.press(f"{PATH}/{slot}/skip", {"confirmed": "yes"}).status_code == 409
+    assert look(slot).state == "draft"
+    browser.press(f"{PATH}/{slot}/skip", {"confirmed": "yes", "note": "holidays"})
+    assert (look(slot).state, look(slot).reason) == ("skipped", "holidays")
+    assert kept() == [("digest.skip", f"digest {slot}", 0, "holidays")]
+    browser.press(f"{PATH}/{slot}/assemble")
+    assert look(slot).state == "draft"
+
+
+def test_a_test_goes_to_oneself_or_to_the_address_that_is_typed(console, slot, cast):
+    browser = console("editor")
+    browser.press(f"{PATH}/{slot}/test")
+    browser.press(f"{PATH}/{slot}/test", {"address": cast.dana})
+    assert browser.press(f"{PATH}/{slot}/test", {"address": "nobody"}).status_code == 409
+    with reading() as session:
+        assert [each.address for each in session.query(digests.TestLetter).order_by(digests.TestLetter.id)] == [
+            "editor@newsroom.example",
+            cast.dana,
+        ]
+        assert cast.dana not in str([vars(each) for each in session.query(Entry)])
+    assert [row[0] for row in kept()] == ["digest.test", "digest.test"]
+
+
+# ---- an operator's buttons -----------------------------------------------------------------------------------------
+
+
+def test_sending_now_names_the_audience_first(console, slot):
+    browser = console("operator")
+    asked = browser.press(f"{PATH}/{slot}/send")
+    assert "Send to 3 people" in asked.text
+    assert look(slot).state == "draft"
+    browser.press(f"{PATH}/{slot}/send", {"confirmed": "yes", "note": "now"})
+    assert (look(slot).state, look(slot).audience) == ("frozen", 3)
+    assert kept() == [("digest.send", f"digest {slot}", 3, "now")]
+    again = browser.press(f"{PATH}/{slot}/send", {"confirmed": "yes"})
+    assert again.status_code == 409
+    assert "has gone already" in again.text
+
+
+def test_pause_resume_and_cancel(console, sending):
+    browser = console("operator")
+    assert "already begun arrive" in browser.press(f"{PATH}/{sending}/pause").text
+    assert look(sending).state == "sending"
+    browser.press(f"{PATH}/{sending}/pause", {"confirmed": "yes", "note": "a wrong link"})
+    assert (look(sending).state, look(sending).reason) == ("paused", "a wrong link")
+    assert "! paused" in browser.get(f"{PATH}/{sending}").text
+    browser.press(f"{PATH}/{sending}/resume")
+    assert look(sending).state == "sending"
+    assert "Cancel 1 letter" in browser.press(f"{PATH}/{sending}/cancel").text
+    browser.press(f"{PATH}/{sending}/cancel", {"confirmed": "yes", "note": "withdrawn"})
+    assert look(sending).state == "cancelled"
+    assert states() == {"failed": 1, "unknown": 1, "cancelled": 1}
+    assert [row[:3] for row in kept()][-1] == ("digest.cancel", f"digest {sending}", 1)
+
+
+def test_what_failed_is_owed_again_and_what_is_in_doubt_resolved(console, sending):
+    browser = console("operator")
+    assert "Retry 1" in browser.get(f"{PATH}/{sending}/retry?state=failed&code=550").text
+    assert states()["failed"] == 1
+    answer = browser.press(f"{PATH}/{sending}/retry", {"confirmed": "yes", "state": "failed", "code": "550"})
+    assert answer.status_code == 303
+    assert states() == {"pending": 2, "unknown": 1}
+    assert browser.get(f"{PATH}/{sending}/retry?state=failed").status_code == 409, "nothing is left to retry"
+    assert "gets a second" in browser.get(f"{PATH}/{sending}/resolve?as=resend").text
+    browser.press(f"{PATH}/{sending}/resolve", {"confirmed": "yes", "as": "sent", "note": "seen in the log"})
+    assert states() == {"pending": 2, "sent": 1}
+    assert "✓ The account holds" in browser.get(f"{PATH}/{sending}").text
+    assert kept() == [
+        ("deliveries.retry", f"digest {sending}", 1, None),
+        ("deliveries.resolve", f"digest {sending}", 1, "seen in the log"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("order", "state"), [("hold", "sending"), ("release", "sending"), ("assemble", "sending"),
+                         ("skip", "sending"), ("pause", "draft"), ("resume", "draft"), ("cancel", "draft")],
+)  # fmt: skip
+def test_an_order_in_the_wrong_state_is_refused_and_changes_nothing(console, slot, order, state):
+    if state == "sending":
+        with writing() as session:
+            run.send(session, slot, datetime.now(UTC))
+        run.address_frozen()
+    answer = console("admin").press(
+        f"{PATH}/{slot}/{order}", {"confirmed": "yes", "note": "why", "back": f"{PATH}/{slot}"}
+    )
+    assert answer.status_code == 409
+    assert f"is {state}" in answer.text
+    assert f'href="{PATH}/{slot}"' in answer.text, "the way back"
+    assert look(slot).state == state
+    assert kept() == []
+
+
+def test_two_who_press_the_same_button_do_it_once(console, slot):
+    browser = console("editor")
+    for _ in range(2):
+        assert browser.press(f"{PATH}/{slot}/hold").status_code == 303
+    assert [row[0] for row in kept()] == ["digest.hold"]
+
+
+@pytest.mark.parametrize(
+    ("role", "order", "passes"),
+    [
+        *((role, order, role != "viewer") for role in ("viewer", "editor") for order in
+          ("hold", "release", "assemble", "skip", "test")),
+        *((role, order, False) for role in ("viewer", "editor") for order in
+          ("send", "pause", "resume", "cancel", "retry", "resolve")),
+        *(("operator", order, True) for order in ("send", "pause", "resume", "cancel", "retry", "resolve")),
+    ],
+)  # fmt: skip
+def test_who_may_press_what(console, slot, role, order, passes):
+    browser = console(role)
+    answer = browser.press(f"{PATH}/{slot}/{order}")
+    assert (answer.status_code != 403) == passes
+    if not passes:
+        assert kept() == []
+
+
+def test_a_viewer_is_shown_no_button(console, sending):
+    page = console("viewer").get(f"{PATH}/{sending}").text
+    main = page.split("<main")[1]
+    assert "<button" not in main
+    assert "Retry" not in main
+
+
+# ---- deliveries --------------------------------------------------------------------------------------------------
+
+
+def test_deliveries_by_state_and_code(console, sending, cast):
+    browser = console("operator")
+    failed = browser.get(f"/operator/deliveries?slot={sending}&state=failed&code=550").text
+    assert cast.alice in failed
+    assert "550 5.1.1" in failed
+    assert "Retry 1…" in failed
+    assert cast.bob not in failed
+    assert "No delivery" in browser.get(f"/operator/deliveries?slot={sending}&state=failed&code=552").text
+    everyone = browser.get("/operator/deliveries").text
+    assert all(address in everyone for address in (cast.alice, cast.bob, cast.charlie))
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_who_need_not_see_addresses_sees_none(console, sending, cast, role):
+    page = console(role).get(f"/operator/deliveries?slot={sending}").text
+    assert cast.alice not in page
+    assert "a…@r….example" in page
+
+
+def test_deliveries_page_by_page(console, sending, cast, monkeypatch):
+    monkeypatch.setattr("web.operator.deliveries.PAGE", 2)
+    browser = console("operator")
+    first = browser.get(f"/operator/deliveries?slot={sending}").text
+    [older] = re.findall(r'href="([^"]+after=[^"]+)"', first)
+    rest = browser.get(older.replace("&amp;", "&")).text
+    assert (cast.alice in first, cast.charlie in first) == (True, False)
+    assert (cast.alice in rest, cast.charlie in rest) == (False, True)
+
+
+def test_bad_filters_are_no_error(console, sending):
+    browser = console("viewer")
+    for query in ("state=x&code=abc&after=z", "code=" + "9" * 40, "after=" + "9" * 40, "slot=nonsense"):
+        assert browser.get(f"/operator/deliveries?{query}").status_code in (200, 404)
+
+
+# ---- the schedule ------------------------------------------------------------------------------------------------
+
+
+def test_the_schedule_names_the_next_runs_in_local_time_and_utc(console, database, clock, setting):
+    setting(DIGEST_SCHEDULE="SUN 09:00", DIGEST_TIMEZONE="Europe/Berlin")
+    clock.set(datetime(2027, 3, 10, 12, tzinfo=UTC))
+    page = console("viewer").get("/operator/schedule").text
+    assert "Every Sunday at 09:00 (Europe/Berlin)" in page
+    assert "Sun 21 Mar 2027 09:00 CET (UTC+01:00)" in page
+    assert "Sun 28 Mar 2027 09:00 CEST (UTC+02:00)" in page, "the clocks have changed that night"
+    assert "2027-03-28 07:00" in page
+    assert page.count("not open yet") == 5
+    assert "votes.fold" in page
+
+
+def test_the_schedules_buttons_are_the_digests_own(console, readers):
+    browser = console("operator")
+    page = browser.get("/operator/schedule").text
+    [hold] = re.findall(r'action="([^"]+/hold)"', page)[:1]
+    assert browser.press(hold).status_code == 303
+    assert look(hold.split("/")[3]).state == "held"
+    assert "Release" in browser.get("/operator/schedule").text
+
+
+def test_a_run_that_was_late_says_so(console, slot):
+    with writing() as session:
+        found = digests.get(session, slot)
+        found.due_at = datetime.now(UTC) - timedelta(hours=2, minutes=5)
+        run.send(session, slot, datetime.now(UTC))
+    assert "2 h 5 min late" in console("viewer").get("/operator/schedule").text

@@ -1,0 +1,170 @@
+"""A digest's deliveries by state, code and reason, and the orders about those that did not arrive."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from flask import render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from db import digests, outcomes, subscribers
+from db.deliveries import STATES, Delivery, subscriber_id
+from db.digests import Digest
+from db.outcomes import EXCEPTIONS, NONE, RETRIED, Chosen
+from db.rules import Refused
+from db.session import reading
+from web.masking import masked, masked_in
+from web.operator import access, confirm, progress
+from web.operator.access import allowed, may, rooms
+from web.operator.digests import asked, opened, page_of
+from web.orders import deliveries as orders
+
+HERE = "operator.deliveries"
+PAGE = 50
+
+
+@rooms.get("/deliveries", endpoint="deliveries")
+@allowed("viewer")
+def deliveries_() -> str:
+    slot, chosen = request.args.get("slot"), _chosen()
+    with reading() as session:
+        slots = [each.slot for each in digests.page(session, None, 60) if each.frozen_at]
+    slot = slot or (slots[0] if slots else None)
+    found = opened(slot) if slot else None
+    rows, older = _rows(found, chosen) if found else ([], None)
+    look = progress.of(found) if found and found.frozen_at else None
+    return render_template(
+        "operator/deliveries.html", page_title="Deliveries", slot=slot, slots=slots, digest=found, chosen=chosen,
+        state=chosen.states[0] if chosen.states else "", states=STATES, rows=rows, look=look,
+        page={"older": older, "newer": _here(chosen, slot) if _after() else None}, met=_met(look, chosen),
+        filter=_query(chosen, slot),
+    )  # fmt: skip
+
+
+def _rows(found: Digest, chosen: Chosen) -> tuple[list[tuple[Delivery, int | None, str]], str | None]:
+    """(delivery, the subscriber's number, the address as this operator may see it) of a page, and the next page."""
+    look = progress.of(found) if found.frozen_at else None
+    if look and chosen.states == ("sent",) and not look.account.states["sent"]:
+        return [], None  # there is no index on them, and a million others need not be looked at to say so
+    with reading() as session:
+        page = outcomes.page(session, found, chosen, _after(), PAGE + 1)
+        people = subscribers.people(session, filter(None, (subscriber_id(each.person) for each in page)))
+    rows = []
+    for each in page[:PAGE]:
+        number = subscriber_id(each.person)
+        person = people.get(number or 0)
+        rows.append((each, number, shown(person.address if person else None)))
+    return rows, _here(chosen, found.slot, page[PAGE - 1].id) if len(page) > PAGE else None
+
+
+def shown(address: str | None) -> str:
+    """An address as the operator who is asking may see it."""
+    if address is None:
+        return ""
+    return address if may("operator") else masked(address)
+
+
+@rooms.app_template_global()
+def said(reply: str) -> str:
+    """A mail server's sentence as the operator who is asking may see it: they tend to quote the address."""
+    return reply if may("operator") else masked_in(reply)
+
+
+def _met(look: progress.Look | None, chosen: Chosen) -> int:
+    """How many letters the filter chooses, as the last look has it."""
+    if look is None or not set(chosen.states) or not set(chosen.states) <= set(EXCEPTIONS):
+        return 0
+    return sum(
+        each.count for each in look.replies
+        if each.state in chosen.states and _fits(chosen.code, each.code) and _fits(chosen.reason, each.reason)
+    )  # fmt: skip
+
+
+def _fits(asked: object, has: object) -> bool:
+    return asked is None or has == (None if asked == NONE else asked)
+
+
+# ---- the filter --------------------------------------------------------------------------------------------------
+
+
+def _chosen() -> Chosen:
+    """The filter that came with the request; what is no state or code is not asked."""
+    states = tuple(state for state in request.values.getlist("state") if state in STATES)
+    code = request.values.get("code", "")
+    given: int | Literal["none"] | None = int(code) if code.isdecimal() and len(code) == 3 else None
+    return Chosen(states, "none" if code == NONE else given, request.values.get("reason") or None)
+
+
+def _after() -> int:
+    after = request.args.get("after", "")
+    return int(after) if after.isdecimal() and len(after) < 18 else 0
+
+
+def _query(chosen: Chosen, slot: str | None) -> dict[str, object]:
+    named = {"slot": slot, "state": list(chosen.states), "code": chosen.code, "reason": chosen.reason}
+    return {name: value for name, value in named.items() if value}
+
+
+def _here(chosen: Chosen, slot: str | None, after: int | None = None) -> str:
+    more: dict[str, object] = {"after": after} if after else {}
+    return url_for(HERE, **{**_query(chosen, slot), **more})  # type: ignore[arg-type]
+
+
+# ---- orders ------------------------------------------------------------------------------------------------------
+
+
+@rooms.route("/digests/<slot>/retry", methods=["GET", "POST"])
+@allowed("operator")
+def retry_deliveries(slot: str) -> AnyResponse:
+    found, chosen = opened(slot), _chosen().within(RETRIED)
+    if not confirm.given():
+        number = _counted(slot, chosen)
+        sentence = f"{number:,} letters of {slot} that {_named(chosen)} are owed again from now on."
+        return asked(slot, f"Retry letters of {slot}?", sentence, f"Retry {number:,}", _fields(chosen))
+    number = orders.retry(access.actor(), slot, datetime.now(UTC), chosen, note=confirm.note())
+    progress.forget(found.id)
+    return confirm.done(f"{number:,} {'letter is' if number == 1 else 'letters are'} owed again.", page_of(slot))
+
+
+@rooms.route("/digests/<slot>/resolve", methods=["GET", "POST"])
+@allowed("operator")
+def resolve_deliveries(slot: str) -> AnyResponse:
+    found, chosen = opened(slot), _chosen().within(("unknown",))
+    choice = request.values.get("as")
+    if choice not in ("sent", "resend"):
+        raise Refused("Say what became of them: count them as sent, or send them again.")
+    if not confirm.given():
+        number = _counted(slot, chosen)
+        sentence, button = (
+            (f"{number:,} letters in doubt count as sent; nobody gets one again.", f"Count {number:,} as sent")
+            if choice == "sent"
+            else (f"{number:,} letters in doubt are sent again. Whoever got one gets a second.",
+                  f"Send {number:,} again")
+        )  # fmt: skip
+        fields = _fields(chosen) | {"as": choice}
+        return asked(slot, f"Resolve the doubt about {slot}?", sentence, button, fields, risk=choice == "resend")
+    number = orders.resolve(access.actor(), slot, choice == "sent", datetime.now(UTC), chosen, note=confirm.note())
+    progress.forget(found.id)
+    what = "counted as sent" if choice == "sent" else "sent again"
+    return confirm.done(f"{number:,} unknown {'letter is' if number == 1 else 'letters are'} {what}.", page_of(slot))
+
+
+def _counted(slot: str, chosen: Chosen) -> int:
+    number = orders.count(slot, chosen)
+    if not number:
+        raise Refused(f"No letter of {slot} {_named(chosen)} any more.")
+    return number
+
+
+def _named(chosen: Chosen) -> str:
+    said = " or ".join(chosen.states)
+    said = f"are {said}" + (f" with {chosen.code}" if chosen.code and chosen.code != NONE else "")
+    return said + (f" ({chosen.reason})" if chosen.reason and chosen.reason != NONE else "")
+
+
+def _fields(chosen: Chosen) -> dict[str, str | list[str]]:
+    fields: dict[str, str | list[str]] = {"state": list(chosen.states)}
+    if chosen.code:
+        fields["code"] = str(chosen.code)
+    if chosen.reason:
+        fields["reason"] = chosen.reason
+    return fields

@@ -1,0 +1,69 @@
+"""A digest's letter before anybody gets it: on a desk, on a phone, in the dark, as text, its headers, its size."""
+
+import re
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+
+from flask import Response, make_response, render_template, request, url_for
+
+from emails.letters import Letter
+from emails.letters.digest import LARGEST
+from web.operator.access import allowed, rooms
+from worker import digests as run
+from worker.letters import sample
+
+VIEWS = ("desktop", "phone", "dark", "text", "headers")
+# Nothing in the letter may run, load, be sent or lead anywhere; its own styles apply, and only our pages frame it.
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox"
+)
+
+
+@rooms.get("/digests/<slot>/preview")
+@allowed("viewer")
+def preview(slot: str) -> str:
+    asked = request.args.get("view", "")
+    view = asked if asked in VIEWS else VIEWS[0]
+    letter, raw = _made(slot)
+    head, _, _ = raw.partition(b"\r\n\r\n")
+    tabs = [(name, url_for("operator.preview", slot=slot, view=name), name == view) for name in VIEWS]
+    return render_template(
+        "operator/preview.html", page_title=f"The letter of {slot}", here="operator.digests", slot=slot, view=view,
+        tabs=tabs, letter=letter, size=len(raw), largest=LARGEST, headers=head.decode("ascii", "replace"),
+        text=_part(raw, "plain"),
+    )  # fmt: skip
+
+
+@rooms.get("/digests/<slot>/letter")
+@allowed("viewer")
+def preview_letter(slot: str) -> Response:
+    """The letter's own HTML, for the frame of the preview."""
+    _, raw = _made(slot)
+    response = make_response(coloured(_part(raw, "html"), dark=request.args.get("view") == "dark"))
+    response.headers["Content-Security-Policy"] = _POLICY
+    return response
+
+
+def _made(slot: str) -> tuple[Letter, bytes]:
+    letter = run.draft_letter(slot, datetime.now(UTC))
+    return letter, sample(letter)
+
+
+def _part(raw: bytes, kind: str) -> str:
+    body = message_from_bytes(raw, policy=policy.default).get_body((kind,))
+    return str(body.get_content()) if body else ""
+
+
+_DARK = re.compile(r"@media\s*\(\s*prefers-color-scheme:\s*dark\s*\)")
+_SCHEME = re.compile(r"(?<!-)\bcolor-scheme:\s*light dark")
+
+
+def coloured(html: str, dark: bool) -> str:
+    """The letter in one colour scheme, whatever the browser prefers.
+
+    The letter keeps its dark colours as classes under `@media (prefers-color-scheme: dark)`. No page can set a
+    frame's preference, so that condition itself is replaced: by one that always holds, or by one that never does.
+    """
+    html = _DARK.sub("@media all" if dark else "@media not all", html)
+    return _SCHEME.sub(f"color-scheme: {'dark' if dark else 'light'}", html)

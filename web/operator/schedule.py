@@ -1,0 +1,55 @@
+"""When the digests are due, what became of the last ones, and what else the clock rings for."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from flask import render_template
+
+from db import digests, schedule
+from db.digests import Digest
+from db.schedule import Schedule
+from db.session import reading
+from db.settings import settings
+from web.operator.access import allowed, rooms
+from worker.schedule import ENTRIES
+
+NEXT, LAST = 5, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One slot to come; `digest` once its draft is open, `local` in the newsletter's zone with its offset."""
+
+    slot: str
+    due: datetime
+    local: str
+    digest: Digest | None
+
+
+@rooms.get("/schedule", endpoint="schedule")
+@allowed("viewer")
+def schedule_() -> str:
+    now = datetime.now(UTC)
+    with reading() as session:
+        began = session.get(Schedule, "digest")
+        listed = digests.page(session, None, NEXT + LAST + 5)
+    by_slot = {each.slot: each for each in listed}
+    return render_template(
+        "operator/schedule.html", page_title="Schedule", rule=schedule.of_digests(), lead=settings().digest_lead,
+        lateness=settings().digest_lateness, began=began, runs=to_come(now, by_slot), entries=ENTRIES,
+        last=[each for each in listed if each.due_at <= now or each.frozen_at][:LAST],
+    )  # fmt: skip
+
+
+def to_come(now: datetime, known: dict[str, Digest]) -> list[Run]:
+    """The next slots that are due, with what is known of each."""
+    rule = schedule.of_digests()
+    slots = rule.slots(now, now + timedelta(weeks=NEXT + 1))[:NEXT]
+    return [Run(slot, rule.due(slot), _local(rule.due(slot)), known.get(slot)) for slot in slots]
+
+
+def _local(moment: datetime) -> str:
+    """Tue 17 Nov 2026 09:00 CET (UTC+01:00): a change of the clocks shows in the offset."""
+    there = moment.astimezone(settings().digest_timezone)
+    offset = there.strftime("%z")
+    return f"{there:%a} {there.day} {there:%b %Y %H:%M} {there.tzname()} (UTC{offset[:3]}:{offset[3:]})"
