@@ -154,7 +154,7 @@ def test_the_strip_tells_what_is_wrong(database, setting):
         session.add(Pause(queue="jobs", at=NOW, actor="olga", reason="mending"))
         session.add(Heartbeat(process="w", kind="worker", started_at=NOW, at=datetime.now(UTC)))
         session.add(Job(kind="K", payload={}, run_after=NOW, created_at=NOW, state="dead"))
-        session.add(Job(kind="K", payload={}, run_after=NOW - timedelta(minutes=20), created_at=NOW))
+        session.add(Job(kind="K", payload={}, run_after=datetime.now(UTC) - timedelta(minutes=20), created_at=NOW))
     found = signs()
     assert found["Mail server"] == ("refuses", "bad")
     assert found["Queues"] == ("1 paused", "warn")
