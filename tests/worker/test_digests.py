@@ -1,9 +1,15 @@
 """One digest a slot, late rather than never: opened, frozen, addressed and finished by any number of clocks."""
 
+import os
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from kombu.exceptions import OperationalError
 from sqlalchemy import func, select, text
 
 from db import catalog, deliveries, digests, outcomes, schedule, subscribers, tallies, votes
@@ -13,6 +19,9 @@ from db.session import reading, writing
 from db.settings import settings
 from emails import letters
 from emails.letters import DigestContent
+from tests.conftest import load_catalogue
+from web.cli import main
+from worker import bell
 from worker import digests as run
 from worker.letters import site
 
@@ -266,3 +275,111 @@ def test_with_local_time_each_reader_is_due_in_their_own_zone(started, clock, ca
         due = {address: each.not_before for each, address in outcomes.listed(session, look(), Chosen())}
     assert due == {cast.alice: clock.now, cast.bob: datetime(2026, 11, 17, 14, tzinfo=UTC)}
     assert account().holds
+
+
+# ---- the clock ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("slot", "due"),
+    [("2026-W13", datetime(2026, 3, 29, 1, 30, tzinfo=UTC)), ("2026-W43", datetime(2026, 10, 25, 0, 30, tzinfo=UTC))],
+    ids=["the hour that is left out", "the hour that comes twice"],
+)
+def test_on_both_days_of_the_clock_change_it_goes_once_and_on_time(database, clock, cast, setting, slot, due):
+    setting(DIGEST_SCHEDULE="SUN 02:30", DIGEST_TIMEZONE="Europe/Berlin")
+    clock.set(due - timedelta(hours=3))
+    load_catalogue(published=clock.now - timedelta(days=1))
+    join(cast.alice, clock.now)
+    with writing() as session:
+        schedule.started(session, "digest", clock.now - timedelta(days=5))
+    seen = []
+    for _ in range(24):
+        run.tick()
+        seen.append(look(slot).state)
+        clock.forward(minutes=15)
+    assert seen == ["draft"] * 12 + ["sending"] * 12
+    assert look(slot).frozen_at == due
+    with reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM freezes")) == 1
+
+
+def test_a_clock_that_could_not_ring_loses_no_run(started, clock, setting):
+    run.tick()
+    setting(REDIS_URL="redis://127.0.0.1:1/0")
+    clock.set(datetime(2026, 11, 17, 9, 0, 1, tzinfo=UTC))
+    with pytest.raises(OperationalError):
+        bell.publish("digests")
+    assert look().state == "draft", "nobody was rung for"
+    clock.forward(hours=7)  # Redis is back, and so is the clock's next ring
+    run.tick()
+    run.tick()
+    assert (look().state, look().frozen_at) == ("sending", clock.now)
+    assert account().states["pending"] == 1
+
+
+def test_weeks_that_were_missed_are_each_recorded_once(started, clock):
+    clock.set(datetime(2026, 12, 23, 12, tzinfo=UTC))
+    compare("late-news", clock.now - timedelta(days=1))
+    for _ in range(3):
+        run.tick()
+    with reading() as session:
+        states = {each.slot: each.state for each in digests.listed(session)}
+    # A month of the schedule's own life and 60 days are looked back on: from 24 October.
+    assert states == {f"2026-W{week}": "expired" for week in range(44, 52)} | {"2026-W52": "sending"}
+
+
+def test_clocks_in_several_processes_make_one_digest(database, cast):
+    now = datetime.now(UTC)
+    load_catalogue(published=now - timedelta(days=1))
+    join(cast.alice, now)
+    with writing() as session:
+        digests.open_slot(session, SLOT, now - timedelta(minutes=1), now)
+    command = [sys.executable, "-c", "from worker import digests; digests.tick()"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    clocks = [subprocess.Popen(command, env=environment) for _ in range(3)]
+    assert [each.wait(60) for each in clocks] == [0, 0, 0]
+    run.tick()
+    with reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM freezes")) == 1
+        assert session.scalar(text("SELECT count(*) FROM deliveries WHERE letter = 'digest'")) == 1
+    assert look().state == "sending"
+
+
+# ---- by command --------------------------------------------------------------------------------------------------
+
+
+def command(*words: str, code: int = 0) -> str:
+    done = CliRunner().invoke(main, ["digest", *words])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_a_slot_long_past_goes_only_when_that_is_said(started, clock):
+    clock.set(datetime(2026, 11, 24, 9, 0, tzinfo=UTC))
+    compare("news", clock.now)
+    assert "longer ago than DIGEST_LATENESS allows" in command("send", "2026-W01", code=1)
+    assert "longer ago" in command("send", "2026-W01", "--dry-run", code=1)
+    with reading() as session:
+        assert digests.by_slot(session, "2026-W01") is None, "nothing half-done"
+    assert "would be frozen for 1 person; nothing was done" in command("send", "2026-W01", "--late", "--dry-run")
+    assert "2026-W01: frozen for 1 person" in command("send", "2026-W01", "--late", "--note", "asked for")
+    assert "has gone already" in command("send", "2026-W01")
+
+
+def test_commands_stand_in_the_audit_and_a_dry_run_changes_nothing(started, clock):
+    command("assemble", SLOT)
+    command("hold", SLOT, "--reason", "a wrong figure")
+    command("release", SLOT, "--note", "mended")
+    command("send", SLOT)
+    run.address_frozen()
+    assert "1 letter would be cancelled; nothing was done" in command("cancel", SLOT, "--dry-run")
+    assert look().state == "sending"
+    command("cancel", SLOT, "--reason", "withdrawn")
+    assert (look().state, look().reason) == ("cancelled", "withdrawn")
+    with reading() as session:
+        kept = session.execute(text("SELECT action, actor, note FROM audit ORDER BY id")).all()
+    assert [(action, note) for action, _, note in kept] == [
+        ("digest.assemble", None), ("digest.hold", "a wrong figure"), ("digest.release", "mended"),
+        ("digest.send", None), ("digest.cancel", "withdrawn"),
+    ]  # fmt: skip
+    assert all(actor.startswith("command: ") for _, actor, _ in kept)

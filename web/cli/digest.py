@@ -214,7 +214,9 @@ def cancel(slot: str, reason: str | None, dry_run: bool, note: str | None) -> No
     """Stop for good: what is not sent is cancelled."""
     if dry_run:
         with reading() as session:
-            click.echo(f"{slot}: {orders.to_cancel(session, slot)} letters would be cancelled; nothing was done.")
+            number = orders.to_cancel(session, slot)
+        letters = "letter" if number == 1 else "letters"
+        click.echo(f"{slot}: {number} {letters} would be cancelled; nothing was done.")
         return
     orders.cancel(actor(), slot, datetime.now(UTC), reason=reason, note=note)
     click.echo(f"{slot} is cancelled.")
