@@ -26,7 +26,7 @@ _BEHIND = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A digest's numbers at one moment; `rate` is letters a second, None while nobody can say."""
+    """A digest's numbers, as this process first saw them `at`; `rate` is letters a second, None while nobody can say."""
 
     account: Account
     replies: list[Reply]
@@ -66,7 +66,8 @@ def of(digest: Digest) -> Look:
     seen.append((began, _tried(account)))
     holds = max(1.0, SHARE * took)
     rate = _rate(seen) if digest.state == "sending" else None
-    look = Look(account, replies, datetime.now(UTC), rate, holds)
+    same = known is not None and (known.look.account, known.look.replies) == (account, replies)
+    look = Look(account, replies, known.look.at if known and same else datetime.now(UTC), rate, holds)
     kept[digest.id] = _Kept(digest.state, look, began + took + holds, seen)
     return look
 
