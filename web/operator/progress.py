@@ -26,7 +26,7 @@ _BEHIND = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A digest's numbers, as this process first saw them `at`; `rate` is letters a second, None while nobody can say."""
+    """A digest's numbers, as first seen `at`; `rate` is letters a second, None while nobody can say."""
 
     account: Account
     replies: list[Reply]
