@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
-from db import heartbeats, queues
+from db import ages, heartbeats, queues
 from db.claims import Claim
 from db.deliveries import WAITING, Delivery
 from db.jobs import PENDING, Job
@@ -16,7 +16,6 @@ from db.votes import DIRTY, Vote
 
 MOST = 10_000
 """Counting ends here: a page that counted a million letters would cost the send more than it tells."""
-_SAMPLE = 1_000
 LATELY = timedelta(minutes=5)
 
 
@@ -37,43 +36,25 @@ class Backlog(NamedTuple):
 def all_queues(session: Session, now: datetime) -> list[Backlog]:
     """Each queue, in their order."""
     held = {each.queue: each for each in queues.paused(session)}
-    return [Backlog(queue, *_ASKED[queue](session, now), held.get(queue)) for queue in QUEUES]
+    return [_of(session, queue, held.get(queue), now) for queue in QUEUES]
 
 
 def standing(session: Session, now: datetime) -> list[Backlog]:
     """The queues that are paused; one short question where none is."""
-    return [Backlog(each.queue, *_ASKED[each.queue](session, now), each) for each in queues.paused(session)]
+    return [_of(session, each.queue, each, now) for each in queues.paused(session)]
 
 
-def _count(session: Session, asked: Select[Any]) -> int:
-    return session.scalar(select(func.count()).select_from(asked.limit(MOST + 1).subquery())) or 0
+def _of(session: Session, queue: str, pause: Pause | None, now: datetime) -> Backlog:
+    owed, ask_age = _LEDGERS[queue]
+    waiting = session.scalar(select(func.count()).select_from(owed.limit(MOST + 1).subquery())) or 0
+    age = ask_age(session, now)
+    return Backlog(queue, waiting, None if age is None else now - age, pause)
 
 
-def _votes(session: Session, now: datetime) -> tuple[int, datetime | None]:  # noqa: ARG001
-    first = select(Vote.cast_at).where(DIRTY).order_by(Vote.id).limit(_SAMPLE).subquery()
-    return _count(session, select(Vote.id).where(DIRTY)), session.scalar(select(func.min(first.c.cast_at)))
-
-
-def _jobs(session: Session, now: datetime) -> tuple[int, datetime | None]:
-    due = select(func.min(Job.run_after)).where(PENDING, Job.run_after <= now)
-    return _count(session, select(Job.id).where(PENDING)), session.scalar(due)
-
-
-def _mail(session: Session, now: datetime) -> tuple[int, datetime | None]:
-    """Of a digest to a million all letters are due at once: its first ones tell the age of all."""
-    found = []
-    for which in (Delivery.letter == "digest", Delivery.letter != "digest"):
-        first = select(Delivery.not_before).where(WAITING, which).order_by(Delivery.letter, Delivery.about, Delivery.id)
-        sample = first.limit(_SAMPLE).subquery()
-        found.append(session.scalar(select(func.min(sample.c.not_before)).where(sample.c.not_before <= now)))
-    waiting = _count(session, select(Delivery.id).where(WAITING))
-    return waiting, min((moment for moment in found if moment), default=None)
-
-
-_ASKED: dict[str, Callable[[Session, datetime], tuple[int, datetime | None]]] = {
-    "votes": _votes,
-    "jobs": _jobs,
-    "mail": _mail,
+_LEDGERS: dict[str, tuple[Select[Any], Callable[[Session, datetime], timedelta | None]]] = {
+    "votes": (select(Vote.id).where(DIRTY), ages.of_votes),
+    "jobs": (select(Job.id).where(PENDING), ages.of_jobs),
+    "mail": (select(Delivery.id).where(WAITING), ages.of_deliveries),
 }
 
 

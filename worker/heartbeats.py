@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ class Pulse:
     since: float = field(default_factory=time.monotonic)
     last: float | None = None
     done: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def beat(self, kind: str) -> None:
         """Write a sign of life, if it is time; whatever goes wrong with it, the work goes on."""
@@ -59,7 +61,9 @@ def _own() -> Pulse:
 
 def did(pieces: int) -> None:
     """So many votes were folded, or letters settled, by this process."""
-    _own().done += pieces
+    own = _own()
+    with own.lock:  # a sender's connections are threads
+        own.done += pieces
 
 
 @task_prerun.connect

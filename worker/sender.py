@@ -23,7 +23,7 @@ from db.settings import settings
 from db.settlements import Fenced, Settlement
 from emails.doors import Door, Outcome, door_name, open_door
 from emails.message import date_header
-from worker import bell
+from worker import bell, heartbeats
 from worker.hearing import Hearing
 from worker.letters import Composers
 from worker.outcomes import deferred, settlement
@@ -283,6 +283,7 @@ class Sending:
         """Settle what was begun; who of the next letters is gone meanwhile, None when the digest may not go on."""
         gone = settlements.settle(self.ledger, self.batch, self.begun, next_, self.run.lease, datetime.now(UTC))
         self.confirmed = time.monotonic()
+        heartbeats.did(len(self.begun))
         self.begun = []
         return gone
 

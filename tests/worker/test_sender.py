@@ -15,7 +15,7 @@ from db.session import reading, writing
 from emails.letters import mark
 from emails.outcomes import Outcome, judge
 from web.cli import main
-from worker import letters, sender
+from worker import heartbeats, letters, sender
 
 SLOT = "2026-W47"
 
@@ -106,6 +106,14 @@ def test_everybody_gets_one_letter_and_the_digest_is_finished(door, clock):
     with reading() as session:
         assert session.scalar(text("SELECT count(*) FROM claims")) == 0
     assert rows("sent")[0].reply == "250 2.0.0 taken"
+
+
+def test_what_a_slice_settles_is_counted_for_the_processes_sign_of_life(door, clock, monkeypatch):
+    pulse = heartbeats.Pulse()
+    monkeypatch.setattr(heartbeats, "_pulse", pulse)
+    digest(clock, readers=20)
+    sender.send()
+    assert pulse.done == 20
 
 
 def test_each_message_is_its_readers_own(door, clock):
