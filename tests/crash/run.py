@@ -48,7 +48,7 @@ TRIALS = (
     Trial("sender killed at a named stage", harm.kill_at_each_stage, 0.2, 10),
     Trial("sender stopped past its lease", harm.stop_past_the_lease, 0.1, 8),
     # Whoever is amid a batch when another one sleeps in a transaction has a window in doubt as well.
-    Trial("sender stopped in a transaction", harm.stop_in_a_transaction, 0.05, 5, 2 * WINDOW),
+    Trial("sender stopped in a transaction", harm.stop_in_a_transaction, 0.05, 3, 2 * WINDOW),
     Trial("worker killed while addressing", harm.kill_while_addressing, 0.1, 10, 0, addressed=False),
     Trial("mail server killed", harm.kill_the_mail_server, 0.1, 10, 2),
     Trial("mail server hangs up at a step", harm.hang_up_at_each_step, 0.1, 10, 1),
