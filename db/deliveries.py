@@ -183,7 +183,7 @@ def account(session: Session, digest: Digest) -> Account:
 
 
 def progress(session: Session, digest: Digest) -> Account:
-    """The digest's account as pages show it, some hundred times cheaper than `account` once most are sent.
+    """The digest's account as pages show it, at a third of what `account` asks, and for nothing once it has ended.
 
     The rows are counted by their unique key, the letters that are not sent by the small indexes on them, and sent is
     the rest: so it cannot find a row whose state is none, which `account` can. One statement sees one instant.
