@@ -1,41 +1,73 @@
-"""Numbers that cost something to ask: kept for a moment, and the longer the more they cost."""
+"""Numbers that cost something to ask: asked beside the pages, so that none waits for them, and kept for a while."""
 
 import time
 from collections.abc import Callable
-from datetime import datetime
-from threading import Lock
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Event, Lock, Thread
+from typing import ClassVar, Generic, TypeVar
 
+import structlog
 from sqlalchemy.orm import Session
 
+from db.session import reading
 from db.settings import settings
 
 Answer = TypeVar("Answer")
 TIMES = 20
 """A question that takes 100 ms is asked every two seconds at most: so it costs no more than a twentieth of a core."""
+log = structlog.get_logger("console")
+
+
+@dataclass(slots=True)
+class _Kept(Generic[Answer]):
+    """What one database answered last, until when that is fresh, and whether it is being asked again."""
+
+    answers: list[Answer] = field(default_factory=list)
+    until: float = 0.0
+    asking: Event | None = None
 
 
 class Costly(Generic[Answer]):
-    """A question whose answer is kept in this process for `least` seconds, or 20 times what asking took."""
+    """A question whose answer is fresh for `least` seconds, or for 20 times what asking took.
+
+    A page gets the last answer at once, and an old one is asked anew beside it. Only who comes first waits, and no
+    longer than `patience`.
+    """
+
+    patience: ClassVar[float] = 0.15
 
     def __init__(self, ask: Callable[[Session, datetime], Answer], least: float = 1.0) -> None:
         self._ask, self._least = ask, least
-        self._kept: tuple[str, float, Answer] | None = None
         self._lock = Lock()
+        self._kept: dict[str, _Kept[Answer]] = {}
 
-    def __call__(self, session: Session, now: datetime) -> Answer:
-        """The answer; another thread's question is not waited for by asking it again."""
+    def __call__(self) -> Answer | None:
+        """The answer; None while nobody knows it yet."""
         with self._lock:
-            if self._kept is not None:
-                url, until, answer = self._kept
-                if url == settings().database_url and time.monotonic() < until:
-                    return answer
-            began = time.monotonic()
-            answer = self._ask(session, now)
-            ended = time.monotonic()
-            self._kept = settings().database_url, ended + max(self._least, TIMES * (ended - began)), answer
-            return answer
+            kept = self._kept.setdefault(settings().database_url, _Kept())
+            if time.monotonic() >= kept.until and kept.asking is None:
+                kept.asking = Event()
+                Thread(target=self._refresh, args=(kept, kept.asking), daemon=True).start()
+            known, asking = list(kept.answers), kept.asking
+        if not known and asking is not None:
+            asking.wait(self.patience)
+            known = list(kept.answers)
+        return known[0] if known else None
+
+    def _refresh(self, kept: _Kept[Answer], asking: Event) -> None:
+        began = time.monotonic()
+        try:
+            with reading() as session:
+                kept.answers = [self._ask(session, datetime.now(UTC))]
+        except Exception:
+            log.exception("question failed")
+        ended = time.monotonic()
+        with self._lock:
+            kept.until, kept.asking = ended + max(self._least, TIMES * (ended - began)), None
+        asking.set()
 
     def forget(self) -> None:
-        """Ask anew the next time: somebody has just changed what it is about."""
-        self._kept = None
+        """Know nothing: somebody has just changed what it is about."""
+        with self._lock:
+            self._kept = {}

@@ -1,6 +1,7 @@
 """The console's first page: what needs somebody, the digest that is on its way, and how the weeks went."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from typing import Any
 
 from flask import Response, render_template
 from sqlalchemy.orm import Session
@@ -17,15 +18,13 @@ _subscribers = Costly(figures.subscribers, least=10)
 _votes = Costly(figures.votes, least=10)
 _failures = Costly(figures.failures, least=10)
 _outcomes = Costly(lambda session, now: figures.outcomes(session), least=10)  # noqa: ARG005
+COSTLY = (_subscribers, _votes, _failures, _outcomes)
 
 
 @rooms.get("")
 @allowed("viewer")
 def overview() -> str:
-    now = datetime.now(UTC)
-    with reading() as session:
-        drawn = _charts(session, now)
-    return render_template("operator/overview.html", charts=drawn, now_part=_now_part())
+    return render_template("operator/overview.html", charts=_charts(), now_part=_now_part())
 
 
 @rooms.get("/overview/now")
@@ -51,11 +50,17 @@ def _current(session: Session) -> Digest | None:
     return None
 
 
-def _charts(session: Session, now: datetime) -> list[tuple[str, Chart | None]]:
+def _charts() -> list[tuple[str, Chart | None]]:
     """Each chart, or the sentence that stands in its place."""
-    return [
-        ("Nobody has subscribed or left within half a year.", charts.subscribers(_subscribers(session, now))),
-        ("No digest has gone out yet.", charts.outcomes(_outcomes(session, now))),
-        ("Nobody has voted in 30 days.", charts.votes(_votes(session, now))),
-        ("No job has failed in 30 days.", charts.failures(_failures(session, now))),
+    asked: list[tuple[str, Costly[Any], Callable[[Any], Chart | None]]] = [
+        ("Nobody has subscribed or left within half a year.", _subscribers, charts.subscribers),
+        ("No digest has gone out yet.", _outcomes, charts.outcomes),
+        ("Nobody has voted in 30 days.", _votes, charts.votes),
+        ("No job has failed in 30 days.", _failures, charts.failures),
     ]
+    found: list[tuple[str, Chart | None]] = []
+    for sentence, ask, draw in asked:
+        known = ask()
+        counting = "This chart is being counted. Open the page again in a moment."
+        found.append((counting, None) if known is None else (sentence, draw(known)))
+    return found

@@ -87,7 +87,6 @@ def _list(error: str, who: str = "") -> str:
     before = request.args.get("before", type=int)
     with reading() as session:
         found = people.page(session, listed, now, before=before, limit=PAGE + 1)
-        counts = _counts(session, now)
         held = people.which_suppressed(session, [each.id for each in found])
     older = None
     if len(found) > PAGE:
@@ -95,7 +94,7 @@ def _list(error: str, who: str = "") -> str:
         older = url_for("operator.explain", state=listed, before=found[-1].id)
     newer = url_for("operator.explain", state=listed) if before else None
     return render_template(
-        "operator/people.html", people=found, listed=listed, counts=counts, held=held, lists=people.LISTS, now=now,
+        "operator/people.html", people=found, listed=listed, counts=_counts(), held=held, lists=people.LISTS, now=now,
         page=SimpleNamespace(newer=newer, older=older), error=error, who=who,
     )  # fmt: skip
 

@@ -28,15 +28,16 @@ def suppressions() -> str:
     before = _cursor(request.args.get("before", ""))
     with reading() as session:
         found = room.page(session, reason, before=before, limit=PAGE + 1)
-        counts = _counts(session, datetime.now(UTC))
     older = None
     if len(found) > PAGE:
         found = found[:PAGE]
         last = f"{found[-1].at.isoformat()},{found[-1].address_hash}"
         older = url_for("operator.suppressions", reason=reason, before=last)
     newer = url_for("operator.suppressions", reason=reason) if before else None
-    return render_template("operator/suppressions.html", found=found, reason=reason, rules=SUPPRESSIONS, counts=counts,
-                           page=SimpleNamespace(newer=newer, older=older))  # fmt: skip
+    return render_template(
+        "operator/suppressions.html", found=found, reason=reason, rules=SUPPRESSIONS, counts=_counts(),
+        page=SimpleNamespace(newer=newer, older=older),
+    )  # fmt: skip
 
 
 def _cursor(written: str) -> tuple[datetime, str] | None:

@@ -15,6 +15,8 @@ from db.operators import Operator
 from db.session import writing
 from web import passwords
 from web.app import create_app
+from web.operator import health, overview, people, suppressions
+from web.operator.costly import Costly
 
 PASSWORD = "a lantern over the harbour"
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -47,6 +49,14 @@ class Console(FlaskClient):
 
     def sign_in(self, address: str, password: str = PASSWORD, **more: Any) -> TestResponse:
         return self.press("/operator/login", {"address": address, "password": password, **more})
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test asks its own database, and waits for numbers that a page would leave out."""
+    monkeypatch.setattr(Costly, "patience", 30.0)
+    for each in (*overview.COSTLY, health._redis, people._counts, suppressions._counts):
+        each.forget()
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """The console's first page: its charts say what their tables say, and its strip tells what is so."""
 
 import re
+import socket
+import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -14,14 +17,10 @@ from db.jobs import Job
 from db.queues import Pause
 from db.session import reading, writing
 from web.operator import charts, health, overview
+from web.operator.costly import Costly
+from worker import alerts as worker_alerts
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(autouse=True)
-def _fresh():
-    for kept in (overview._subscribers, overview._votes, overview._failures, overview._outcomes, health._asked_redis):
-        kept.forget()
 
 
 # ---- charts ------------------------------------------------------------------------------------------------
@@ -111,6 +110,7 @@ def test_alerts_and_the_digest_stand_there_and_refresh_themselves(console):
     assert browser.get("/operator/overview/now", headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
     with writing() as session:
         session.query(Delivery).where(Delivery.state == "pending").one().state = "sent"
+    browser.application.extensions["digests"].clear()  # the look that is kept for a second
     browser.application.extensions["digests"].clear()  # its last look has grown old
     assert browser.get("/operator/overview/now", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
 
@@ -164,9 +164,6 @@ def test_the_strip_tells_what_is_wrong(database, setting):
 
 
 def test_a_redis_that_hangs_keeps_no_page_waiting(database, setting):
-    import socket
-    import time
-
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -177,3 +174,70 @@ def test_a_redis_that_hangs_keeps_no_page_waiting(database, setting):
         began = time.monotonic()
         signs()
         assert time.monotonic() - began < 0.2
+
+
+def test_what_is_slow_to_count_keeps_no_page_waiting(console, monkeypatch):
+    monkeypatch.setattr(Costly, "patience", 0.05)
+    counted = threading.Event()
+    monkeypatch.setattr(overview._votes, "_ask", lambda session, now: counted.wait(30) and [])
+    browser = console("viewer")
+    try:
+        assert "This chart is being counted." in browser.get("/operator").text
+    finally:
+        counted.set()
+
+
+def test_an_old_answer_is_given_at_once_and_asked_anew_beside(sqlite):
+    may_answer, asked = threading.Event(), []
+
+    def ask(session, now):
+        asked.append(now)
+        return len(asked) if len(asked) == 1 or may_answer.wait(30) else 0
+
+    question = Costly(ask, least=0.0)
+    assert question() == 1
+    ends = time.monotonic() + 20
+    while len(asked) == 1 and time.monotonic() < ends:
+        assert question() == 1  # at once, while the second answer is on its way
+    assert question() == 1
+    may_answer.set()
+    while question() < 2 and time.monotonic() < ends:
+        pass
+    assert question() >= 2
+
+
+def test_a_question_that_fails_is_asked_again(sqlite):
+    asked = []
+
+    def ask(session, now):
+        asked.append(now)
+        if len(asked) == 1:
+            raise RuntimeError("the database is away")
+        return 7
+
+    question = Costly(ask, least=0.0)
+    assert question() is None
+    ends = time.monotonic() + 20
+    while question() is None and time.monotonic() < ends:
+        pass
+    assert question() == 7
+
+
+def test_what_an_alert_links_to_is_a_page_of_the_console(app, database):
+    past = NOW - timedelta(hours=3)
+    with writing() as session:
+        relays.refused(session, "mail.example", "421 not now", NOW - timedelta(minutes=5))
+        session.add(Pause(queue="mail", at=past, actor="olga", reason="mending"))
+        session.add(
+            Job(kind="K", payload={}, run_after=past, created_at=past, state="dead", error="E", fingerprint="f")
+        )
+        session.add(Job(kind="K", payload={}, run_after=past, created_at=past))
+        session.add(Heartbeat(process="w", kind="worker", started_at=past, at=NOW))
+        digests.open_slot(session, "2026-W40", past, past)
+    found, failed = worker_alerts.look(NOW)
+    assert not failed
+    assert {each.kind for each in found.values()} >= {"failures", "age", "paused", "late", "silent"}
+    urls = app.url_map.bind("localhost")
+    for each in found.values():
+        path = each.link.partition("?")[0]
+        assert urls.match(path, method="GET")[0].startswith("operator."), each.link
