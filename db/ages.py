@@ -72,9 +72,14 @@ _SINGLE = text(
     "SELECT min(not_before) AS oldest FROM (SELECT not_before FROM deliveries"
     f" WHERE letter = :letter AND {WAITING.text} LIMIT :limit) AS first WHERE not_before <= :now"
 ).bindparams(bindparam("now", type_=Moment())).columns(oldest=Moment())  # fmt: skip
+# Ranges, where = would do: among equals PostgreSQL takes id's order from the primary key, past all that was sent.
+_OF_DIGEST = (
+    f"(letter, about) >= ('digest', :digest) AND (letter, about) <= ('digest', :digest) AND {WAITING.text}"
+    " ORDER BY letter, about, id"
+)
 _FIRST = text(
-    "SELECT id, not_before FROM (SELECT id, not_before FROM deliveries WHERE letter = 'digest' AND about = :digest"
-    f" AND {WAITING.text} ORDER BY id LIMIT :limit) AS first WHERE not_before <= :now ORDER BY id LIMIT 1"
+    f"SELECT id, not_before FROM (SELECT id, not_before FROM deliveries WHERE {_OF_DIGEST} LIMIT :limit) AS first"
+    " WHERE not_before <= :now ORDER BY id LIMIT 1"
 ).bindparams(bindparam("now", type_=Moment())).columns(not_before=Moment())  # fmt: skip
 _MOVED = text(
     "SELECT max(settled_at) AS moved FROM deliveries"
@@ -83,6 +88,4 @@ _MOVED = text(
 _LAST_SETTLED = text(
     "SELECT max(settled_at) AS moved FROM (SELECT settled_at FROM deliveries ORDER BY id DESC LIMIT 200) AS newest"
 ).columns(moved=Moment())
-_FIRST_WAITING = text(
-    f"SELECT id FROM deliveries WHERE letter = 'digest' AND about = :digest AND {WAITING.text} ORDER BY id LIMIT 1"
-)
+_FIRST_WAITING = text(f"SELECT id FROM deliveries WHERE {_OF_DIGEST} LIMIT 1")

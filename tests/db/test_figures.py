@@ -2,7 +2,10 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from db import digests, figures, subscribers, tallies, votes
+from sqlalchemy import insert, text
+
+from db import ages, digests, figures, subscribers, tallies, votes
+from db.deliveries import Delivery
 from db.jobs import Attempt, Job
 from db.session import reading, writing
 
@@ -73,3 +76,17 @@ def test_a_digests_outcomes_are_those_it_ended_with(database):
         found = figures.outcomes(session)
     assert [each.slot for each in found] == ["2026-W44", "2026-W45"]
     assert (found[1].states["sent"], found[1].states["failed"]) == (90, 10)
+
+
+def test_the_first_letter_that_waits_is_found_past_all_that_were_sent(database):
+    with writing() as session:
+        session.execute(insert(Delivery), [
+            {"letter": "digest", "about": 1, "person": f"subscriber:{n}", "state": "sent" if n < 3000 else "pending",
+             "not_before": NOW, "tries": 0, "created_at": NOW, "settled_at": NOW} for n in range(5000)
+        ])  # fmt: skip
+        session.execute(text("ANALYZE"))
+    explain = "EXPLAIN QUERY PLAN " if database.startswith("sqlite") else "EXPLAIN "
+    with reading() as session:
+        plan = str(session.execute(text(explain + ages._FIRST_WAITING.text), {"digest": 1}).all())
+        assert session.scalar(ages._FIRST_WAITING, {"digest": 1}) == 3001
+    assert "ix_deliveries_waiting" in plan
