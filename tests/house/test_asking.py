@@ -12,6 +12,7 @@ from db.session import reading, writing
 from db.settings import settings
 from db.tables import TABLES
 from emails import links
+from tests import walking
 from web.app import create_app
 from web.orders import accounts
 
@@ -36,24 +37,7 @@ def addresses(app, catalogue) -> list[str]:
         "filename": ["verdicts.css"],
         "subscriber_id": ["1", "99"],
     }
-    found = []
-    for rule in app.url_map.iter_rules():
-        if "GET" not in (rule.methods or set()):
-            continue
-        made = [str(rule)]
-        for argument in rule.arguments:
-            made = [
-                one.replace(piece, value)
-                for one in made
-                for piece in [next(p for p in _pieces(one) if p.strip("<>").split(":")[-1] == argument)]
-                for value in parts.get(argument, ("1", "x"))
-            ]
-        found += made
-    return found
-
-
-def _pieces(rule: str) -> list[str]:
-    return ["<" + piece.split(">")[0] + ">" for piece in rule.split("<")[1:]]
+    return walking.addresses(app, parts)
 
 
 def sign_in(client) -> None:

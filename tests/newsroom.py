@@ -1,0 +1,154 @@
+"""A newsroom in full swing, straight into the tables: every state that a page of the console can have to show.
+
+Long addresses, words without a break, names that run from right to left, markup in errors; none and many of each.
+"""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+from sqlalchemy import insert, select, update
+
+from db import alerts, digests, heartbeats, operators, queues, relays, schedule, subscribers, votes
+from db.alerts import Concern
+from db.audit import Actor
+from db.deliveries import Delivery
+from db.jobs import Attempt, Job
+from db.session import ledger, reading, writing
+from db.subscribers import Subscriber
+from tests import failed
+from tests.conftest import load_catalogue
+from web.orders import accounts, people
+from worker import digests as run
+
+LONG = "a.reader.with.a.very.long.name.indeed+newsletters-and-more@mail.department.university-of-somewhere.example"
+RTL = "قارئة@بريد.example"
+WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+EVIL = "<script>alert('stored')</script>\"'><img src=x onerror=alert(1)>"
+ERRORS = (
+    ("SMTPServerDisconnected", "connection closed after DATA, job %d", 61, "3f1c"),
+    ("TimeoutError", "no greeting within 30 s", 12, "9aa0"),
+    ("OperationalError", "(sqlite3.OperationalError) database is locked [SQL: INSERT INTO deliveries (letter, about, "
+     "person, state, not_before, tries, created_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING] " * 4, 5, "77"),
+    ("KeyError", WORD * 3, 2, "aa"),
+    ("ValueError", EVIL, 1, "ee"),
+    ("UnicodeError", "لا يمكن ترميز العنوان " * 6, 1, "bb"),
+)  # fmt: skip
+TRACEBACK = 'Traceback (most recent call last):\n  File "worker/jobs.py", line 88, in _react\n    reaction(session, event, now)\n' * 6  # noqa: E501 (as it comes)
+
+
+def fill(now: datetime | None = None) -> SimpleNamespace:
+    """Fill the tables as of `now`; what a test may want to name."""
+    now = now or datetime.now(UTC)
+    catalogue = load_catalogue(published=now - timedelta(days=1))
+    given = accounts.add(Actor("command: root"), "invited@newsroom.example", "viewer", now)
+    _readers(now)
+    _votes(catalogue, now)
+    slot = _digests(now)
+    jobs = _jobs(now)
+    _state_of_things(now)
+    _orders(now)
+    return SimpleNamespace(slot=slot, job=jobs[0], invitation=given.rsplit("/", 1)[1], catalogue=catalogue)
+
+
+def _readers(now: datetime) -> None:
+    ordinary = {f"reader-{turn}@mail.example": None for turn in range(120)}
+    with writing() as session:
+        subscribers.bring(session, {LONG: "America/Argentina/Buenos_Aires", RTL: None} | ordinary,
+                          "They ticked a box in the old list.", "list.csv", now - timedelta(days=40))  # fmt: skip
+    with writing() as session:
+        subscribers.request(session, "asked@reader.example", words="Yes, send me the weekly verdicts.",
+                            words_version="2026-01", locale="de-AT", form_url="https://example.com/" + "x" * 150,
+                            ip="2001:db8:85a3:8d3:1319:8a2e:370:7348", user_agent="Mozilla/5.0 " * 12,
+                            now=now - timedelta(hours=2))  # fmt: skip
+        subscribers.leave(session, 3, "one-click", now - timedelta(days=2))
+        subscribers.erase(session, 4, now - timedelta(days=1))
+        session.execute(update(Subscriber).where(Subscriber.id == 5).values(paused_until=now + timedelta(days=9)))
+        for turn, reason in enumerate(("hard bounce", "complaint", "by hand", "repeated soft bounce")):
+            subscribers.suppress(session, f"reader-{10 + turn}@mail.example", reason, now - timedelta(hours=turn), EVIL)
+        subscribers.suppress(session, LONG, "hard bounce", now, f"550 5.1.1 <{LONG}>: no such mailbox; {WORD * 2}")
+        for turn in range(55):
+            subscribers.suppress(session, f"gone-{turn}@elsewhere.example", "complaint", now - timedelta(days=turn))
+
+
+def _votes(catalogue: SimpleNamespace, now: datetime) -> None:
+    with writing() as session:
+        for turn in range(60):
+            moment = now - timedelta(hours=7 * turn)
+            votes.cast(session, votes.new_voter(), catalogue.quillmate, "ship" if turn % 3 else "skip", moment)
+        votes.cast(session, "subscriber:1", catalogue.quillmate, "ship", now)
+
+
+REPLIES = (
+    ("deferred", 450, "deferred at rcpt", "450 4.2.1 <%s> The user you are trying to contact is receiving mail at a "
+     "rate that prevents additional messages from being delivered; please resend your message at a later time."),
+    ("failed", 550, "refused at rcpt", "550 5.1.1 <%s> unknown"),
+    ("unknown", None, "no reply after dot", None),
+    ("skipped", None, "unsubscribed", None),
+    ("failed", None, "given up, its domain defers", EVIL),
+)  # fmt: skip
+
+
+def _digests(now: datetime) -> str:
+    """One digest finished, one on its way, one held, one that was skipped; the slot of the one on its way."""
+    rule = schedule.of_digests()
+    slots = [rule.slot_of(now - timedelta(weeks=back)) for back in (2, 1, 0, -1)]
+    with writing() as session:
+        run.send(session, slots[2], now - timedelta(minutes=20), late=True)
+    run.address_frozen()
+    with writing() as session:
+        rows = session.scalars(select(Delivery).where(Delivery.letter == "digest").order_by(Delivery.id)).all()
+        for turn, row in enumerate(rows[:100]):
+            state, code, reason, reply = REPLIES[turn // 4] if turn < 20 else ("sent", 250, None, "250 2.0.0 Ok")
+            row.state, row.code, row.reason, row.tries, row.settled_at = state, code, reason, 1, now
+            row.reply = reply.replace("%s", f"reader-{turn}@mail.example") if reply else None
+        for back, (state, reason) in enumerate((("skipped", "no comparison is new"), ("expired", "not sent in time"))):
+            old = digests.open_slot(session, slots[back], rule.due(slots[back]), now)
+            digests.end(old, state, reason, now - timedelta(weeks=2 - back))
+        draft = digests.open_slot(session, slots[3], rule.due(slots[3]), now)
+        draft.state, draft.reason = "held", f"{EVIL} {WORD}"
+    return slots[2]
+
+
+def _jobs(now: datetime) -> list[int]:
+    """Groups of dead jobs, some that wait, one that runs with a lapsed lease; the first is a dead one."""
+    made = []
+    for back, (error, said, number, print_) in enumerate(ERRORS):
+        made += failed.fill(number, error=error, said=said, fingerprint=print_, failed_at=now - timedelta(hours=back),
+                            finished_at=now - timedelta(hours=back), created_at=now - timedelta(days=1))  # fmt: skip
+    failed.fill(3, "pending", attempt=2, run_after=now + timedelta(minutes=4), failed_at=now)
+    failed.fill(2, "discarded", note=f"{EVIL} {WORD}", failed_at=now)
+    failed.fill(1, "running", lease=now - timedelta(minutes=3), failed_at=now)
+    with writing() as session:
+        session.execute(update(Attempt).values(traceback=TRACEBACK + f"ValueError: {EVIL} {WORD * 4}"))
+        session.execute(update(Job).where(Job.id == made[0]).values(payload={"sign_up": 1, "subscriber": 1}))
+        tried = {"job_id": made[0], "worker": "sender-1.newsroom.example:4711", "trigger": "the bell", "error": "KeyError"}
+        session.execute(insert(Attempt), [
+            tried | {"number": turn, "started_at": now - timedelta(minutes=60 - turn), "message": WORD,
+                     "ended_at": now - timedelta(minutes=59 - turn), "outcome": "lost" if turn == 2 else "failed"}
+            for turn in range(1, 6)
+        ])  # fmt: skip
+    return made
+
+
+def _state_of_things(now: datetime) -> None:
+    with writing() as session:
+        queues.pause(session, "jobs", f"parser trips over a new report, mending it {WORD}", LONG, now)
+        for _ in range(4):
+            relays.refused(session, "smtp://relay.example:25", f"421 4.3.2 {WORD} is shutting down", now)
+        for turn, kind in enumerate(("failures", "age", "breaker")):
+            alerts.open_new(session, Concern(f"{kind}:{turn}", kind, f"A thing of the kind {kind} needs somebody {WORD}",
+                                             ("It began a while ago.", EVIL), "/operator/jobs"), now)  # fmt: skip
+    with ledger(durable=False) as book:
+        for turn, kind in enumerate(("web", "worker", "sender", "clock")):
+            heartbeats.beat(book, f"host:{turn}", kind, now - timedelta(hours=3), now, 40, 10.0)
+
+
+def _orders(now: datetime) -> None:
+    """Sixty lines in the audit, some with much to say."""
+    with reading() as session:
+        someone = operators.listed(session)[0]
+    for turn in range(56):
+        who = Actor(LONG if turn % 9 == 0 else "dana@newsroom.example", "2001:db8::7")
+        accounts.change_role(who, someone.id, ("viewer", "editor")[turn % 2], now - timedelta(hours=turn),
+                             f"{EVIL} {WORD}" if turn % 7 == 0 else "moves to the desk")  # fmt: skip
+    people.suppress(Actor("command: root"), ["more@reader.example"], now, RTL)

@@ -1,0 +1,55 @@
+"""Operators for the tests: accounts with one password, hashed quickly, and a browser without a screen for them."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from db.operators import Operator
+from db.session import writing
+from web import passwords, second_factor
+
+PASSWORD = "a lantern over the harbour"
+_QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+_KEPT = _QUICK.hash(PASSWORD)
+_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+def hash_quickly(patch: pytest.MonkeyPatch) -> None:
+    """Hashing that takes no 64 MiB: what is tested is who is let in, not how long a guess takes."""
+    patch.setattr(passwords, "_hasher", _QUICK)
+    patch.setattr(passwords, "_nobodys", lambda: _KEPT)
+
+
+def put(address: str, role: str, secret: str | None = None) -> int:
+    """An operator with PASSWORD, and with a second factor where its secret is given; their id."""
+    with writing() as session:
+        one = Operator(
+            address=address, address_key=address, role=role, created_at=datetime.now(UTC), password_hash=_KEPT,
+            totp_secret=secret and second_factor.sealed(secret),
+        )  # fmt: skip
+        session.add(one)
+        session.flush()
+        return one.id
+
+
+class Console(FlaskClient):
+    """A browser that presses the buttons of the pages it is shown."""
+
+    operator: int = 0
+
+    def token(self) -> str:
+        """The token that the forms of this session carry."""
+        found = _TOKEN.search(self.get("/operator/login", follow_redirects=True).text)
+        return found[1] if found else ""
+
+    def press(self, path: str, data: dict[str, Any] | None = None, **more: Any) -> TestResponse:
+        """Send a form with its token."""
+        return self.post(path, data={"csrf_token": self.token(), **(data or {})}, **more)
+
+    def sign_in(self, address: str, password: str = PASSWORD, **more: Any) -> TestResponse:
+        return self.press("/operator/login", {"address": address, "password": password, **more})
