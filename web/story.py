@@ -108,7 +108,7 @@ def _letter(each: Delivery, slot: str) -> Event:
     sign, level = _LEVELS[each.state]
     domain = Origin.of(settings()).domain
     late = each.not_before if each.state in ("pending", "deferred") else None
-    reply = " ".join(filter(None, (str(each.code) if each.code else "", each.reply)))
+    reply = each.reply or (str(each.code) if each.code else "")  # a reply begins with its code
     shown = [
         ("why", each.reason), ("the server said", reply), ("tries", str(each.tries)),
         ("settled", _moment(each.settled_at)), ("next try", _moment(late)),

@@ -29,7 +29,7 @@ def alice(database, catalogue, cast):
         digest = digests.open_slot(session, "2026-W46", NOW - timedelta(days=6), NOW)
         deliveries.owe(session, "digest", digest.id, person, NOW + timedelta(minutes=3))
         late = session.query(Delivery).where(Delivery.letter == "digest").one()
-        late.state, late.code, late.reply, late.tries = "deferred", 451, f"try later, {cast.alice}", 2
+        late.state, late.code, late.reply, late.tries = "deferred", 451, f"451 try later, {cast.alice}", 2
         votes.cast(session, person, catalogue.quillmate, "ship", NOW)
         votes.cast(session, person, catalogue.inkwell, "skip", NOW)
         votes.withdraw(session, person, catalogue.inkwell, NOW)

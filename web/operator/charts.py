@@ -11,6 +11,8 @@ from db.figures import Outcome, Period
 HEIGHT = 120
 _GAP = 0.25
 """Between two columns, as a share of a column's room."""
+_WIDEST = 10.0
+"""A column, in percent: one digest alone is no wall."""
 _LEAST = 1.5
 """The lowest a part is drawn, in px, so that one failure beside thousands can still be seen."""
 
@@ -69,7 +71,8 @@ def draw(columns: Sequence[Column]) -> tuple[tuple[Rect, ...], str, int]:
 
 
 def _rect(kind: str, at: int, step: float, y: float, height: float) -> Rect:
-    return Rect(kind, f"{step * (at + _GAP / 2):.2f}%", f"{y:.1f}", f"{step * (1 - _GAP):.2f}%", f"{height:.1f}")
+    width = min(step * (1 - _GAP), _WIDEST)
+    return Rect(kind, f"{step * at + (step - width) / 2:.2f}%", f"{y:.1f}", f"{width:.2f}%", f"{height:.1f}")
 
 
 # ---- the four of them --------------------------------------------------------------------------------------
@@ -143,7 +146,8 @@ def outcomes(digests: Sequence[Outcome]) -> Chart | None:
     rects, base, top = draw(columns)
     latest = digests[-1]
     shown = ", ".join(f"{latest.states[state]:,} {state}" for state in _ORDER if latest.states.get(state))
-    words = f"Deliveries of {len(digests)} digests; of the latest, {latest.slot}: {shown or 'none yet'}"
+    number = "1 digest" if len(digests) == 1 else f"{len(digests)} digests"
+    words = f"Deliveries of {number}; of the latest, {latest.slot}: {shown or 'none yet'}"
     rows = [(each.slot, *(f"{each.states.get(state, 0):,}" for state in _ORDER)) for each in digests]
     keys = (("sent", "sent"), ("defer", "deferred"), ("bad", "failed, unknown"), ("skipd", "skipped, cancelled"),
             ("wait", "owed"))  # fmt: skip

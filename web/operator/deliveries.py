@@ -118,7 +118,9 @@ def retry_deliveries(slot: str) -> AnyResponse:
     found, chosen = opened(slot), _chosen().within(RETRIED)
     if not confirm.given():
         number = _counted(slot, chosen)
-        sentence = f"{number:,} letters of {slot} that {_named(chosen)} are owed again from now on."
+        which = f"1 letter of {slot} that is" if number == 1 else f"{number:,} letters of {slot} that are"
+        owed = "is owed" if number == 1 else "are owed"
+        sentence = f"{which} {_named(chosen)} {owed} again from now on."
         return asked(slot, f"Retry letters of {slot}?", sentence, f"Retry {number:,}", _fields(chosen))
     number = orders.retry(access.actor(), slot, datetime.now(UTC), chosen, note=confirm.note())
     progress.forget(found.id)
@@ -134,12 +136,12 @@ def resolve_deliveries(slot: str) -> AnyResponse:
         raise Refused("Say what became of them: count them as sent, or send them again.")
     if not confirm.given():
         number = _counted(slot, chosen)
+        letters = "1 letter" if number == 1 else f"{number:,} letters"
         sentence, button = (
-            (f"{number:,} letters in doubt count as sent; nobody gets one again.", f"Count {number:,} as sent")
+            (f"The doubt about {letters} ends: counted as sent, and not sent again.", f"Count {number:,} as sent")
             if choice == "sent"
-            else (f"{number:,} letters in doubt are sent again. Whoever got one gets a second.",
-                  f"Send {number:,} again")
-        )  # fmt: skip
+            else (f"Send {letters} again: whoever got one gets a second.", f"Send {number:,} again")
+        )
         fields = _fields(chosen) | {"as": choice}
         return asked(slot, f"Resolve the doubt about {slot}?", sentence, button, fields, risk=choice == "resend")
     number = orders.resolve(access.actor(), slot, choice == "sent", datetime.now(UTC), chosen, note=confirm.note())
@@ -151,13 +153,13 @@ def resolve_deliveries(slot: str) -> AnyResponse:
 def _counted(slot: str, chosen: Chosen) -> int:
     number = orders.count(slot, chosen)
     if not number:
-        raise Refused(f"No letter of {slot} {_named(chosen)} any more.")
+        raise Refused(f"No letter of {slot} is {_named(chosen)} any more.")
     return number
 
 
 def _named(chosen: Chosen) -> str:
     said = " or ".join(chosen.states)
-    said = f"are {said}" + (f" with {chosen.code}" if chosen.code and chosen.code != NONE else "")
+    said += f" with {chosen.code}" if chosen.code and chosen.code != NONE else ""
     return said + (f" ({chosen.reason})" if chosen.reason and chosen.reason != NONE else "")
 
 

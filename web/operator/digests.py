@@ -174,7 +174,9 @@ def cancel_digest(slot: str) -> AnyResponse:
     why = confirm.note(required=True)
     number = orders.cancel(access.actor(), slot, datetime.now(UTC), reason=why, note=why)
     _changed(found)
-    return confirm.done(f"{slot} is cancelled: {number:,} letters will not be sent.", page_of(slot))
+    return confirm.done(
+        f"{slot} is cancelled: {number:,} {'letter' if number == 1 else 'letters'} will not be sent.", page_of(slot)
+    )
 
 
 def _changed(found: Digest) -> None:

@@ -40,6 +40,7 @@
     };
     const show = () => {
       const chosen = count();
+      bar.classList.toggle("idle", !chosen);
       for (const box of boxes) box.closest("tr")?.classList.toggle("on", box.checked);
       const noun = bar.dataset.noun + (chosen === 1 ? "" : "s");
       bar.querySelector("[data-chosen]").textContent = `${number.format(chosen)} ${noun} chosen`;
