@@ -161,7 +161,8 @@ class Scene:
             digest = digests.get(session, self.slot)
             about = Delivery.letter == "digest", Delivery.about == digest.id
             states = dict(session.execute(select(Delivery.person, Delivery.state).where(*about)).all())
-            audience = session.execute(select(Subscriber.id, Subscriber.address)).all()
+            active = select(Subscriber.id, Subscriber.address).where(Subscriber.state == "active")
+            audience = session.execute(active).all()
         lost = [
             address or ""
             for number, address in audience
