@@ -1,7 +1,9 @@
 """Operators for the tests: accounts with one password, hashed quickly, and a browser without a screen for them."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 
 import pytest
@@ -53,3 +55,18 @@ class Console(FlaskClient):
 
     def sign_in(self, address: str, password: str = PASSWORD, **more: Any) -> TestResponse:
         return self.press("/operator/login", {"address": address, "password": password, **more})
+
+    def agree(self, asked: TestResponse, **more: Any) -> TestResponse:
+        """Press the button of a page that asks first, with what its form carries; `more` are fields filled in."""
+        form = asked.text[asked.text.index('<form class="asking"') :]
+        return self.post(unescape(re.search(r'action="([^"]*)"', form)[1]), data={**fields(form), **more})
+
+
+def fields(form: str) -> Mapping[str, list[str]]:
+    """The fields of a form's markup that carry a value."""
+    found: dict[str, list[str]] = {}
+    for tag in re.findall(r"<input[^>]+>", form):
+        name, value = (re.search(rf' {part}="([^"]*)"', tag) for part in ("name", "value"))
+        if name and value:
+            found.setdefault(name[1], []).append(unescape(value[1]))
+    return found
