@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from db import rules
 from db.deliveries import WAITING
-from db.digests import Digest
+from db.digests import IN_ORDER, OF_DIGEST, Digest
 from db.jobs import Job
 from db.session import Moment
 from db.votes import DIRTY, Vote
@@ -72,11 +72,7 @@ _SINGLE = text(
     "SELECT min(not_before) AS oldest FROM (SELECT not_before FROM deliveries"
     f" WHERE letter = :letter AND {WAITING.text} LIMIT :limit) AS first WHERE not_before <= :now"
 ).bindparams(bindparam("now", type_=Moment())).columns(oldest=Moment())  # fmt: skip
-# Ranges, where = would do: among equals PostgreSQL takes id's order from the primary key, past all that was sent.
-_OF_DIGEST = (
-    f"(letter, about) >= ('digest', :digest) AND (letter, about) <= ('digest', :digest) AND {WAITING.text}"
-    " ORDER BY letter, about, id"
-)
+_OF_DIGEST = f"{OF_DIGEST.format(digest=':digest')} AND {WAITING.text}{IN_ORDER}"
 _FIRST = text(
     f"SELECT id, not_before FROM (SELECT id, not_before FROM deliveries WHERE {_OF_DIGEST} LIMIT :limit) AS first"
     " WHERE not_before <= :now ORDER BY id LIMIT 1"

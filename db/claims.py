@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from db import allowances, relays, rules, subscribers
 from db.addresses import hashes_of
 from db.deliveries import SENDING, WAITING, Delivery
-from db.digests import Digest
+from db.digests import IN_ORDER, OF_DIGEST, Digest
 from db.relays import domain_of
 from db.rules import Person
 from db.session import NEVER_REUSED, BigId, Key, Ledger, Moment, Row, is_sqlite, moment_of, ring, within
@@ -125,12 +125,12 @@ def _take(ledger: Ledger, terms: Terms, digest_id: int | None, limit: int, now: 
     at = ledger.at(now)
     made = terms.worker, digest_id, ledger.at(now + terms.lease), terms.win, at
     [(number,)] = ledger.ask(_CLAIM, made)
-    what = _SINGLE if digest_id is None else _DIGEST
-    about = () if digest_id is None else (digest_id,)
+    due = _DUE.format(what=_SINGLE, order=" ORDER BY id") if digest_id is None else _DUE_OF_DIGEST
+    about = () if digest_id is None else (digest_id, digest_id)
     if ledger.sqlite:
-        taken = ledger.order(_TAKE_SQLITE.format(what=what), (number, *about, at, limit))
+        taken = ledger.order(_TAKE_SQLITE.format(due=due), (number, *about, at, limit))
     else:
-        taken = ledger.order(_TAKE_POSTGRESQL.format(what=what), (*about, at, limit, number))
+        taken = ledger.order(_TAKE_POSTGRESQL.format(due=due), (*about, at, limit, number))
     if not taken:
         ledger.order("DELETE FROM claims WHERE id = ?", (number,))
         return None
@@ -168,15 +168,12 @@ def _within_rates(
 
 _SINGLE = "letter IN ('" + "', '".join(letter for letter in rules.LETTERS if letter != "digest") + "')"
 """SQL for the letters that are no digest's. A letter that this release does not know waits for one that does."""
-_DIGEST = "letter = 'digest' AND about = ?"
 _CLAIM = "INSERT INTO claims (worker, digest_id, lease, win, made_at) VALUES (?, ?, ?, ?, ?) RETURNING id"
-_DUE = (
-    "SELECT id FROM deliveries WHERE {what} AND state in ('pending', 'deferred') AND not_before <= ?"
-    " ORDER BY id LIMIT ?"
-)
-_TAKE_SQLITE = f"UPDATE deliveries SET state = 'sending', claim = ?, reason = NULL WHERE id IN ({_DUE})"
+_DUE = f"SELECT id FROM deliveries WHERE {{what}} AND {WAITING.text} AND not_before <= ?{{order}} LIMIT ?"
+_DUE_OF_DIGEST = _DUE.format(what=OF_DIGEST.format(digest="?"), order=IN_ORDER)
+_TAKE_SQLITE = "UPDATE deliveries SET state = 'sending', claim = ?, reason = NULL WHERE id IN ({due})"
 _TAKE_POSTGRESQL = (
-    f"WITH due AS MATERIALIZED ({_DUE} FOR UPDATE SKIP LOCKED)"
+    "WITH due AS MATERIALIZED ({due} FOR UPDATE SKIP LOCKED)"
     " UPDATE deliveries SET state = 'sending', claim = ?, reason = NULL WHERE id IN (SELECT id FROM due)"
 )
 
@@ -297,10 +294,15 @@ def owed(session: Session, now: datetime) -> list[int | None]:
     if session.scalar(select(Delivery.id).where(text(_SINGLE), *waiting).limit(1)) is not None:
         found.append(None)
     for digest_id in session.scalars(select(Digest.id).where(Digest.state == "sending").order_by(Digest.id)):
-        here = Delivery.letter == "digest", Delivery.about == digest_id
-        if session.scalar(select(Delivery.id).where(*here, *waiting).limit(1)) is not None:
+        if session.scalar(_OWED, {"digest": digest_id, "now": now}) is not None:
             found.append(digest_id)
     return found
+
+
+_OWED = text(
+    f"SELECT id FROM deliveries WHERE {OF_DIGEST.format(digest=':digest')} AND {WAITING.text}"
+    f" AND not_before <= :now{IN_ORDER} LIMIT 1"
+).bindparams(bindparam("now", type_=Moment()))
 
 
 def any_lapsed(session: Session, now: datetime) -> bool:

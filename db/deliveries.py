@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, Index, Text, TextClause, UniqueConstrain
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import schedule, subscribers
-from db.digests import Digest
+from db.digests import IN_ORDER, OF_DIGEST, Digest
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 from db.settings import settings
 
@@ -239,5 +239,12 @@ def waiting(session: Session, digest_id: int) -> bool:
 
 
 def _any(session: Session, digest_id: int, state: TextClause) -> bool:
+    if state is WAITING:
+        return session.scalar(_FIRST_WAITING, {"digest": digest_id}) is not None
     here = Delivery.letter == "digest", Delivery.about == digest_id, state
     return session.scalar(select(Delivery.id).where(*here).limit(1)) is not None
+
+
+_FIRST_WAITING = text(
+    f"SELECT id FROM deliveries WHERE {OF_DIGEST.format(digest=':digest')} AND {WAITING.text}{IN_ORDER} LIMIT 1"
+)

@@ -14,6 +14,10 @@ from db.rules import Refused
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 
 STATES = ("draft", "held", "frozen", "sending", "paused", "finished", "cancelled", "skipped", "expired")
+OF_DIGEST = "(letter, about) >= ('digest', {digest}) AND (letter, about) <= ('digest', {digest})"
+IN_ORDER = " ORDER BY letter, about, id"
+"""SQL for a digest's letters as they wait, first to last. Ranges, where = would do: among equals PostgreSQL takes id's
+order from the primary key, and walks past all that was sent (306 ms a claim after 400,000 letters)."""
 
 
 class Digest(Row):
@@ -203,12 +207,17 @@ def finish(session: Session, digest_id: int, now: datetime) -> bool:
     go through on what it saw before.
     """
     session.execute(select(Digest.id).where(Digest.id == digest_id).with_for_update())
-    of_it = "SELECT 1 FROM deliveries WHERE letter = 'digest' AND about = :id AND"
-    states = "state in ('pending', 'deferred')", "state = 'sending'", "state = 'unknown'"
-    nothing = text(" AND ".join(f"NOT EXISTS ({of_it} {state})" for state in states)).bindparams(id=digest_id)
     done = session.execute(
         update(Digest)
-        .where(Digest.id == digest_id, Digest.state == "sending", nothing)
+        .where(Digest.id == digest_id, Digest.state == "sending", _NOTHING.bindparams(digest=digest_id))
         .values(state="finished", finished_at=now)
     )
     return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+_OF_IT = "NOT EXISTS (SELECT 1 FROM deliveries WHERE letter = 'digest' AND about = :digest AND state"
+# An order inside EXISTS would be forgotten.
+_NOTHING = text(
+    f"{_OF_IT} = 'sending') AND {_OF_IT} = 'unknown') AND (SELECT id FROM deliveries WHERE"
+    f" {OF_DIGEST.format(digest=':digest')} AND state in ('pending', 'deferred'){IN_ORDER} LIMIT 1) IS NULL"
+)

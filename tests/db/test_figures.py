@@ -2,9 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import text
-
-from db import ages, digests, figures, subscribers, tallies, votes
+from db import digests, figures, subscribers, tallies, votes
 from db.jobs import Attempt, Job
 from db.session import reading, writing
 
@@ -75,23 +73,3 @@ def test_a_digests_outcomes_are_those_it_ended_with(database):
         found = figures.outcomes(session)
     assert [each.slot for each in found] == ["2026-W44", "2026-W45"]
     assert (found[1].states["sent"], found[1].states["failed"]) == (90, 10)
-
-
-_MANY = (
-    "INSERT INTO deliveries (letter, about, person, state, not_before, tries, created_at)"
-    " WITH RECURSIVE each(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM each WHERE n < 60000)"
-    " SELECT 'digest', 1, 'subscriber:' || n, CASE WHEN n > 20000 THEN 'pending' ELSE 'sent' END,"
-    " CAST(:now AS timestamp), 0, CAST(:now AS timestamp) FROM each"
-)
-
-
-def test_the_first_letter_that_waits_is_found_past_all_that_were_sent(database):
-    many = _MANY.replace("CAST(:now AS timestamp)", ":now") if database.startswith("sqlite") else _MANY
-    with writing() as session:
-        session.execute(text(many), {"now": "2026-11-18 08:00:00.000000"})
-        session.execute(text("ANALYZE deliveries"))
-    explain = "EXPLAIN QUERY PLAN " if database.startswith("sqlite") else "EXPLAIN "
-    with reading() as session:
-        plan = str(session.execute(text(explain + ages._FIRST_WAITING.text), {"digest": 1}).all())
-        assert session.scalar(ages._FIRST_WAITING, {"digest": 1}) == 20001
-    assert "ix_deliveries_waiting" in plan
