@@ -236,12 +236,12 @@ def _admit(
 # ---- the claim's end -----------------------------------------------------------------------------------------
 
 
-def release(session: Session, batch: Batch) -> int:
-    """Give back what was never begun, and end the claim; the number of letters given back."""
+def release(session: Session, batch: Batch) -> int | None:
+    """Give back what was never begun, and end the claim; the number of letters given back, None without a claim."""
     with within(session) as ledger:
         lock = "" if ledger.sqlite else " FOR UPDATE"
         if not ledger.ask(f"SELECT id FROM claims WHERE id = ?{lock}", (batch.claim,)):
-            return 0
+            return None
         back = ledger.order(_GIVE_BACK, (batch.claim,))
         ledger.order("DELETE FROM claims WHERE id = ?", (batch.claim,))
     return back

@@ -150,7 +150,8 @@ class Run:
         try:
             sending.go()
             with writing() as session:
-                claims.release(session, batch)
+                if claims.release(session, batch) is None:
+                    raise Fenced  # it slept until after its slice, and others hold its window in doubt
         except Fenced:
             back = settlements.give_back(connection, batch, sending.last)
             log.warning("fenced", claim=batch.claim, given_back=back)

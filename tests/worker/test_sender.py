@@ -151,6 +151,26 @@ def test_who_left_gets_nothing_though_their_letter_was_composed_ahead(door, cloc
     assert states() == {"sent": 2, "skipped": 1}
 
 
+def test_who_wakes_after_the_slice_owes_again_what_it_never_began(door, clock, monkeypatch):
+    real = sender.Sending.go
+
+    def sleep_through_the_slice(sending):
+        clock.forward(minutes=1)
+        sender.recover()
+        assert states() == {"unknown": 8, "pending": 12}
+        sending.run.end = 0
+        real(sending)
+        woken.append(sending)
+
+    woken = []
+    monkeypatch.setattr(sender.Sending, "go", sleep_through_the_slice)
+    digest(clock)
+    run()
+    assert woken
+    assert states() == {"pending": 20}
+    assert door.sent == []
+
+
 def test_a_refused_recipient_fails_with_the_servers_words(door, clock):
     digest(clock)
     door.answer = lambda to, number: (
@@ -239,6 +259,7 @@ def test_a_relay_that_cannot_be_reached_claims_nothing(door, clock):
     digest(clock)
     door.shut = Outcome("relay", None, "connection refused", "connect")
     run()
+    assert woken
     assert states() == {"pending": 20}
     assert door.sent == []
 
