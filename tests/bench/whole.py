@@ -155,8 +155,8 @@ def run(folder: Path, letters: int, rounds: int) -> Reached:
         rate, cost = (statistics.median(each) for each in zip(*found, strict=True))
         ratio = statistics.median(each / other for (each, _), other in zip(found, theirs, strict=True))
         rounds_told = ", ".join(f"{each:,.0f}" for each, _ in found)
-        print(f"  the Procfile's sender  {rate:7,.0f} a second over SEND_CONNECTIONS={connections}, {cost:,.0f} µs of its"
-              f" CPU a letter ({rounds_told})")  # fmt: skip
+        how = f"over SEND_CONNECTIONS={connections}, {cost:,.0f} µs of its CPU a letter ({rounds_told})"
+        print(f"  the Procfile's sender  {rate:7,.0f} a second {how}")
         over = f"over {connections} connection{'s' if connections > 1 else ''}"
         reached += [
             (f"{over} at least {LETTERS_A_SECOND} letters a second: {rate:.0f}", rate >= LETTERS_A_SECOND),
