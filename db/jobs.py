@@ -28,6 +28,7 @@ from db.session import NEVER_REUSED, BigId, Key, Row, is_sqlite, ring
 PENDING = text("state = 'pending'")
 DEAD = text("state = 'dead'")
 FAILED = text("outcome in ('failed', 'lost')")
+HAS_FAILED = text("failed_at is not null")
 _REPLACES = text("replaces is not null")
 """Literal texts: SQLite takes a partial index only for a condition that reads like the index's own."""
 STATES = ("pending", "running", "succeeded", "dead", "discarded")
@@ -47,6 +48,7 @@ class Job(Row):
         Index("ix_jobs_state", "state", "id"),
         Index("ix_jobs_dead", "kind", "error", "fingerprint", "failed_at", "id",
               sqlite_where=DEAD, postgresql_where=DEAD),
+        Index("ix_jobs_failed", "failed_at", "id", sqlite_where=HAS_FAILED, postgresql_where=HAS_FAILED),
         Index("ix_jobs_finished", "finished_at"),
         Index("uq_jobs_replaces", "replaces", unique=True, sqlite_where=_REPLACES, postgresql_where=_REPLACES),
         NEVER_REUSED,
