@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, TextClause, and_, false, func, or_
 from sqlalchemy.orm import Session
 
 from db import audit
-from db.jobs import DEAD, FAILED, PENDING, Attempt, Job
+from db.jobs import DEAD, FAILED, HAS_FAILED, PENDING, Attempt, Job
 from db.rules import Refused
 
 Condition = ColumnElement[bool] | TextClause
@@ -27,6 +27,13 @@ _OF_VIEW: dict[str, tuple[Condition, ...]] = {
     "discarded": (text("state = 'discarded'"),),
     "all": (),
 }
+
+
+_AMONG_FAILED: dict[str, tuple[Condition, ...]] = {
+    "succeeded": (HAS_FAILED, text("state || '' = 'succeeded'")),
+    "all": (HAS_FAILED,),
+}
+"""The same, where an error is asked for: of millions that went well few ever had one, and those have an index."""
 
 
 class Key(NamedTuple):
@@ -81,7 +88,7 @@ class Filter:
         """The filter in SQL; Refused for a state that there is none of."""
         if self.state not in VIEWS:
             raise Refused(f"Jobs are never {self.state!r}; ask for one of: {', '.join(VIEWS)}.")
-        found: list[Condition] = [*_OF_VIEW[self.state]]
+        found: list[Condition] = [*(_AMONG_FAILED if self.among_failed else _OF_VIEW)[self.state]]
         if self.queue not in (None, "jobs"):  # votes and letters are rows of other ledgers
             found.append(false())
         if self.kind is not None:
@@ -100,6 +107,11 @@ class Filter:
         if self.until is not None:
             found.append(or_(Job.failed_at.is_(None), Job.failed_at <= self.until))
         return found
+
+    @property
+    def among_failed(self) -> bool:
+        """Whether jobs of a view that has mostly others are asked for by their failure."""
+        return self.state in _AMONG_FAILED and bool(self.error or self.since or self.text)
 
     def as_json(self) -> dict[str, Any]:
         """The filter as the audit keeps it: what is set, in plain values."""
@@ -177,9 +189,10 @@ def page(session: Session, chosen: Filter, limit: int = 50, before: int | None =
         both = [page(session, replace(chosen, state=state), limit, before) for state in ("dead", "waiting")]
         return sorted(both[0] + both[1], key=lambda job: -job.id)[:limit]
     asked = select(Job).where(*chosen.conditions())
+    number = Job.id + 0 if chosen.among_failed else Job.id  # else it would walk past all that went well
     if before is not None:
-        asked = asked.where(Job.id < before)
-    return list(session.scalars(asked.order_by(Job.id.desc()).limit(limit)))
+        asked = asked.where(number < before)
+    return list(session.scalars(asked.order_by(number.desc()).limit(limit)))
 
 
 def of_group(session: Session, chosen: Filter, key: Key, limit: int) -> list[Job]:

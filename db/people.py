@@ -1,6 +1,7 @@
 """People as operators look for them: by state, page by page, with counts that stay cheap for a million."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
@@ -33,15 +34,18 @@ def page(
         return _suppressed(session, before, limit)
     if listed == "paused":
         asked = asked.where(_PAUSED, Subscriber.paused_until > now)
-    elif listed is not None:
+        return _newest(session, asked, before, limit, Subscriber.id + 0)  # else it would walk past all who are not
+    if listed is not None:
         asked = asked.where(Subscriber.state == listed)
     return _newest(session, asked, before, limit)
 
 
-def _newest(session: Session, asked: Select[Subscriber], before: int | None, limit: int) -> list[Subscriber]:
+def _newest(
+    session: Session, asked: Select[Subscriber], before: int | None, limit: int, number: Any = Subscriber.id
+) -> list[Subscriber]:
     if before is not None:
-        asked = asked.where(Subscriber.id < before)
-    return list(session.scalars(asked.order_by(Subscriber.id.desc()).limit(limit)))
+        asked = asked.where(number < before)
+    return list(session.scalars(asked.order_by(number.desc()).limit(limit)))
 
 
 def _suppressed(session: Session, before: int | None, limit: int) -> list[Subscriber]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event, Lock, Thread
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import structlog
 from sqlalchemy.orm import Session
@@ -44,16 +44,17 @@ class Costly(Generic[Answer]):
 
     def __call__(self) -> Answer | None:
         """The answer; None while nobody knows it yet."""
+        [answer] = together(self)
+        return cast(Answer | None, answer)
+
+    def begin(self) -> tuple[_Kept[Answer], Event | None]:
+        """Ask anew, beside the page, unless the answer is fresh or being asked."""
         with self._lock:
             kept = self._kept.setdefault(settings().database_url, _Kept())
             if time.monotonic() >= kept.until and kept.asking is None:
                 kept.asking = Event()
                 Thread(target=self._refresh, args=(kept, kept.asking), daemon=True).start()
-            known, asking = list(kept.answers), kept.asking
-        if not known and asking is not None:
-            asking.wait(self.patience)
-            known = list(kept.answers)
-        return known[0] if known else None
+            return kept, kept.asking
 
     def _refresh(self, kept: _Kept[Answer], asking: Event) -> None:
         began = time.monotonic()
@@ -71,3 +72,15 @@ class Costly(Generic[Answer]):
         """Know nothing: somebody has just changed what it is about."""
         with self._lock:
             self._kept = {}
+
+
+def together(*questions: Costly[Any]) -> list[Any]:
+    """The answers to several questions that are asked at once, so that they share one patience."""
+    end = time.monotonic() + Costly.patience
+    begun = [question.begin() for question in questions]
+    found = []
+    for kept, asking in begun:
+        if not kept.answers and asking is not None:
+            asking.wait(max(0.0, end - time.monotonic()))
+        found.append(kept.answers[0] if kept.answers else None)
+    return found

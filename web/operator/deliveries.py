@@ -1,5 +1,6 @@
 """A digest's deliveries by state, code and reason, and the orders about those that did not arrive."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -42,6 +43,8 @@ def deliveries_() -> str:
 
 def _rows(found: Digest, chosen: Chosen) -> tuple[list[tuple[Delivery, int | None, str]], str | None]:
     """(delivery, the subscriber's number, the address as this operator may see it) of a page, and the next page."""
+    if (chosen.code or chosen.reason) and not set(chosen.states) <= set(EXCEPTIONS):
+        raise Refused(f"Codes and reasons are asked of letters that are {', '.join(EXCEPTIONS)}; choose among these.")
     look = progress.of(found) if found.frozen_at else None
     if look and chosen.states == ("sent",) and not look.account.states["sent"]:
         return [], None  # there is no index on them, and a million others need not be looked at to say so
@@ -91,7 +94,9 @@ def _chosen() -> Chosen:
     states = tuple(state for state in request.values.getlist("state") if state in STATES)
     code = request.values.get("code", "")
     given: int | Literal["none"] | None = int(code) if code.isdecimal() and len(code) == 3 else None
-    return Chosen(states, "none" if code == NONE else given, request.values.get("reason") or None)
+    asked = Chosen(states, "none" if code == NONE else given, request.values.get("reason") or None)
+    # Of letters that arrived or wait nobody keeps an index by code: a million would be looked at, to find none.
+    return asked if states or not (asked.code or asked.reason) else replace(asked, states=EXCEPTIONS)
 
 
 def _after() -> int:

@@ -12,7 +12,7 @@ from db.session import reading
 from web.operator import charts, live, progress
 from web.operator.access import allowed, rooms
 from web.operator.charts import Chart
-from web.operator.costly import Costly
+from web.operator.costly import Costly, together
 
 _subscribers = Costly(figures.subscribers, least=10)
 _votes = Costly(figures.votes, least=10)
@@ -38,8 +38,10 @@ def _now_part() -> str:
     with reading() as session:
         open_alerts = alerts.standing(session, 51)
         digest = _current(session)
-    account = progress.of(digest).account if digest and digest.frozen_at else None
-    return render_template("operator/now.html", alerts=open_alerts, digest=digest, account=account)
+    look = progress.of(digest) if digest and digest.frozen_at else None
+    return render_template(
+        "operator/now.html", alerts=open_alerts, digest=digest, account=look.account if look else None
+    )
 
 
 def _current(session: Session) -> Digest | None:
@@ -59,8 +61,7 @@ def _charts() -> list[tuple[str, Chart | None]]:
         ("No job has failed in 30 days.", _failures, charts.failures),
     ]
     found: list[tuple[str, Chart | None]] = []
-    for sentence, ask, draw in asked:
-        known = ask()
+    for (sentence, _, draw), known in zip(asked, together(*(ask for _, ask, _ in asked)), strict=True):
         counting = "This chart is being counted. Open the page again in a moment."
         found.append((counting, None) if known is None else (sentence, draw(known)))
     return found

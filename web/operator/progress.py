@@ -7,7 +7,9 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import Event, Lock, Thread
 
+import structlog
 from flask import current_app
 from sqlalchemy import func, select
 
@@ -17,6 +19,9 @@ from db.digests import Digest
 from db.heartbeats import Heartbeat
 from db.outcomes import Reply
 from db.session import reading
+from web.operator.costly import Costly
+
+log = structlog.get_logger("console")
 
 SHARE = 20
 """A look holds for so many times as long as it took, and for a second at least."""
@@ -43,40 +48,60 @@ class Look:
 
 @dataclass(slots=True)
 class _Kept:
-    """What this process knows of one digest, as long as that is in `state`."""
+    """What this process knows of one digest: the last look, until when it holds, and whether it is being renewed."""
 
-    state: str
-    look: Look
-    until: float
+    look: Look | None = None
+    state: str = ""
+    until: float = 0.0
+    asking: Event | None = None
     seen: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
 
 
-def of(digest: Digest) -> Look:
-    """The digest's numbers, not older than they may be."""
+_lock = Lock()
+
+
+def of(digest: Digest) -> Look | None:
+    """The digest's numbers; older ones, or at first none, where a million letters take longer than a page may."""
     kept: dict[int, _Kept] = current_app.extensions.setdefault("digests", {})
-    known = kept.get(digest.id)
-    if known and known.state == digest.state and time.monotonic() < known.until:
-        return known.look
+    with _lock:
+        known = kept.setdefault(digest.id, _Kept())
+        if known.look and known.state == digest.state and time.monotonic() < known.until:
+            return known.look
+        asking = known.asking
+        if asking is None:
+            asking = known.asking = Event()
+            Thread(target=_renew, args=(known, digest, asking), daemon=True).start()
+    asking.wait(Costly.patience)
+    return known.look
+
+
+def _renew(known: _Kept, digest: Digest, asking: Event) -> None:
+    try:
+        look = _look(known, digest)
+        known.look, known.state, known.until = look, digest.state, time.monotonic() + look.holds_for
+    except Exception:
+        log.exception("digest not counted", slot=digest.slot)
+    finally:
+        known.asking = None
+        asking.set()
+
+
+def _look(known: _Kept, digest: Digest) -> Look:
     began = time.monotonic()
     with reading(snapshot=True) as session:
         account = deliveries.progress(session, digest)
         replies = outcomes.replies(session, digest.id)
-    took = time.monotonic() - began
-    seen = known.seen if known else deque(maxlen=64)
-    seen.append((began, _tried(account)))
-    holds = max(1.0, SHARE * took)
-    rate = _rate(seen) if digest.state == "sending" else None
-    same = known is not None and (known.look.account, known.look.replies) == (account, replies)
-    look = Look(account, replies, known.look.at if known and same else datetime.now(UTC), rate, holds)
-    kept[digest.id] = _Kept(digest.state, look, began + took + holds, seen)
-    return look
+    known.seen.append((began, _tried(account)))
+    rate = _rate(known.seen) if digest.state == "sending" else None
+    before = known.look
+    same = before is not None and (before.account, before.replies) == (account, replies)
+    at = before.at if before and same else datetime.now(UTC)
+    return Look(account, replies, at, rate, max(1.0, SHARE * (time.monotonic() - began)))
 
 
 def forget(digest_id: int) -> None:
-    """Somebody changed it: look again."""
-    kept: dict[int, _Kept] = current_app.extensions.get("digests", {})
-    if digest_id in kept:
-        kept[digest_id].until = 0.0
+    """Somebody changed it: look again, and do not take what is being counted at this moment for the answer."""
+    current_app.extensions.get("digests", {}).pop(digest_id, None)
 
 
 def _tried(account: Account) -> int:
