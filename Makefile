@@ -7,7 +7,7 @@ PORT ?= 8000
 KILLS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-fast browser check format bench crash lock clean
+.PHONY: help setup up test test-fast browser check format bench bench-million bench-console crash lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -71,6 +71,9 @@ bench: setup ## measure the send path and the vote path, as ratios in one run
 
 bench-million: setup ## address and send to a million readers: time, memory, what watch costs (half an hour)
 	@$(BIN)/python -m tests.bench.million $(ARGS)
+
+bench-console: setup ## open every page of the console over 10,000 failed jobs and a digest to a million readers
+	@$(BIN)/python -m tests.bench.console $(ARGS)
 
 crash: setup ## kill the processes that send, KILLS times on each kind of database, and count the letters
 	@$(BIN)/python -m tests.crash.run --kills $(KILLS) $(ARGS)

@@ -35,7 +35,7 @@ class Costly(Generic[Answer]):
     longer than `patience`.
     """
 
-    patience: ClassVar[float] = 0.15
+    patience: ClassVar[float] = 0.1
 
     def __init__(self, ask: Callable[[Session, datetime], Answer], least: float = 1.0) -> None:
         self._ask, self._least = ask, least
