@@ -204,6 +204,7 @@ class Sending:
     shut_by: str | None = None
     confirmed: float = field(default_factory=time.monotonic)
     ahead: tuple[int, str, bytes] | None = None
+    composing: float = 0.0
 
     def go(self) -> None:
         """Send the batch in the order of its ids; raises Fenced, or RelayShut once all that was begun is settled."""
@@ -251,10 +252,10 @@ class Sending:
             reply = f"{type(error).__name__}: {error}"[:500]
             self.begun.append(deferred(letter, "cannot be composed", datetime.now(UTC), None, reply))
             return True
-        began, self.in_hand, self.last = time.monotonic(), letter, letter.id
+        began, self.in_hand, self.last, self.composing = time.monotonic(), letter, letter.id, 0.0
         name = f"{letter.letter}-{letter.id}"
         outcome = self.door.send(sender, letter.address, message, name, lambda: self._compose_ahead(after))
-        self.run.pace.took(time.monotonic() - began)
+        self.run.pace.took(time.monotonic() - began - self.composing)
         outcome = self.run.hearing.weigh(letter, outcome)
         if outcome.kind == "relay":
             self.shut_by, self.in_hand = outcome.reply, None
@@ -277,8 +278,10 @@ class Sending:
         with an old date, and nothing but a digest's, which asks the database nothing."""
         if letter is None or letter.letter != "digest" or self.run.pace.is_set:
             return
+        began = time.monotonic()
         with contextlib.suppress(Exception):  # what is wrong with it is said when its turn has come
             self.ahead = (letter.id, *self._composed(letter))
+        self.composing = time.monotonic() - began
 
     def _settle(self, next_: Sequence[Taken] = ()) -> dict[int, str] | None:
         """Settle what was begun; who of the next letters is gone meanwhile, None when the digest may not go on."""
