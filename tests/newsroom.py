@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 from sqlalchemy import insert, select, update
 
-from db import alerts, digests, heartbeats, operators, queues, relays, schedule, subscribers, votes
+from db import alerts, digests, heartbeats, queues, relays, schedule, subscribers, votes
 from db.alerts import Concern
 from db.audit import Actor
 from db.deliveries import Delivery
 from db.jobs import Attempt, Job
-from db.session import ledger, reading, writing
+from db.session import ledger, writing
 from db.subscribers import Subscriber
 from tests import failed
 from tests.conftest import load_catalogue
@@ -150,10 +150,9 @@ def _state_of_things(now: datetime) -> None:
 
 def _orders(now: datetime) -> None:
     """Sixty lines in the audit, some with much to say."""
-    with reading() as session:
-        someone = operators.listed(session)[0]
+    someone = accounts.find("invited@newsroom.example")
     for turn in range(56):
         who = Actor(LONG if turn % 9 == 0 else "dana@newsroom.example", "2001:db8::7")
-        accounts.change_role(who, someone.id, ("viewer", "editor")[turn % 2], now - timedelta(hours=turn),
+        accounts.change_role(who, someone.id, ("editor", "viewer")[turn % 2], now - timedelta(hours=turn),
                              f"{EVIL} {WORD}" if turn % 7 == 0 else "moves to the desk")  # fmt: skip
     people.suppress(Actor("command: root"), ["more@reader.example"], now, RTL)

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from flask import Flask
 
 
-def addresses(app: Flask, parts: Mapping[str, Sequence[str]], under: str = "/") -> list[str]:
-    """Every GET route below `under`, once for each value of its parts; ("1", "x") for a part that is not given."""
+def addresses(app: Flask, parts: Mapping[str, Sequence[str]], under: str = "/", method: str = "GET") -> list[str]:
+    """Every route below `under` that takes this method, once for each value of its parts ("1" and "x" by default)."""
     found = []
     for rule in app.url_map.iter_rules():
-        if "GET" not in (rule.methods or set()) or not str(rule).startswith(under):
+        if method not in (rule.methods or set()) or not str(rule).startswith(under):
             continue
         made = [str(rule)]
         for argument in rule.arguments:

@@ -81,14 +81,19 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 @pytest.fixture(scope="session")
 def axe() -> Callable[[Page], list[str]]:
-    """`axe(page)`: what axe finds wrong with an open page (WCAG 2.2 A and AA and its best practices), a line each."""
+    """`axe(page)`: what axe finds wrong with an open page (WCAG 2.2 A and AA and its best practices), a line each.
+
+    `only_colour` asks about contrast alone, for another colour scheme of a page that was looked at in full.
+    """
     if not AXE.exists():
         pytest.skip("axe is not installed, so pages were not held against it (npm ci in tests/browser installs it)")
     source = AXE.read_text()
 
-    def found(page: Page) -> list[str]:
-        page.evaluate(source)
-        told = page.evaluate("rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES)
+    def found(page: Page, *, only_colour: bool = False) -> list[str]:
+        if not page.evaluate("'axe' in window"):
+            page.evaluate(source)
+        rules = {"type": "rule", "values": ["color-contrast"]} if only_colour else {"type": "tag", "values": RULES}
+        told = page.evaluate("rules => axe.run(document, {runOnly: rules})", rules)
         return [
             f"{page.url}: {each['id']}, {each['help']}: {node['html'][:160]}"
             for each in told["violations"]

@@ -1,6 +1,6 @@
 """Who may open which page of the console. What is not marked stays closed to everybody."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -86,6 +86,8 @@ def minimum_of(endpoint: str) -> str | None:
 @rooms.before_request
 def guard() -> AnyResponse | None:
     """Closed by default: unmarked views to everybody, the others to all below their mark; forms need their token."""
+    if any("\0" in value for value in _given()):
+        abort(400, "Something in it holds a character that no text has. Write it anew and press again.")
     minimum = minimum_of(request.endpoint or "")
     if minimum is None:
         abort(403, "This page has no keeper yet, so it stays closed.")
@@ -101,6 +103,15 @@ def guard() -> AnyResponse | None:
         visitor.refuse_strangers(private_page=True)  # our pages send no referrer, and so their forms say null
         csrf.protect()
     return None
+
+
+def _given() -> Iterator[str]:
+    """Every text that came with the request; a database takes none with NUL in it."""
+    yield request.path
+    for fields in (request.args, request.form):
+        for name, values in fields.lists():
+            yield name
+            yield from values
 
 
 def _to_login() -> AnyResponse:

@@ -73,6 +73,6 @@ def _moment(written: str | None) -> datetime | None:
         return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
         moment = datetime.fromisoformat(written)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise Refused(f"{written!r} is no time; write one such as 24h or 2026-11-17T08:00.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,5 +1,6 @@
 """Asking first: a page that says what a button will do, and the note that says what it has done."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from flask import Response, flash, make_response, redirect, render_template, request
@@ -26,9 +27,17 @@ def ask(
     ]
     page = render_template(
         "operator/confirm.html", page_title=title, sentence=sentence, button=button, fields=flat, note=note,
-        extra=extra, risk=risk, action=action or request.path, back=back or "/operator", here=here,
+        extra=extra, risk=risk, action=action or request.path, back=ours(back) or "/operator", here=here,
     )  # fmt: skip
     return make_response(page)
+
+
+_OURS = re.compile(r"/operator([/?][!-\[\]-~]*)?", re.ASCII)
+
+
+def ours(address: str | None) -> str:
+    """The address when it is a page of this console, else nothing: links lead nowhere that a form has named."""
+    return address if address and _OURS.fullmatch(address) else ""
 
 
 def given() -> bool:

@@ -1,7 +1,6 @@
 """Signing in and out: a password, a code where one is set up, and the link at which a password is first set."""
 
 import math
-import re
 from datetime import UTC, datetime, timedelta
 
 from flask import Response, flash, make_response, redirect, render_template, request, session, url_for
@@ -13,13 +12,12 @@ from db.operators import Operator
 from db.rules import Refused
 from db.session import reading
 from web import visitor
-from web.operator import access, sessions
+from web.operator import access, confirm, sessions
 from web.operator.access import allowed, rooms
 from web.orders import accounts, logins
 
 WRONG = "That address and password do not fit together. Please try again."
 WRONG_CODE = "That code is not right, or was used before. Wait for the next one, or take a recovery code."
-_OURS = re.compile(r"/operator([/?][!-\[\]-~]*)?", re.ASCII)
 HALF_WAY = timedelta(minutes=5)
 """How long after the password the code is waited for."""
 
@@ -107,7 +105,7 @@ def _page(name: str, error: str = "") -> str:
 def _next() -> str:
     """Where to after signing in: only ever a page of this console."""
     asked = request.values.get("next", "")
-    return asked if _OURS.fullmatch(asked) else url_for("operator.overview")
+    return confirm.ours(asked) or url_for("operator.overview")
 
 
 # ---- the first time ---------------------------------------------------------------------------------------

@@ -44,9 +44,9 @@ def _cursor(written: str) -> tuple[datetime, str] | None:
     at, _, hashed = written.partition(",")
     try:
         moment = datetime.fromisoformat(at.replace(" ", "+"))
-    except ValueError:
+        return (moment.astimezone(UTC), hashed) if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return (moment, hashed) if moment.tzinfo else None
 
 
 @rooms.post("/suppressions/<address_hash>/lift")
