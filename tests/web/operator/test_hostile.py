@@ -12,6 +12,8 @@ from db.session import reading
 from tests import newsroom, walking
 from tests.operators import PASSWORD, Console
 
+pytestmark = pytest.mark.timeout(300)  # some hundred requests a test
+
 HUGE = "9" * 40
 NONSENSE = (
     "\0", "a\0b", HUGE, "-" + HUGE, "-1", "9223372036854775808", "1e309", "nan", "' OR 1=1 --", "%", "٣", "²",
