@@ -22,7 +22,7 @@ def test_mjml_templates_escape_and_text_templates_do_not() -> None:
 
 def test_every_letter_has_both_templates() -> None:
     stems = {path.stem for path in render.TEMPLATES.glob("*.txt")}
-    assert stems == {"digest", "confirm", "welcome"}
+    assert stems == {"digest", "confirm", "welcome", "alert"}
     assert stems <= {path.stem for path in render.TEMPLATES.glob("*.mjml")}
 
 
