@@ -53,7 +53,7 @@ class Costly(Generic[Answer]):
             kept = self._kept.setdefault(settings().database_url, _Kept())
             if time.monotonic() >= kept.until and kept.asking is None:
                 kept.asking = Event()
-                Thread(target=self._refresh, args=(kept, kept.asking), daemon=True).start()
+                Thread(target=self._refresh, args=(kept, kept.asking), name="question", daemon=True).start()
             return kept, kept.asking
 
     def _refresh(self, kept: _Kept[Answer], asking: Event) -> None:

@@ -31,8 +31,8 @@ def deliveries_() -> str:
         slots = [each.slot for each in digests.page(session, None, 60) if each.frozen_at]
     slot = slot or (slots[0] if slots else None)
     found = opened(slot) if slot else None
-    rows, older = _rows(found, chosen) if found else ([], None)
     look = progress.of(found) if found and found.frozen_at else None
+    rows, older = _rows(found, chosen, look) if found else ([], None)
     return render_template(
         "operator/deliveries.html", page_title="Deliveries", slot=slot, slots=slots, digest=found, chosen=chosen,
         state=chosen.states[0] if chosen.states else "", states=STATES, rows=rows, look=look,
@@ -41,11 +41,12 @@ def deliveries_() -> str:
     )  # fmt: skip
 
 
-def _rows(found: Digest, chosen: Chosen) -> tuple[list[tuple[Delivery, int | None, str]], str | None]:
+def _rows(
+    found: Digest, chosen: Chosen, look: progress.Look | None
+) -> tuple[list[tuple[Delivery, int | None, str]], str | None]:
     """(delivery, the subscriber's number, the address as this operator may see it) of a page, and the next page."""
     if (chosen.code or chosen.reason) and not set(chosen.states) <= set(EXCEPTIONS):
         raise Refused(f"Codes and reasons are asked of letters that are {', '.join(EXCEPTIONS)}; choose among these.")
-    look = progress.of(found) if found.frozen_at else None
     if look and chosen.states == ("sent",) and not look.account.states["sent"]:
         return [], None  # there is no index on them, and a million others need not be looked at to say so
     with reading() as session:

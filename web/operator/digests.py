@@ -29,10 +29,12 @@ def digests_() -> str:
     before = request.args.get("before")
     with reading() as session:
         found = digests.page(session, before, PAGE + 1)
-    looks = {each.slot: progress.of(each) for each in found[:PAGE] if each.frozen_at}
+    accounts = {each.slot: progress.account_of(each) for each in found[:PAGE] if each.frozen_at}
     older = url_for(HERE, before=found[PAGE - 1].slot) if len(found) > PAGE else None
     page = {"older": older, "newer": url_for(HERE) if before else None}
-    return render_template("operator/digests.html", page_title="Digests", found=found[:PAGE], looks=looks, page=page)
+    return render_template(
+        "operator/digests.html", page_title="Digests", found=found[:PAGE], accounts=accounts, page=page
+    )
 
 
 @rooms.get("/digests/<slot>")

@@ -1,5 +1,6 @@
 """The console's first page: what needs somebody, the digest that is on its way, and how the weeks went."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,14 @@ COSTLY = (_subscribers, _votes, _failures, _outcomes)
 @rooms.get("")
 @allowed("viewer")
 def overview() -> str:
-    return render_template("operator/overview.html", charts=_charts(), now_part=_now_part())
+    began = time.monotonic()
+    with reading() as session:
+        digest = _current(session)
+    if digest and digest.frozen_at:
+        progress.of(digest, patience=0)  # counted while the charts are: the page has patience once
+    drawn = _charts()
+    left = max(0.0, Costly.patience - (time.monotonic() - began))
+    return render_template("operator/overview.html", charts=drawn, now_part=_now_part(left))
 
 
 @rooms.get("/overview/now")
@@ -34,11 +42,11 @@ def overview_now() -> Response:
     return live.part(_now_part())
 
 
-def _now_part() -> str:
+def _now_part(patience: float | None = None) -> str:
     with reading() as session:
         open_alerts = alerts.standing(session, 51)
         digest = _current(session)
-    look = progress.of(digest) if digest and digest.frozen_at else None
+    look = progress.of(digest, patience) if digest and digest.frozen_at else None
     return render_template(
         "operator/now.html", alerts=open_alerts, digest=digest, account=look.account if look else None
     )

@@ -60,7 +60,7 @@ class _Kept:
 _lock = Lock()
 
 
-def of(digest: Digest) -> Look | None:
+def of(digest: Digest, patience: float | None = None) -> Look | None:
     """The digest's numbers; older ones, or at first none, where a million letters take longer than a page may."""
     kept: dict[int, _Kept] = current_app.extensions.setdefault("digests", {})
     with _lock:
@@ -70,8 +70,8 @@ def of(digest: Digest) -> Look | None:
         asking = known.asking
         if asking is None:
             asking = known.asking = Event()
-            Thread(target=_renew, args=(known, digest, asking), daemon=True).start()
-    asking.wait(Costly.patience)
+            Thread(target=_renew, args=(known, digest, asking), name="question", daemon=True).start()
+    asking.wait(Costly.patience if patience is None else patience)
     return known.look
 
 
@@ -97,6 +97,15 @@ def _look(known: _Kept, digest: Digest) -> Look:
     same = before is not None and (before.account, before.replies) == (account, replies)
     at = before.at if before and same else datetime.now(UTC)
     return Look(account, replies, at, rate, max(1.0, SHARE * (time.monotonic() - began)))
+
+
+def account_of(digest: Digest) -> Account | None:
+    """The account alone: of a digest that has ended it stands on the digest."""
+    if digest.outcomes is not None:
+        with reading() as session:
+            return deliveries.progress(session, digest)
+    look = of(digest)
+    return look.account if look else None
 
 
 def forget(digest_id: int) -> None:
