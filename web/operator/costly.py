@@ -1,22 +1,37 @@
 """Numbers that cost something to ask: asked beside the pages, so that none waits for them, and kept for a while."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event, Lock, Thread
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import structlog
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from db.session import reading
+from db.session import is_sqlite, reading
 from db.settings import settings
 
 Answer = TypeVar("Answer")
 TIMES = 20
 """A question that takes 100 ms is asked every two seconds at most: so it costs no more than a twentieth of a core."""
 log = structlog.get_logger("console")
+_one_at_a_time = Lock()
+
+
+@contextmanager
+def counting() -> Iterator[Session]:
+    """A transaction for a question that looks at a million rows: one at a time, and on one core.
+
+    Five at once, or one on all cores, would keep the database from the pages and from the send.
+    """
+    with _one_at_a_time, reading(snapshot=True) as session:
+        if not is_sqlite(session):
+            session.execute(text("SET LOCAL max_parallel_workers_per_gather = 0"))
+        yield session
 
 
 @dataclass(slots=True)
@@ -35,10 +50,11 @@ class Costly(Generic[Answer]):
     longer than `patience`.
     """
 
-    patience: ClassVar[float] = 0.1
+    patience: ClassVar[float] = 0.05
 
-    def __init__(self, ask: Callable[[Session, datetime], Answer], least: float = 1.0) -> None:
+    def __init__(self, ask: Callable[[Session, datetime], Answer], least: float = 1.0, *, queued: bool = True) -> None:
         self._ask, self._least = ask, least
+        self._opened = counting if queued else reading
         self._lock = Lock()
         self._kept: dict[str, _Kept[Answer]] = {}
 
@@ -59,7 +75,8 @@ class Costly(Generic[Answer]):
     def _refresh(self, kept: _Kept[Answer], asking: Event) -> None:
         began = time.monotonic()
         try:
-            with reading() as session:
+            with self._opened() as session:
+                began = time.monotonic()
                 kept.answers = [self._ask(session, datetime.now(UTC))]
         except Exception:
             log.exception("question failed")

@@ -94,7 +94,7 @@ def _ping(session: Session, now: datetime) -> Sign:  # noqa: ARG001
     return Sign("Redis", f"{took:.0f} ms", level="good" if took < SLOW_MS else "warn")
 
 
-_redis = Costly(_ping, least=5.0)
+_redis = Costly(_ping, least=5.0, queued=False)
 
 
 def _mail_server(session: Session, now: datetime) -> Sign:

@@ -19,7 +19,7 @@ from db.digests import Digest
 from db.heartbeats import Heartbeat
 from db.outcomes import Reply
 from db.session import reading
-from web.operator.costly import Costly
+from web.operator.costly import Costly, counting
 
 log = structlog.get_logger("console")
 
@@ -87,8 +87,8 @@ def _renew(known: _Kept, digest: Digest, asking: Event) -> None:
 
 
 def _look(known: _Kept, digest: Digest) -> Look:
-    began = time.monotonic()
-    with reading(snapshot=True) as session:
+    with counting() as session:
+        began = time.monotonic()
         account = deliveries.progress(session, digest)
         replies = outcomes.replies(session, digest.id)
     known.seen.append((began, _tried(account)))
