@@ -21,7 +21,7 @@ def pages(catalogue) -> list[str]:
     now = datetime.now(UTC)
     with writing() as s:
         subscribers.bring(s, {"alice@reader.example": None}, "They ticked a box.", "a list", now)
-    digests.send(SLOT, now)
+        digests.send(s, SLOT, now)
     token = links.sign(settings().keys, "unsubscribe", 1, 0)
     return ["/", "/archive", "/compare/quillmate-vs-inkwell", "/tools/quillmate", "/tools/inkwell", "/subscribe",
             f"/digests/{SLOT}", f"/unsubscribe/{token}", "/nothing-here"]  # fmt: skip
