@@ -10,7 +10,7 @@ from functools import cache
 from time import monotonic
 from typing import Literal, NamedTuple
 
-from emails.outcomes import Stage
+from emails.outcomes import Outgoing, Stage
 
 _REPLY = re.compile(rb"([1-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 # What a server that is content says in one piece; anything else is read line by line.
@@ -51,7 +51,8 @@ class OutOfStep(smtplib.SMTPException):
 
 
 class Conversation(smtplib.SMTP):
-    """One connection, from the greeting on. `stage` tells how far it has come, for the account of a failure."""
+    """One connection, from the greeting on. `stage` tells how far it has come, for the account of a failure;
+    `announced` is the letter whose commands have gone out behind the one before it."""
 
     # smtplib fills these in; its own annotations leave them out.
     sock: socket.socket
@@ -67,6 +68,8 @@ class Conversation(smtplib.SMTP):
         self._step = min(time_outs.command, time_outs.dot)
         self.pipelining = self.asks_size = False
         self.largest = 0
+        self.announced: Outgoing | None = None
+        self._left = 0
 
     def open(self) -> Reply | None:
         """Connects, greets, encrypts and logs in; a reply that stands in the way is returned."""
@@ -94,13 +97,28 @@ class Conversation(smtplib.SMTP):
 
     def write(self, raw: bytes) -> None:
         """Sends all of it in the time of a command; after an OSError some of it has not left."""
-        sent = self._some_sent(raw)
-        if sent < len(raw):
+        self._left = 0
+        self._left = self._some_sent(raw)
+        if self._left < len(raw):
             deadline = monotonic() + self._time_outs.command
-            while sent < len(raw):
+            while self._left < len(raw):
                 if monotonic() > deadline:
                     raise TimeoutError("the server takes the letter too slowly")
-                sent += self._some_sent(memoryview(raw)[sent:])
+                self._left += self._some_sent(memoryview(raw)[self._left :])
+
+    def hand_over(self, message: bytes, commands: bytes) -> bool:
+        """Sends a message with its final dot and, behind it, commands; whether those have left too. Once the dot has
+        left, `stage` is `dot`, and a failure raises no more: what became of the letter is for the answer to tell."""
+        dotted = message + b".\r\n"
+        whole = True
+        try:
+            self.write(dotted + commands if commands else dotted)
+        except OSError:
+            if self._left < len(dotted):
+                raise
+            whole = False
+        self.stage = "dot"
+        return whole
 
     def _some_sent(self, raw: bytes | memoryview) -> int:
         try:
@@ -126,10 +144,10 @@ class Conversation(smtplib.SMTP):
         """The reply that took the letter; if it is another, or not in one piece, nothing has been read."""
         if not self._unread:
             self._receive(self._deadline())
-        found = _ACCEPTED.fullmatch(self._unread)
+        found = _ACCEPTED.match(self._unread)
         if not found:
             return None
-        self._unread = b""
+        self._unread = self._unread[found.end() :]
         return Reply(int(found[1]), found[2].decode("ascii"))
 
     def getreply(self) -> tuple[int, bytes]:

@@ -7,10 +7,10 @@ from urllib.parse import unquote, urlsplit
 
 from emails.conversation import Server, TimeOuts
 from emails.maildir import MaildirDoor
-from emails.outcomes import Meanwhile, Outcome, nothing
+from emails.outcomes import Following, Meanwhile, Outcome, Outgoing, nobody, nothing
 from emails.smtp import SmtpDoor
 
-__all__ = ["Door", "Outcome", "Server", "TimeOuts", "door_name", "open_door"]
+__all__ = ["Door", "Outcome", "Outgoing", "Server", "TimeOuts", "door_name", "open_door"]
 
 
 class Door(Protocol):
@@ -23,10 +23,11 @@ class Door(Protocol):
     def connect(self) -> Outcome | None:
         """Opens the door before anything is claimed, if it is shut; None when it is open, else why it is not."""
 
-    def send(self, sender: str, to: str, message: bytes, name: str, meanwhile: Meanwhile = nothing) -> Outcome:
-        """Hands over one message as Frame.message wrote it; never raises for what the other side does.
+    def send(self, letter: Outgoing, following: Following = nobody, meanwhile: Meanwhile = nothing) -> Outcome:
+        """Hands over one letter; never raises for what the other side does.
 
-        sender and to are the envelope's; name is the delivery's own, the same at every attempt. `meanwhile` is called
+        `following` may be asked for the letter that comes next, and that letter may be announced along with this one:
+        whoever names one gives the very same to the next send, or the connection is given up. `meanwhile` is called
         once the whole letter has left, if there is an answer to wait for: what it does costs no time.
         """
 

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from emails.outcomes import Meanwhile, Outcome, nothing, readable
+from emails.outcomes import Following, Meanwhile, Outcome, Outgoing, nobody, nothing, readable
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
 
@@ -26,15 +26,16 @@ class MaildirDoor:
         return None
 
     def send(
-        self, sender: str, to: str, message: bytes, name: str, meanwhile: Meanwhile = nothing  # noqa: ARG002 (as all doors)
+        self, letter: Outgoing, following: Following = nobody, meanwhile: Meanwhile = nothing  # noqa: ARG002 (as all doors)
     ) -> Outcome:  # fmt: skip
+        name = letter.name
         if not _NAME.fullmatch(name):
             raise ValueError(f"a delivery cannot be a file named {name!r}")
         try:
             if not (self._folder / "new").is_dir() and (refusal := self.connect()):
                 return refusal
             if not any((self._folder / "cur").glob(f"{name}:*")):
-                self._write(message, name)
+                self._write(letter.message, name)
         except OSError as error:
             return self._refusal(error)
         return Outcome("sent", None, f"in {self._folder}/new/{name}", "file")

@@ -1,12 +1,35 @@
-"""What became of one letter at the mail server, named by what to do next, and how a reply is judged."""
+"""What goes out by a door, what became of it, named by what to do next, and how a reply is judged."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["sent", "refused", "deferred", "relay", "unknown"]
 Stage = Literal["connect", "greeting", "hello", "tls", "login", "mail", "rcpt", "data", "dot", "file"]
+
+
+class Outgoing(NamedTuple):
+    """One letter, ready to go out.
+
+    sender and to are the envelope's; message is as Frame.message wrote it; name is the delivery's own, the same at
+    every attempt.
+    """
+
+    sender: str
+    to: str
+    message: bytes
+    name: str
+
+
+Following = Callable[[], Outgoing | None]
+"""Asked for the letter that goes out next by the same door, if that is certain by now; it must not raise."""
+
+
+def nobody() -> None:
+    """No letter is certain to follow."""
+
+
 Meanwhile = Callable[[], None]
 """What a sender does while the mail server makes up its mind; it must not raise."""
 

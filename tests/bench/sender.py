@@ -25,7 +25,7 @@ from db.claims import Taken
 from db.session import is_sqlite, reading, writing
 from db.settings import settings
 from emails.dkim import PrivateKey
-from emails.doors import open_door
+from emails.doors import Outgoing, open_door
 from emails.letters import Letter, mark
 from emails.message import date_header
 from worker import letters, sender
@@ -130,12 +130,20 @@ def alone(number: int) -> None:
     made, connections = composer(), settings().send_connections
 
     def work(first: int) -> None:
-        door = open_door(settings().mail_url)
+        door, ready = open_door(settings().mail_url), dict[int, Outgoing]()
+
+        def letter(each: int) -> Outgoing | None:
+            if each <= number and each not in ready:
+                envelope, message = made.write(taken(each), date_header(datetime.now(UTC)))
+                ready[each] = Outgoing(envelope, f"reader-{each}@reader.example", message, f"digest-{each}")
+            return ready.get(each)
+
         for each in range(first, number + 1, connections):
-            envelope, message = made.write(taken(each), date_header(datetime.now(UTC)))
-            outcome = door.send(envelope, f"reader-{each}@reader.example", message, f"digest-{each}")
+            this, after, later = letter(each), each + connections, each + 2 * connections
+            outcome = door.send(this, lambda after=after: letter(after), lambda later=later: letter(later))
             if outcome.kind != "sent":
                 sys.exit(f"not sent: {outcome}")
+            del ready[each]
 
     with ThreadPoolExecutor(connections) as pool:
         list(pool.map(work, range(1, connections + 1)))

@@ -13,7 +13,7 @@ from typing import Any
 from db import claims, deliveries, digests, jobs, session, settlements, tallies
 from emails import conversation, smtp
 from worker import jobs as worked
-from worker import sender
+from worker import sending
 
 _FINAL_DOT = b"\r\n.\r\n"
 
@@ -75,9 +75,10 @@ def _at_write(stage: str) -> Callable[[Gate], None]:
         real = conversation.Conversation.write
 
         def stopped(self: conversation.Conversation, raw: bytes) -> None:
-            whole = raw.endswith(_FINAL_DOT)
+            end = raw.find(_FINAL_DOT)  # behind it the next letter may be announced
+            whole = end >= 0
             if whole and stage == "body":
-                half = len(raw) // 2
+                half = end // 2
                 real(self, raw[:half])
                 gate()
                 raw = raw[half:]
@@ -105,7 +106,7 @@ def _before_a_ledger_s_commit(gate: Gate) -> None:
 
 STAGES: dict[str, Callable[[Gate], None]] = {
     "claiming": _after(claims, "claim"),  # before its commit
-    "claimed": _before(sender.Sending, "go"),
+    "claimed": _before(sending.Sending, "go"),
     "mail": _at_write("mail"),
     "body": _at_write("body"),
     "dot": _at_write("dot"),

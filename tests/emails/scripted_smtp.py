@@ -29,7 +29,8 @@ class ScriptedServer:
 
     A step is a verb, `greeting`, or `dot` (the end of a letter). HANG_UP closes the connection instead of an
     answer, SILENCE keeps it open and says nothing more; at the step `letter` it stops reading in the middle of
-    one. `heard` holds every line and `letters` each letter's bytes.
+    one. With `deaf` it throws away what has come behind a letter. `heard` holds every line, `letters` each letter's
+    bytes, and `taken` those that it said it took (a lone dot is no letter).
     """
 
     script: dict[str, Any] = field(default_factory=dict)
@@ -37,6 +38,7 @@ class ScriptedServer:
     encrypted: bool = False
     heard: list[str] = field(default_factory=list)
     letters: list[bytes] = field(default_factory=list)
+    taken: list[bytes] = field(default_factory=list)
     connections: int = 0
 
     def __enter__(self) -> "ScriptedServer":
@@ -90,6 +92,8 @@ class ScriptedServer:
                     return
                 self.letters.append(self._letter(lines))
                 self._answer(connection, "dot")
+                if self.script.get("deaf"):
+                    lines = connection.makefile("rb")
             if verb == "QUIT":
                 return
 
@@ -113,6 +117,8 @@ class ScriptedServer:
             while connection.recv(65536):
                 pass
             raise _HungUpError
+        if step == "dot" and said.startswith("2") and self.letters[-1]:
+            self.taken.append(self.letters[-1])  # before it is said, so that who has heard it finds it here
         connection.sendall(said.replace("\n", "\r\n").encode("latin-1") + b"\r\n")
         return str(said)
 

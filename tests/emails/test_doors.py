@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from emails.conversation import Server
-from emails.doors import BadMailUrl, TimeOuts, door_name, open_door
+from emails.doors import BadMailUrl, Outgoing, TimeOuts, door_name, open_door
 from emails.maildir import MaildirDoor
 from emails.smtp import SmtpDoor
 from tests.emails.scripted_smtp import ScriptedServer
@@ -100,7 +100,7 @@ def test_letters_through_starttls_and_a_login(relay: Controller, trusting: ssl.S
     door = open_door(url, TIME_OUTS, trusting)
     assert door.connect() is None
     for person in ("alice", "bob"):
-        assert door.send(SENDER, f"{person}@example.com", LETTER, person).kind == "sent"
+        assert door.send(Outgoing(SENDER, f"{person}@example.com", LETTER, person)).kind == "sent"
     door.close()
     assert relay.handler.letters == [
         (SENDER, ["alice@example.com"], LETTER),
@@ -126,7 +126,7 @@ def test_letters_through_a_connection_encrypted_from_the_start(
 ) -> None:
     with ScriptedServer(context=server_side, encrypted=True) as server:
         door = open_door(f"smtps://verdicts:secret@localhost:{server.port}", TIME_OUTS, trusting)
-        assert door.send(SENDER, "alice@example.com", LETTER, "1").kind == "sent"
+        assert door.send(Outgoing(SENDER, "alice@example.com", LETTER, "1")).kind == "sent"
     assert server.letters == [LETTER]
 
 
@@ -197,5 +197,5 @@ def test_a_maildir_url_names_a_folder(tmp_path: Path) -> None:
         door = open_door(url)
         assert isinstance(door, MaildirDoor)
         assert door.certain
-        assert door.send(SENDER, "alice@example.com", LETTER, url[8:10].strip("/") or "x").kind == "sent"
+        assert door.send(Outgoing(SENDER, "alice@example.com", LETTER, url[8:10].strip("/") or "x")).kind == "sent"
     assert len(list((tmp_path / "outbox" / "new").iterdir())) == 2

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from emails.doors import Outgoing
 from emails.maildir import MaildirDoor
 
 LETTER = b"Subject: Larkspur\r\n\r\nShip it.\r\n"
 
 
 def send(door: MaildirDoor, name: str = "delivery-7", letter: bytes = LETTER) -> str:
-    return door.send("digest@verdicts.example", "alice@example.com", letter, name).kind
+    return door.send(Outgoing("digest@verdicts.example", "alice@example.com", letter, name)).kind
 
 
 def test_a_letter_is_one_file_with_the_messages_own_bytes(tmp_path: Path) -> None:

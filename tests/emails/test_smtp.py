@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from emails.doors import Outcome, TimeOuts, open_door
+from emails.doors import Outcome, Outgoing, TimeOuts, open_door
 from emails.smtp import SmtpDoor
 from tests.crash.processes import until
 from tests.emails.scripted_smtp import HANG_UP, SILENCE, ScriptedServer
@@ -23,7 +23,11 @@ def door_to(server: ScriptedServer, time_outs: TimeOuts | None = None) -> SmtpDo
 
 
 def send(door: SmtpDoor, to: str = "alice@example.com") -> Outcome:
-    return door.send("digest+b-1@verdicts.example", to, LETTER, "delivery-1")
+    return door.send(letter(to))
+
+
+def letter(to: str = "alice@example.com", message: bytes = LETTER) -> Outgoing:
+    return Outgoing("digest+b-1@verdicts.example", to, message, "delivery-1")
 
 
 @pytest.fixture(params=["pipelining", "step by step"])
@@ -56,7 +60,7 @@ def test_the_sender_has_time_for_other_work_once_the_whole_letter_has_left(ehlo:
             had.append(server.letters[-1])
 
         for _ in range(3):
-            door.send("digest+b-1@verdicts.example", "alice@example.com", LETTER, "delivery-1", meanwhile)
+            door.send(letter(), meanwhile=meanwhile)
         assert had == [LETTER] * 2, "of a refused letter there is no answer to wait for"
 
 
@@ -183,7 +187,7 @@ def test_silence_ends_after_the_time_allowed(ehlo: dict[str, str], step: str) ->
 
 def test_a_server_that_stops_taking_the_letter_has_not_got_it() -> None:
     with ScriptedServer({"EHLO": PLAIN_EHLO, "letter": SILENCE}) as server:
-        outcome = door_to(server, SHORT).send("a@b.example", "alice@example.com", b"x" * 76 * 500_000, "1")
+        outcome = door_to(server, SHORT).send(letter(message=b"x" * 76 * 500_000))
     assert (outcome.kind, outcome.stage) == ("relay", "data")
     assert "no answer in time" in outcome.reply
 
@@ -293,7 +297,7 @@ def test_a_server_that_cannot_be_reached_is_the_relays_refusal() -> None:
     door = open_door(f"smtp://127.0.0.1:{port}")
     refusal = door.connect()
     assert refusal == Outcome("relay", None, f"127.0.0.1:{port}: connection refused", "connect")
-    assert door.send("a@b.example", "alice@example.com", LETTER, "1") == refusal
+    assert send(door) == refusal
 
 
 @pytest.mark.parametrize("greeting", ["554 5.7.1 Go away", "450 4.3.2 Later", "220-hi\n221 bye"])

@@ -2,12 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
 from db import rules
-from emails.outcomes import Outcome, judge
+from emails.outcomes import Following, Meanwhile, Outcome, Outgoing, judge
 from tests.worker.test_sender import digest, states
 from worker import sender
 
@@ -23,7 +22,7 @@ class FarDoor:
     def connect(self) -> Outcome | None:
         return None
 
-    def send(self, sender: str, to: str, message: bytes, name: str, meanwhile: Callable[[], None]) -> Outcome:
+    def send(self, letter: Outgoing, following: Following, meanwhile: Meanwhile) -> Outcome:
         with self.lock:
             type(self).busy += 1
             type(self).most = max(self.most, self.busy)

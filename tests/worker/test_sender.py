@@ -13,15 +13,15 @@ from db import deliveries, digests, outcomes, relays, schedule, subscribers
 from db.outcomes import Chosen
 from db.session import reading, writing
 from emails.letters import mark
-from emails.outcomes import Outcome, judge
+from emails.outcomes import Following, Meanwhile, Outcome, Outgoing, judge
 from web.cli import main
-from worker import heartbeats, letters, sender
+from worker import heartbeats, letters, sender, sending
 
 SLOT = "2026-W47"
 
 
 class Door:
-    """A door that answers as it is told, and remembers what it was given."""
+    """A door that answers as it is told, and remembers what it was given. A letter announced to it is the next."""
 
     certain = False
 
@@ -29,17 +29,20 @@ class Door:
         self.sent: list[tuple[str, bytes]] = []
         self.answer: Callable[[str, int], Outcome] = lambda to, number: judge("dot", 250, "2.0.0 taken")
         self.shut: Outcome | None = None
+        self.announced: Outgoing | None = None
 
     def connect(self) -> Outcome | None:
         return self.shut
 
-    def send(self, sender: str, to: str, message: bytes, name: str, meanwhile: Callable[[], None]) -> Outcome:
-        self.sent.append((to, message))
+    def send(self, letter: Outgoing, following: Following, meanwhile: Meanwhile) -> Outcome:
+        assert self.announced in (None, letter)
+        self.announced = following()
+        self.sent.append((letter.to, letter.message))
         meanwhile()
-        return self.answer(to, len(self.sent))
+        return self.answer(letter.to, len(self.sent))
 
     def close(self) -> None:
-        pass
+        self.announced = None
 
 
 @pytest.fixture
@@ -125,15 +128,61 @@ def test_each_message_is_its_readers_own(door, clock):
     assert "since 1 November 2026" in messages[0].get_body(("plain",)).get_content()
 
 
-def test_the_next_letter_is_composed_while_the_server_thinks_and_never_twice(door, clock, monkeypatch):
+def test_letters_are_composed_while_the_server_thinks_and_never_twice(door, clock, monkeypatch):
     told, write = [], letters.Composer.write
     monkeypatch.setattr(
         letters.Composer, "write", lambda *given: told.append(f"composed {given[1].id}") or write(*given)
     )
     door.answer = lambda to, number: told.append(f"answered {number}") or judge("dot", 250, "2.0.0 taken")
-    digest(clock, 3)
+    digest(clock, 4)
     run()
-    assert told == ["composed 1", "composed 2", "answered 1", "composed 3", "answered 2", "answered 3"]
+    assert told == [
+        "composed 1", "composed 2", "composed 3", "answered 1", "composed 4", "answered 2", "answered 3", "answered 4",
+    ]  # fmt: skip
+
+
+def test_letters_are_announced_within_the_window_and_never_beyond_it(door, clock, setting):
+    setting(SEND_WINDOW=4)
+    announced = []
+    door.answer = lambda to, number: announced.append(bool(door.announced)) or judge("dot", 250, "2.0.0 taken")
+    digest(clock, 10)
+    run()
+    assert announced == [True, True, True, False, True, True, True, False, True, False]
+
+
+def test_at_a_set_rate_no_letter_is_announced_before_its_turn(door, clock, setting):
+    setting(SEND_RATE=1000)
+    announced = []
+    door.answer = lambda to, number: announced.append(door.announced) or judge("dot", 250, "2.0.0 taken")
+    digest(clock, 10)
+    run()
+    assert announced == [None] * 10
+
+
+def test_who_defers_is_heard_out_before_another_letter_is_announced_to_them(door, clock):
+    def defer(to: str, number: int) -> Outcome:
+        announced.append(bool(door.announced))
+        return judge("dot", 451, "4.7.1 slow down")
+
+    announced = []
+    door.answer = defer
+    digest(clock, 20)
+    run()
+    assert announced == [True, False, False]
+    assert states() == {"deferred": 20}
+
+
+def test_an_announced_letter_is_sent_though_the_slice_ends(door, clock, monkeypatch):
+    def end(to: str, number: int) -> Outcome:
+        if number == 3:
+            monkeypatch.setattr(sending.Slice, "over", True)
+        return judge("dot", 250, "2.0.0 taken")
+
+    door.answer = end
+    digest(clock, 20)
+    run()
+    assert states() == {"sent": 4, "pending": 16}
+    assert door.announced is None
 
 
 def test_who_left_gets_nothing_though_their_letter_was_composed_ahead(door, clock, setting):
@@ -152,18 +201,18 @@ def test_who_left_gets_nothing_though_their_letter_was_composed_ahead(door, cloc
 
 
 def test_who_wakes_after_the_slice_owes_again_what_it_never_began(door, clock, monkeypatch):
-    real = sender.Sending.go
+    real = sending.Sending.go
 
-    def sleep_through_the_slice(sending):
+    def sleep_through_the_slice(batch):
         clock.forward(minutes=1)
         sender.recover()
         assert states() == {"unknown": 8, "pending": 12}
-        sending.run.end = 0
-        real(sending)
-        woken.append(sending)
+        batch.slice.end = 0
+        real(batch)
+        woken.append(batch)
 
     woken = []
-    monkeypatch.setattr(sender.Sending, "go", sleep_through_the_slice)
+    monkeypatch.setattr(sending.Sending, "go", sleep_through_the_slice)
     digest(clock)
     run()
     assert woken

@@ -1,0 +1,190 @@
+"""One batch on its way: begin its letters in the order of their ids, and settle before more than the window is begun.
+
+A letter is announced to the mail server along with the one before it, as soon as nothing can come between the two; so
+one round trip takes a letter, and the sender composes and signs while the server makes up its mind.
+"""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from db import claims, relays, settlements
+from db.claims import Batch, Taken
+from db.session import Ledger, ledger, writing
+from db.settings import settings
+from db.settlements import Settlement
+from emails.doors import Door, Outcome, Outgoing, door_name
+from worker import heartbeats
+from worker.hearing import Hearing
+from worker.letters import Composers
+from worker.outcomes import deferred, settlement
+from worker.pace import Pace
+
+log = structlog.get_logger("mail")
+
+
+class RelayShut(Exception):
+    """The mail server refuses everybody: stop, and burn nobody's tries."""
+
+
+def shut(reply: str) -> None:
+    """Open the relay's breaker, with its own words."""
+    with writing() as session:
+        relay = relays.refused(session, door_name(settings().mail_url), reply, datetime.now(UTC))
+    log.error("relay refuses", relay=relay.name, reply=reply, until=relay.open_until.isoformat())
+
+
+@dataclass
+class Slice:
+    """What the connections of one process share until `end` (monotonic seconds)."""
+
+    end: float
+    pace: Pace
+    hearing: Hearing
+    stopped: bool = False
+    answered: bool = False
+    lease: timedelta = field(default_factory=lambda: timedelta(seconds=settings().send_lease))
+
+    @property
+    def over(self) -> bool:
+        return self.stopped or time.monotonic() >= self.end
+
+
+@dataclass
+class Sending:
+    """One batch over one connection: the letters begun since the last settlement are at most the claim's window."""
+
+    slice: Slice
+    door: Door
+    ledger: Ledger
+    batch: Batch
+    composers: Composers
+    begun: list[Settlement] = field(default_factory=list)
+    gone: dict[int, str] = field(default_factory=dict)
+    announced: int = 0
+    in_hand: Taken | None = None
+    last: int = 0
+    shut_by: str | None = None
+    confirmed: float = field(default_factory=time.monotonic)
+
+    def go(self) -> None:
+        """Send the batch in the order of its ids; raises Fenced, or RelayShut once all that was begun is settled."""
+        rest = self.batch.letters
+        group = self._next(rest)  # the claim has just asked about the first letters
+        while group and not self.slice.over and self.shut_by is None:
+            rest = rest[len(group) :]
+            self._group(group, rest[:1])
+            group = self._next(rest)
+            gone = self._settle(group)
+            if gone is None:
+                break
+            self.gone = gone
+        if self.shut_by is not None:
+            self.door.close()  # what was announced to it will not come
+            with writing() as session:
+                claims.release(session, self.batch)
+            shut(self.shut_by)
+            raise RelayShut
+
+    def _next(self, rest: Sequence[Taken]) -> Sequence[Taken]:
+        """The next handful: no more than may be begun before a settlement."""
+        return rest[: min(self.slice.pace.window, self.batch.win or self.slice.pace.window)]
+
+    def _group(self, group: Sequence[Taken], beyond: Sequence[Taken]) -> None:
+        """Begin letters that may all be begun before the next settlement; `beyond` is the one after them."""
+        for at, letter in enumerate(group):
+            after = group[at + 1] if at + 1 < len(group) else None
+            if self.announced != letter.id:
+                if self._passed_over(letter):
+                    continue
+                if self.slice.over:
+                    return
+            if not self._send(letter, after, (*group[at + 2 : at + 3], *beyond)[:1]):
+                return
+
+    def _passed_over(self, letter: Taken) -> bool:
+        """Whether a letter is not to go now; then that is its outcome."""
+        if letter.id in self.gone:
+            self.begun.append(Settlement(letter.id, "skipped", self.gone[letter.id], tried=0))
+            return True
+        until = self.slice.hearing.shut_until(letter.address, datetime.now(UTC))
+        if until is not None:
+            reason = "its domain defers"
+            self.begun.append(Settlement(letter.id, "deferred", reason, not_before=until, tried=0))
+        return until is not None
+
+    def _send(self, letter: Taken, after: Taken | None, later: Sequence[Taken]) -> bool:
+        """Begin one letter and keep its outcome; False when no further one may begin.
+
+        While the server makes up its mind about it, a letter further on is composed: a signature costs as long as
+        such an answer.
+        """
+        if wait := self.slice.pace.wait():
+            time.sleep(wait)
+        if time.monotonic() - self.confirmed > self.slice.lease.total_seconds() / 3:
+            self._settle()  # or extend; it only makes doubt smaller: a clock is never what safety rests on
+        try:
+            outgoing = self.composers.compose(letter)
+        except Exception as error:  # one letter that cannot be written must not keep all others waiting
+            log.exception("letter cannot be composed", delivery=letter.id)
+            reply = f"{type(error).__name__}: {error}"[:500]
+            self.begun.append(deferred(letter, "cannot be composed", datetime.now(UTC), None, reply))
+            return True
+        self.in_hand, self.last = letter, letter.id
+        outcome = self._handed_over(outgoing, after, later)
+        if outcome.kind == "relay":
+            self.shut_by, self.in_hand = outcome.reply, None
+            return False
+        self.slice.answered |= outcome.kind == "sent"
+        self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
+        self.in_hand = None
+        return True
+
+    def _handed_over(self, outgoing: Outgoing, after: Taken | None, later: Sequence[Taken]) -> Outcome:
+        """What became of the letter in hand, in the light of what was heard before."""
+        assert self.in_hand is not None
+        began, composing = time.monotonic(), self.composers.took
+        outcome = self.door.send(outgoing, lambda: self._announce(after), lambda: self._compose_ahead(after, later))
+        self.slice.pace.took(time.monotonic() - began - (self.composers.took - composing))
+        return self.slice.hearing.weigh(self.in_hand, outcome)
+
+    def _announce(self, after: Taken | None) -> Outgoing | None:
+        """The letter after the one in hand, if nothing is to keep it from being begun next: it counts as begun."""
+        if after is None or self.slice.over or self.slice.pace.is_set or after.id in self.gone:
+            return None
+        if not self.slice.hearing.is_open(after.address):
+            return None
+        outgoing = self.composers.ahead(after)
+        self.announced = after.id if outgoing else 0
+        return outgoing
+
+    def _compose_ahead(self, after: Taken | None, later: Sequence[Taken]) -> None:
+        """Have the next letter ready, or the one after it; not at a set rate, where it would get old waiting."""
+        if not self.slice.pace.is_set:
+            for letter in later if after is None or self.announced == after.id else (after,):
+                self.composers.ahead(letter)
+
+    def _settle(self, next_: Sequence[Taken] = ()) -> dict[int, str] | None:
+        """Settle what was begun; who of the next letters is gone meanwhile, None when the digest may not go on."""
+        gone = settlements.settle(self.ledger, self.batch, self.begun, next_, self.slice.lease, datetime.now(UTC))
+        self.confirmed = time.monotonic()
+        heartbeats.did(len(self.begun))
+        self.begun = []
+        return gone
+
+    def break_off(self) -> None:
+        """An error or a time limit ends the batch: write down what is known, so that only the letter in hand is in
+        doubt. Where this fails too, the lapse of the lease leaves the whole window in doubt."""
+        letter = self.in_hand
+        if letter is not None and all(letter.id != known.id for known in self.begun):
+            outcome = Outcome("unknown", None, "the sender broke off amid this letter", "dot")
+            self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
+        with contextlib.suppress(Exception), ledger() as fresh:  # ours may be what has failed
+            self.ledger = fresh
+            self._settle()
+            with writing() as session:
+                claims.release(session, self.batch)
