@@ -61,6 +61,8 @@ class ScriptedServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            # Without NODELAY each answer would wait for the acknowledgement of the one before it, 40 ms.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
 

@@ -168,7 +168,7 @@ def test_silence_after_an_announcement_heeded_before_is_the_relays() -> None:
 
 
 def test_a_letter_whose_dot_has_left_is_judged_by_its_answer_though_the_rest_did_not_leave(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, written: list[bytes]
 ) -> None:
     real, torn = Conversation._some_sent, list[int]()
 
@@ -186,6 +186,7 @@ def test_a_letter_whose_dot_has_left_is_judged_by_its_answer_though_the_rest_did
     with ScriptedServer() as server:
         assert kinds(door_to(server)) == ["sent"] * 4
     assert torn
+    assert sum(b".\r\nMAIL" in raw for raw in written) == 3, "it is not the server that failed to heed"
     assert server.connections == 2
     assert server.taken == [letter.message for letter in letters()]
 
