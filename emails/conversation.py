@@ -10,7 +10,8 @@ from functools import cache
 from time import monotonic
 from typing import Literal, NamedTuple
 
-from emails.outcomes import Outgoing, Stage
+from emails.envelope import Envelope
+from emails.outcomes import Stage
 
 _REPLY = re.compile(rb"([1-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 # What a server that is content says in one piece; anything else is read line by line.
@@ -68,7 +69,7 @@ class Conversation(smtplib.SMTP):
         self._step = min(time_outs.command, time_outs.dot)
         self.pipelining = self.asks_size = False
         self.largest = 0
-        self.announced: Outgoing | None = None
+        self.announced: Envelope | None = None
         self._left = 0
 
     def open(self) -> Reply | None:

@@ -11,10 +11,10 @@ One letter, step by step:
 
 import smtplib
 import ssl
-from typing import NamedTuple
 
 from emails import headers
 from emails.conversation import Conversation, OutOfStep, Reply, Server, TimeOuts
+from emails.envelope import Envelope
 from emails.outcomes import (
     Following,
     Kind,
@@ -58,11 +58,11 @@ class SmtpDoor:
 
     def send(self, letter: Outgoing, following: Following = nobody, meanwhile: Meanwhile = nothing) -> Outcome:
         """Hands over one letter; what the server or the network does becomes the outcome."""
+        announced = self._announced(letter)
         try:
-            envelope = _Envelope.of(letter)
+            envelope = announced or Envelope.of(letter)
         except headers.Unwritable as error:
             return Outcome("refused", None, readable(str(error)), "rcpt")
-        announced = self._announced(letter)
         kept = self._conversation is not None
         if not kept and (refusal := self.connect()):
             return refusal
@@ -82,12 +82,13 @@ class SmtpDoor:
             self._conversation.goodbye()
             self._conversation = None
 
-    def _announced(self, letter: Outgoing) -> bool:
-        """Whether this letter's commands have gone out already. The server now waits for it, and for no other."""
-        if self._conversation is not None and self._conversation.announced is letter:
-            return True
+    def _announced(self, letter: Outgoing) -> Envelope | None:
+        """The letter's envelope, if it has gone out already: the server now waits for this letter and no other."""
+        announced = self._conversation.announced if self._conversation else None
+        if announced is not None and announced.letter is letter:
+            return announced
         self._leave_announced()
-        return False
+        return None
 
     def _leave_announced(self) -> None:
         if self._conversation is not None and self._conversation.announced is not None:
@@ -101,7 +102,7 @@ class SmtpDoor:
             self._announces = False
         return not self._announces
 
-    def _attempt(self, envelope: "_Envelope", following: Following, meanwhile: Meanwhile) -> Outcome:
+    def _attempt(self, envelope: Envelope, following: Following, meanwhile: Meanwhile) -> Outcome:
         conversation = self._conversation
         assert conversation is not None
         if 0 < conversation.largest < envelope.size:
@@ -138,30 +139,6 @@ class SmtpDoor:
 _STAGES: tuple[Stage, Stage, Stage] = ("mail", "rcpt", "data")
 
 
-class _Envelope(NamedTuple):
-    """One letter with the commands that open its transaction, checked."""
-
-    letter: Outgoing
-    sender: str
-    to: str
-
-    @classmethod
-    def of(cls, letter: Outgoing) -> "_Envelope":
-        return cls(letter, headers.address(letter.sender), headers.address(letter.to))
-
-    @property
-    def size(self) -> int:
-        return len(self.letter.message)
-
-    def commands(self, *, with_size: bool) -> tuple[bytes, bytes, bytes]:
-        size = f" SIZE={self.size}" if with_size else ""
-        return (
-            f"MAIL FROM:<{self.sender}>{size}\r\n".encode("ascii"),
-            f"RCPT TO:<{self.to}>\r\n".encode("ascii"),
-            b"DATA\r\n",
-        )
-
-
 class _Ended(Exception):
     """The letter's fate is known, and the connection is of no further use."""
 
@@ -170,15 +147,13 @@ class _Ended(Exception):
         self.outcome = outcome
 
 
-def _hand_over(conversation: Conversation, envelope: _Envelope, following: Following, meanwhile: Meanwhile) -> Outcome:
-    commands = envelope.commands(with_size=conversation.asks_size)
-    together = conversation.pipelining
+def _hand_over(conversation: Conversation, envelope: Envelope, following: Following, meanwhile: Meanwhile) -> Outcome:
     announced, conversation.announced = conversation.announced is not None, None
     conversation.stage = "mail"
-    if together and not announced:
-        conversation.write(b"".join(commands))
-    after, behind = _announcement(conversation, following) if together else (None, b"")
-    refusal, go_ahead = _replies(conversation, commands, together=together)
+    if conversation.pipelining and not announced:
+        conversation.write(b"".join(envelope.commands(with_size=conversation.asks_size)))
+    after, behind = _announcement(conversation, following)
+    refusal, go_ahead = _replies(conversation, envelope)
     if refusal:
         return _taken_back(conversation, refusal, go_ahead=go_ahead)
     whole = conversation.hand_over(envelope.letter.message, behind)
@@ -193,29 +168,29 @@ def _hand_over(conversation: Conversation, envelope: _Envelope, following: Follo
     return outcome
 
 
-_TORN = Outgoing("", "", b"", "")
+_TORN = Envelope(Outgoing("", "", b"", ""), "", "")
 """Announced when its commands have left in part: no letter is this one, so whichever comes takes a new connection."""
 
 
-def _announcement(conversation: Conversation, following: Following) -> tuple[Outgoing | None, bytes]:
+def _announcement(conversation: Conversation, following: Following) -> tuple[Envelope | None, bytes]:
     """The letter that can be announced behind this one, and the commands that do it."""
-    letter = following()
+    letter = following() if conversation.pipelining else None
     if letter is None or 0 < conversation.largest < len(letter.message):
         return None, b""
     try:
-        envelope = _Envelope.of(letter)
+        envelope = Envelope.of(letter)
     except headers.Unwritable:
         return None, b""
-    return letter, b"".join(envelope.commands(with_size=conversation.asks_size))
+    return envelope, b"".join(envelope.commands(with_size=conversation.asks_size))
 
 
-def _replies(
-    conversation: Conversation, commands: tuple[bytes, bytes, bytes], *, together: bool
-) -> tuple[Outcome | None, bool]:
+def _replies(conversation: Conversation, envelope: Envelope) -> tuple[Outcome | None, bool]:
     """The first refusal among MAIL, RCPT and DATA, and whether the server now waits for the letter."""
+    together = conversation.pipelining
     if together and conversation.gone_ahead():
         conversation.stage = "data"
         return None, True
+    commands = envelope.commands(with_size=conversation.asks_size)
     refusal: Outcome | None = None
     reply = Reply(0, "")
     for stage, command in zip(_STAGES, commands, strict=True):
