@@ -1,7 +1,7 @@
 """Claim and recover: how a sender takes letters so that whatever kills it leaves each of them accounted for.
 
 The window is the fence, and it needs no clock. `win` is the number of letters that may be begun (first byte of
-MAIL) and not yet settled:
+the letter itself, after the server's go-ahead) and not yet settled:
 
 1. claim: a row in `claims` whose id is never reused, then up to 200 letters under it, consent re-read, in one
    transaction. 2. send in the order of the ids. 3. settle every `win` letters and 4. extend the lease

@@ -73,51 +73,59 @@ class Sending:
 
     def go(self) -> None:
         """Send the batch in the order of its ids; raises Fenced, or RelayShut once all that was begun is settled."""
-        rest = self.batch.letters
-        group = self._next(rest)  # the claim has just asked about the first letters
-        while group and not self.slice.over and self.shut_by is None:
-            rest = rest[len(group) :]
-            self._group(group, rest[:1])
-            group = self._next(rest)
-            gone = self._settle(group)
-            if gone is None:
-                break
-            self.gone = gone
+        try:
+            self._all()
+        finally:
+            self._take_back()
         if self.shut_by is not None:
-            self.door.close()  # what was announced to it will not come
             with writing() as session:
                 claims.release(session, self.batch)
             shut(self.shut_by)
             raise RelayShut
 
+    def _all(self) -> None:
+        rest = self.batch.letters
+        group = self._next(rest)  # the claim has just asked about the first letters
+        while group and not self.slice.over and self.shut_by is None:
+            for at in range(len(group)):
+                if not self._begin(rest[at : at + 3]):
+                    break
+            rest = rest[len(group) :]
+            group = self._next(rest)
+            gone = self._settle(group)
+            if gone is None:
+                return
+            self.gone = gone
+
     def _next(self, rest: Sequence[Taken]) -> Sequence[Taken]:
         """The next handful: no more than may be begun before a settlement."""
         return rest[: min(self.slice.pace.window, self.batch.win or self.slice.pace.window)]
 
-    def _group(self, group: Sequence[Taken], beyond: Sequence[Taken]) -> None:
-        """Begin letters that may all be begun before the next settlement; `beyond` is the one after them."""
-        for at, letter in enumerate(group):
-            after = group[at + 1] if at + 1 < len(group) else None
-            if self.announced != letter.id:
-                if self._passed_over(letter):
-                    continue
-                if self.slice.over:
-                    return
-            if not self._send(letter, after, (*group[at + 2 : at + 3], *beyond)[:1]):
-                return
-
-    def _passed_over(self, letter: Taken) -> bool:
-        """Whether a letter is not to go now; then that is its outcome."""
+    def _begin(self, upcoming: Sequence[Taken]) -> bool:
+        """Begin the first of these letters, if it may go now; False when no further one may begin."""
+        letter, *after = upcoming
         if letter.id in self.gone:
+            if letter.id == self.announced:
+                self._take_back()
             self.begun.append(Settlement(letter.id, "skipped", self.gone[letter.id], tried=0))
             return True
-        until = self.slice.hearing.shut_until(letter.address, datetime.now(UTC))
-        if until is not None:
-            reason = "its domain defers"
-            self.begun.append(Settlement(letter.id, "deferred", reason, not_before=until, tried=0))
-        return until is not None
+        if letter.id != self.announced:
+            until = self.slice.hearing.shut_until(letter.address, datetime.now(UTC))
+            if until is not None:
+                reason = "its domain defers"
+                self.begun.append(Settlement(letter.id, "deferred", reason, not_before=until, tried=0))
+                return True
+            if self.slice.over:
+                return False
+        return self._send(letter, after)
 
-    def _send(self, letter: Taken, after: Taken | None, later: Sequence[Taken]) -> bool:
+    def _take_back(self) -> None:
+        """A letter that was announced will not come: the server would wait for it, and take any other for it."""
+        if self.announced:
+            self.door.close()
+            self.announced = 0
+
+    def _send(self, letter: Taken, after: Sequence[Taken]) -> bool:
         """Begin one letter and keep its outcome; False when no further one may begin.
 
         While the server makes up its mind about it, a letter further on is composed: a signature costs as long as
@@ -134,8 +142,8 @@ class Sending:
             reply = f"{type(error).__name__}: {error}"[:500]
             self.begun.append(deferred(letter, "cannot be composed", datetime.now(UTC), None, reply))
             return True
-        self.in_hand, self.last = letter, letter.id
-        outcome = self._handed_over(outgoing, after, later)
+        self.in_hand, self.last, self.announced = letter, letter.id, 0
+        outcome = self._handed_over(outgoing, after)
         if outcome.kind == "relay":
             self.shut_by, self.in_hand = outcome.reply, None
             return False
@@ -144,28 +152,30 @@ class Sending:
         self.in_hand = None
         return True
 
-    def _handed_over(self, outgoing: Outgoing, after: Taken | None, later: Sequence[Taken]) -> Outcome:
+    def _handed_over(self, outgoing: Outgoing, after: Sequence[Taken]) -> Outcome:
         """What became of the letter in hand, in the light of what was heard before."""
         assert self.in_hand is not None
         began, composing = time.monotonic(), self.composers.took
-        outcome = self.door.send(outgoing, lambda: self._announce(after), lambda: self._compose_ahead(after, later))
+        outcome = self.door.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
         self.slice.pace.took(time.monotonic() - began - (self.composers.took - composing))
         return self.slice.hearing.weigh(self.in_hand, outcome)
 
-    def _announce(self, after: Taken | None) -> Outgoing | None:
-        """The letter after the one in hand, if nothing is to keep it from being begun next: it counts as begun."""
-        if after is None or self.slice.over or self.slice.pace.is_set or after.id in self.gone:
+    def _announce(self, next_: Sequence[Taken]) -> Outgoing | None:
+        """The letter after the one in hand, unless something may keep it from being the next. It counts as begun only
+        when the server has gone ahead and the letter itself leaves: that waits for a settlement like any other."""
+        if not next_ or self.slice.over or self.slice.pace.is_set or next_[0].id in self.gone:
             return None
-        if not self.slice.hearing.is_open(after.address):
+        [letter] = next_
+        if not self.slice.hearing.is_open(letter.address):
             return None
-        outgoing = self.composers.ahead(after)
-        self.announced = after.id if outgoing else 0
+        outgoing = self.composers.ahead(letter)
+        self.announced = letter.id if outgoing else 0
         return outgoing
 
-    def _compose_ahead(self, after: Taken | None, later: Sequence[Taken]) -> None:
+    def _compose_ahead(self, after: Sequence[Taken]) -> None:
         """Have the next letter ready, or the one after it; not at a set rate, where it would get old waiting."""
         if not self.slice.pace.is_set:
-            for letter in later if after is None or self.announced == after.id else (after,):
+            for letter in after[1:] if self.announced else after[:1]:
                 self.composers.ahead(letter)
 
     def _settle(self, next_: Sequence[Taken] = ()) -> dict[int, str] | None:

@@ -1,5 +1,6 @@
 """A slice of sending: what each outcome at the door does, and who gets nothing any more."""
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -29,20 +30,26 @@ class Door:
         self.sent: list[tuple[str, bytes]] = []
         self.answer: Callable[[str, int], Outcome] = lambda to, number: judge("dot", 250, "2.0.0 taken")
         self.shut: Outcome | None = None
-        self.announced: Outgoing | None = None
+        self._announced = threading.local()  # each connection has its own
+        self.closed = 0
+
+    @property
+    def announced(self) -> Outgoing | None:
+        return getattr(self._announced, "letter", None)
 
     def connect(self) -> Outcome | None:
         return self.shut
 
     def send(self, letter: Outgoing, following: Following, meanwhile: Meanwhile) -> Outcome:
         assert self.announced in (None, letter)
-        self.announced = following()
+        self._announced.letter = following()
         self.sent.append((letter.to, letter.message))
         meanwhile()
         return self.answer(letter.to, len(self.sent))
 
     def close(self) -> None:
-        self.announced = None
+        self._announced.letter = None
+        self.closed += 1
 
 
 @pytest.fixture
@@ -141,13 +148,20 @@ def test_letters_are_composed_while_the_server_thinks_and_never_twice(door, cloc
     ]  # fmt: skip
 
 
-def test_letters_are_announced_within_the_window_and_never_beyond_it(door, clock, setting):
+def test_letters_are_announced_beyond_the_window_but_never_begun_beyond_it(door, clock, setting):
     setting(SEND_WINDOW=4)
-    announced = []
-    door.answer = lambda to, number: announced.append(bool(door.announced)) or judge("dot", 250, "2.0.0 taken")
+    announced, settled = [], []
+
+    def look(to: str, number: int) -> Outcome:
+        announced.append(bool(door.announced))
+        settled.append(states().get("sent", 0))
+        return judge("dot", 250, "2.0.0 taken")
+
+    door.answer = look
     digest(clock, 10)
     run()
-    assert announced == [True, True, True, False, True, True, True, False, True, False]
+    assert announced == [True] * 9 + [False]
+    assert all(begun - known <= 4 for begun, known in enumerate(settled, 1)), settled
 
 
 def test_at_a_set_rate_no_letter_is_announced_before_its_turn(door, clock, setting):
@@ -185,7 +199,7 @@ def test_an_announced_letter_is_sent_though_the_slice_ends(door, clock, monkeypa
     assert door.announced is None
 
 
-def test_who_left_gets_nothing_though_their_letter_was_composed_ahead(door, clock, setting):
+def test_who_left_gets_nothing_though_their_letter_was_announced(door, clock, setting):
     setting(SEND_WINDOW=1)
     digest(clock, 3)
 
@@ -198,6 +212,7 @@ def test_who_left_gets_nothing_though_their_letter_was_composed_ahead(door, cloc
     run()
     assert [to for to, _ in door.sent] == ["reader-1@reader.example", "reader-3@reader.example"]
     assert states() == {"sent": 2, "skipped": 1}
+    assert door.closed == 1, "the server was waiting for the letter that will not come"
 
 
 def test_who_wakes_after_the_slice_owes_again_what_it_never_began(door, clock, monkeypatch):
