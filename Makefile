@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?=
 PORT ?= 8000
 KILLS ?= 300
+SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up test test-fast browser check format bench bench-million bench-console crash lock clean
@@ -41,11 +42,12 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 up: setup ## start web, workers, clock and Redis at http://localhost:8000 (PORT=… changes it)
 	@PORT=$(PORT) exec $(BIN)/verdicts up --demo
 
+# One process a core, each with small servers of its own; -n in ARGS overrules it.
 test: setup ## run the tests on SQLite and embedded PostgreSQL with a real Redis
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-fast: setup ## run the tests without crash and browser tests
-	@$(BIN)/python -m pytest -m "not crash and not browser" $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not crash and not browser" $(ARGS)
 
 browser: setup ## run the browser tests alone
 	@$(BIN)/python -m pytest tests/browser $(ARGS)

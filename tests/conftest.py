@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 
 from db import catalog, migrations, session
 from db.settings import Settings, settings, variable
-from db.tables import TABLES
+from tests.databases import Emptying
 from worker.redis import EmbeddedRedis
 
 START = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
@@ -28,6 +28,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for kind in ("browser", "crash"):
             if Path(__file__).with_name(kind) in item.path.parents:
                 item.add_marker(kind)
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Tests chosen by name or file run in this process: servers for a second one would cost more than it saves."""
+    few = config.option.keyword or all("::" in each or each.endswith(".py") for each in config.args)
+    return 0 if few else None
 
 
 # ---- a folder and settings of one's own --------------------------------------------------------------------
@@ -100,34 +107,27 @@ def _sqlite(_sqlite_template: Path, house: Path, setting) -> Iterator[str]:
 
 
 @pytest.fixture
-def _postgresql(_postgresql_database: str, setting) -> Iterator[str]:
+def _postgresql(_postgresql_database: tuple[str, Emptying], setting) -> Iterator[str]:
+    url, emptying = _postgresql_database
+
     def fresh() -> Iterator[str]:
-        _empty(_postgresql_database)
-        setting(DATABASE_URL=_postgresql_database)
-        yield _postgresql_database
+        emptying.empty()
+        setting(DATABASE_URL=url)
+        yield url
         _close_engines()
 
     return fresh()
 
 
 @pytest.fixture(scope="session")
-def _postgresql_database(_postgresql_server: str) -> str:
+def _postgresql_database(_postgresql_server: str) -> Iterator[tuple[str, Emptying]]:
     """One migrated database for the session; each test finds it empty."""
     _order(_postgresql_server, "CREATE DATABASE verdicts")
     url = _renamed(_postgresql_server, "verdicts")
     _migrated(url)
-    return url
-
-
-def _empty(url: str) -> None:
-    # Emptying takes a tenth of what a new database does. Whoever is still connected was left by a test that killed it.
-    names = ", ".join(f'"{name}"' for name in TABLES.tables)
-    _order(
-        url,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        f"TRUNCATE {names} RESTART IDENTITY CASCADE",
-    )
+    emptying = Emptying(url)
+    yield url, emptying
+    emptying.close()
 
 
 @pytest.fixture(scope="session")

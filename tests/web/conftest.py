@@ -10,13 +10,13 @@ from db import subscribers
 from db.session import reading, writing
 from db.settings import settings
 from emails import links
-from web.app import create_app
+from tests import applications
 
 
 @pytest.fixture
 def client(database: str) -> FlaskClient:
     """A browser that has been nowhere yet, in front of an empty catalogue."""
-    return create_app().test_client()
+    return applications.application().test_client()
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from tests import operators
+from tests import applications, operators
 from tests.operators import Console
-from web.app import create_app
 from web.operator import health, overview, people, suppressions
 from web.operator.costly import Costly
 
@@ -27,7 +26,7 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def app(database: str) -> Flask:
-    made = create_app()
+    made = applications.application()
     made.test_client_class = Console
     return made
 
