@@ -193,7 +193,6 @@ ELSEWHERE = (
 )  # fmt: skip
 
 
-@once
 @pytest.mark.parametrize("where", ELSEWHERE)
 def test_signing_in_leads_nowhere_else(stranger: Console, account, where):
     account("dana@newsroom.example", "viewer")
@@ -204,7 +203,6 @@ def test_signing_in_leads_nowhere_else(stranger: Console, account, where):
     assert "\n" not in to
 
 
-@once
 def test_the_way_back_of_a_form_leads_nowhere_else(console, room):
     browser = console("admin")
     for where in ELSEWHERE:
