@@ -7,7 +7,7 @@ import pytest
 
 from db import rules
 from emails.outcomes import Following, Meanwhile, Outcome, Outgoing, judge
-from tests.worker.test_sender import digest, states
+from tests.doors import digest, states
 from worker import sender
 
 
