@@ -1,0 +1,75 @@
+"""A digest on its way to thirty readers, and the orders that a sender gives about it."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
+from db import claims, deliveries, digests, outcomes, settlements, subscribers
+from db.claims import Batch, Terms, Wait
+from db.outcomes import Chosen
+from db.session import ledger, reading, writing
+from db.settlements import Settlement
+
+NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)
+LEASE = timedelta(seconds=30)
+LATER = NOW + LEASE + timedelta(seconds=1)
+WIN = 4
+
+
+def listed(session, state: str):
+    return outcomes.listed(session, digests.get(session, "2026-W47"), Chosen((state,)))
+
+
+def make_digest(readers: int) -> int:
+    with writing() as session:
+        for number in range(readers):
+            session.execute(
+                text(
+                    "INSERT INTO subscribers (address, address_key, state, created_at, confirmed_at, joined)"
+                    " VALUES (:address, :address, 'active', :now, :now, 0)"
+                ),
+                {"address": f"reader-{number}@reader.example", "now": "2026-11-01 09:00:00"},
+            )
+        taken = subscribers.freeze(session, NOW)
+        made = digests.open_slot(session, "2026-W47", NOW, NOW)
+        digests.keep(
+            session, made, [], content={}, subject="s", preheader="p", html="h", text="t",
+            frozen_at=NOW, cutoff=NOW, freeze=taken.number, audience=taken.audience,
+        )  # fmt: skip
+        while deliveries.address(session, made, NOW):
+            pass
+        digests.begin(session, made)
+    return made.id
+
+
+def ask(digest_id: int | None, at: datetime = NOW, **terms) -> Batch | Wait | None:
+    given = {"worker": "sender-1", "limit": 200, "win": WIN, "lease": LEASE, "connections": 9} | terms
+    with writing() as session:
+        return claims.claim(session, Terms(**given), digest_id, at)
+
+
+def claim(digest_id: int | None, limit: int = 200, at: datetime = NOW, win: int = WIN) -> Batch | None:
+    batch = ask(digest_id, at, limit=limit, win=win)
+    assert not isinstance(batch, Wait)
+    return batch
+
+
+def settle(batch: Batch, letters, state: str = "sent", at: datetime = NOW) -> None:
+    with ledger() as connection:
+        done = [Settlement(letter.id, state, code=250, reply="250 2.0.0 taken") for letter in letters]
+        settlements.settle(connection, batch, done, (), LEASE, at)
+
+
+def recover(at: datetime = LATER, resend: bool = False) -> int:
+    with writing() as session:
+        return claims.recover(session, resend, at)
+
+
+def account() -> deliveries.Account:
+    with reading(snapshot=True) as session:
+        return deliveries.account(session, digests.get(session, "2026-W47"))
+
+
+def states() -> dict[str, int]:
+    assert account().holds
+    return {state: number for state, number in account().states.items() if number}
