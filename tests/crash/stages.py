@@ -69,7 +69,7 @@ def _after(room: Any, name: str, asked: Callable[[Any], bool] = bool) -> Callabl
 
 
 def _at_write(stage: str) -> Callable[[Gate], None]:
-    """Around what goes to the wire: `mail` after the envelope, `body` amid the letter, `dot` after its final dot."""
+    """Around what goes to the wire: `body` amid the letter, `dot` after its final dot."""
 
     def put(gate: Gate) -> None:
         real = conversation.Conversation.write
@@ -83,7 +83,7 @@ def _at_write(stage: str) -> Callable[[Gate], None]:
                 gate()
                 raw = raw[half:]
             real(self, raw)
-            if (stage == "dot" and whole) or (stage == "mail" and raw.startswith(b"MAIL")):
+            if stage == "dot" and whole:
                 gate()
 
         conversation.Conversation.write = stopped  # type: ignore[method-assign]
@@ -107,7 +107,7 @@ def _before_a_ledger_s_commit(gate: Gate) -> None:
 STAGES: dict[str, Callable[[Gate], None]] = {
     "claiming": _after(claims, "claim"),  # before its commit
     "claimed": _before(sending.Sending, "go"),
-    "mail": _at_write("mail"),
+    "mail": _before(conversation.Conversation, "hand_over"),  # the server has gone ahead, nothing has left
     "body": _at_write("body"),
     "dot": _at_write("dot"),
     "reply": _after(smtp.SmtpDoor, "send"),
