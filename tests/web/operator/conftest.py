@@ -1,14 +1,20 @@
 """What tests of the console stand on: operators of each role, signed in at a browser without a screen."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 
+from db import digests
+from db.deliveries import Delivery
+from db.session import writing
 from tests import applications, operators
+from tests.conftest import load_catalogue
 from tests.operators import Console
 from web.operator import health, overview, people, suppressions
 from web.operator.costly import Costly
+from worker import digests as run
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +60,42 @@ def console(app: Flask, account: Callable[..., int]) -> Callable[..., Console]:
         return browser
 
     return signed_in
+
+
+# ---- this week's digest ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def readers(database, active, cast) -> int:
+    """Three people who read; how many."""
+    for address in (cast.alice, cast.bob, cast.charlie):
+        active(address)
+    return 3
+
+
+@pytest.fixture
+def slot(readers) -> str:
+    """This week's slot, with a draft that says something."""
+    now = datetime.now(UTC)
+    load_catalogue(published=now - timedelta(days=1))
+    found = run.schedule.of_digests().slot_of(now)
+    with writing() as session:
+        run.assemble(session, found, now)
+        # Its hour is still to come, whenever this test runs.
+        digests.get(session, found).due_at = now + timedelta(hours=3)
+    return found
+
+
+@pytest.fixture
+def sending(slot: str) -> str:
+    """The same, on its way: one letter failed, one is in doubt, one waits."""
+    with writing() as session:
+        run.send(session, slot, datetime.now(UTC))
+    run.address_frozen()
+    now = datetime.now(UTC)
+    with writing() as session:
+        first, second, _ = session.query(Delivery).order_by(Delivery.id).filter(Delivery.letter == "digest")
+        first.state, first.code, first.reason, first.settled_at = "failed", 550, "refused at rcpt", now
+        first.reply = "550 5.1.1 <alice@reader.example> unknown"
+        second.state, second.reason, second.settled_at = "unknown", "no reply after dot", now
+    return slot
