@@ -4,7 +4,7 @@ import contextlib
 import getpass
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -32,18 +32,29 @@ COMMANDS = {
 """Each command and where it lives; only the one that is called is imported."""
 
 
-class Verdicts(click.Group):
-    """Finds a command when it is called, and tells its user in one sentence what to mend when it cannot be done."""
+class Later(click.Group):
+    """A group with commands that are imported only when one of them is called; `later` says where each lives."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
+    def __init__(self, *given: Any, later: Mapping[str, tuple[str, str]], **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.later = later
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        module, name = COMMANDS[cmd_name]
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self.later])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.later:
+            return super().get_command(ctx, cmd_name)
+        module, name = self.later[cmd_name]
         command: click.Command = getattr(import_module(module), name)
         return command
+
+
+class Verdicts(Later):
+    """Tells its user in one sentence what to mend when a command cannot be carried out."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self.later)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         on_commit(rung.update)
@@ -98,7 +109,7 @@ def _about_database(error: OperationalError | ProgrammingError) -> str:
     return f"The database does not answer: {first}"
 
 
-@click.command(cls=Verdicts)
+@click.command(cls=Verdicts, later=COMMANDS)
 @click.version_option(package_name="verdicts")
 def main() -> None:
     """A weekly newsletter that compares AI tools, and the vote under each comparison."""
