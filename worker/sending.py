@@ -86,7 +86,7 @@ class Sending:
     def _all(self) -> None:
         rest = self.batch.letters
         group = self._next(rest)  # the claim has just asked about the first letters
-        while group and not self.slice.over and self.shut_by is None:
+        while group and self.shut_by is None and (not self.slice.over or group[0].id == self.announced):
             for at in range(len(group)):
                 if not self._begin(rest[at : at + 3]):
                     break
