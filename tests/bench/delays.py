@@ -57,8 +57,8 @@ def run(folder: Path, seconds: float, signs: tuple[str, ...] = ("none", "rsa")) 
 
 
 def _rate(port: int, milliseconds: int, connections: int, seconds: float, sign: str, database: str) -> float:
-    """A letter takes two round trips, the commands' and the dot's."""
-    letters = max(20, int(connections * seconds * 500 / milliseconds))
+    """A letter takes one round trip: its commands go out behind the letter before it."""
+    letters = max(20, int(connections * seconds * 1000 / milliseconds))
     rate: float = send(port, letters, sign, database, SEND_CONNECTIONS=connections)["per_second"]
     return rate
 
