@@ -18,6 +18,8 @@ _REPLY = re.compile(rb"([1-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 _GO_AHEAD = re.compile(rb"(?:2[0-9][0-9] [^\r\n]*\r\n){2}354 [^\r\n]*\r\n")
 _ACCEPTED = re.compile(rb"(2[0-9][0-9]) ([ -~]{0,450})\r\n")
 _LONGEST_LINE = 4096
+_RECORD = 16384
+"""Bytes of one TLS record: an SSLSocket's send is all or nothing, and of a longer one it would hide what has left."""
 _MOST_LINES = 200
 
 
@@ -52,8 +54,11 @@ class OutOfStep(smtplib.SMTPException):
 
 
 class Conversation(smtplib.SMTP):
-    """One connection, from the greeting on. `stage` tells how far it has come, for the account of a failure;
-    `announced` is the letter whose commands have gone out behind the one before it."""
+    """One connection, from the greeting on. `stage` tells how far it has come, for the account of a failure.
+
+    `announced` is the letter whose commands have gone out behind the one before it, `heeds` whether the server has
+    answered such commands, and `torn` whether some have left in part: then it is of no further use.
+    """
 
     # smtplib fills these in; its own annotations leave them out.
     sock: socket.socket
@@ -70,6 +75,7 @@ class Conversation(smtplib.SMTP):
         self.pipelining = self.asks_size = False
         self.largest = 0
         self.announced: Envelope | None = None
+        self.heeds = self.torn = False
         self._left = 0
 
     def open(self) -> Reply | None:
@@ -107,23 +113,46 @@ class Conversation(smtplib.SMTP):
                     raise TimeoutError("the server takes the letter too slowly")
                 self._left += self._some_sent(memoryview(raw)[self._left :])
 
-    def hand_over(self, message: bytes, commands: bytes) -> bool:
-        """Sends a message with its final dot and, behind it, commands; whether those have left too. Once the dot has
-        left, `stage` is `dot`, and a failure raises no more: what became of the letter is for the answer to tell."""
+    def hand_over(self, message: bytes, commands: bytes) -> None:
+        """Sends a message with its final dot and, behind it, commands. `stage` stays as it is while nothing has left,
+        and is `data` until the dot has. From then on it is `dot`, and a failure raises no more: what became of the
+        letter is for the answer to tell."""
         dotted = message + b".\r\n"
-        whole = True
         try:
             self.write(dotted + commands if commands else dotted)
         except OSError:
+            if self._left:
+                self.stage = "data"
             if self._left < len(dotted):
                 raise
-            whole = False
+            self.torn = True
         self.stage = "dot"
-        return whole
+
+    def still_waits(self) -> bool:
+        """Whether the server has said nothing since its go-ahead, and keeps the connection open; does not wait."""
+        if not self._unread:
+            try:
+                self._at_once()
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return True
+            except OSError:
+                pass
+        return False
+
+    def _at_once(self) -> None:
+        """Reads what has come by now: something, the end, or an error; BlockingIOError or its like when nothing has."""
+        if not isinstance(self.sock, ssl.SSLSocket):
+            self.sock.recv(1, socket.MSG_DONTWAIT)
+            return
+        self.sock.settimeout(0)
+        try:
+            self.sock.recv(1)
+        finally:
+            self.sock.settimeout(self._step)
 
     def _some_sent(self, raw: bytes | memoryview) -> int:
         try:
-            return self.sock.send(raw)
+            return self.sock.send(raw[:_RECORD] if isinstance(self.sock, ssl.SSLSocket) else raw)
         except BlockingIOError:  # the kernel's way to say that the time is up
             raise TimeoutError("the server takes nothing") from None
 

@@ -38,7 +38,7 @@ class SmtpDoor:
         self.server, self._time_outs, self._context = server, time_outs, context
         self._conversation: Conversation | None = None
         self._hung_up = False
-        self._announces, self._heeded = True, False
+        self._deafness = 0
 
     def connect(self) -> Outcome | None:
         """Opens a connection, unless one is kept; None when it stands, else the relay's refusal."""
@@ -63,12 +63,13 @@ class SmtpDoor:
             envelope = announced or Envelope.of(letter)
         except headers.Unwritable as error:
             return Outcome("refused", None, readable(str(error)), "rcpt")
-        kept = self._conversation is not None
-        if not kept and (refusal := self.connect()):
+        kept = self._conversation
+        if kept is None and (refusal := self.connect()):
             return refusal
         self._hung_up = False
         outcome = self._attempt(envelope, following, meanwhile)
-        if (announced and self._unheeded(outcome)) or (kept and self._hung_up):
+        ignored = announced is not None and kept is not None and self._ignored(kept, outcome)
+        if ignored or (kept and self._hung_up):
             # Nothing of this letter was taken: the server knows no announcements, or had closed an idle connection.
             outcome = self.connect() or self._attempt(envelope, nobody, meanwhile)
         if outcome.kind == "relay":
@@ -84,23 +85,28 @@ class SmtpDoor:
 
     def _announced(self, letter: Outgoing) -> Envelope | None:
         """The letter's envelope, if it has gone out already: the server now waits for this letter and no other."""
-        announced = self._conversation.announced if self._conversation else None
-        if announced is not None and announced.letter is letter:
-            return announced
+        kept = self._conversation
+        if kept and kept.announced and kept.announced.letter is letter and not kept.torn:
+            return kept.announced
         self._leave_announced()
         return None
 
     def _leave_announced(self) -> None:
-        if self._conversation is not None and self._conversation.announced is not None:
+        if self._conversation and (self._conversation.announced or self._conversation.torn):
             self._drop(self._conversation)  # a QUIT would be the letter's first line
 
-    def _unheeded(self, outcome: Outcome) -> bool:
-        """Whether the server seems not to have heard what was announced to it; then nothing further is announced."""
+    def _ignored(self, conversation: Conversation, outcome: Outcome) -> bool:
+        """Whether the server seems not to have heard what was announced to it: then the letter is begun anew. Who
+        fails to hear three times is announced nothing further."""
         if outcome.kind != "relay" or outcome.stage == "dot":
-            self._heeded = True
-        elif not self._heeded:
-            self._announces = False
-        return not self._announces
+            conversation.heeds = True
+            return False
+        if outcome.code is not None and outcome.code < 500:
+            return False  # it has heard, and is unwell
+        if self._hung_up and conversation.heeds:
+            return False  # it may end a connection after so many letters
+        self._deafness += 1
+        return True
 
     def _attempt(self, envelope: Envelope, following: Following, meanwhile: Meanwhile) -> Outcome:
         conversation = self._conversation
@@ -109,7 +115,7 @@ class SmtpDoor:
             reply = f"the server takes {conversation.largest} bytes at most, and the letter has {envelope.size}"
             return Outcome("relay", None, reply, "mail")
         try:
-            return _hand_over(conversation, envelope, following if self._announces else nobody, meanwhile)
+            return _hand_over(conversation, envelope, following if self._deafness < _DEAF else nobody, meanwhile)
         except _Ended as ended:
             self._drop(conversation)
             self._hung_up = ended.outcome.stage == "mail" and ended.outcome.code == 421
@@ -136,6 +142,7 @@ class SmtpDoor:
         return Outcome("relay", None, readable(f"{where}: {_lost(error)}"), stage)
 
 
+_DEAF = 3
 _STAGES: tuple[Stage, Stage, Stage] = ("mail", "rcpt", "data")
 
 
@@ -148,16 +155,22 @@ class _Ended(Exception):
 
 
 def _hand_over(conversation: Conversation, envelope: Envelope, following: Following, meanwhile: Meanwhile) -> Outcome:
-    announced, conversation.announced = conversation.announced is not None, None
+    opened, conversation.announced = conversation.announced is not None, None
     conversation.stage = "mail"
-    if conversation.pipelining and not announced:
+    if conversation.pipelining and not opened:
         conversation.write(b"".join(envelope.commands(with_size=conversation.asks_size)))
     after, behind = _announcement(conversation, following)
     refusal, go_ahead = _replies(conversation, envelope)
     if refusal:
         return _taken_back(conversation, refusal, go_ahead=go_ahead)
-    whole = conversation.hand_over(envelope.letter.message, behind)
-    conversation.announced = after if whole else _TORN
+    if opened:
+        conversation.heeds = True
+        conversation.stage = "mail"  # until something of the letter leaves, it can as well begin anew
+    if not conversation.still_waits():
+        # It has gone, or said more than its go-ahead. One that was announced to may have waited too long.
+        raise smtplib.SMTPServerDisconnected("gone") if opened else OutOfStep("it went on after its go-ahead")
+    conversation.hand_over(envelope.letter.message, behind)
+    conversation.announced = after
     meanwhile()
     if accepted := conversation.acceptance():
         return Outcome("sent", accepted.code, f"{accepted.code} {accepted.text}", "dot")
@@ -166,10 +179,6 @@ def _hand_over(conversation: Conversation, envelope: Envelope, following: Follow
     if reply.code == 421 or outcome.kind == "unknown":
         raise _Ended(outcome)
     return outcome
-
-
-_TORN = Envelope(Outgoing("", "", b"", ""), "", "")
-"""Announced when its commands have left in part: no letter is this one, so whichever comes takes a new connection."""
 
 
 def _announcement(conversation: Conversation, following: Following) -> tuple[Envelope | None, bytes]:

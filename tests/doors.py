@@ -40,7 +40,10 @@ class Door:
         self._announced.letter = following()
         self.sent.append((letter.to, letter.message))
         meanwhile()
-        return self.answer(letter.to, len(self.sent))
+        outcome = self.answer(letter.to, len(self.sent))
+        if outcome.stage != "dot":
+            self._announced.letter = None  # it would have left with the letter
+        return outcome
 
     def close(self) -> None:
         self._announced.letter = None

@@ -40,12 +40,12 @@ class Hearing:
         until = self._shut.get(domain_of(address)) if self._shut else None
         return until if until is not None and until > now else None
 
-    def is_open(self, address: str) -> bool:
+    def is_open(self, address: str, now: datetime) -> bool:
         """Whether no answer to come can shut the address's domain at once: it has not deferred the letter before."""
         if not (self._shut or self._deferrals or self.ailing):
             return True
         domain = domain_of(address)
-        return domain not in self._shut and domain not in self._deferrals and domain not in self.ailing
+        return domain not in self._deferrals and domain not in self.ailing and not self.shut_until(address, now)
 
     def weigh(self, letter: Taken, outcome: Outcome) -> Outcome:
         """The outcome as it counts, in the light of those before it."""

@@ -157,6 +157,8 @@ class Sending:
         assert self.in_hand is not None
         began, composing = time.monotonic(), self.composers.took
         outcome = self.door.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
+        if outcome.stage != "dot":
+            self.announced = 0  # it would have left with the letter
         self.slice.pace.took(time.monotonic() - began - (self.composers.took - composing))
         return self.slice.hearing.weigh(self.in_hand, outcome)
 
@@ -166,7 +168,7 @@ class Sending:
         if not next_ or self.slice.over or self.slice.pace.is_set or next_[0].id in self.gone:
             return None
         [letter] = next_
-        if not self.slice.hearing.is_open(letter.address):
+        if not self.slice.hearing.is_open(letter.address, datetime.now(UTC)):
             return None
         outgoing = self.composers.ahead(letter)
         self.announced = letter.id if outgoing else 0

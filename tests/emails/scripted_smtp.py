@@ -2,11 +2,13 @@
 
 import socket
 import ssl
+import struct
 import threading
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 HANG_UP = "hang up"
+RESET = "reset"
 SILENCE = "silence"
 
 WELL = {
@@ -17,6 +19,7 @@ WELL = {
     "MAIL": "250 2.1.0 Ok",
     "RCPT": "250 2.1.5 Ok",
     "DATA": "354 Go on",
+    "letter": "is read",
     "dot": "250 2.0.0 Ok: queued as 1A2B",
     "RSET": "250 2.0.0 Ok",
     "QUIT": "221 2.0.0 Bye",
@@ -27,10 +30,10 @@ WELL = {
 class ScriptedServer:
     """Answers each step with `script[step]`, in turn if it is a list (the last one stays), else well.
 
-    A step is a verb, `greeting`, or `dot` (the end of a letter). HANG_UP closes the connection instead of an
-    answer, SILENCE keeps it open and says nothing more; at the step `letter` it stops reading in the middle of
-    one. With `deaf` it throws away what has come behind a letter. `heard` holds every line, `letters` each letter's
-    bytes, and `taken` those that it said it took (a lone dot is no letter).
+    A step is a verb, `greeting`, `letter` (after a go-ahead), or `dot` (the end of a letter). HANG_UP closes the
+    connection instead of an answer, RESET breaks it off, SILENCE keeps it open and says nothing more, or reads nothing
+    more of a letter. With `deaf` the server throws away what has come behind a letter. `heard` holds every line,
+    `letters` each letter's bytes, and `taken` those that it said it took (a lone dot is no letter).
     """
 
     script: dict[str, Any] = field(default_factory=dict)
@@ -40,6 +43,7 @@ class ScriptedServer:
     letters: list[bytes] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
     connections: int = 0
+    closed: int = 0
 
     def __enter__(self) -> "ScriptedServer":
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -76,6 +80,7 @@ class ScriptedServer:
             pass
         finally:
             connection.close()
+            self.closed += 1
 
     def _speak(self, connection: socket.socket) -> None:
         self._answer(connection, "greeting")
@@ -89,8 +94,13 @@ class ScriptedServer:
                 connection = self._secured(connection)
                 lines = connection.makefile("rb")
             if verb == "DATA" and said.startswith("354"):
-                if self.script.get("letter") == SILENCE:
+                letter = self._said("letter")
+                if letter == SILENCE:
                     self._ended.wait()
+                    return
+                if letter == RESET:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                if letter in (HANG_UP, RESET):
                     return
                 self.letters.append(self._letter(lines))
                 self._answer(connection, "dot")
@@ -108,9 +118,7 @@ class ScriptedServer:
         raise _HungUpError
 
     def _answer(self, connection: socket.socket, step: str) -> str:
-        said = self.script.get(step, WELL.get(step, "500 5.5.2 What?"))
-        if not isinstance(said, str):
-            said, self.script[step] = said[0], said[1:] if len(said) > 1 else said[0]
+        said = self._said(step)
         if said == HANG_UP:
             # A plain close could turn into a reset that overtakes earlier answers.
             connection.shutdown(socket.SHUT_WR)
@@ -122,6 +130,12 @@ class ScriptedServer:
         if step == "dot" and said.startswith("2") and self.letters[-1]:
             self.taken.append(self.letters[-1])  # before it is said, so that who has heard it finds it here
         connection.sendall(said.replace("\n", "\r\n").encode("latin-1") + b"\r\n")
+        return said
+
+    def _said(self, step: str) -> str:
+        said = self.script.get(step, WELL.get(step, "500 5.5.2 What?"))
+        if not isinstance(said, str):
+            said, self.script[step] = said[0], said[1:] if len(said) > 1 else said[0]
         return str(said)
 
     def _secured(self, connection: socket.socket) -> socket.socket:

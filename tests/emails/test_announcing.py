@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from emails.conversation import Conversation
 from emails.doors import Outcome, Outgoing, TimeOuts, open_door
 from emails.smtp import SmtpDoor
-from tests.emails.scripted_smtp import HANG_UP, SILENCE, ScriptedServer
+from tests.crash.processes import until
+from tests.emails.scripted_smtp import HANG_UP, RESET, SILENCE, ScriptedServer
 
 PEOPLE = ("alice", "bob", "charlie", "dora")
 
@@ -123,9 +124,17 @@ def test_a_server_that_hangs_up_after_so_many_letters_costs_nothing(end: str, wr
     assert sum(b".\r\nMAIL" in raw for raw in written) == 3, "it heeds announcements, so they go on"
 
 
+EIGHT = (*PEOPLE, "edgar", "frida", "gustav", "hanna")
+ANNOUNCED_FAIL = ["250 Ok", "{}", "250 Ok", "250 Ok", "{}", "250 Ok", "250 Ok", "{}", "250 Ok"]
+
+
 @pytest.mark.parametrize(
     "script",
-    [{"deaf": "deaf"}, {"MAIL": ["250 Ok", "503 5.5.1 One at a time", "250 Ok"]}, {"MAIL": ["250 Ok", HANG_UP, "250"]}],
+    [
+        {"deaf": "deaf"},
+        {"MAIL": [said.format("503 5.5.1 One at a time") for said in ANNOUNCED_FAIL]},
+        {"MAIL": [said.format(HANG_UP) for said in ANNOUNCED_FAIL]},
+    ],
     ids=["does not hear it", "refuses it", "hangs up"],
 )
 def test_to_a_server_that_does_not_heed_announcements_nothing_further_is_announced(
@@ -133,9 +142,32 @@ def test_to_a_server_that_does_not_heed_announcements_nothing_further_is_announc
 ) -> None:
     with ScriptedServer(script) as server:
         door = door_to(server, TimeOuts(connect=5, command=0.2, dot=5))
-        assert kinds(door) == ["sent"] * 4
-    assert sum(b".\r\nMAIL" in raw for raw in written) == 1
-    assert server.taken == [letter.message for letter in letters()]
+        assert kinds(door, EIGHT) == ["sent"] * 8
+    assert sum(b".\r\nMAIL" in raw for raw in written) == 3
+    assert server.taken == [letter.message for letter in letters(EIGHT)]
+
+
+@pytest.mark.parametrize("end", [HANG_UP, RESET, "421 4.4.2 Waited too long"])
+def test_a_server_that_waited_too_long_for_an_announced_letter_gets_it_anew(end: str) -> None:
+    go_ahead = "354 Go on\n" + end if end.startswith("421") else "354 Go on"
+    script = {
+        "DATA": ["354 Go on", go_ahead, "354 Go on"],
+        "letter": ["is read", RESET if end == RESET else HANG_UP, "is read"],
+    }
+    [alice, bob] = letters(PEOPLE[:2])
+    with ScriptedServer(script) as server:
+        door = door_to(server)
+        assert door.send(alice, lambda: bob).kind == "sent"
+        until(lambda: server.closed == 1, "the server has gone")
+        assert door.send(bob).kind == "sent"
+    assert server.taken == [alice.message, bob.message]
+    assert server.connections == 2
+
+
+def test_what_is_said_behind_a_go_ahead_is_no_answer_to_the_letter() -> None:
+    with ScriptedServer({"DATA": "354 Go on\n250 Ok", "dot": "554 5.7.1 Spam"}) as server:
+        assert kinds(door_to(server), PEOPLE[:1]) == ["relay"]
+    assert server.taken == []
 
 
 def test_another_letter_than_the_announced_one_takes_another_connection() -> None:
@@ -151,20 +183,16 @@ def test_another_letter_than_the_announced_one_takes_another_connection() -> Non
     assert "QUIT" not in server.heard, "it would have been the first line of a letter"
 
 
-def test_a_refusal_of_everybody_gives_up_what_was_announced() -> None:
+def test_an_announced_letter_that_nobody_could_send_now_is_the_relays() -> None:
     with ScriptedServer({"RCPT": ["250 Ok", "452 4.5.3 Too many", "250 Ok"]}) as server:
-        door = door_to(server)
-        [alice, bob, charlie] = letters(PEOPLE[:3])
-        assert door.send(alice, lambda: bob).kind == "sent"
-        assert door.send(bob, lambda: charlie).kind == "sent", "tried anew, once: it might not know announcements"
-        assert door.send(charlie).kind == "sent"
-    assert server.taken == [each.message for each in (alice, bob, charlie)]
+        assert kinds(door_to(server), PEOPLE[:3]) == ["sent", "relay", "sent"]
+    assert server.connections == 1
 
 
-def test_silence_after_an_announcement_heeded_before_is_the_relays() -> None:
+def test_silence_after_an_announcement_costs_a_wait_and_no_letter() -> None:
     with ScriptedServer({"MAIL": ["250 Ok", "250 Ok", SILENCE, "250 Ok"]}) as server:
         door = door_to(server, TimeOuts(connect=5, command=0.2, dot=5))
-        assert kinds(door) == ["sent", "sent", "relay", "sent"]
+        assert kinds(door) == ["sent"] * 4
 
 
 def test_a_letter_whose_dot_has_left_is_judged_by_its_answer_though_the_rest_did_not_leave(
@@ -213,6 +241,7 @@ ANSWERS = {
     "MAIL": st.sampled_from(["250 Ok", "250 Ok", "450 4.1.8 Later", "421 Closing", HANG_UP, "250 a\n250 b"]),
     "RCPT": st.sampled_from(["250 Ok", "250 Ok", "550 5.1.1 Nobody", "450 4.2.1 Later", "421 Closing", HANG_UP]),
     "DATA": st.sampled_from(["354 Go on", "354 Go on", "554 5.6.0 No", "451 Later", "250 Ok", "421 Closing", HANG_UP]),
+    "letter": st.sampled_from(["is read", "is read", "is read", HANG_UP, RESET]),
     "dot": st.sampled_from(["250 Ok", "250 Ok", "554 Spam", "451 Later", "354 What?", "421 Closing", HANG_UP]),
 }
 

@@ -199,3 +199,32 @@ def test_a_maildir_url_names_a_folder(tmp_path: Path) -> None:
         assert door.certain
         assert door.send(Outgoing(SENDER, "alice@example.com", LETTER, url[8:10].strip("/") or "x")).kind == "sent"
     assert len(list((tmp_path / "outbox" / "new").iterdir())) == 2
+
+
+def test_under_tls_too_a_letter_whose_dot_has_left_is_judged_by_its_answer(
+    server_side: ssl.SSLContext, trusting: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An SSLSocket's send is all or nothing in what it tells, while whole records of 16 KB have left: here all do but
+    the last, which holds the next letter's commands."""
+    record, real, torn = 16384, ssl.SSLSocket.send, list[int]()
+
+    def send(self: ssl.SSLSocket, raw: bytes | memoryview, flags: int = 0) -> int:
+        told = bytes(raw)
+        last = told.rfind(b"MAIL FROM:<" + SENDER.encode() + b"> SIZE=5\r\n")
+        if last < 0 or torn:
+            return real(self, raw, flags)
+        torn.append(last)
+        for at in range(0, last, record):
+            real(self, told[at : at + record])
+        raise TimeoutError("The write operation timed out")
+
+    monkeypatch.setattr(ssl.SSLSocket, "send", send)
+    alice = Outgoing(SENDER, "alice@example.com", b"x" * (3 * record - 5) + b"\r\n", "1")
+    bob = Outgoing(SENDER, "bob@example.com", b"bob\r\n", "2")
+    with ScriptedServer(context=server_side, encrypted=True) as server:
+        door = open_door(f"smtps://localhost:{server.port}", TIME_OUTS, trusting)
+        assert door.send(alice, lambda: bob).kind == "sent"
+        assert door.send(bob).kind == "sent"
+    assert torn
+    assert server.taken == [alice.message, bob.message]
+    assert server.connections == 2

@@ -170,3 +170,22 @@ def test_a_server_that_relays_for_nobody_does_not_use_up_the_audience(door, cloc
     clock.forward(hours=1)
     run()
     assert states() == {"failed": 10, "sent": 50}
+
+
+def test_a_domain_that_takes_letters_again_has_them_announced_again(door, clock):
+    digest(clock)
+    announced = []
+
+    def answer(to: str, number: int) -> Outcome:
+        announced.append(bool(door.announced))
+        return judge("dot", 451, "4.7.1 slow down") if number <= 3 else judge("dot", 250, "2.0.0 taken")
+
+    door.answer = answer
+    run()
+    assert announced == [True, False, False]
+    clock.forward(hours=1)
+    run()
+    clock.forward(hours=1)
+    run()
+    assert states() == {"sent": 20}
+    assert any(announced[3:])
