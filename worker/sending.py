@@ -65,7 +65,9 @@ class Sending:
     composers: Composers
     begun: list[Settlement] = field(default_factory=list)
     gone: dict[int, str] = field(default_factory=dict)
+    """Who of the letters up to the next settlement may not go any more."""
     announced: int = 0
+    """The letter that the door was given to announce; 0 without one."""
     in_hand: Taken | None = None
     last: int = 0
     shut_by: str | None = None
@@ -109,7 +111,7 @@ class Sending:
                 self._take_back()
             self.begun.append(Settlement(letter.id, "skipped", self.gone[letter.id], tried=0))
             return True
-        if letter.id != self.announced:
+        if letter.id != self.announced:  # for an announced one the server waits: better to send it than to hang up
             until = self.slice.hearing.shut_until(letter.address, datetime.now(UTC))
             if until is not None:
                 reason = "its domain defers"
