@@ -120,6 +120,7 @@ class Run(Slice):
         composers = Composers()
         if digest_id is not None:
             composers.of("digest", digest_id)  # rendered and encoded before anything is claimed
+        recover()  # a lease may lapse amid a slice, and its letters are not to wait for the next one
         with writing() as session:
             batch = claims.claim(session, self._terms(door, digest_id), digest_id, datetime.now(UTC))
         if isinstance(batch, Wait) and batch.seconds is not None:

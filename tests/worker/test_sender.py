@@ -1,11 +1,12 @@
 """A slice of sending: which letters it takes, and when it ends."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from db import deliveries, digests
+from db import claims, deliveries, digests
+from db.claims import Batch, Terms
 from db.session import reading, writing
 from emails.outcomes import Outcome, judge
 from tests.doors import SLOT, digest, rows, run, state, states
@@ -101,3 +102,20 @@ def test_a_digest_whose_letter_cannot_be_made_ready_keeps_no_other_waiting(door,
     run()
     assert second != made
     assert states() == {"sent": 3}
+
+
+def test_what_a_dead_sender_held_goes_out_in_the_slice_in_which_its_lease_lapses(door, clock, setting):
+    setting(SEND_CONNECTIONS=2)
+    number = digest(clock, 60)
+    with writing() as session:
+        dead = Terms("dead", 8, 4, timedelta(seconds=30), connections=2)
+        assert isinstance(claims.claim(session, dead, number, clock.now), Batch)
+
+    def lapse(to: str, number: int) -> Outcome:
+        if number == 3:
+            clock.forward(seconds=31)
+        return judge("dot", 250, "2.0.0 taken")
+
+    door.answer = lapse
+    run()
+    assert states() == {"sent": 56, "unknown": 4}
