@@ -112,7 +112,7 @@ def main() -> int:
         there.chmod(0o755)  # smtp-sink runs as nobody
         reached = wire.beside_postfix(there, given.letters, given.rounds)
         reached += wire.cpu(there, given.letters, given.rounds)
-        reached += delays.run(there, 3, ("rsa",))
+        reached += delays.run(there, 8, ("rsa",))
         reached += whole.run(there, 4 * given.letters, given.rounds)
     return report(least, usual, sent, composed, votes, reached)
 
