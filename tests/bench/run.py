@@ -9,8 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from db.settings import settings
 from emails import letters
 from emails.message import Frame, Recipient, date_header
 from emails.origin import Origin
-from tests.bench import delays, voting, whole, wire, yardsticks
+from tests.bench import delays, servers, voting, whole, wire, yardsticks
 from tests.emails.people import SITE, WEEK
 from worker.redis import EmbeddedRedis
 
@@ -26,27 +25,11 @@ LETTER_US = 250
 VOTE_RATIO = 0.15
 
 
-@contextmanager
-def sink() -> Iterator[int]:
-    """A mail server that takes everything, in a process of its own; its port."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.sink"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def sending(port: int, letters_: int, rounds: int) -> dict[str, Any]:
     """The sender with its ledger on a fresh SQLite database: the median round by CPU."""
-    found = []
-    for number in range(rounds):
-        environment = {
-            **os.environ,
-            "DATABASE_URL": f"sqlite:///{Path.cwd()}/letters-{number}.sqlite3",
-            "MAIL_URL": f"smtp://127.0.0.1:{port}",
-        }
+    found, fresh = [], servers.sqlite(Path.cwd())
+    for _ in range(rounds):
+        environment = {**os.environ, "DATABASE_URL": fresh(), "MAIL_URL": f"smtp://127.0.0.1:{port}"}
         command = [sys.executable, "-m", "tests.bench.sender", "--letters", str(letters_)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         if done.returncode:
@@ -95,7 +78,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         os.environ["SECRET_KEY"] = "a key for measuring"
-        with sink() as port:
+        with servers.python_sink() as port:
             least = yardsticks.bytes_alone(port, given.letters)
             usual = yardsticks.tutorial(port, 100)
             sent = sending(port, given.letters, given.rounds)
