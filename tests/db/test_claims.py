@@ -122,6 +122,14 @@ def test_a_settlement_extends_the_lease(digest):
     assert recover(NOW + timedelta(seconds=51)) == 1
 
 
+def test_so_does_one_with_nothing_to_write_down(digest):
+    batch = claim(digest)
+    assert batch is not None
+    settle(batch, [], at=NOW + timedelta(seconds=20))
+    assert recover(LATER) == 0
+    assert recover(NOW + timedelta(seconds=51)) == 1
+
+
 def test_who_left_or_is_not_to_be_mailed_is_skipped_at_the_claim(digest):
     with writing() as session:
         subscribers.leave(session, 1, "link", NOW)

@@ -1,5 +1,6 @@
 """A batch on its way: composed and announced ahead, and nobody gets anything beyond the window."""
 
+import time
 from email import message_from_bytes, policy
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from db import digests, subscribers
 from db.session import writing
 from emails.outcomes import Outcome, judge
+from tests.claiming import recover
 from tests.doors import SLOT, digest, rows, run, states
 from worker import letters, sender, sending
 
@@ -163,6 +165,38 @@ def test_pause_stops_within_the_window_and_resume_goes_on(door, clock, setting):
     run()
     assert states() == {"sent": 30}
     assert len({to for to, _ in door.sent}) == 30
+
+
+def test_a_batch_that_lasts_longer_than_its_lease_stays_its_senders_own(door, clock, setting):
+    setting(SEND_WINDOW=4, SEND_LEASE=30)
+    taken_away = []
+
+    def take_five_seconds(to: str, number: int) -> Outcome:
+        taken_away.append(recover(clock.forward(seconds=5)))
+        return judge("dot", 250, "2.0.0 taken")
+
+    door.answer = take_five_seconds
+    digest(clock, 20)
+    run()
+    assert taken_away == [0] * 20
+    assert states() == {"sent": 20}
+
+
+def test_letters_that_take_long_extend_the_lease_before_the_window_is_full(door, clock, setting, monkeypatch):
+    setting(SEND_WINDOW=8, SEND_LEASE=30)
+    real, slept, taken_away = time.monotonic, [0.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: real() + slept[0])
+
+    def take_twelve_seconds(to: str, number: int) -> Outcome:
+        slept[0] += 12
+        taken_away.append(recover(clock.forward(seconds=12)))
+        return judge("dot", 250, "2.0.0 taken")
+
+    door.answer = take_twelve_seconds
+    digest(clock, 8)
+    run(seconds=600)
+    assert taken_away == [0] * 8
+    assert states() == {"sent": 8}
 
 
 def test_a_letter_that_cannot_be_composed_keeps_nobody_waiting(door, clock, monkeypatch):
