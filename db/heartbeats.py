@@ -1,16 +1,18 @@
 """Which processes are alive, and what each did lately. Every process writes its own row, so none waits for another."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db.session import Ledger, Row
+from db.session import BUSY_SECONDS, Ledger, Row
 
 ALIVE = timedelta(seconds=60)
 KEPT = timedelta(days=1)
-PATIENCE = 0.25
-"""Seconds that a beat waits for SQLite's writer: the next one comes in ten seconds."""
+PATIENCE = 250
+"""Milliseconds that a beat waits for SQLite's writer: the next one comes in ten seconds."""
 
 
 class Heartbeat(Row):
@@ -32,11 +34,24 @@ def beat(
 ) -> None:
     """Write a process's sign of life; the clock's also removes what is older than a day."""
     held, moment = ("?", _stamp) if book.sqlite else ("%s", _same)
-    with book.transaction(PATIENCE):
+    with _patience(book), book.transaction():
         order = _BEAT.replace("?", held)
         book.order(order, (process, kind, moment(started_at), moment(now), done, seconds))
         if kind == "clock":
             book.order(_FORGET.replace("?", held), (moment(now - KEPT),))
+
+
+@contextmanager
+def _patience(book: Ledger) -> Iterator[None]:
+    """Wait a moment for SQLite's writer, and not the whole time that work which matters may wait."""
+    if not book.sqlite:
+        yield
+        return
+    book.ask(f"PRAGMA busy_timeout={PATIENCE}", ())
+    try:
+        yield
+    finally:  # the connection goes back to those that are kept
+        book.ask(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}", ())
 
 
 _BEAT = (

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -134,16 +133,11 @@ def _said_alike(failure: type[Exception]) -> Iterator[None]:
 
 
 def _forget_parents_connections() -> None:
-    # A forked child shares its parent's sockets: leave those alone and open its own. Nor will it ever see the end of
-    # a turn that another thread of its parent had.
-    global _turn
+    # A forked child shares its parent's sockets: leave those alone and open its own.
     for made in _made.values():
         made.dispose(close=False)
-    _turn = threading.Lock()
 
 
-_turn = threading.Lock()
-"""Whose of this process's threads it is to write down in SQLite."""
 os.register_at_fork(after_in_child=_forget_parents_connections)
 
 
@@ -207,41 +201,9 @@ class Ledger:
         return int(self._raw.executemany(sql, given).rowcount)
 
     @contextmanager
-    def transaction(self, patience: float | None = None) -> Iterator[None]:
-        """On SQLite, a transaction around several orders; on PostgreSQL one, where a single statement cannot do.
-
-        `patience` is how many seconds to wait for SQLite's writer, if not BUSY_SECONDS, before the driver says that
-        the database is locked.
-        """
-        with self._writing_alone(patience) if self.sqlite else self._begun("BEGIN"):
-            yield
-
-    @contextmanager
-    def _writing_alone(self, patience: float | None) -> Iterator[None]:
-        # SQLite has no queue: who waits for its writer looks again and again, ever more seldom. Threads have one here.
-        turn = _turn
-        if not turn.acquire(timeout=BUSY_SECONDS if patience is None else patience):
-            raise sqlite3.OperationalError("database is locked")
-        try:
-            with self._patient(patience), self._begun("BEGIN IMMEDIATE"):
-                yield
-        finally:
-            turn.release()
-
-    @contextmanager
-    def _patient(self, seconds: float | None) -> Iterator[None]:
-        if seconds is None:
-            yield
-            return
-        self._raw.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
-        try:
-            yield
-        finally:  # the connection goes back to those that are kept
-            self._raw.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-
-    @contextmanager
-    def _begun(self, begin: str) -> Iterator[None]:
-        self._raw.execute(begin)
+    def transaction(self) -> Iterator[None]:
+        """On SQLite, a transaction around several orders; on PostgreSQL one, where a single statement cannot do."""
+        self._raw.execute("BEGIN IMMEDIATE" if self.sqlite else "BEGIN")
         try:
             yield
         except BaseException:

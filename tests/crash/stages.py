@@ -96,8 +96,8 @@ def _before_a_ledger_s_commit(gate: Gate) -> None:
     real = session.Ledger.transaction
 
     @contextlib.contextmanager
-    def stopped(self: session.Ledger, patience: float | None = None) -> Iterator[None]:
-        with real(self, patience):
+    def stopped(self: session.Ledger) -> Iterator[None]:
+        with real(self):
             yield
             gate()
 
