@@ -43,7 +43,8 @@ class Claim(Row):
 
 
 class Taken(NamedTuple):
-    """One letter under a claim; `hashes` are those under which its address may come to be suppressed."""
+    """One letter under a claim; `hashes` are those under which its address may come to be suppressed. Its time until
+    it is given up runs from `old_from`."""
 
     id: int
     letter: str
@@ -54,6 +55,7 @@ class Taken(NamedTuple):
     created_at: datetime
     since: datetime | None
     hashes: tuple[str, ...]
+    old_from: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,8 @@ def _admit(
         elif now > old_from + rules.LETTERS[letter].given_up_after:
             over.append({"id": id_, "state": "failed", "reason": "given up", "now": now})
         else:
-            letters.append(Taken(id_, letter, about, person, address, tries, created_at, moment_of(since), hashes))
+            since = moment_of(since)
+            letters.append(Taken(id_, letter, about, person, address, tries, created_at, since, hashes, old_from))
     return letters, over
 
 

@@ -198,6 +198,7 @@ def retry(session: Session, digest_id: int, now: datetime, chosen: Chosen = Chos
 
     Give the last number back as `after` until nothing comes: a letter deferred anew meanwhile is not met twice.
     """
+    _young_again(session, digest_id, now)
     ring(session, "mail")
     return _page(session, digest_id, chosen.within(RETRIED), after, "pending", "retried by hand", now)
 
@@ -207,8 +208,15 @@ def resolve(
 ) -> list[int]:
     """End the doubt about the next page of unknown letters: they count as sent, or are sent again (perhaps twice)."""
     state, reason = ("sent", "resolved as sent") if as_sent else ("pending", "sent again after doubt")
+    if not as_sent:
+        _young_again(session, digest_id, now)
     ring(session, "mail")
     return _page(session, digest_id, chosen.within(("unknown",)), after, state, reason, now)
+
+
+def _young_again(session: Session, digest_id: int, now: datetime) -> None:
+    """What is owed again by hand has its whole time again, not just one try: servers tend to greylist."""
+    session.execute(update(Digest).where(Digest.id == digest_id).values(resumed_at=now))
 
 
 def _page(

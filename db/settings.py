@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     on_unknown: Literal["hold", "resend"] = _set(
         "hold",
         "What becomes of a digest letter whose arrival is in doubt: `hold` asks an operator, `resend` may "
-        "send it twice.",
+        "send it more than once.",
         "hold or resend",
     )
     send_window: int = _set(

@@ -65,18 +65,21 @@ def settle(
 def _settle_sqlite(ledger: Ledger, batch: Batch, begun: Sequence[Settlement], lease: datetime, now: datetime) -> int:
     if ledger.order("UPDATE claims SET lease = ? WHERE id = ?", (ledger.at(lease), batch.claim)) != 1:
         return CLAIM_GONE
-    at = ledger.at(now)
-    rows = [
-        (o.state, o.reason, o.code, o.reply, o.tried, o.not_before and ledger.at(o.not_before), at, o.id, batch.claim)
-        for o in begun
-    ]
+    rows = [_row(ledger, batch, known, now) for known in begun]
     return ledger.orders(_SETTLE_SQLITE, rows) if rows else 0
 
 
-_SETTLE_SQLITE = (
+def _row(ledger: Ledger, batch: Batch, o: Settlement, now: datetime) -> tuple[Any, ...]:
+    """The values of _SETTLE_ONE."""
+    not_before = o.not_before and ledger.at(o.not_before)
+    return o.state, o.reason, o.code, o.reply, o.tried, not_before, ledger.at(now), o.id, batch.claim
+
+
+_SETTLE_ONE = (
     "UPDATE deliveries SET state = ?, reason = ?, code = ?, reply = ?, tries = tries + ?,"
-    " not_before = coalesce(?, not_before), settled_at = ? WHERE id = ? AND claim = ? AND state = 'sending'"
+    " not_before = coalesce(?, not_before), settled_at = ? WHERE id = ? AND claim = ? AND state {states}"
 )
+_SETTLE_SQLITE = _SETTLE_ONE.format(states="= 'sending'")
 
 
 def _settle_postgresql(
@@ -101,17 +104,16 @@ def _ours(ledger: Ledger, batch: Batch, begun: Sequence[Settlement]) -> dict[int
 def _keep_known(
     ledger: Ledger, batch: Batch, begun: Sequence[Settlement], states: dict[int, str], now: datetime
 ) -> None:
-    """Letters that others hold in doubt, or owe again after it, but that the server took from us, are sent."""
+    """What we know of letters that others hold in doubt ends that doubt; one taken by the server is sent, also where
+    others owe it again."""
     for known in begun:
-        if known.state == "sent" and states.get(known.id) in ("unknown", "pending"):
-            ledger.order(_KNOWN, (known.code, known.reply, ledger.at(now), known.id, batch.claim))
+        state = states.get(known.id)
+        if (state == "unknown" and known.state != "unknown") or (state == "pending" and known.state == "sent"):
+            ledger.order(_KNOWN, _row(ledger, batch, known, now))
 
 
 _OURS = "SELECT id, state FROM deliveries WHERE claim = ? AND id {among}"
-_KNOWN = (
-    "UPDATE deliveries SET state = 'sent', reason = NULL, code = ?, reply = ?, settled_at = ?"
-    " WHERE id = ? AND claim = ? AND state IN ('unknown', 'pending')"
-)
+_KNOWN = _SETTLE_ONE.format(states="IN ('unknown', 'pending')")
 
 
 def give_back(ledger: Ledger, batch: Batch, last: int) -> int:

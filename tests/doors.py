@@ -41,8 +41,8 @@ class Door:
         self.sent.append((letter.to, letter.message))
         meanwhile()
         outcome = self.answer(letter.to, len(self.sent))
-        if outcome.stage != "dot":
-            self._announced.letter = None  # it would have left with the letter
+        if outcome.stage != "dot" or outcome.kind == "unknown":
+            self._announced.letter = None  # it would have left with the letter, or went with the connection
         return outcome
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """What answers say together: a domain that defers one letter after the other, a letter that breaks every connection,
-a server that refuses everybody at RCPT. Kept by each sender for as long as it lives."""
+a server that refuses everybody at RCPT, one that takes letters and never says so. Kept by each sender for as long as
+it lives."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,8 @@ BREAKS = 3
 """A server that breaks off at the same letter again and again refuses the letter; others must not wait behind it."""
 REFUSALS = 10
 """So many refusals in a row by policy speak of the sender: whoever is asked next would be refused as well."""
+LOST = 3
+"""So many letters in a row without an answer: each further one would be in doubt as well."""
 _POLICY = re.compile(r"5\d\d[ -](5\.7\.\d+|.*\brelay)", re.IGNORECASE)
 _LETTER_STAGES = {"mail", "rcpt", "data", "dot"}
 
@@ -34,6 +37,12 @@ class Hearing:
     _deferrals: dict[str, int] = field(default_factory=dict)
     _breaks: dict[int, int] = field(default_factory=dict)
     _refusals: int = 0
+    _lost: int = 0
+
+    @property
+    def loses_answers(self) -> bool:
+        """Whether the server has stopped saying what becomes of letters; the next answer of any kind ends that."""
+        return self._lost >= LOST
 
     def shut_until(self, address: str, now: datetime) -> datetime | None:
         """Until when the address's domain is to be left alone, if it is."""
@@ -49,13 +58,17 @@ class Hearing:
 
     def weigh(self, letter: Taken, outcome: Outcome) -> Outcome:
         """The outcome as it counts, in the light of those before it."""
+        if outcome.kind == "unknown":
+            self._lost += 1
+        elif outcome.kind != "relay":
+            self._lost = 0
         if outcome.kind == "sent":
             self._refusals = 0
         elif outcome.kind == "refused" and _POLICY.match(outcome.reply):
             self._refusals += 1
             if self._refusals > REFUSALS:
                 outcome = replace(outcome, kind="relay")
-        if outcome.kind == "relay" and outcome.stage in _LETTER_STAGES:
+        if outcome.kind == "relay" and _may_be_the_letter_s(outcome):
             self._breaks[letter.id] = self._breaks.get(letter.id, 0) + 1
             if self._breaks[letter.id] >= BREAKS:
                 del self._breaks[letter.id]
@@ -79,3 +92,8 @@ class Hearing:
             self._shut[domain] = until
             self.ailing.add(domain)
             log.warning("domain defers", domain=domain, reply=outcome.reply, until=until.isoformat())
+
+
+def _may_be_the_letter_s(outcome: Outcome) -> bool:
+    """Whether a letter can be the cause. In answer to MAIL the server speaks of us: it knows nothing else yet."""
+    return outcome.stage in _LETTER_STAGES and not (outcome.stage == "mail" and outcome.code is not None)

@@ -29,6 +29,6 @@ def settlement(letter: Taken, outcome: Outcome, now: datetime) -> Settlement:
 def deferred(letter: Taken, reason: str, now: datetime, code: int | None, reply: str) -> Settlement:
     """Try again later, or give up when later is too late."""
     next_try = now + rules.defer_wait(letter.tries + 1, random.random())
-    if next_try > letter.created_at + rules.LETTERS[letter.letter].given_up_after:
+    if next_try > letter.old_from + rules.LETTERS[letter.letter].given_up_after:
         return Settlement(letter.id, "failed", f"given up, {reason}", code, reply)
     return Settlement(letter.id, "deferred", reason, code, reply, next_try)

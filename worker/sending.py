@@ -16,7 +16,7 @@ from db import claims, relays, settlements
 from db.claims import Batch, Taken
 from db.session import Ledger, ledger, writing
 from db.settings import settings
-from db.settlements import Settlement
+from db.settlements import Fenced, Settlement
 from emails.doors import Door, Outcome, Outgoing, door_name
 from worker import heartbeats
 from worker.hearing import Hearing
@@ -69,6 +69,8 @@ class Sending:
     announced: int = 0
     """The letter that the door was given to announce; 0 without one."""
     in_hand: Taken | None = None
+    heard: Outcome | None = None
+    """What the door said about the letter in hand, before it is weighed."""
     last: int = 0
     shut_by: str | None = None
     confirmed: float = field(default_factory=time.monotonic)
@@ -77,11 +79,15 @@ class Sending:
         """Send the batch in the order of its ids; raises Fenced, or RelayShut once all that was begun is settled."""
         try:
             self._all()
+        except Fenced:
+            if self.shut_by is not None:
+                self.slice.stopped = True
+                shut(self.shut_by)
+            raise
         finally:
             self._take_back()
         if self.shut_by is not None:
-            with writing() as session:
-                claims.release(session, self.batch)
+            self._give_back(self.ledger)
             shut(self.shut_by)
             raise RelayShut
 
@@ -144,23 +150,26 @@ class Sending:
             reply = f"{type(error).__name__}: {error}"[:500]
             self.begun.append(deferred(letter, "cannot be composed", datetime.now(UTC), None, reply))
             return True
-        self.in_hand, self.last, self.announced = letter, letter.id, 0
+        before, self.in_hand, self.last, self.announced = self.last, letter, letter.id, 0
         outcome = self._handed_over(outgoing, after)
         if outcome.kind == "relay":
-            self.shut_by, self.in_hand = outcome.reply, None
-            return False
-        self.slice.answered |= outcome.kind == "sent"
-        self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
-        self.in_hand = None
-        return True
+            self.shut_by, self.last = outcome.reply, before
+        else:
+            self.slice.answered |= outcome.kind == "sent"
+            self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
+            if outcome.kind == "unknown" and self.slice.hearing.loses_answers:
+                self.shut_by = f"no answer to letters: {outcome.reply}"
+        self.in_hand = self.heard = None
+        return self.shut_by is None
 
     def _handed_over(self, outgoing: Outgoing, after: Sequence[Taken]) -> Outcome:
         """What became of the letter in hand, in the light of what was heard before."""
         assert self.in_hand is not None
         began, composing = time.monotonic(), self.composers.took
         outcome = self.door.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
-        if outcome.stage != "dot":
-            self.announced = 0  # it would have left with the letter
+        self.heard = outcome
+        if outcome.stage != "dot" or outcome.kind == "unknown":
+            self.announced = 0  # it would have left with the letter, or went with the connection
         self.slice.pace.took(time.monotonic() - began - (self.composers.took - composing))
         return self.slice.hearing.weigh(self.in_hand, outcome)
 
@@ -195,10 +204,18 @@ class Sending:
         doubt. Where this fails too, the lapse of the lease leaves the whole window in doubt."""
         letter = self.in_hand
         if letter is not None and all(letter.id != known.id for known in self.begun):
-            outcome = Outcome("unknown", None, "the sender broke off amid this letter", "dot")
-            self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
+            outcome = self.heard or Outcome("unknown", None, "the sender broke off amid this letter", "dot")
+            if outcome.kind != "relay":  # else it has not left, and goes back to pending
+                self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
         with contextlib.suppress(Exception), ledger() as fresh:  # ours may be what has failed
             self.ledger = fresh
-            self._settle()
-            with writing() as session:
-                claims.release(session, self.batch)
+            with contextlib.suppress(Fenced):
+                self._settle()
+            self._give_back(fresh)
+
+    def _give_back(self, book: Ledger) -> None:
+        """End the claim; where others have ended it, take back what they had to hold in doubt and was never begun."""
+        with writing() as session:
+            fenced = claims.release(session, self.batch) is None
+        if fenced:
+            settlements.give_back(book, self.batch, self.last)

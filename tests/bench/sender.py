@@ -114,7 +114,7 @@ def composer(kilobytes: int = KILOBYTES) -> letters.Composer:
 def taken(number: int) -> Taken:
     """One letter, as a claim would give it."""
     person, address = f"subscriber:{number}", f"reader-{number}@reader.example"
-    return Taken(number, "digest", 1, person, address, 0, NOW, NOW, ())
+    return Taken(number, "digest", 1, person, address, 0, NOW, NOW, (), NOW)
 
 
 def with_ledger(number: int) -> None:

@@ -6,7 +6,7 @@ from email import message_from_bytes
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from db import outcomes, relays
+from db import digests, outcomes, relays
 from db.session import reading, writing
 from emails.outcomes import Outcome, judge
 from tests.doors import SLOT, digest, rows, run, state, states
@@ -48,6 +48,35 @@ def test_a_letter_that_is_deferred_for_two_days_is_given_up(door, clock):
         clock.forward(hours=5)
     assert states() == {"failed": 1}
     assert (rows("failed")[0].reason or "").startswith("given up")
+
+
+def test_the_time_of_a_pause_is_no_part_of_the_two_days(door, clock):
+    digest(clock, 1)
+    with writing() as session:
+        digests.move(session, SLOT, "pause", clock.now)
+    clock.forward(days=4)
+    with writing() as session:
+        digests.move(session, SLOT, "resume", clock.now)
+    door.answer = lambda to, number: judge("rcpt", 450, "4.2.0 greylisted") if number < 3 else judge("dot", 250, "ok")
+    for _ in range(3):
+        run()
+        clock.forward(hours=1)
+    assert states() == {"sent": 1}
+
+
+def test_what_is_owed_again_by_hand_has_two_days_again(door, clock):
+    made = digest(clock, 1)
+    door.answer = lambda to, number: judge("rcpt", 550, "5.1.1 no such user")
+    run()
+    clock.forward(days=3)
+    with writing() as session:
+        outcomes.retry(session, made, clock.now)
+        digests.get(session, SLOT).state = "sending"
+    door.answer = lambda to, number: judge("rcpt", 450, "4.2.0 greylisted") if number < 4 else judge("dot", 250, "ok")
+    for _ in range(3):
+        run()
+        clock.forward(hours=1)
+    assert states() == {"sent": 1}
 
 
 def test_a_letter_without_an_answer_is_held_in_doubt_until_a_person_decides(door, clock):
@@ -95,6 +124,41 @@ def test_a_relay_that_refuses_everybody_is_left_alone_and_nobodys_tries_are_used
     clock.forward(seconds=10)
     run()
     assert states() == {"sent": 20}
+
+
+def test_what_a_server_answers_to_mail_is_about_us_however_often_it_says_so(door, clock):
+    digest(clock, 6)
+    door.answer = lambda to, number: judge("mail", 421, "4.3.2 down")
+    for _ in range(8):
+        run()
+        clock.forward(minutes=6)
+    assert len(door.sent) == 8
+    assert states() == {"pending": 6}
+    assert {each.tries for each in rows("pending")} == {0}
+
+
+def test_a_server_that_stops_answering_gets_a_few_letters_and_is_then_left_alone(door, clock):
+    digest(clock, 30)
+    door.answer = lambda to, number: Outcome("unknown", None, "the server closed the connection", "dot")
+    run()
+    assert states() == {"unknown": 3, "pending": 27}
+    with reading() as session:
+        [relay] = relays.all_open(session)
+    assert relay.reply == "no answer to letters: the server closed the connection"
+    clock.forward(seconds=10)
+    run()
+    assert states() == {"unknown": 4, "pending": 26}, "one letter tries it, not three"
+    clock.forward(minutes=1)
+    door.answer = lambda to, number: judge("dot", 250, "ok")
+    run()
+    assert states() == {"unknown": 4, "sent": 26}
+
+
+def test_two_letters_without_an_answer_stop_nobody(door, clock):
+    digest(clock, 9)
+    door.answer = lambda to, number: judge("dot", 250, "ok") if number % 3 == 0 else Outcome("unknown", None, "", "dot")
+    run()
+    assert states() == {"unknown": 6, "sent": 3}
 
 
 def test_a_relay_that_cannot_be_reached_claims_nothing(door, clock):

@@ -4,12 +4,15 @@ import time
 from email import message_from_bytes, policy
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from db import digests, subscribers
-from db.session import writing
+from db import digests, relays, subscribers
+from db.session import reading, writing
+from emails.doors import TimeOuts, open_door
 from emails.outcomes import Outcome, judge
 from tests.claiming import recover
 from tests.doors import SLOT, digest, rows, run, states
+from tests.emails.scripted_smtp import HANG_UP, SILENCE, ScriptedServer
 from worker import letters, sender, sending
 
 
@@ -123,6 +126,64 @@ def test_who_wakes_after_the_slice_owes_again_what_it_never_began(door, clock, m
     assert woken
     assert states() == {"pending": 20}
     assert door.sent == []
+
+
+@pytest.mark.parametrize(
+    ("heard", "then"),
+    [
+        (judge("rcpt", 550, "5.1.1 no such user"), {"failed": 1, "sent": 19}),
+        (judge("rcpt", 450, "4.2.0 greylisted"), {"deferred": 1, "sent": 19}),
+        (Outcome("relay", None, "no answer in time", "mail"), {"pending": 20}),
+    ],
+    ids=["refused", "deferred", "not handed over"],
+)
+def test_an_answer_that_comes_after_the_lease_leaves_no_doubt_where_there_is_none(door, clock, heard, then):
+    def answer(to, number):
+        if number > 1:
+            return judge("dot", 250, "ok")
+        clock.forward(minutes=1)
+        sender.recover()
+        assert states() == {"unknown": 8, "pending": 12}
+        return heard
+
+    door.answer = answer
+    digest(clock)
+    run()
+    assert states() == then
+    if heard.kind == "relay":
+        with reading() as session:
+            assert [each.reply for each in relays.all_open(session)] == [heard.reply]
+
+
+def test_a_known_answer_is_kept_though_weighing_it_fails(door, clock, monkeypatch):
+    def locked(*_):
+        raise OperationalError("database is locked", None, Exception())
+
+    monkeypatch.setattr(relays, "domain_deferred", locked)
+    door.answer = lambda to, number: judge("rcpt", 450, "4.2.0 greylisted")
+    digest(clock, 6)
+    run()
+    assert states() == {"deferred": 3, "pending": 3}
+
+
+@pytest.mark.parametrize("end", [HANG_UP, SILENCE], ids=["hangs up", "silent"])
+def test_a_letter_announced_to_a_server_that_has_gone_waits_for_the_next_slice(
+    sqlite, clock, setting, monkeypatch, end
+):
+    real = sending.Sending._handed_over
+
+    def the_slice_ends_meanwhile(batch, *given):
+        outcome = real(batch, *given)
+        batch.slice.end = 0
+        return outcome
+
+    monkeypatch.setattr(sending.Sending, "_handed_over", the_slice_ends_meanwhile)
+    monkeypatch.setattr(sender, "open_door", lambda url: open_door(url, TimeOuts(5, 1, 1)))
+    with ScriptedServer({"dot": [end, "250 Ok"]}) as server:
+        setting(MAIL_URL=f"smtp://127.0.0.1:{server.port}", MAIL_FROM="Verdicts <digest@verdicts.example>")
+        digest(clock, 20)
+        run()
+    assert states() == {"unknown": 1, "pending": 19}
 
 
 def test_who_leaves_in_the_middle_of_a_batch_gets_nothing_beyond_the_window(door, clock, setting):
