@@ -54,6 +54,12 @@ class Deployment:
         until(lambda: self._children("sender") and self._children("worker"), "the workers' start")
         scene.fork("ring", REDIS_URL=self._redis.url)
 
+    def start_sender(self, scene: Scene, *options: str) -> None:
+        """The sender alone, its line ending in these options; and ring for what a digest owes."""
+        self._start("sender", *options)
+        until(lambda: self._children("sender"), "the sender's start")
+        scene.fork("ring", REDIS_URL=self._redis.url, CRASH_BELL="mail")
+
     def start_web(self) -> None:
         self._start("web")
         until(lambda: answers(self.port), "the web's start")
@@ -72,16 +78,23 @@ class Deployment:
             self._end(what)
             self._start(what)
 
+    def terminate(self, name: str, patience: float) -> None:
+        """Tell the line's process to end, as a supervisor does, and wait until it has; its children end with it."""
+        process = self._running[name]
+        process.terminate()
+        process.wait(patience)
+        until(lambda: not _group_lives(process.pid), f"the end of all that {name} had started")
+
     def keep_alive(self, name: str) -> None:
         """Start the line again if it has ended by itself, as a supervisor would."""
         if self._running[name].poll() is not None:
             self._end(name)
             self._start(name)
 
-    def _start(self, name: str) -> None:
+    def _start(self, name: str, *options: str) -> None:
         with open(self._folder / f"{name}.log", "ab") as log:
             self._running[name] = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {procfile()[name]}"],
+                ["/bin/sh", "-c", " ".join(["exec", procfile()[name], *options])],
                 cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=end_with_parent,
             )  # fmt: skip
@@ -111,3 +124,11 @@ class Deployment:
         for name in list(self._running):
             self._end(name)
         self._redis.stop()
+
+
+def _group_lives(number: int) -> bool:
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True

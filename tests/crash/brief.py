@@ -1,0 +1,9 @@
+"""Included by a sender of a crash test: its slices, and its patience at TERM, take a fifth of the time that they have."""
+
+from worker import sender
+from worker.app import app
+
+SHARE = 0.2
+
+sender.SLICE *= SHARE
+app.conf.worker_soft_shutdown_timeout *= SHARE  # Celery sits it out, however soon the slice ends
