@@ -1,4 +1,4 @@
-"""Included by a sender of a crash test: its slices, and its patience at TERM, take a fifth of the time that they have."""
+"""Included by a sender of a crash test: its slices, and its patience at TERM, are a fifth as long."""
 
 from worker import sender
 from worker.app import app

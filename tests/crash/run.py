@@ -79,7 +79,7 @@ class Count:
 
 def tried(scene: Scene, trial: Trial, kills: int, chance: random.Random) -> Count:
     """Digest after digest, until the harm was done often enough."""
-    count, began = Count(), time.monotonic()
+    count, began, looks = Count(), time.monotonic(), scene.watcher.samples
     while count.kills < kills:
         scene.freeze()
         if trial.addressed:
@@ -99,6 +99,10 @@ def tried(scene: Scene, trial: Trial, kills: int, chance: random.Random) -> Coun
         count.doubled += len(found.doubled)
         count.unknown += found.unknown
         end(scene)
+    try:
+        scene.watcher.assert_held(looks)
+    except AssertionError as fault:
+        count.faults.append(f"{trial.name}: {fault}")
     count.seconds = time.monotonic() - began
     return count
 
@@ -203,8 +207,8 @@ def run(kind: str, kills: int, chance: random.Random, only: str) -> list[str]:
             faults += voted(scene, kind, max(1, round(kills / 10)), chance)
         if only in "pauses":
             faults += timed(scene, kind, max(1, round(kills / 300)), chance)
-        line(kind, f"the account was asked {scene.watcher.samples:,} times, and held")
         scene.close()
+        line(kind, f"the account was asked {scene.watcher.samples:,} times, and held")
         nursery.close()
         engine().dispose()
     return faults

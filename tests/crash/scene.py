@@ -56,17 +56,29 @@ class Watcher:
         self._thread.start()
 
     def _watch(self) -> None:
-        while not self._ended.wait(0.1):
-            with reading(snapshot=True) as session:
-                for digest in digests.listed(session, ("frozen", "sending", "paused", "finished"), limit=1):
-                    found = deliveries.account(session, digest)
-                    self.samples += 1
-                    if not found.holds:
-                        self.faults.append(f"{digest.slot}: {found}")
+        try:
+            while not self._ended.wait(0.1):
+                self._look()
+            self._look()  # however soon it ended
+        except Exception as error:  # nobody would hear of it, and nothing be watched from here on
+            self.faults.append(f"the account could not be asked: {error!r}")
+
+    def _look(self) -> None:
+        with reading(snapshot=True) as session:
+            for digest in digests.listed(session, ("frozen", "sending", "paused", "finished"), limit=1):
+                found = deliveries.account(session, digest)
+                self.samples += 1
+                if not found.holds:
+                    self.faults.append(f"{digest.slot}: {found}")
 
     def end(self) -> None:
         self._ended.set()
         self._thread.join()
+
+    def assert_held(self, since: int = 0) -> None:
+        """It held at every look; and there were some, after the first `since`."""
+        assert not self.faults, self.faults[:3]
+        assert self.samples > since, "the account was never asked"
 
 
 class Scene:
@@ -92,7 +104,7 @@ class Scene:
         self.watcher.end()
         self.nursery.end_all()
         self.mail.kill()
-        assert not self.watcher.faults, self.watcher.faults[:3]
+        self.watcher.assert_held(since=0 if self.slot else -1)  # without a digest there is nothing to ask about
 
     def fork(self, role: str, stage: str | None = None, passing: int = 1, **more: str) -> Child:
         """A process of this newsletter, in that role; it waits at the n-th passing of a stage if one is named."""
