@@ -38,7 +38,8 @@ def taker(folder: Path) -> Iterator[int]:
     """smtp-sink where it can be had, else the sink of our own; its port."""
     try:
         chosen = postfix.tools(folder).sink()
-    except postfix.Missing:
+    except postfix.Missing as why:
+        print(f"\nWithout smtp-sink, into a sink of our own: {why}.")
         chosen = python_sink()
     with chosen as port:
         yield port
