@@ -32,19 +32,29 @@ def test_what_a_slice_settles_is_counted_for_the_processes_sign_of_life(door, cl
     assert pulse.done == 20
 
 
-def test_a_slice_that_is_over_gives_the_rest_back(door, clock):
+def test_a_slice_that_is_over_claims_nothing(door, clock):
     digest(clock, 30)
-    real = time.monotonic()
-    ended: list[bool] = []
-
-    def slow(to: str, number: int) -> Outcome:
-        ended.append(True)
-        return judge("dot", 250, "ok")
-
-    door.answer = slow
-    assert sender.run_slice(real - 1) is True
+    assert sender.run_slice(time.monotonic() - 1) is True
     assert states() == {"pending": 30}
-    assert ended == []
+    assert door.sent == []
+
+
+def test_a_slice_that_ends_amid_a_batch_gives_the_rest_back(door, clock, monkeypatch):
+    digest(clock, 30)
+    real, slept = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: real() + slept[0])
+
+    def end_the_slice_at_five(to: str, number: int) -> Outcome:
+        if number == 5:
+            slept[0] = sender.SLICE
+        return judge("dot", 250, "2.0.0 taken")
+
+    door.answer = end_the_slice_at_five
+    assert sender.run_slice(real() + sender.SLICE) is True
+    assert states() == {"sent": 6, "pending": 24}, "the sixth had been announced"
+    assert door.closed == 0
+    with reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM claims")) == 0
 
 
 def test_several_connections_share_the_work(door, clock, setting):
