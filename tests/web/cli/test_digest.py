@@ -1,4 +1,4 @@
-"""`verdicts digest`: the account is proved, or shown to be off."""
+"""`verdicts digest check`: the account is proved, or shown to be off."""
 
 import json
 
