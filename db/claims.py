@@ -105,8 +105,7 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
                 return None
             young_at = moment_of(resumed_at) or young_at
         all_letters = allowances.lock(session, allowances.EVERYBODY, now)
-        [(at_work,)] = ledger.ask("SELECT count(*) FROM claims WHERE lease > ?", (ledger.at(now),))
-        if at_work >= terms.connections:
+        if _at_work(ledger, now) >= terms.connections:
             return Wait(None)
         limit = allowances.take(all_letters, terms.rate, terms.limit, now) if terms.rate else terms.limit
         if not limit:
@@ -121,6 +120,11 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
     if later:
         session.execute(_LATER, later)
     return Batch(number, digest_id, terms.win, tuple(letters))
+
+
+def _at_work(ledger: Ledger, now: datetime) -> int:
+    [(count,)] = ledger.ask("SELECT count(*) FROM claims WHERE lease > ?", (ledger.at(now),))
+    return int(count)
 
 
 def _take(ledger: Ledger, terms: Terms, digest_id: int | None, limit: int, now: datetime) -> int | None:
@@ -311,3 +315,9 @@ _OWED = text(
 def any_lapsed(session: Session, now: datetime) -> bool:
     """Whether a sender's lease has lapsed."""
     return session.scalar(select(Claim.id).where(Claim.lease < now).limit(1)) is not None
+
+
+def at_work(session: Session, now: datetime) -> int:
+    """Connections at work, of all senders on all hosts."""
+    with within(session) as ledger:
+        return _at_work(ledger, now)

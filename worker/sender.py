@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
@@ -19,7 +20,7 @@ from db.claims import Terms, Wait
 from db.session import Ledger, ledger, reading, writing
 from db.settings import settings
 from db.settlements import Fenced
-from emails.doors import Door, Outcome, door_name, open_door
+from emails.doors import Door, door_name, open_door
 from worker import bell
 from worker.hearing import Hearing
 from worker.letters import Composers
@@ -69,6 +70,7 @@ def run_slice(end: float) -> bool:
     run.work(doors[0], owed)
     for thread in threads:
         thread.join()
+    run.weigh_refusals()
     with writing() as session:
         if run.answered and not run.stopped:
             relays.answered(session, door_name(settings().mail_url))
@@ -90,14 +92,20 @@ def _doors(mail_url: str, count: int) -> list[Door]:
     return doors[:count]
 
 
+@dataclass
 class Run(Slice):
     """One slice in one process, a thread for each connection."""
+
+    stood: bool = False
+    """Whether any of the connections could be opened."""
+    refusals: list[str] = field(default_factory=list)
 
     def work(self, door: Door, owed: Sequence[int | None]) -> None:
         """What one thread does with one connection. Nothing is raised: what was claimed is recovered by its lease."""
         try:
             with ledger() as connection:
-                self._check(door.connect())
+                if not self._opens(door):
+                    return
                 for digest_id in owed:
                     self._all_of(door, connection, digest_id)
         except RelayShut:
@@ -106,6 +114,28 @@ class Run(Slice):
             self.stopped = True
             door.close()
             log.exception("slice failed")
+
+    def _opens(self, door: Door) -> bool:
+        """Try the mail server before anything is claimed. A refusal is weighed when all have tried."""
+        refusal = door.connect()
+        if refusal is not None:
+            self.refusals.append(refusal.reply)
+            return False
+        self.stood = True
+        return True
+
+    def weigh_refusals(self) -> None:
+        """A server that refuses one connection and lets another stand has a limit of its own; one that refuses them
+        all is left alone by everybody, unless the connections that it has are another sender's."""
+        if not self.refusals:
+            return
+        with reading() as session:
+            standing = self.stood or claims.at_work(session, datetime.now(UTC)) > 0
+        if standing:
+            log.warning("connections refused", refused=len(self.refusals), reply=self.refusals[0])
+        else:
+            self.stopped = True
+            shut(self.refusals[0])
 
     def _all_of(self, door: Door, connection: Ledger, digest_id: int | None) -> None:
         try:
@@ -157,8 +187,3 @@ class Run(Slice):
             rate=given.send_rate,
             domain_rates=dict(given.send_domain_rates),
         )
-
-    def _check(self, refusal: Outcome | None) -> None:
-        if refusal is not None:
-            shut(refusal.reply)
-            raise RelayShut
