@@ -33,6 +33,10 @@ SLICE = 10.0
 log = structlog.get_logger("mail")
 
 
+class NoneFree(Exception):
+    """All connections that senders may have together are at work: leave, and keep none open meanwhile."""
+
+
 def send() -> None:
     """One slice; when the work outlasts it, ring for the next."""
     recover()
@@ -108,6 +112,8 @@ class Run(Slice):
                     return
                 for digest_id in owed:
                     self._all_of(door, connection, digest_id)
+        except NoneFree:
+            door.close()
         except RelayShut:
             self.stopped = True
         except Exception:
@@ -116,7 +122,14 @@ class Run(Slice):
             log.exception("slice failed")
 
     def _opens(self, door: Door) -> bool:
-        """Try the mail server before anything is claimed. A refusal is weighed when all have tried."""
+        """Try the mail server before anything is claimed. A refusal is weighed when all have tried.
+
+        Whether a connection is free is asked before, without a lock: hosts that ask at the same moment may open more
+        between them, until the claims tell who has to close them.
+        """
+        with reading() as session:
+            if claims.at_work(session, datetime.now(UTC)) >= settings().send_connections:
+                raise NoneFree
         refusal = door.connect()
         if refusal is not None:
             self.refusals.append(refusal.reply)
@@ -153,10 +166,12 @@ class Run(Slice):
         recover()  # a lease may lapse amid a slice, and its letters are not to wait for the next one
         with writing() as session:
             batch = claims.claim(session, self._terms(door, digest_id), digest_id, datetime.now(UTC))
-        if isinstance(batch, Wait) and batch.seconds is not None:
+        if isinstance(batch, Wait):
+            if batch.seconds is None:
+                raise NoneFree
             time.sleep(min(batch.seconds, max(0.0, self.end - time.monotonic())))
             return True
-        if batch is None or isinstance(batch, Wait):
+        if batch is None:
             return False
         sending = Sending(self, door, connection, batch, composers)
         try:

@@ -124,3 +124,38 @@ def test_a_server_that_is_full_with_another_senders_connections_is_open(server, 
     run()
     assert states() == {"pending": 4, "sending": 1}
     assert breakers() == []
+
+
+# ---- what all senders may have together --------------------------------------------------------------------
+
+
+def test_a_sender_opens_no_connection_while_others_have_them_all(server, clock):
+    elsewhere(digest(clock, 60), clock, 4)
+    run()
+    assert server.connections == 0
+    assert states() == {"pending": 56, "sending": 4}
+
+
+def test_whoever_is_told_that_none_is_free_hangs_up(server, clock, setting):
+    setting(SEND_CONNECTIONS=2)
+    number = digest(clock, 60)
+    # Another host claims between this one's question and its first claim.
+    server.greeted = threading.Barrier(2, lambda: elsewhere(number, clock, 2)).wait
+    run()
+    assert server.connections == 2
+    server.wait_until_standing(0)
+    assert states() == {"pending": 58, "sending": 2}
+
+
+def test_connections_kept_from_before_are_left_to_those_who_need_them(server, clock):
+    number = digest(clock, 60)
+    sender.run_slice(time.monotonic())
+    server.wait_until_standing(4)
+    elsewhere(number, clock, 4)
+    run()
+    server.wait_until_standing(0)
+    clock.forward(minutes=1)  # the others are gone
+    sender.recover()
+    run()
+    assert states() == {"sent": 56, "unknown": 4}
+    assert server.connections == 8
