@@ -101,6 +101,7 @@ def newsroom(catalogue, clock, setting, monkeypatch) -> Iterator[Newsroom]:
     operators.put(OPERATOR, "operator")
     monkeypatch.setattr(sender, "_kept", {})
     monkeypatch.setattr(sender, "_heard", {})
+    monkeypatch.setattr(sender, "_paces", {})
     # Without pipelining each letter is begun after the answer to the one before, so a script can name them.
     with ScriptedServer({"EHLO": "250-mail.example\n250 ENHANCEDSTATUSCODES"}) as server:
         setting(MAIL_URL=f"smtp://127.0.0.1:{server.port}", MAIL_FROM="Verdicts <digest@verdicts.example>")

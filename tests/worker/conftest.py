@@ -13,4 +13,5 @@ def door(database, clock, setting, monkeypatch) -> Door:
     monkeypatch.setattr(sender, "open_door", lambda url: made)
     monkeypatch.setattr(sender, "_kept", {})
     monkeypatch.setattr(sender, "_heard", {})
+    monkeypatch.setattr(sender, "_paces", {})
     return made

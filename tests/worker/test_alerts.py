@@ -311,6 +311,7 @@ def outbox(clock, monkeypatch, house):
     """Send what is owed, through the real sender into a Maildir; the messages that lie there."""
     monkeypatch.setattr(sender, "_kept", {})
     monkeypatch.setattr(sender, "_heard", {})
+    monkeypatch.setattr(sender, "_paces", {})
 
     def sent():
         sender.run_slice(time.monotonic() + 60)

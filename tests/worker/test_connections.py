@@ -42,6 +42,7 @@ def doors(database, setting, monkeypatch) -> type[FarDoor]:
     FarDoor.lock = threading.Lock()
     monkeypatch.setattr(sender, "open_door", lambda url: FarDoor())
     monkeypatch.setattr(sender, "_kept", {})
+    monkeypatch.setattr(sender, "_paces", {})
     return FarDoor
 
 

@@ -129,3 +129,42 @@ def test_what_a_dead_sender_held_goes_out_in_the_slice_in_which_its_lease_lapses
     door.answer = lapse
     run()
     assert states() == {"sent": 56, "unknown": 4}
+
+
+def windows(door) -> list[int]:
+    """The windows of the claims under which letters are begun, from now on, at a server that takes 20 ms for each."""
+    found: list[int] = []
+
+    def slow(to: str, number: int) -> Outcome:
+        time.sleep(0.02)
+        with reading() as session:
+            found.append(session.scalar(text("SELECT win FROM claims")))
+        return judge("dot", 250, "2.0.0 taken")
+
+    door.answer = slow
+    return found
+
+
+def test_a_slow_server_is_known_from_the_slice_before(door, clock):
+    digest(clock, 60)
+    begun = windows(door)
+    run(0.1)
+    assert begun[0] == 8
+    begun.clear()
+    run(0.1)
+    assert set(begun) == {1}
+
+
+def test_the_window_and_the_rate_are_those_of_today(door, clock, setting):
+    digest(clock, 60)
+    begun = windows(door)
+    run(0.1)
+    begun.clear()
+    setting(SEND_WINDOW=3)
+    run(0.1)
+    assert begun[0] == 3
+    begun.clear()
+    setting(SEND_RATE=5)
+    run(0.5)
+    assert set(begun) == {1}
+    assert len(begun) <= 4

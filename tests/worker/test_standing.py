@@ -62,6 +62,7 @@ class Guarded(ScriptedServer):
 def server(database, clock, setting, monkeypatch) -> Iterator[Guarded]:
     monkeypatch.setattr(sender, "_kept", {})
     monkeypatch.setattr(sender, "_heard", {})
+    monkeypatch.setattr(sender, "_paces", {})
     with Guarded() as made:
         setting(
             MAIL_URL=f"smtp://127.0.0.1:{made.port}", MAIL_FROM="Verdicts <digest@verdicts.example>", SEND_CONNECTIONS=4
