@@ -76,17 +76,22 @@ JOB_LEASE = timedelta(seconds=180)
 
 def job_wait(attempt: int, chance: float) -> timedelta:
     """How long a failed job waits after its n-th attempt: 30 s × 4ⁿ⁻¹, at most 6 h, ± 20 % by `chance` in [0, 1)."""
-    return _spread(min(30.0 * 4 ** (attempt - 1), 6 * 3600.0), chance)
+    return _spread(_grown(30.0, 4, attempt, 6 * 3600.0), chance)
 
 
 def defer_wait(attempt: int, chance: float) -> timedelta:
     """How long a deferred letter waits after its n-th try: 5 min × 2ⁿ⁻¹, at most 4 h, ± 20 %."""
-    return _spread(min(300.0 * 2 ** (attempt - 1), 4 * 3600.0), chance)
+    return _spread(_grown(300.0, 2, attempt, 4 * 3600.0), chance)
 
 
 def breaker_wait(failures: int, chance: float) -> timedelta:
     """How long the relay is left alone after its n-th refusal in a row: 5 s × 2ⁿ⁻¹, at most 5 min, ± 20 %."""
-    return _spread(min(5.0 * 2 ** (failures - 1), 300.0), chance)
+    return _spread(_grown(5.0, 2, failures, 300.0), chance)
+
+
+def _grown(first: float, times: int, number: int, most: float) -> float:
+    # Days of refusals are thousands in a row: the power itself has to end somewhere.
+    return min(first * times ** min(number - 1, 20), most)
 
 
 def _spread(seconds: float, chance: float) -> timedelta:
