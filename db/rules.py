@@ -89,7 +89,7 @@ def breaker_wait(failures: int, chance: float) -> timedelta:
     return _spread(_grown(5.0, 2, failures, 300.0), chance)
 
 
-def _grown(first: float, times: int, number: int, most: float) -> float:
+def _grown(first: float, times: float, number: int, most: float) -> float:
     # Days of refusals are thousands in a row: the power itself has to end somewhere.
     return min(first * times ** min(number - 1, 20), most)
 
