@@ -15,11 +15,10 @@ from datetime import UTC, datetime
 
 import structlog
 
-from db import claims, digests, relays, settlements
+from db import claims, digests, relays
 from db.claims import Terms, Wait
 from db.session import Ledger, ledger, reading, writing
 from db.settings import settings
-from db.settlements import Fenced
 from emails.doors import Door, door_name, open_door
 from worker import bell
 from worker.hearing import Hearing
@@ -186,12 +185,6 @@ class Run(Slice):
         sending = Sending(self, door, connection, batch, composers)
         try:
             sending.go()
-            with writing() as session:
-                if claims.release(session, batch) is None:
-                    raise Fenced  # it slept until after its slice, and others hold its window in doubt
-        except Fenced:
-            back = settlements.give_back(connection, batch, sending.last)
-            log.warning("fenced", claim=batch.claim, given_back=back)
         except RelayShut:
             raise
         except BaseException:

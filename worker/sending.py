@@ -76,18 +76,16 @@ class Sending:
     confirmed: float = field(default_factory=time.monotonic)
 
     def go(self) -> None:
-        """Send the batch in the order of its ids; raises Fenced, or RelayShut once all that was begun is settled."""
+        """Send the batch in the order of its ids and end its claim; then raises RelayShut if the server is to rest."""
+        fenced = False
         try:
             self._all()
         except Fenced:
-            if self.shut_by is not None:
-                self.slice.stopped = True
-                shut(self.shut_by)
-            raise
+            fenced = True
         finally:
             self._take_back()
+        self._give_back(fenced=fenced)
         if self.shut_by is not None:
-            self._give_back(self.ledger)
             shut(self.shut_by)
             raise RelayShut
 
@@ -208,14 +206,18 @@ class Sending:
             if outcome.kind != "relay":  # else it has not left, and goes back to pending
                 self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
         with contextlib.suppress(Exception), ledger() as fresh:  # ours may be what has failed
-            self.ledger = fresh
-            with contextlib.suppress(Fenced):
+            self.ledger, fenced = fresh, False
+            try:
                 self._settle()
-            self._give_back(fresh)
+            except Fenced:
+                fenced = True
+            self._give_back(fenced=fenced)
 
-    def _give_back(self, book: Ledger) -> None:
+    def _give_back(self, *, fenced: bool) -> None:
         """End the claim; where others have ended it, take back what they had to hold in doubt and was never begun."""
-        with writing() as session:
-            fenced = claims.release(session, self.batch) is None
+        if not fenced:
+            with writing() as session:
+                fenced = claims.release(session, self.batch) is None
         if fenced:
-            settlements.give_back(book, self.batch, self.last)
+            back = settlements.give_back(self.ledger, self.batch, self.last)
+            log.warning("fenced", claim=self.batch.claim, given_back=back)

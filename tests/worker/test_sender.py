@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from db import claims, deliveries, digests
+from db import claims, deliveries
 from db.claims import Batch, Terms
 from db.session import reading, writing
 from emails.outcomes import Outcome, judge
-from tests.doors import SLOT, digest, rows, run, state, states
+from tests.doors import digest, rows, run, state, states
 from worker import heartbeats, letters, sender
 
 
@@ -82,17 +82,6 @@ def test_a_rate_holds_over_a_slice(door, clock, setting):
     digest(clock, 30)
     sender.run_slice(time.monotonic() + 0.2)
     assert len(door.sent) <= 10 + 1, "two seconds' worth at most"
-
-
-def test_a_pause_does_not_make_letters_old(door, clock):
-    digest(clock, 20)
-    with writing() as session:
-        digests.move(session, SLOT, "pause", clock.now)
-    clock.forward(days=4)
-    with writing() as session:
-        digests.move(session, SLOT, "resume", clock.now)
-    run()
-    assert states() == {"sent": 20}
 
 
 def test_a_digest_whose_letter_cannot_be_made_ready_keeps_no_other_waiting(door, clock, monkeypatch):
