@@ -59,7 +59,7 @@ NETWORK_LOGINS_FREE = 20
 """The same for a network: an office mistypes more often than a person, and no login that succeeds clears it."""
 
 
-def login_wait(failures: int, free: int = LOGINS_FREE) -> timedelta | None:
+def login_backoff(failures: int, free: int = LOGINS_FREE) -> timedelta | None:
     """How long after the n-th failed login in a row none is heard: 30 s after the last free one, then twice as long
     for each further one, at most 1 h."""
     if failures < free:
@@ -74,17 +74,17 @@ JOB_LEASE = timedelta(seconds=180)
 """Above the worker's hard limit of 150 s, so that a lapsed lease means a dead worker."""
 
 
-def job_wait(attempt: int, chance: float) -> timedelta:
+def job_backoff(attempt: int, chance: float) -> timedelta:
     """How long a failed job waits after its n-th attempt: 30 s × 4ⁿ⁻¹, at most 6 h, ± 20 % by `chance` in [0, 1)."""
     return _spread(_grown(30.0, 4, attempt, 6 * 3600.0), chance)
 
 
-def defer_wait(attempt: int, chance: float) -> timedelta:
+def defer_backoff(attempt: int, chance: float) -> timedelta:
     """How long a deferred letter waits after its n-th try: 5 min × 2ⁿ⁻¹, at most 4 h, ± 20 %."""
     return _spread(_grown(300.0, 2, attempt, 4 * 3600.0), chance)
 
 
-def breaker_wait(failures: int, chance: float) -> timedelta:
+def breaker_backoff(failures: int, chance: float) -> timedelta:
     """How long the relay is left alone after its n-th refusal in a row: 5 s × 2ⁿ⁻¹, at most 5 min, ± 20 %."""
     return _spread(_grown(5.0, 2, failures, 300.0), chance)
 

@@ -104,7 +104,7 @@ def _make(url: str) -> Engine:
 
 def _open_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN would be a deferred one
-    with _said_alike(sqlite3.Error):
+    with _as_sqlalchemy_errors(sqlite3.Error):
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA foreign_keys=ON")
 
@@ -119,12 +119,12 @@ def _begin_sqlite(connection: Connection) -> None:
         return
     run("PRAGMA query_only=OFF")
     run("PRAGMA synchronous=" + ("FULL" if options.get("durable", True) else "NORMAL"))
-    with _said_alike(sqlite3.Error):
+    with _as_sqlalchemy_errors(sqlite3.Error):
         run("BEGIN IMMEDIATE")  # a read that turns into a write fails at once where BEGIN is deferred
 
 
 @contextmanager
-def _said_alike(failure: type[Exception]) -> Iterator[None]:
+def _as_sqlalchemy_errors(failure: type[Exception]) -> Iterator[None]:
     """What a driver asked past SQLAlchemy says is said in SQLAlchemy's words: the doors know no drivers."""
     try:
         yield
@@ -166,10 +166,10 @@ def writing(*, durable: bool = True) -> Iterator[Session]:
             yield session
         owed = session.info.get("bells")
     if owed:
-        rung(*owed)
+        notify(*owed)
 
 
-class Ledger:
+class DriverConnection:
     """Orders and questions past SQLAlchemy, which would cost more than they. A value is marked by `?`.
 
     On PostgreSQL every statement of a kept ledger commits by itself (BEGIN and COMMIT apart cost 500 µs more); on
@@ -180,25 +180,25 @@ class Ledger:
         self.sqlite = connection.dialect.name == "sqlite"
         self._raw: Any = connection.connection.dbapi_connection
 
-    def ask(self, sql: str, given: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def fetch(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows that an order or a question gives."""
-        rows: list[tuple[Any, ...]] = self._raw.execute(self._said(sql), given).fetchall()
+        rows: list[tuple[Any, ...]] = self._raw.execute(self._placeholders(sql), values).fetchall()
         return rows
 
-    def order(self, sql: str, given: Sequence[Any]) -> int:
+    def execute(self, sql: str, values: Sequence[Any]) -> int:
         """How many rows an order changed."""
-        return int(self._raw.execute(self._said(sql), given).rowcount)
+        return int(self._raw.execute(self._placeholders(sql), values).rowcount)
 
-    def _said(self, sql: str) -> str:
+    def _placeholders(self, sql: str) -> str:
         return sql if self.sqlite else sql.replace("?", "%s")
 
     def at(self, moment: datetime) -> str | datetime:
         """A moment as a value: SQLite keeps it as SQLAlchemy writes it there."""
         return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if self.sqlite else moment
 
-    def orders(self, sql: str, given: Sequence[Sequence[Any]]) -> int:
+    def executemany(self, sql: str, values: Sequence[Sequence[Any]]) -> int:
         """How many rows the same order changed, given several times (SQLite)."""
-        return int(self._raw.executemany(sql, given).rowcount)
+        return int(self._raw.executemany(sql, values).rowcount)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -213,24 +213,24 @@ class Ledger:
 
 
 @contextmanager
-def ledger(*, durable: bool = True) -> Iterator[Ledger]:
+def driver_connection(*, durable: bool = True) -> Iterator[DriverConnection]:
     """Open a Ledger for as long as a slice lasts; `durable` as in `writing`."""
     bound = engine()
-    with _said_alike(bound.dialect.loaded_dbapi.Error), bound.connect() as connection:
+    with _as_sqlalchemy_errors(bound.dialect.loaded_dbapi.Error), bound.connect() as connection:
         if bound.dialect.name == "sqlite":
             raw: Any = connection.connection.dbapi_connection
             raw.execute("PRAGMA query_only=OFF")
             raw.execute("PRAGMA synchronous=" + ("FULL" if durable else "NORMAL"))
         else:
             connection.execution_options(isolation_level="AUTOCOMMIT")
-        yield Ledger(connection)
+        yield DriverConnection(connection)
 
 
 @contextmanager
-def within(session: Session) -> Iterator[Ledger]:
+def driver_connection_of(session: Session) -> Iterator[DriverConnection]:
     """A Ledger inside the session's own transaction; what the session has not yet flushed it does not see."""
-    with _said_alike(engine().dialect.loaded_dbapi.Error):
-        yield Ledger(session.connection())
+    with _as_sqlalchemy_errors(engine().dialect.loaded_dbapi.Error):
+        yield DriverConnection(session.connection())
 
 
 def moment_of(kept: str | datetime | None) -> datetime | None:
@@ -250,7 +250,7 @@ def on_commit(listener: Listener) -> None:
         _listeners.append(listener)
 
 
-def rung(*queues: str) -> None:
+def notify(*queues: str) -> None:
     """Wake whoever works on these queues, now that what is owed to them is committed."""
     for listener in _listeners:
         listener(frozenset(queues))

@@ -1,26 +1,14 @@
 """Every table there is, in the order of the rooms: for the migrations and for whoever makes a database anew."""
 
-from db import (
-    alerts,
-    allowances,
-    audit,
-    catalog,
-    claims,
-    deliveries,
-    digests,
-    heartbeats,
-    jobs,
-    logins,
-    operators,
-    queues,
-    relays,
-    schedule,
-    subscribers,
-    tallies,
-    votes,
-)
+from db.deliveries import breakers, claims, deliveries, rate_limits
+from db.digests import catalog, digests, schedule
+from db.jobs import jobs
+from db.monitoring import alerts, heartbeats, pauses
+from db.operators import audit, logins, operators
 from db.session import Row
+from db.subscribers import subscribers
+from db.votes import tallies, votes
 
-ROOMS = (allowances, jobs, catalog, subscribers, votes, tallies, digests, deliveries, claims, relays, schedule,
-         operators, logins, audit, queues, heartbeats, alerts)  # fmt: skip
+ROOMS = (rate_limits, jobs, catalog, subscribers, votes, tallies, digests, deliveries, claims, breakers, schedule,
+         operators, logins, audit, pauses, heartbeats, alerts)  # fmt: skip
 TABLES = Row.metadata

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from db.settings import Settings
-from emails.origin import Origin
+from emails.sender_identity import SenderIdentity
 
 PrivateKey = RSAPrivateKey | Ed25519PrivateKey
 
@@ -40,7 +40,7 @@ def signer_of(given: Settings) -> "Signer | None":
     if not (given.dkim_domain and given.dkim_selector and given.dkim_key_file):
         return None
     signer = load(given.dkim_domain, given.dkim_selector, given.dkim_key_file)
-    domain = Origin.of(given).domain
+    domain = SenderIdentity.of(given).domain
     if not signer.signs_for(domain):
         raise BadKey(
             f"DKIM_DOMAIN {signer.domain} does not count for letters from {domain}: "

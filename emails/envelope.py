@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from emails import headers
-from emails.outcomes import Outgoing
+from emails.replies import Outgoing
 
 
 class Envelope(NamedTuple):

@@ -4,12 +4,12 @@ import os
 import re
 from pathlib import Path
 
-from emails.outcomes import Following, Meanwhile, Outcome, Outgoing, nobody, nothing, readable
+from emails.replies import Following, Meanwhile, Outcome, Outgoing, nobody, nothing, readable
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
 
 
-class MaildirDoor:
+class MaildirTransport:
     """Puts letters into `folder`/new. After a crash at any point the file is whole or not there."""
 
     certain = True

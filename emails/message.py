@@ -12,11 +12,11 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from emails import headers, quoted
+from emails import headers, quoted_printable
 from emails.dkim import Signer
 from emails.headers import Unwritable
 from emails.letter import Letter
-from emails.origin import Origin
+from emails.sender_identity import SenderIdentity
 
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9.+_-]{1,120}@[A-Za-z0-9.-]{1,253}>", re.ASCII)
 _MARK_VALUE = re.compile(r"(?!From )[A-Za-z0-9_-](?:[A-Za-z0-9_ ,:-]{0,68}[A-Za-z0-9_-])?", re.ASCII)
@@ -48,10 +48,10 @@ def _date(second: datetime) -> bytes:
     return format_datetime(second).encode("ascii")
 
 
-class Frame:
+class EncodedLetter:
     """A letter made ready for any number of recipients."""
 
-    def __init__(self, letter: Letter, origin: Origin, signer: Signer | None = None) -> None:
+    def __init__(self, letter: Letter, origin: SenderIdentity, signer: Signer | None = None) -> None:
         self.letter = letter
         self.marks = letter.marks
         head, tail = _constant_fields(letter, origin)
@@ -94,7 +94,7 @@ class Frame:
         return b"".join((signature, self._start, *varying, self._rest, whole))
 
 
-def _constant_fields(letter: Letter, origin: Origin) -> tuple[list[bytes], list[bytes]]:
+def _constant_fields(letter: Letter, origin: SenderIdentity) -> tuple[list[bytes], list[bytes]]:
     """The fields that all recipients share: those before To, and those after it."""
     head = [headers.sender(origin.name, origin.address), headers.subject(letter.subject)]
     tail = [headers.structured("Auto-Submitted", "auto-generated")]
@@ -107,15 +107,15 @@ def _constant_fields(letter: Letter, origin: Origin) -> tuple[list[bytes], list[
     return head, [*tail, headers.structured("MIME-Version", "1.0")]
 
 
-def _body(letter: Letter) -> tuple[bytes, list[quoted.Piece]]:
+def _body(letter: Letter) -> tuple[bytes, list[quoted_printable.Piece]]:
     # `=_` cannot occur in quoted-printable, so no body holds the boundary. The same letter has the same one.
     boundary = b"=_" + hashlib.sha256((letter.text + letter.html).encode()).hexdigest()[:32].encode()
     part = b"--%b\r\nContent-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
     body = [
         part % (boundary, b"plain"),
-        *quoted.pieces(letter.text),
+        *quoted_printable.pieces(letter.text),
         b"\r\n" + part % (boundary, b"html"),
-        *quoted.pieces(letter.html),
+        *quoted_printable.pieces(letter.html),
         b"\r\n--%b--\r\n" % boundary,
     ]
     return boundary, body

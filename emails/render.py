@@ -12,7 +12,7 @@ import jinja2
 import mjml
 from markupsafe import Markup
 
-from emails import words
+from emails import formats
 
 _SPECIAL = re.compile(r"[^ A-Za-z0-9,.:()_-]", re.ASCII)
 TEMPLATES = Path(__file__).parent / "templates"
@@ -54,13 +54,13 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     shown: dict[str, Any] = {
-        "percent": words.percent,
-        "counted": words.counted,
-        "plural": words.plural,
-        "weekday": words.weekday,
-        "moment": words.moment,
-        "wrapped": words.wrapped,
-        "shortened": words.shortened,
+        "percent": formats.percent,
+        "counted": formats.counted,
+        "plural": formats.plural,
+        "weekday": formats.weekday,
+        "moment": formats.moment,
+        "wrapped": formats.wrapped,
+        "shortened": formats.shortened,
         "slug": lambda slug: quote(slug, safe=""),
         "attribute": _attribute,
         "commas": lambda number: f"{number:,}",

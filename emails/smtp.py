@@ -13,30 +13,19 @@ import smtplib
 import ssl
 
 from emails import headers
-from emails.conversation import Conversation, OutOfStep, Reply, Server, TimeOuts
 from emails.envelope import Envelope
-from emails.outcomes import (
-    Following,
-    Kind,
-    Meanwhile,
-    Outcome,
-    Outgoing,
-    Stage,
-    judge,
-    nobody,
-    nothing,
-    readable,
-)
+from emails.replies import Following, Kind, Meanwhile, Outcome, Outgoing, Stage, judge, nobody, nothing, readable
+from emails.smtp_connection import OutOfStep, Reply, Server, SmtpConnection, TimeOuts
 
 
-class SmtpDoor:
+class SmtpTransport:
     """Sends over one connection, opened when needed and kept for the next letter."""
 
     certain = False
 
     def __init__(self, server: Server, time_outs: TimeOuts, context: ssl.SSLContext | None = None) -> None:
         self.server, self._time_outs, self._context = server, time_outs, context
-        self._conversation: Conversation | None = None
+        self._conversation: SmtpConnection | None = None
         self._hung_up = False
         self._deafness = 0
 
@@ -44,7 +33,7 @@ class SmtpDoor:
         """Opens a connection, unless one is kept; None when it stands, else the relay's refusal."""
         if self._conversation:
             return None
-        conversation = Conversation(self.server, self._time_outs, self._context)
+        conversation = SmtpConnection(self.server, self._time_outs, self._context)
         try:
             refusal = conversation.open()
         except (OSError, UnicodeError) as error:  # smtplib's errors are OSErrors
@@ -95,7 +84,7 @@ class SmtpDoor:
         if self._conversation and (self._conversation.announced or self._conversation.torn):
             self._drop(self._conversation)  # a QUIT would be the letter's first line
 
-    def _ignored(self, conversation: Conversation, outcome: Outcome) -> bool:
+    def _ignored(self, conversation: SmtpConnection, outcome: Outcome) -> bool:
         """Whether the server seems not to have heard what was announced to it: then the letter is begun anew. Who
         fails to hear three times is announced nothing further."""
         if outcome.kind != "relay" or outcome.stage == "dot":
@@ -130,7 +119,7 @@ class SmtpDoor:
             self._drop(conversation)
             raise
 
-    def _drop(self, conversation: Conversation) -> None:
+    def _drop(self, conversation: SmtpConnection) -> None:
         conversation.close()
         self._conversation = None
 
@@ -154,7 +143,7 @@ class _Ended(Exception):
         self.outcome = outcome
 
 
-def _hand_over(conversation: Conversation, envelope: Envelope, following: Following, meanwhile: Meanwhile) -> Outcome:
+def _hand_over(conversation: SmtpConnection, envelope: Envelope, following: Following, meanwhile: Meanwhile) -> Outcome:
     opened, conversation.announced = conversation.announced is not None, None
     conversation.stage = "mail"
     if conversation.pipelining and not opened:
@@ -181,7 +170,7 @@ def _hand_over(conversation: Conversation, envelope: Envelope, following: Follow
     return outcome
 
 
-def _announcement(conversation: Conversation, following: Following) -> tuple[Envelope | None, bytes]:
+def _announcement(conversation: SmtpConnection, following: Following) -> tuple[Envelope | None, bytes]:
     """The letter that can be announced behind this one, and the commands that do it."""
     letter = following() if conversation.pipelining else None
     if letter is None or 0 < conversation.largest < len(letter.message):
@@ -193,7 +182,7 @@ def _announcement(conversation: Conversation, following: Following) -> tuple[Env
     return envelope, b"".join(envelope.commands(with_size=conversation.asks_size))
 
 
-def _replies(conversation: Conversation, envelope: Envelope) -> tuple[Outcome | None, bool]:
+def _replies(conversation: SmtpConnection, envelope: Envelope) -> tuple[Outcome | None, bool]:
     """The first refusal among MAIL, RCPT and DATA, and whether the server now waits for the letter."""
     together = conversation.pipelining
     if together and conversation.gone_ahead():
@@ -217,7 +206,7 @@ def _replies(conversation: Conversation, envelope: Envelope) -> tuple[Outcome | 
     return refusal, reply.code == 354
 
 
-def _next(conversation: Conversation, refusal: Outcome | None) -> Reply:
+def _next(conversation: SmtpConnection, refusal: Outcome | None) -> Reply:
     """The next reply; when it does not come, a refusal already in hand stands."""
     try:
         return conversation.reply()
@@ -237,7 +226,7 @@ def _refusal(stage: Stage, reply: Reply) -> Outcome | None:
     return outcome
 
 
-def _taken_back(conversation: Conversation, refusal: Outcome, *, go_ahead: bool) -> Outcome:
+def _taken_back(conversation: SmtpConnection, refusal: Outcome, *, go_ahead: bool) -> Outcome:
     """Ends a refused letter's transaction, so that the next letter finds the server ready."""
     try:
         conversation.write(b".\r\n" if go_ahead else b"RSET\r\n")

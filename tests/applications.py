@@ -44,5 +44,5 @@ def application() -> Flask:
         getattr(kept, name).clear()
         getattr(kept, name).update(content)
     kept.test_client_class = None
-    bell.hang()
+    bell.attach()
     return kept

@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from db import claims, deliveries, digests, outcomes, settlements, subscribers
-from db.claims import Batch, Terms, Wait
-from db.outcomes import Chosen
-from db.session import ledger, reading, writing
-from db.settlements import Settlement
+from db.deliveries import claims, deliveries, exceptions, settlements
+from db.deliveries.claims import Batch, Terms, Wait
+from db.deliveries.exceptions import DeliveryFilter
+from db.deliveries.settlements import Settlement
+from db.digests import digests
+from db.session import driver_connection, reading, writing
+from db.subscribers import subscribers
 
 NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
@@ -17,7 +19,7 @@ WIN = 4
 
 
 def listed(session, state: str):
-    return outcomes.listed(session, digests.get(session, "2026-W47"), Chosen((state,)))
+    return exceptions.listed(session, digests.get(session, "2026-W47"), DeliveryFilter((state,)))
 
 
 def make_digest(readers: int) -> int:
@@ -30,9 +32,9 @@ def make_digest(readers: int) -> int:
                 ),
                 {"address": f"reader-{number}@reader.example", "now": "2026-11-01 09:00:00"},
             )
-        taken = subscribers.freeze(session, NOW)
+        taken = subscribers.count_audience(session, NOW)
         made = digests.open_slot(session, "2026-W47", NOW, NOW)
-        digests.keep(
+        digests.freeze(
             session, made, [], content={}, subject="s", preheader="p", html="h", text="t",
             frozen_at=NOW, cutoff=NOW, freeze=taken.number, audience=taken.audience,
         )  # fmt: skip
@@ -55,7 +57,7 @@ def claim(digest_id: int | None, limit: int = 200, at: datetime = NOW, win: int 
 
 
 def settle(batch: Batch, letters, state: str = "sent", at: datetime = NOW) -> None:
-    with ledger() as connection:
+    with driver_connection() as connection:
         done = [Settlement(letter.id, state, code=250, reply="250 2.0.0 taken") for letter in letters]
         settlements.settle(connection, batch, done, (), LEASE, at)
 

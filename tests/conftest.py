@@ -13,7 +13,8 @@ import time_machine
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from db import catalog, migrations, session
+from db import migrations, session
+from db.digests import catalog
 from db.settings import Settings, settings, variable
 from tests.databases import Emptying
 from worker.redis import EmbeddedRedis

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from db import catalog, digests, schedule
+from db.digests import catalog, digests, schedule
 from db.session import engine, writing
 from tests.filler import Filler
 from worker import digests as run

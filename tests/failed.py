@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from db.jobs import Attempt, Job
+from db.jobs.jobs import Attempt, Job
 from db.session import engine, reading, writing
 
 AT = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)

@@ -8,16 +8,21 @@ from types import SimpleNamespace
 
 from sqlalchemy import insert, select, update
 
-from db import alerts, digests, heartbeats, queues, relays, schedule, subscribers, votes
-from db.alerts import Concern
-from db.audit import Actor
-from db.deliveries import Delivery
-from db.jobs import Attempt, Job
-from db.session import ledger, writing
-from db.subscribers import Subscriber
+from db.deliveries import breakers
+from db.deliveries.deliveries import Delivery
+from db.digests import digests, schedule
+from db.jobs.jobs import Attempt, Job
+from db.monitoring import alerts, heartbeats, pauses
+from db.monitoring.alerts import Condition
+from db.operators.audit import Actor
+from db.session import driver_connection, writing
+from db.subscribers import subscribers
+from db.subscribers.subscribers import Subscriber
+from db.votes import votes
 from tests import failed
 from tests.conftest import load_catalogue
-from web.orders import accounts, people
+from web.actions import accounts
+from web.actions import subscribers as subscriber_actions
 from worker import digests as run
 
 LONG = "a.reader.with.a.very.long.name.indeed+newsletters-and-more@mail.department.university-of-somewhere.example"
@@ -53,7 +58,7 @@ def fill(now: datetime | None = None) -> SimpleNamespace:
 def _readers(now: datetime) -> None:
     ordinary = {f"reader-{turn}@mail.example": None for turn in range(120)}
     with writing() as session:
-        subscribers.bring(session, {LONG: "America/Argentina/Buenos_Aires", RTL: None} | ordinary,
+        subscribers.add_imported(session, {LONG: "America/Argentina/Buenos_Aires", RTL: None} | ordinary,
                           "They ticked a box in the old list.", "list.csv", now - timedelta(days=40))  # fmt: skip
     with writing() as session:
         subscribers.request(session, "asked@reader.example", words="Yes, send me the weekly verdicts.",
@@ -137,15 +142,15 @@ def _jobs(now: datetime) -> list[int]:
 
 def _state_of_things(now: datetime) -> None:
     with writing() as session:
-        queues.pause(session, "jobs", f"parser trips over a new report, mending it {WORD}", LONG, now)
+        pauses.pause(session, "jobs", f"parser trips over a new report, mending it {WORD}", LONG, now)
         for _ in range(4):
-            relays.refused(session, "smtp://relay.example:25", f"421 4.3.2 {WORD} is shutting down", now)
+            breakers.refused(session, "smtp://relay.example:25", f"421 4.3.2 {WORD} is shutting down", now)
         for turn, kind in enumerate(("failures", "age", "breaker")):
-            alerts.open_new(session, Concern(f"{kind}:{turn}", kind, f"{kind} needs somebody {WORD}",
+            alerts.raise_new(session, Condition(f"{kind}:{turn}", kind, f"{kind} needs somebody {WORD}",
                                              ("It began a while ago.", EVIL), "/operator/jobs"), now)  # fmt: skip
-    with ledger(durable=False) as book:
+    with driver_connection(durable=False) as driver:
         for turn, kind in enumerate(("web", "worker", "sender", "clock")):
-            heartbeats.beat(book, f"host:{turn}", kind, now - timedelta(hours=3), now, 40, 10.0)
+            heartbeats.beat(driver, f"host:{turn}", kind, now - timedelta(hours=3), now, 40, 10.0)
 
 
 def _orders(now: datetime) -> None:
@@ -155,4 +160,4 @@ def _orders(now: datetime) -> None:
         who = Actor(LONG if turn % 9 == 0 else "dana@newsroom.example", "2001:db8::7")
         accounts.change_role(who, someone.id, ("editor", "viewer")[turn % 2], now - timedelta(hours=turn),
                              f"{EVIL} {WORD}" if turn % 7 == 0 else "moves to the desk")  # fmt: skip
-    people.suppress(Actor("command: root"), ["more@reader.example"], now, RTL)
+    subscriber_actions.suppress(Actor("command: root"), ["more@reader.example"], now, RTL)

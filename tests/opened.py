@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from db.session import reading
-from web.operator.costly import Costly
+from web.operator.frame.cached import Cached
 
 JOBS = (
     "", "?list=yes", "?list=yes&before={middle}", "?from=20", "?text=letter+7", "?text=nowhere+at+all",
@@ -101,5 +101,5 @@ def forget(app: Flask) -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("web.operator"):
             for each in vars(module).values():
-                if isinstance(each, Costly):
+                if isinstance(each, Cached):
                     each.forget()

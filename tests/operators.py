@@ -11,9 +11,9 @@ from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from db.operators import Operator
+from db.operators.operators import Operator
 from db.session import writing
-from web import passwords, second_factor
+from web.actions import passwords, second_factor
 
 PASSWORD = "a lantern over the harbour"
 _QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

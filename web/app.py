@@ -14,7 +14,8 @@ from werkzeug.routing import BaseConverter
 from db.rules import share
 from db.settings import settings
 from emails.letters import day as day_in_words
-from web import errors, headers, health, operator, outbox, pages, scores, subscriptions, votes
+from web import errors, headers, health, operator
+from web.readers import outbox, pages, scores, subscriptions, votes
 from worker import bell
 
 LARGEST_BODY = 64 * 1024
@@ -40,10 +41,10 @@ def create_app() -> Flask:
     headers.install(app)
     errors.install(app)
     for part in (pages, votes, subscriptions, outbox, health):
-        app.register_blueprint(part.rooms)
+        app.register_blueprint(part.blueprint)
     operator.install(app)
     app.jinja_env.globals.update(_words(app))
-    bell.hang()
+    bell.attach()
     if settings().trusted_proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings().trusted_proxies, x_proto=0
@@ -53,12 +54,12 @@ def create_app() -> Flask:
 
 def _words(app: Flask) -> dict[str, Any]:
     """What every template may say."""
-    known = settings()
+    config = settings()
     site = {
-        "name": known.site_name,
-        "base_url": known.base_url,
-        "postal_address": known.mail_postal_address,
-        "weekday": _WEEKDAYS[known.digest_schedule.weekday],
+        "name": config.site_name,
+        "base_url": config.base_url,
+        "postal_address": config.mail_postal_address,
+        "weekday": _WEEKDAYS[config.digest_schedule.weekday],
     }
     return {
         "site": site,

@@ -8,10 +8,10 @@ from db import migrations
 from db.session import reading
 from db.settings import BadSettings, settings
 
-rooms = Blueprint("health", __name__)
+blueprint = Blueprint("health", __name__)
 
 
-@rooms.get("/healthz")
+@blueprint.get("/healthz")
 def alive() -> Response:
     response = make_response("ok\n")
     response.mimetype = "text/plain"
@@ -19,7 +19,7 @@ def alive() -> Response:
     return response
 
 
-@rooms.get("/readyz")
+@blueprint.get("/readyz")
 def ready() -> Response:
     """503 without the database. Without Redis the site serves on, and what is owed is found later by the clock."""
     database, bell = _database(), _redis()

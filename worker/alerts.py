@@ -7,11 +7,12 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import alerts, deliveries
-from db.alerts import Concern
-from db.operators import Operator
+from db.deliveries import deliveries
+from db.monitoring import alerts
+from db.monitoring.alerts import Condition
+from db.operators.operators import Operator
 from db.session import reading, writing
-from worker import concerns, votes
+from worker import alert_checks, votes
 
 log = structlog.get_logger("alerts")
 
@@ -31,15 +32,15 @@ def watch(now: datetime | None = None) -> None:
     over = [] if failed else [id_ for key, id_ in standing.items() if key not in found]
     if new or over:
         with writing() as session:
-            alerts.close(session, over, now)
+            alerts.end(session, over, now)
             _tell(session, new, now)
 
 
-def look(now: datetime) -> tuple[dict[str, Concern], bool]:
+def look(now: datetime) -> tuple[dict[str, Condition], bool]:
     """Every concern by its key, and whether a question could not be asked."""
-    found: dict[str, Concern] = {}
+    found: dict[str, Condition] = {}
     failed = False
-    for each in concerns.LOOKS:
+    for each in alert_checks.CHECKS:
         try:
             with reading() as session:
                 found |= {concern.key: concern for concern in each(session, now)}
@@ -58,13 +59,13 @@ def _votes_are_stuck(now: datetime) -> bool:
     except Exception:
         log.exception("fold failed")
     with reading() as session:
-        return any(concern.key == "age:votes" for concern in concerns.old_work(session, now))
+        return any(concern.key == "age:votes" for concern in alert_checks.old_work(session, now))
 
 
-def _tell(session: Session, new: Sequence[Concern], now: datetime) -> None:
+def _tell(session: Session, new: Sequence[Condition], now: datetime) -> None:
     opened = []
     for concern in new:
-        number = alerts.open_new(session, concern, now)
+        number = alerts.raise_new(session, concern, now)
         if number is not None:
             log.warning("alert", key=concern.key, title=concern.title)
             opened.append((number, concern))
@@ -77,15 +78,15 @@ def _tell(session: Session, new: Sequence[Concern], now: datetime) -> None:
             deliveries.owe(session, "alert", number, f"operator:{operator}", now)
 
 
-def _summary(session: Session, rest: list[Concern], now: datetime) -> int:
+def _summary(session: Session, rest: list[Condition], now: datetime) -> int:
     """A letter about several alerts that stand open by themselves; it is over as soon as it is told."""
     listed = tuple(f"{concern.title}." for concern in rest[:20])
     more = (f"And {len(rest) - 20:,} more.",) if len(rest) > 20 else ()
-    concern = Concern(
+    concern = Condition(
         f"more:{now.isoformat()}", "more", f"{len(rest):,} more alerts opened at the same time", listed + more,
         "/operator",
     )  # fmt: skip
-    number = alerts.open_new(session, concern, now)
+    number = alerts.raise_new(session, concern, now)
     assert number is not None
-    alerts.close(session, [number], now)
+    alerts.end(session, [number], now)
     return number

@@ -59,6 +59,6 @@ def publish(bell: str) -> None:
 _bell = Bell()
 
 
-def hang() -> None:
+def attach() -> None:
     """From now on, this process's commits ring."""
     session.on_commit(_bell.ring)

@@ -9,14 +9,18 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from db import addresses, deliveries, digests, schedule, subscribers, tallies
-from db.digests import Digest, TestLetter
+from db import addresses
+from db.deliveries import deliveries
+from db.digests import digests, schedule
+from db.digests.digests import Digest, TestLetter
 from db.rules import Refused
 from db.session import reading, writing
 from db.settings import settings
+from db.subscribers import subscribers
+from db.votes import tallies
 from emails import letters
 from emails.letters import Letter
-from worker import contents
+from worker import digest_content
 from worker.letters import site
 
 log = structlog.get_logger("digests")
@@ -80,20 +84,20 @@ def freeze(session: Session, digest: Digest, now: datetime) -> None:
 
     1. count the audience; 2. leave no vote on these tools unfolded; 3. assemble; 4. render, once; 5. store.
     """
-    compared = contents.new_comparisons(session, now)
+    compared = digest_content.new_comparisons(session, now)
     if not compared:
         digests.end(digest, "skipped", "no comparison is new", now)
         return
-    taken = subscribers.freeze(session, now)
+    taken = subscribers.count_audience(session, now)
     if not taken.audience:
         digests.end(digest, "skipped", "nobody has subscribed", now)
         return
     tools = {tool.id for comparison in compared for tool in comparison.tools}
     while tallies.fold(session, now, tools):
         pass
-    content = contents.content(session, digest, compared, now)
+    content = digest_content.content(session, digest, compared, now)
     letter = letters.digest(content, site(settings()))
-    digests.keep(
+    digests.freeze(
         session, digest, [comparison.id for comparison in compared],
         content=content.as_json(), cutoff=now, frozen_at=now, freeze=taken.number, audience=taken.audience,
         addressed_to=0, finished_at=None, **_bodies(letter),
@@ -139,8 +143,8 @@ def _opened(session: Session, slot: str, now: datetime) -> Digest:
 
 
 def _assemble(session: Session, digest: Digest, now: datetime) -> None:
-    compared = contents.new_comparisons(session, max(now, digest.due_at))
-    digest.content = contents.content(session, digest, compared, now).as_json() if compared else None
+    compared = digest_content.new_comparisons(session, max(now, digest.due_at))
+    digest.content = digest_content.content(session, digest, compared, now).as_json() if compared else None
 
 
 # ---- addressing and finishing ----------------------------------------------------------------------------------
@@ -237,7 +241,7 @@ def would_reach(session: Session, slot: str, now: datetime, late: bool = False) 
     """How many people the digest would be frozen for now; Refused when `send` would be, or would skip the slot."""
     digest = digests.by_slot(session, slot) or Digest(slot=slot, due_at=schedule.of_digests().due(slot), state="draft")
     _check_may_go(digest, now, late)
-    if not contents.new_comparisons(session, now):
+    if not digest_content.new_comparisons(session, now):
         raise Refused(f"Nothing is new for {slot}: import a comparison first.")
     return subscribers.active(session)
 
@@ -249,10 +253,10 @@ def draft_letter(slot: str, now: datetime) -> Letter:
         if digest is not None and digest.html is not None and digest.text is not None:
             return Letter("digest", digest.subject or "", digest.preheader or "", digest.html, digest.text, digest.slot)
         digest = digest or Digest(slot=slot, due_at=schedule.of_digests().due(slot))
-        compared = contents.new_comparisons(session, max(now, digest.due_at))
+        compared = digest_content.new_comparisons(session, max(now, digest.due_at))
         if not compared:
             raise Refused(f"Nothing is new for {slot}: import a comparison first.")
-        return letters.digest(contents.content(session, digest, compared, now), site(settings()))
+        return letters.digest(digest_content.content(session, digest, compared, now), site(settings()))
 
 
 def send_test(session: Session, slot: str, letter: Letter, address: str, now: datetime) -> TestLetter:

@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun
 
-from db import heartbeats
-from db.session import ledger
+from db.monitoring import heartbeats
+from db.session import driver_connection
 
 EVERY = 10.0
 
@@ -37,9 +37,9 @@ class Pulse:
             return
         self.last = now
         try:
-            with ledger(durable=False) as book:
+            with driver_connection(durable=False) as driver:
                 heartbeats.beat(
-                    book, f"{socket.gethostname()}:{self.pid}", kind, self.started_at, datetime.now(UTC), self.done,
+                    driver, f"{socket.gethostname()}:{self.pid}", kind, self.started_at, datetime.now(UTC), self.done,
                     now - self.since,
                 )  # fmt: skip
         except Exception as error:

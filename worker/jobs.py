@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.orm import Session
 
-from db import jobs, queues
-from db.events import Event, from_payload
-from db.jobs import Job
+from db.jobs import jobs
+from db.jobs.events import Event, from_payload
+from db.jobs.jobs import Job
+from db.monitoring import pauses
 from db.session import reading, writing
 from worker.reactions import REACTIONS, Reaction
 
@@ -50,7 +51,7 @@ def work_one() -> bool:
     """Claim one job and react to its event; False when none is due or jobs are paused."""
     now = datetime.now(UTC)
     with reading() as session:
-        if queues.is_paused(session, "jobs") or not jobs.any_due(session, list(Event.kinds), now):
+        if pauses.is_paused(session, "jobs") or not jobs.any_due(session, list(Event.kinds), now):
             return False
     with writing() as session:
         job = jobs.claim(session, list(Event.kinds), f"{socket.gethostname()}:{os.getpid()}", now)

@@ -8,19 +8,20 @@ from functools import lru_cache
 
 from sqlalchemy.orm import Session, undefer
 
-from db import deliveries, schedule
-from db.alerts import Alert
-from db.claims import Taken
-from db.digests import Digest, TestLetter
+from db.deliveries import deliveries
+from db.deliveries.claims import ClaimedLetter
+from db.digests import schedule
+from db.digests.digests import Digest, TestLetter
+from db.monitoring.alerts import Alert
 from db.session import reading
 from db.settings import Settings, settings
 from emails import dkim, letters, links
 from emails.dkim import Signer
-from emails.doors import Outgoing
 from emails.letters import Letter, Site, day
 from emails.links import Purpose
-from emails.message import Frame, Recipient, date_header
-from emails.origin import Origin
+from emails.message import EncodedLetter, Recipient, date_header
+from emails.sender_identity import SenderIdentity
+from emails.transports import Outgoing
 
 _LINKS: dict[str, Purpose] = {
     "UNSUBSCRIBE": "unsubscribe",
@@ -30,20 +31,20 @@ _LINKS: dict[str, Purpose] = {
 """Marks whose value is a link signed for the subscriber."""
 
 
-def site(given: Settings) -> Site:
+def site(config: Settings) -> Site:
     """Who writes, as the settings say."""
-    return Site(given.site_name, given.base_url, given.mail_postal_address)
+    return Site(config.site_name, config.base_url, config.mail_postal_address)
 
 
 @dataclass(frozen=True, slots=True)
 class Composer:
     """Writes each recipient's message of one letter that is encoded once."""
 
-    frame: Frame
-    origin: Origin
+    frame: EncodedLetter
+    origin: SenderIdentity
     keys: tuple[bytes, ...]
 
-    def write(self, taken: Taken, date: bytes) -> tuple[str, bytes]:
+    def write(self, taken: ClaimedLetter, date: bytes) -> tuple[str, bytes]:
         """The envelope sender and the message of one delivery."""
         number = deliveries.subscriber_id(taken.person) or 0
         sender = self.origin.verp(links.sign(self.keys, "bounce", number, taken.id))
@@ -51,7 +52,7 @@ class Composer:
         message_id = deliveries.message_id(taken.id, taken.letter, taken.created_at, self.origin.domain)
         return sender, self.frame.message(Recipient(taken.address, message_id, sender, marks), date)
 
-    def _value(self, name: str, taken: Taken, number: int) -> str:
+    def _value(self, name: str, taken: ClaimedLetter, number: int) -> str:
         if name == "SINCE":
             return day((taken.since or taken.created_at).date())
         if name == "CONFIRM":
@@ -61,20 +62,20 @@ class Composer:
 
 def composer(session: Session, letter: str, about: int) -> Composer:
     """The composer of one letter; a digest's is read from what its freeze stored, and never rendered again."""
-    given = settings()
-    return _composer(_letter(session, letter, about, site(given)), given)
+    config = settings()
+    return _composer(_letter(session, letter, about, site(config)), config)
 
 
 @lru_cache(maxsize=8)
-def _composer(letter: Letter, given: Settings) -> Composer:
-    origin = Origin.of(given)
-    return Composer(Frame(letter, origin, signer(given)), origin, given.keys)
+def _composer(letter: Letter, config: Settings) -> Composer:
+    origin = SenderIdentity.of(config)
+    return Composer(EncodedLetter(letter, origin, signer(config)), origin, config.keys)
 
 
 @lru_cache(maxsize=1)
-def signer(given: Settings) -> Signer | None:
+def signer(config: Settings) -> Signer | None:
     """The DKIM signer, loaded once, at the sender's start: a key that goes bad is found there and not amid a send."""
-    return dkim.signer_of(given)
+    return dkim.signer_of(config)
 
 
 def _letter(session: Session, letter: str, about: int, site: Site) -> Letter:
@@ -94,7 +95,7 @@ def _letter(session: Session, letter: str, about: int, site: Site) -> Letter:
     return Letter("test", test.subject, test.preheader, test.html, test.text)
 
 
-class Composers:
+class BatchComposer:
     """Composes one batch's letters, some of them ahead. `took` counts the seconds spent on those."""
 
     def __init__(self) -> None:
@@ -108,11 +109,11 @@ class Composers:
                 self._made[letter, about] = composer(session, letter, about)
         return self._made[letter, about]
 
-    def compose(self, taken: Taken) -> Outgoing:
+    def compose(self, taken: ClaimedLetter) -> Outgoing:
         """A letter ready to go out, as composed ahead or now."""
         return self._ready.pop(taken.id, None) or self._composed(taken)
 
-    def ahead(self, taken: Taken) -> Outgoing | None:
+    def ahead(self, taken: ClaimedLetter) -> Outgoing | None:
         """Have a letter ready before its turn. Only a digest's, which asks the database nothing; None also for one
         that cannot be composed: what is wrong with it is said when its turn has come."""
         if taken.id not in self._ready and taken.letter == "digest":
@@ -122,7 +123,7 @@ class Composers:
             self.took += time.monotonic() - began
         return self._ready.get(taken.id)
 
-    def _composed(self, taken: Taken) -> Outgoing:
+    def _composed(self, taken: ClaimedLetter) -> Outgoing:
         composer = self.of(taken.letter, taken.about)
         sender, message = composer.write(taken, date_header(datetime.now(UTC)))
         return Outgoing(sender, taken.address, message, f"{taken.letter}-{taken.id}")
@@ -133,10 +134,10 @@ SAMPLE_FOR = "you@reader.example"
 
 def sample(letter: Letter) -> bytes:
     """A reader's message as a preview shows it: unsigned, with links that lead nowhere but are as long as real ones."""
-    given = settings()
-    origin = Origin.of(given)
+    config = settings()
+    origin = SenderIdentity.of(config)
     token = "PREVIEW".ljust(links.LENGTH, "-")
     marks = dict.fromkeys(letter.marks, token) | {"SINCE": day(date(2026, 1, 1))}
     message_id = deliveries.message_id(0, letter.kind, datetime.fromtimestamp(0, UTC), origin.domain)
     to = Recipient(SAMPLE_FOR, message_id, origin.verp(token), marks)
-    return Frame(letter, origin).message(to, date_header(datetime.now(UTC)))
+    return EncodedLetter(letter, origin).message(to, date_header(datetime.now(UTC)))

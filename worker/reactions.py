@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from db import deliveries
-from db.events import ComparisonPublished, Event, SubscriptionConfirmed, SubscriptionRequested
+from db.deliveries import deliveries
+from db.jobs.events import ComparisonPublished, Event, SubscriptionConfirmed, SubscriptionRequested
 from worker import digests
 
 Reaction = Callable[[Session, Event, datetime], None]

@@ -6,12 +6,12 @@ from typing import Any
 
 from celery.signals import celeryd_after_setup
 
-from db import queues
+from db.monitoring import pauses
 from db.session import reading
 from db.settings import BadSettings, settings
 from emails.dkim import BadKey
-from emails.doors import BadMailUrl, open_door
-from worker import alerts, bell, digests, heartbeats, jobs, letters, sender, votes
+from emails.transports import BadMailUrl, open_transport
+from worker import alerts, bell, digests, heartbeats, jobs, letters, send_slice, votes
 from worker.app import SENDER_LIMIT, app
 
 __all__ = ["heartbeats"]  # imported for its signals
@@ -20,11 +20,11 @@ __all__ = ["heartbeats"]  # imported for its signals
 def send_unless_paused() -> None:
     """A slice of sending. While mail is paused only what dead senders held is given back; a slice begun ends itself."""
     with reading() as session:
-        paused = queues.is_paused(session, "mail")
+        paused = pauses.is_paused(session, "mail")
     if paused:
-        sender.recover()
+        send_slice.recover()
     else:
-        sender.send()
+        send_slice.send()
 
 
 app.task(name="votes.fold")(votes.fold)
@@ -33,7 +33,7 @@ app.task(name="mail.send", soft_time_limit=None, time_limit=SENDER_LIMIT)(send_u
 app.task(name="digests.tick")(digests.tick)
 app.task(name="alerts.watch")(alerts.watch)
 
-bell.hang()
+bell.attach()
 
 
 @celeryd_after_setup.connect
@@ -49,6 +49,6 @@ def check_sender(instance: Any, **_: Any) -> None:
     if "mail" in instance.app.amqp.queues.consume_from:
         try:
             letters.signer(settings())
-            open_door(settings().mail_url)
+            open_transport(settings().mail_url)
         except (BadKey, BadMailUrl, BadSettings) as error:
             sys.exit(f"Error: {error}")

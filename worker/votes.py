@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 
-from db import queues, tallies, votes
+from db.monitoring import pauses
 from db.session import reading, writing
+from db.votes import tallies, votes
 from worker import heartbeats
 
 
@@ -11,7 +12,7 @@ def fold() -> None:
     """Fold until nothing is dirty or votes are paused; a page of votes is a transaction."""
     while True:
         with reading() as session:
-            if queues.is_paused(session, "votes") or not votes.any_dirty(session):
+            if pauses.is_paused(session, "votes") or not votes.any_dirty(session):
                 return
         with writing(durable=False) as session:
             folded = tallies.fold(session, datetime.now(UTC))

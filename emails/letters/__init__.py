@@ -1,6 +1,6 @@
 """The letters: each is one function from plain values to a Letter; none asks a database."""
 
-from emails.content import ComparisonPart, DigestContent, Mover, Quote, Score, ToolPart
+from emails.digest_content import ComparisonPart, DigestContent, Mover, Quote, Score, ToolPart
 from emails.letter import MARK, Letter, Site, day, mark
 from emails.letters.alert import alert
 from emails.letters.confirm import confirm

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from emails import render
+from emails.formats import all_harmless, harmless, shortened
 from emails.letter import Letter, Site
-from emails.words import all_harmless, harmless, shortened
 
 
 def alert(site: Site, title: str, told: tuple[str, ...], since: datetime, link: str) -> Letter:

@@ -1,8 +1,8 @@
 """The letter that asks whether a sign-up was meant; nothing else is sent until it is answered."""
 
 from emails import render
+from emails.formats import all_harmless
 from emails.letter import Letter, Site, mark
-from emails.words import all_harmless
 
 
 def confirm(site: Site) -> Letter:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from emails import render
-from emails.content import ComparisonPart, DigestContent, Quote, ToolPart
+from emails.digest_content import ComparisonPart, DigestContent, Quote, ToolPart
+from emails.formats import all_harmless, counted, percent, shortened
 from emails.letter import OPEN, Letter, Site, mark
-from emails.words import all_harmless, counted, percent, shortened
 
 LARGEST = 100 * 1024
 """Bytes of a message; mail programs cut what is longer (Gmail at 102 KB)."""

@@ -1,8 +1,8 @@
 """The letter to somebody who has just confirmed: what comes, how often, and the way out."""
 
 from emails import render
+from emails.formats import all_harmless, harmless
 from emails.letter import Letter, Site, mark
-from emails.words import all_harmless, harmless
 
 
 def welcome(site: Site, when: str = "Once a week") -> Letter:

@@ -21,15 +21,15 @@ from typing import NamedTuple
 from flask.testing import FlaskClient
 
 from db import migrations
-from db.audit import Actor
+from db.operators.audit import Actor
 from db.session import reading
 from tests import crowded, opened
 from tests.bench import servers
 from tests.bench.whole import use
 from tests.bench.wire import Reached, told
+from web.actions import accounts
 from web.app import create_app
-from web.operator import frame, health
-from web.orders import accounts
+from web.operator.frame import health, layout
 from worker import alerts
 from worker.redis import EmbeddedRedis
 
@@ -125,7 +125,7 @@ def parts(client: FlaskClient, kind: str, slot: str) -> Reached:
 
     def whole_frame() -> None:
         with client.application.test_request_context("/operator"):
-            frame.console_frame("operator.overview")
+            layout.console_layout("operator.overview")
 
     def look() -> None:
         alerts.look(datetime.now(UTC))

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from db import claims, settlements
-from db.claims import Batch, Terms
-from db.session import Ledger, ledger, reading, writing
+from db.deliveries import claims, settlements
+from db.deliveries.claims import Batch, Terms
+from db.deliveries.settlements import Settlement
+from db.session import DriverConnection, driver_connection, reading, writing
 from db.settings import settings
-from db.settlements import Settlement
 from emails.message import date_header
 from tests.bench import sender, servers
 from worker import letters
@@ -40,7 +40,7 @@ def claimed() -> Batch:
     return batch
 
 
-def settle(kept: Ledger, batch: Batch) -> None:
+def settle(kept: DriverConnection, batch: Batch) -> None:
     for at in range(0, BATCH, WINDOW):
         begun, next_ = batch.letters[at : at + WINDOW], batch.letters[at + WINDOW : at + 2 * WINDOW]
         sent = [Settlement(letter.id, "sent", None, 250, "250 2.0.0 taken") for letter in begun]
@@ -53,7 +53,7 @@ def parts() -> dict[str, float]:
     with reading() as session:
         composer = letters.composer(session, "digest", 1)
     costs: dict[str, float] = {}
-    with ledger() as kept:
+    with driver_connection() as kept:
         with timed(costs, "claim"):
             batches = [claimed() for _ in range(LETTERS // BATCH)]
         with timed(costs, "compose"):

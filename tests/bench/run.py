@@ -15,8 +15,8 @@ from typing import Any
 
 from db.settings import settings
 from emails import letters
-from emails.message import Frame, Recipient, date_header
-from emails.origin import Origin
+from emails.message import EncodedLetter, Recipient, date_header
+from emails.sender_identity import SenderIdentity
 from tests.bench import delays, servers, voting, whole, wire, yardsticks
 from tests.emails.people import SITE, WEEK
 from worker.redis import EmbeddedRedis
@@ -51,8 +51,8 @@ def took(work: Callable[[], object], times: int) -> float:
 def composing() -> dict[str, float]:
     """What is done once a digest, and what is done for each recipient."""
     letter = letters.digest(WEEK, SITE)
-    origin = Origin.of(settings())
-    frame = Frame(letter, origin)
+    origin = SenderIdentity.of(settings())
+    frame = EncodedLetter(letter, origin)
     marks = dict.fromkeys(frame.marks, "x" * 40)
     recipient = Recipient("reader@reader.example", "<1@verdicts.example>", "bounce@verdicts.example", marks)
     date = date_header(WEEK.due)
@@ -63,7 +63,7 @@ def composing() -> dict[str, float]:
 
     return {
         "render": took(lambda: letters.digest(WEEK, SITE), 5),
-        "encode": took(lambda: Frame(letter, origin), 5),
+        "encode": took(lambda: EncodedLetter(letter, origin), 5),
         "message": took(hundred, 20) / 100,
         "bytes": len(frame.message(recipient, date)),
     }

@@ -21,15 +21,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
-from db import deliveries, digests, migrations, schedule, subscribers
-from db.claims import Taken
+from db import migrations
+from db.deliveries import deliveries
+from db.deliveries.claims import ClaimedLetter
+from db.digests import digests, schedule
 from db.session import is_sqlite, reading, writing
 from db.settings import settings
+from db.subscribers import subscribers
 from emails.dkim import PrivateKey
-from emails.doors import Outgoing, open_door
 from emails.letters import Letter, mark
 from emails.message import date_header
-from worker import letters, sender
+from emails.transports import Outgoing, open_transport
+from worker import letters, send_slice
 
 NOW = datetime.now(UTC)
 SLOT = "2026-W47"
@@ -77,9 +80,9 @@ def freeze(kilobytes: int = KILOBYTES) -> None:
     """A digest of this size, frozen for all of them and not yet addressed."""
     html, plain = bodies(kilobytes)
     with writing() as session:
-        taken = subscribers.freeze(session, NOW)
+        taken = subscribers.count_audience(session, NOW)
         made = digests.open_slot(session, SLOT, schedule.of_digests().due(SLOT), NOW)
-        digests.keep(
+        digests.freeze(
             session, made, [], content={}, subject="Larkspur vs Second Pair", preheader="p", html=html, text=plain,
             frozen_at=NOW, cutoff=NOW, freeze=taken.number, audience=taken.audience,
         )  # fmt: skip
@@ -111,14 +114,14 @@ def composer(kilobytes: int = KILOBYTES) -> letters.Composer:
     return letters._composer(Letter("digest", "Larkspur vs Second Pair", "p", html, plain, SLOT), settings())
 
 
-def taken(number: int) -> Taken:
+def taken(number: int) -> ClaimedLetter:
     """One letter, as a claim would give it."""
     person, address = f"subscriber:{number}", f"reader-{number}@reader.example"
-    return Taken(number, "digest", 1, person, address, 0, NOW, NOW, (), NOW)
+    return ClaimedLetter(number, "digest", 1, person, address, 0, NOW, NOW, (), NOW)
 
 
 def with_ledger(number: int) -> None:
-    while sender.run_slice(time.monotonic() + 600):
+    while send_slice.run_slice(time.monotonic() + 600):
         pass
     with reading() as session:
         account = deliveries.account(session, digests.get(session, SLOT))
@@ -131,7 +134,7 @@ def alone(number: int) -> None:
     made, connections = composer(), settings().send_connections
 
     def work(first: int) -> None:
-        door, ready = open_door(settings().mail_url), dict[int, Outgoing]()
+        door, ready = open_transport(settings().mail_url), dict[int, Outgoing]()
 
         def letter(each: int) -> Outgoing | None:
             if each <= number and each not in ready:

@@ -12,9 +12,11 @@ from pathlib import Path
 import psutil
 from honcho.environ import parse_procfile
 
-from db import catalog, migrations, tallies, votes
+from db import migrations
+from db.digests import catalog
 from db.session import reading, writing
 from db.settings import settings
+from db.votes import tallies, votes
 from emails.links import sign_voter
 from tests.bench import load
 

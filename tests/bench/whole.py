@@ -21,8 +21,9 @@ import redis
 from honcho.environ import parse_procfile
 from sqlalchemy import func, select
 
-from db import deliveries, digests
-from db.deliveries import Delivery
+from db.deliveries import deliveries
+from db.deliveries.deliveries import Delivery
+from db.digests import digests
 from db.session import reading
 from db.settings import settings
 from tests.bench import servers

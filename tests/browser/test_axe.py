@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from db import subscribers
 from db.session import writing
 from db.settings import settings
+from db.subscribers import subscribers
 from emails import links
 from worker import digests
 
@@ -20,7 +20,7 @@ def pages(catalogue) -> list[str]:
     """The address of one page of each kind."""
     now = datetime.now(UTC)
     with writing() as s:
-        subscribers.bring(s, {"alice@reader.example": None}, "They ticked a box.", "a list", now)
+        subscribers.add_imported(s, {"alice@reader.example": None}, "They ticked a box.", "a list", now)
         digests.send(s, SLOT, now)
     token = links.sign(settings().keys, "unsubscribe", 1, 0)
     return ["/", "/archive", "/compare/quillmate-vs-inkwell", "/tools/quillmate", "/tools/inkwell", "/subscribe",

@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Page
 from sqlalchemy import select
 
-from db import digests
-from db.audit import Entry
-from db.jobs import Job
+from db.digests import digests
+from db.jobs.jobs import Job
+from db.operators.audit import Entry
 from db.session import reading
 from tests import failed, newsroom, operators, walking
 from tests.operators import PASSWORD

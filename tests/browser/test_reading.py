@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db import catalog, subscribers
+from db.digests import catalog
 from db.session import reading, writing
 from db.settings import settings
+from db.subscribers import subscribers
 from emails import links
 
 pytestmark = pytest.mark.browser

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pyotp
 from playwright.sync_api import Page
 
-from db.audit import Actor
-from web.orders import accounts
+from db.operators.audit import Actor
+from web.actions import accounts
 
 PASSWORD = "a lantern over the harbour"
 

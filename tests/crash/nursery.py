@@ -16,12 +16,14 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from db import deliveries, rules, session, tallies, votes
+from db import rules, session
+from db.deliveries import deliveries
 from db.session import writing
 from db.settings import settings
-from emails import conversation
+from db.votes import tallies, votes
+from emails import smtp_connection
 from tests.crash import stages
-from worker import bell, digests, jobs, sender
+from worker import bell, digests, jobs, send_slice
 from worker.redis import end_with_parent
 
 # ---- what a process does until it is killed -----------------------------------------------------------------
@@ -30,8 +32,8 @@ from worker.redis import end_with_parent
 def send() -> None:
     """A sender: what the clock and the bell would ring for, without pause."""
     while True:
-        sender.recover()
-        sender.run_slice(time.monotonic() + sender.SLICE)
+        send_slice.recover()
+        send_slice.run_slice(time.monotonic() + send_slice.SLICE)
         time.sleep(0.1)
 
 
@@ -94,12 +96,12 @@ ROLES: dict[str, Callable[[], None]] = {
 
 def shorten() -> None:
     """Waits that a test need not sit through, and one connection a sender; safety rests on none of them."""
-    doors = sender._doors
-    sender._doors = lambda mail_url, count: doors(mail_url, 1)
+    doors = send_slice._doors
+    send_slice._doors = lambda mail_url, count: doors(mail_url, 1)
     rules.JOB_LEASE = timedelta(seconds=0.3)
-    rules.job_wait = lambda attempt, chance: timedelta(seconds=0.05)
-    rules.breaker_wait = lambda failures, chance: timedelta(seconds=min(0.2 * failures, 1))
-    rules.defer_wait = lambda attempt, chance: timedelta(seconds=0.2)
+    rules.job_backoff = lambda attempt, chance: timedelta(seconds=0.05)
+    rules.breaker_backoff = lambda failures, chance: timedelta(seconds=min(0.2 * failures, 1))
+    rules.defer_backoff = lambda attempt, chance: timedelta(seconds=0.2)
     deliveries.PAGE = 50
     rules.BATCH = int(os.environ.get("CRASH_BATCH", rules.BATCH))
     if seconds := os.environ.get("CRASH_PATIENCE"):
@@ -154,7 +156,7 @@ def serve(log: str) -> None:
     quiet = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
-    conversation._own_name()  # asked of the resolver once, not by every child
+    smtp_connection._own_name()  # asked of the resolver once, not by every child
     os.write(answers, b"ready\n")
     for line in sys.stdin:
         os.write(answers, obey(json.loads(line), answers).encode() + b"\n")

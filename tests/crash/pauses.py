@@ -14,11 +14,11 @@ from pathlib import Path
 import psutil
 from sqlalchemy import select, text
 
-from db.claims import Claim
-from db.deliveries import Delivery
+from db.deliveries.claims import Claim
+from db.deliveries.deliveries import Delivery
 from db.session import engine, reading
 from db.settings import Settings, variable
-from db.subscribers import Subscriber
+from db.subscribers.subscribers import Subscriber
 from tests.crash.deployment import answers, free_port
 from tests.crash.processes import until
 from tests.crash.scene import Scene

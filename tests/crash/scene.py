@@ -8,11 +8,13 @@ from pathlib import Path
 
 from sqlalchemy import insert, select
 
-from db import deliveries, digests, subscribers
-from db.deliveries import Account, Delivery
-from db.digests import Digest
+from db.deliveries import deliveries
+from db.deliveries.deliveries import Account, Delivery
+from db.digests import digests
+from db.digests.digests import Digest
 from db.session import reading, writing
-from db.subscribers import Subscriber
+from db.subscribers import subscribers
+from db.subscribers.subscribers import Subscriber
 from emails.letters import mark
 from tests.crash.processes import PATIENCE, Child, MailServer, Nursery, until
 
@@ -130,9 +132,9 @@ class Scene:
         text = f"Vote and leave: {marks}\n" + "All that was compared this week. " * (padding // 33)
         self.mail.record.write_text("")
         with writing() as session:
-            taken = subscribers.freeze(session, now)
+            taken = subscribers.count_audience(session, now)
             digest = digests.open_slot(session, self.slot, now, now)
-            digests.keep(
+            digests.freeze(
                 session, digest, [], content={}, subject=f"The week {self.slot}", preheader="p",
                 html=f"<p>{marks}</p>", text=text, cutoff=now, frozen_at=now, freeze=taken.number,
                 audience=taken.audience,

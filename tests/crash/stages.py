@@ -10,10 +10,14 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from db import claims, deliveries, digests, jobs, session, settlements, tallies
-from emails import conversation, smtp
+from db import session
+from db.deliveries import claims, deliveries, settlements
+from db.digests import digests
+from db.jobs import jobs
+from db.votes import tallies
+from emails import smtp, smtp_connection
 from worker import jobs as worked
-from worker import sending
+from worker import send_batch
 
 _FINAL_DOT = b"\r\n.\r\n"
 
@@ -72,9 +76,9 @@ def _at_write(stage: str) -> Callable[[Gate], None]:
     """Around what goes to the wire: `body` amid the letter, `dot` after its final dot."""
 
     def put(gate: Gate) -> None:
-        real = conversation.Conversation.write
+        real = smtp_connection.SmtpConnection.write
 
-        def stopped(self: conversation.Conversation, raw: bytes) -> None:
+        def stopped(self: smtp_connection.SmtpConnection, raw: bytes) -> None:
             end = raw.find(_FINAL_DOT)  # behind it the next letter may be announced
             whole = end >= 0
             if whole and stage == "body":
@@ -86,31 +90,31 @@ def _at_write(stage: str) -> Callable[[Gate], None]:
             if stage == "dot" and whole:
                 gate()
 
-        conversation.Conversation.write = stopped  # type: ignore[method-assign]
+        smtp_connection.SmtpConnection.write = stopped  # type: ignore[method-assign]
 
     return put
 
 
 def _before_a_ledger_s_commit(gate: Gate) -> None:
     """On SQLite a settlement is a transaction; on PostgreSQL it is one statement, and this is seldom passed."""
-    real = session.Ledger.transaction
+    real = session.DriverConnection.transaction
 
     @contextlib.contextmanager
-    def stopped(self: session.Ledger) -> Iterator[None]:
+    def stopped(self: session.DriverConnection) -> Iterator[None]:
         with real(self):
             yield
             gate()
 
-    session.Ledger.transaction = stopped  # type: ignore[method-assign]
+    session.DriverConnection.transaction = stopped  # type: ignore[method-assign]
 
 
 STAGES: dict[str, Callable[[Gate], None]] = {
     "claiming": _after(claims, "claim"),  # before its commit
-    "claimed": _before(sending.Sending, "go"),
-    "mail": _before(conversation.Conversation, "hand_over"),  # the server has gone ahead, nothing has left
+    "claimed": _before(send_batch.BatchSend, "go"),
+    "mail": _before(smtp_connection.SmtpConnection, "hand_over"),  # the server has gone ahead, nothing has left
     "body": _at_write("body"),
     "dot": _at_write("dot"),
-    "reply": _after(smtp.SmtpDoor, "send"),
+    "reply": _after(smtp.SmtpTransport, "send"),
     "settled": _after(settlements, "settle", lambda _: True),
     "settling": _before_a_ledger_s_commit,
     "releasing": _after(claims, "release", lambda _: True),  # before its commit

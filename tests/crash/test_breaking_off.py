@@ -5,12 +5,12 @@ import time
 import pytest
 from sqlalchemy import select
 
-from db import settlements
-from db.claims import Claim
+from db.deliveries import settlements
+from db.deliveries.claims import Claim
 from db.session import reading
-from emails.smtp import SmtpDoor
+from emails.smtp import SmtpTransport
 from tests.crash.scene import Scene
-from worker import sender
+from worker import send_slice
 
 
 def states(scene: Scene) -> dict[str, int]:
@@ -37,11 +37,11 @@ def test_a_time_limit_amid_a_letter_leaves_doubt_about_that_letter_alone(scene: 
     scene.readers(30)
     scene.freeze()
     scene.address()
-    after(13, monkeypatch, SmtpDoor, "send", SystemExit())
+    after(13, monkeypatch, SmtpTransport, "send", SystemExit())
     with pytest.raises(SystemExit):
-        sender.run_slice(time.monotonic() + 10)
+        send_slice.run_slice(time.monotonic() + 10)
     assert states(scene) == {"sent": 12, "unknown": 1, "pending": 17}
-    sender.run_slice(time.monotonic() + 10)
+    send_slice.run_slice(time.monotonic() + 10)
     scene.reckon().assert_exact(1)
 
 
@@ -51,8 +51,8 @@ def test_a_settlement_whose_answer_is_lost_leaves_no_doubt(scene: Scene, setting
     scene.freeze()
     scene.address()
     after(2, monkeypatch, settlements, "settle", ConnectionError("the answer was lost"))
-    sender.run_slice(time.monotonic() + 10)
+    send_slice.run_slice(time.monotonic() + 10)
     found = states(scene)
     assert found.keys() == {"sent", "pending"}
-    sender.run_slice(time.monotonic() + 10)
+    send_slice.run_slice(time.monotonic() + 10)
     scene.reckon().assert_exact(0)

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from db import failures, rules, subscribers
-from db.deliveries import Delivery
-from db.failures import Filter
-from db.jobs import Attempt, Job
+from db import rules
+from db.deliveries.deliveries import Delivery
+from db.jobs import filters
+from db.jobs.filters import JobFilter
+from db.jobs.jobs import Attempt, Job
 from db.session import reading, writing
+from db.subscribers import subscribers
 from tests.crash.processes import until
 from tests.crash.scene import Scene
 
@@ -76,4 +78,4 @@ def test_a_job_that_kills_every_worker_is_dead_in_the_end(scene: Scene):
     until(lambda: job().state == "dead", "the job's bad end")
     assert outcomes() == ["lost"] * rules.JOB_ATTEMPTS
     with reading() as session:
-        assert [each.id for each in failures.page(session, Filter("failing"))] == [job().id]
+        assert [each.id for each in filters.page(session, JobFilter("failing"))] == [job().id]

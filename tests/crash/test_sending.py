@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from click.testing import CliRunner
 from sqlalchemy import func, select, update
 
-from db.deliveries import Delivery
+from db.deliveries.deliveries import Delivery
 from db.session import writing
 from tests.crash.processes import Child, until
 from tests.crash.scene import LEASE, WINDOW, Scene

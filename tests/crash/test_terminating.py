@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from db.claims import Claim
+from db.deliveries.claims import Claim
 from db.session import reading
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until

@@ -3,8 +3,8 @@
 import random
 import time
 
-from db import tallies, votes
 from db.session import reading
+from db.votes import tallies, votes
 from tests.crash.processes import until
 from tests.crash.readers import proof
 from tests.crash.scene import Scene

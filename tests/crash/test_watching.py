@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from db import deliveries
+from db.deliveries import deliveries
 from tests.crash.processes import Nursery, until
 from tests.crash.run import TRIALS, tried
 from tests.crash.scene import SETTINGS, Scene, Watcher

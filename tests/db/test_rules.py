@@ -5,16 +5,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from db import relays, rules
+from db import rules
+from db.deliveries import breakers
 from db.session import reading, writing
 from tests.claiming import NOW
 
 Wait = Callable[[int, float], timedelta]
 MIDDLE = 0.5
 TABLE = {
-    "a job": (rules.job_wait, [30, 120, 480, 1920, 7680, 21600, 21600]),
-    "a letter": (rules.defer_wait, [300, 600, 1200, 2400, 4800, 9600, 14400, 14400]),
-    "the relay": (rules.breaker_wait, [5, 10, 20, 40, 80, 160, 300, 300]),
+    "a job": (rules.job_backoff, [30, 120, 480, 1920, 7680, 21600, 21600]),
+    "a letter": (rules.defer_backoff, [300, 600, 1200, 2400, 4800, 9600, 14400, 14400]),
+    "the relay": (rules.breaker_backoff, [5, 10, 20, 40, 80, 160, 300, 300]),
 }
 waits = pytest.mark.parametrize(("wait", "seconds"), TABLE.values(), ids=TABLE)
 
@@ -36,7 +37,7 @@ def test_it_spreads_by_a_fifth_to_either_side(wait: Wait, seconds: list[int]):
 def refused(at: datetime) -> timedelta:
     """For how long the relay is left alone when it refuses now."""
     with writing() as session:
-        return relays.refused(session, "smtp://relay.example:25", "421 4.3.2 not now", at).open_until - at
+        return breakers.refused(session, "smtp://relay.example:25", "421 4.3.2 not now", at).open_until - at
 
 
 def test_a_relay_that_goes_on_refusing_is_left_alone_for_longer_and_longer(database):
@@ -47,7 +48,7 @@ def test_a_relay_that_goes_on_refusing_is_left_alone_for_longer_and_longer(datab
     for seconds, middle in zip(found, TABLE["the relay"][1], strict=True):
         assert 0.8 * middle <= seconds <= 1.2 * middle
     with reading() as session:
-        assert relays.closed_to(session, "smtp://relay.example:25", at) is None
+        assert breakers.open_breaker(session, "smtp://relay.example:25", at) is None
     with writing() as session:
-        relays.answered(session, "smtp://relay.example:25")
+        breakers.answered(session, "smtp://relay.example:25")
     assert refused(at) <= timedelta(seconds=1.2 * 5)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emails.conversation import Conversation
-from emails.doors import Outcome, Outgoing, TimeOuts, open_door
-from emails.smtp import SmtpDoor
+from emails.smtp import SmtpTransport
+from emails.smtp_connection import SmtpConnection
+from emails.transports import Outcome, Outgoing, TimeOuts, open_transport
 from tests.crash.processes import until
 from tests.emails.scripted_smtp import HANG_UP, RESET, SILENCE, ScriptedServer
 
@@ -22,28 +22,28 @@ def letters(people: Sequence[str] = PEOPLE) -> list[Outgoing]:
     ]
 
 
-def door_to(server: ScriptedServer, time_outs: TimeOuts | None = None) -> SmtpDoor:
-    door = open_door(f"smtp://127.0.0.1:{server.port}", time_outs or TimeOuts(5, 5, 5))
-    assert isinstance(door, SmtpDoor)
+def door_to(server: ScriptedServer, time_outs: TimeOuts | None = None) -> SmtpTransport:
+    door = open_transport(f"smtp://127.0.0.1:{server.port}", time_outs or TimeOuts(5, 5, 5))
+    assert isinstance(door, SmtpTransport)
     return door
 
 
-def sent(door: SmtpDoor, given: Sequence[Outgoing]) -> list[Outcome]:
+def sent(door: SmtpTransport, given: Sequence[Outgoing]) -> list[Outcome]:
     """Each letter's outcome, when every letter is announced with the one before it."""
     return [
         door.send(letter, lambda after=after: after) for letter, after in zip(given, (*given[1:], None), strict=True)
     ]
 
 
-def kinds(door: SmtpDoor, people: Sequence[str] = PEOPLE) -> list[str]:
+def kinds(door: SmtpTransport, people: Sequence[str] = PEOPLE) -> list[str]:
     return [outcome.kind for outcome in sent(door, letters(people))]
 
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What goes to the wire, write by write."""
-    told, write = list[bytes](), Conversation.write
-    monkeypatch.setattr(Conversation, "write", lambda self, raw: told.append(bytes(raw)) or write(self, raw))
+    told, write = list[bytes](), SmtpConnection.write
+    monkeypatch.setattr(SmtpConnection, "write", lambda self, raw: told.append(bytes(raw)) or write(self, raw))
     return told
 
 
@@ -198,9 +198,9 @@ def test_silence_after_an_announcement_costs_a_wait_and_no_letter() -> None:
 def test_a_letter_whose_dot_has_left_is_judged_by_its_answer_though_the_rest_did_not_leave(
     monkeypatch: pytest.MonkeyPatch, written: list[bytes]
 ) -> None:
-    real, torn = Conversation._some_sent, list[int]()
+    real, torn = SmtpConnection._some_sent, list[int]()
 
-    def tear(self: Conversation, raw: bytes | memoryview) -> int:
+    def tear(self: SmtpConnection, raw: bytes | memoryview) -> int:
         end = bytes(raw).find(b"\r\n.\r\nMAIL")
         if end >= 0 and not torn:
             torn.append(end)
@@ -210,7 +210,7 @@ def test_a_letter_whose_dot_has_left_is_judged_by_its_answer_though_the_rest_did
             raise BlockingIOError
         return real(self, raw)
 
-    monkeypatch.setattr(Conversation, "_some_sent", tear)
+    monkeypatch.setattr(SmtpConnection, "_some_sent", tear)
     with ScriptedServer() as server:
         assert kinds(door_to(server)) == ["sent"] * 4
     assert torn
@@ -220,16 +220,16 @@ def test_a_letter_whose_dot_has_left_is_judged_by_its_answer_though_the_rest_did
 
 
 def test_a_letter_whose_dot_has_not_left_has_not_been_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Conversation._some_sent
+    real = SmtpConnection._some_sent
 
-    def tear(self: Conversation, raw: bytes | memoryview) -> int:
+    def tear(self: SmtpConnection, raw: bytes | memoryview) -> int:
         end = bytes(raw).find(b"\r\n.\r\nMAIL")
         if end >= 0:
             real(self, bytes(raw)[: end + 3])
             raise ConnectionResetError
         return real(self, raw)
 
-    monkeypatch.setattr(Conversation, "_some_sent", tear)
+    monkeypatch.setattr(SmtpConnection, "_some_sent", tear)
     [alice, bob] = letters(PEOPLE[:2])
     with ScriptedServer() as server:
         outcome = door_to(server).send(alice, lambda: bob)

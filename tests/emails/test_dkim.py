@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from db.settings import Settings
 from emails import letters
 from emails.dkim import BadKey, PrivateKey, Signer, load, signer_of
-from emails.message import Frame, Recipient, date_header
-from emails.origin import Origin
+from emails.message import EncodedLetter, Recipient, date_header
+from emails.sender_identity import SenderIdentity
 from tests.emails.people import ALICE, SITE, WEEK
 
-ORIGIN = Origin(
+ORIGIN = SenderIdentity(
     "Zoë’s Weekly Verdicts, and a name that is long enough to fold", "digest@verdicts.example", SITE.base_url
 )
 DIGEST = letters.digest(WEEK, SITE)
@@ -71,7 +71,7 @@ def verifies(message: bytes, signer: Signer) -> bool:
 
 
 def signed(signer: Signer) -> bytes:
-    return Frame(DIGEST, ORIGIN, signer).message(recipient(), DATE)
+    return EncodedLetter(DIGEST, ORIGIN, signer).message(recipient(), DATE)
 
 
 def test_a_digest_verifies(signer: Signer) -> None:
@@ -80,7 +80,7 @@ def test_a_digest_verifies(signer: Signer) -> None:
 
 def test_confirm_and_welcome_verify_too(signer: Signer) -> None:
     for letter in (letters.confirm(SITE), letters.welcome(SITE)):
-        message = Frame(letter, ORIGIN, signer).message(recipient(), DATE)
+        message = EncodedLetter(letter, ORIGIN, signer).message(recipient(), DATE)
         assert verifies(message, signer)
         assert (b"list-id" in message.split(b"bh=")[0]) == letter.mailing
 
@@ -94,7 +94,7 @@ def test_confirm_and_welcome_verify_too(signer: Signer) -> None:
 def test_any_letter_to_anybody_verifies(local: str, subject: str, body: str) -> None:
     signer = Signer("verdicts.example", "w47", RSA)
     letter = letters.Letter("digest", subject, "", body + letters.mark("UNSUBSCRIBE"), body, "2026-W47")
-    message = Frame(letter, ORIGIN, signer).message(recipient(address=f"{local}@example.com"), DATE)
+    message = EncodedLetter(letter, ORIGIN, signer).message(recipient(address=f"{local}@example.com"), DATE)
     assert verifies(message, signer)
 
 

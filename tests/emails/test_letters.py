@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emails import letters, quoted, render
+from emails import letters, quoted_printable, render
 from emails.letters import ComparisonPart, DigestContent, Letter, Quote, Score, Site, ToolPart
 from emails.letters.digest import LARGEST
 from tests.emails.people import ALICE, FIRST, LARKSPUR, SECOND_PAIR, SITE, WEEK, long_week
@@ -71,7 +71,7 @@ def week_of(first: ComparisonPart) -> DigestContent:
 
 
 def test_a_letter_is_small_enough_not_to_be_cut(letter: Letter) -> None:
-    pieces = quoted.pieces(letter.html) + quoted.pieces(letter.text)
+    pieces = quoted_printable.pieces(letter.html) + quoted_printable.pieces(letter.text)
     assert len(letter.html.encode()) <= LARGEST
     assert sum(map(len, pieces)) <= LARGEST - 2048  # which leaves room for the header
 

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from emails.doors import Outgoing
-from emails.maildir import MaildirDoor
+from emails.maildir import MaildirTransport
+from emails.transports import Outgoing
 
 LETTER = b"Subject: Larkspur\r\n\r\nShip it.\r\n"
 
 
-def send(door: MaildirDoor, name: str = "delivery-7", letter: bytes = LETTER) -> str:
+def send(door: MaildirTransport, name: str = "delivery-7", letter: bytes = LETTER) -> str:
     return door.send(Outgoing("digest@verdicts.example", "alice@example.com", letter, name)).kind
 
 
 def test_a_letter_is_one_file_with_the_messages_own_bytes(tmp_path: Path) -> None:
-    assert send(MaildirDoor(tmp_path / "outbox")) == "sent"
+    assert send(MaildirTransport(tmp_path / "outbox")) == "sent"
     assert (tmp_path / "outbox" / "new" / "delivery-7").read_bytes() == LETTER
     assert not list((tmp_path / "outbox" / "tmp").iterdir())
     (message,) = mailbox.Maildir(tmp_path / "outbox")
@@ -24,13 +24,13 @@ def test_a_letter_is_one_file_with_the_messages_own_bytes(tmp_path: Path) -> Non
 
 
 def test_a_repeat_lands_in_the_same_file(tmp_path: Path) -> None:
-    door = MaildirDoor(tmp_path)
+    door = MaildirTransport(tmp_path)
     assert [send(door), send(door, letter=LETTER + b"again\r\n")] == ["sent", "sent"]
     assert len(list((tmp_path / "new").iterdir())) == 1
 
 
 def test_a_repeat_of_a_letter_that_was_read_makes_no_second_one(tmp_path: Path) -> None:
-    door = MaildirDoor(tmp_path)
+    door = MaildirTransport(tmp_path)
     send(door)
     (tmp_path / "new" / "delivery-7").rename(tmp_path / "cur" / "delivery-7:2,S")
     assert send(door) == "sent"
@@ -39,7 +39,7 @@ def test_a_repeat_of_a_letter_that_was_read_makes_no_second_one(tmp_path: Path) 
 
 def test_a_folder_that_cannot_be_written_is_the_relays_refusal(tmp_path: Path) -> None:
     (tmp_path / "outbox").write_text("a file, no folder")
-    door = MaildirDoor(tmp_path / "outbox")
+    door = MaildirTransport(tmp_path / "outbox")
     refusal = door.connect()
     assert refusal is not None
     assert refusal.kind == send(door) == "relay"
@@ -49,4 +49,4 @@ def test_a_folder_that_cannot_be_written_is_the_relays_refusal(tmp_path: Path) -
 @pytest.mark.parametrize("name", ["", "../7", "a/b", ".hidden", "a\nb", "a:2,S"])
 def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="delivery"):
-        send(MaildirDoor(tmp_path), name)
+        send(MaildirTransport(tmp_path), name)

@@ -15,11 +15,11 @@ from db.settings import Settings
 from emails import links
 from emails.headers import Unwritable
 from emails.letters import Letter, mark
-from emails.message import Frame, Recipient, date_header
-from emails.origin import Origin
+from emails.message import EncodedLetter, Recipient, date_header
+from emails.sender_identity import SenderIdentity
 
 KEYS = (b"a key of the house",)
-ORIGIN = Origin("Weekly AI Tool Verdicts", "digest@verdicts.example", "https://verdicts.example")
+ORIGIN = SenderIdentity("Weekly AI Tool Verdicts", "digest@verdicts.example", "https://verdicts.example")
 LETTER = Letter(
     "digest",
     "Larkspur vs Second Pair",
@@ -51,7 +51,7 @@ def body(message: EmailMessage, kind: str) -> str:
 
 def test_alice_reads_both_bodies_with_her_own_link() -> None:
     to = recipient()
-    message = parsed(Frame(LETTER, ORIGIN).message(to, DATE))
+    message = parsed(EncodedLetter(LETTER, ORIGIN).message(to, DATE))
     filled = LETTER.filled(to.marks)
     assert body(message, "plain") == filled.text + "\n"
     assert body(message, "html") == filled.html + "\n"
@@ -60,7 +60,7 @@ def test_alice_reads_both_bodies_with_her_own_link() -> None:
 
 
 def test_a_mailing_has_each_header_once_and_none_empty() -> None:
-    message = parsed(Frame(LETTER, ORIGIN).message(recipient(), DATE))
+    message = parsed(EncodedLetter(LETTER, ORIGIN).message(recipient(), DATE))
     assert sorted(message.keys()) == sorted(
         ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "List-Id",
          "List-Unsubscribe", "List-Unsubscribe-Post", "Feedback-ID", "Auto-Submitted"]
@@ -76,7 +76,7 @@ def test_a_mailing_has_each_header_once_and_none_empty() -> None:
 def test_the_way_out_is_one_https_and_one_mailto_link() -> None:
     to = recipient()
     token = to.marks["UNSUBSCRIBE"]
-    raw = Frame(LETTER, ORIGIN).message(to, DATE)
+    raw = EncodedLetter(LETTER, ORIGIN).message(to, DATE)
     assert (
         f"List-Unsubscribe: <https://verdicts.example/unsubscribe/{token}>,\r\n"
         f" <mailto:digest+unsubscribe@verdicts.example?subject={token}>\r\n"
@@ -86,12 +86,12 @@ def test_the_way_out_is_one_https_and_one_mailto_link() -> None:
 
 def test_a_letter_that_is_no_mailing_has_no_list_headers() -> None:
     letter = replace(LETTER, kind="confirm", html=mark("CONFIRM"), text=mark("CONFIRM"))
-    message = parsed(Frame(letter, ORIGIN).message(recipient(CONFIRM="x" * 40), DATE))
+    message = parsed(EncodedLetter(letter, ORIGIN).message(recipient(CONFIRM="x" * 40), DATE))
     assert not [name for name in message if name.startswith(("List-", "Feedback"))]
 
 
 def test_the_bytes_are_clean_for_every_road() -> None:
-    raw = Frame(LETTER, ORIGIN).message(recipient(), DATE)
+    raw = EncodedLetter(LETTER, ORIGIN).message(recipient(), DATE)
     assert raw.isascii()
     assert b"\0" not in raw
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)", raw)
@@ -103,7 +103,7 @@ def test_the_bytes_are_clean_for_every_road() -> None:
 
 
 def test_mime_is_text_then_html_without_a_defect() -> None:
-    message = parsed(Frame(LETTER, ORIGIN).message(recipient(), DATE))
+    message = parsed(EncodedLetter(LETTER, ORIGIN).message(recipient(), DATE))
     assert message.get_content_type() == "multipart/alternative"
     parts = [part for part in message.walk() if not part.is_multipart()]
     assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
@@ -126,7 +126,9 @@ def test_the_return_path_can_have_a_domain_of_its_own() -> None:
 
 
 def test_the_same_letter_gives_the_same_bytes() -> None:
-    assert Frame(LETTER, ORIGIN).message(recipient(), DATE) == Frame(LETTER, ORIGIN).message(recipient(), DATE)
+    assert EncodedLetter(LETTER, ORIGIN).message(recipient(), DATE) == EncodedLetter(LETTER, ORIGIN).message(
+        recipient(), DATE
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,31 +150,31 @@ def test_the_same_letter_gives_the_same_bytes() -> None:
 )
 def test_a_recipients_values_cannot_break_out(bad: dict[str, object]) -> None:
     with pytest.raises(Unwritable):
-        Frame(LETTER, ORIGIN).message(recipient()._replace(**bad), DATE)  # type: ignore[arg-type]
+        EncodedLetter(LETTER, ORIGIN).message(recipient()._replace(**bad), DATE)  # type: ignore[arg-type]
 
 
 @given(st.text(), st.text(), st.text())
 def test_hostile_words_never_make_a_further_header(name: str, subject: str, about: str) -> None:
     letter = replace(LETTER, subject=subject, about=about)
     try:
-        raw = Frame(letter, Origin(name, ORIGIN.address, ORIGIN.base_url)).message(recipient(), DATE)
+        raw = EncodedLetter(letter, SenderIdentity(name, ORIGIN.address, ORIGIN.base_url)).message(recipient(), DATE)
     except Unwritable:
         return
-    plain = Frame(LETTER, ORIGIN).message(recipient(), DATE)
+    plain = EncodedLetter(LETTER, ORIGIN).message(recipient(), DATE)
     assert parsed(raw).keys() == parsed(plain).keys()
 
 
 def test_an_origin_is_read_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAIL_FROM", "Zoë’s Verdicts <digest@verdicts.example>")
     monkeypatch.setenv("BASE_URL", "https://verdicts.example")
-    assert Origin.of(Settings()).name == "Zoë’s Verdicts"
+    assert SenderIdentity.of(Settings()).name == "Zoë’s Verdicts"
     monkeypatch.setenv("MAIL_FROM", "digest@verdicts.example")
-    assert Origin.of(Settings()) == ORIGIN
+    assert SenderIdentity.of(Settings()) == ORIGIN
 
 
 def test_a_mail_from_that_leaves_no_room_for_bounces_says_so() -> None:
     with pytest.raises(Unwritable, match="Shorten it, or set MAIL_BOUNCE_DOMAIN"):
-        Origin("Verdicts", "a-very-long-newsletter-name@verdicts.example", "https://verdicts.example")
+        SenderIdentity("Verdicts", "a-very-long-newsletter-name@verdicts.example", "https://verdicts.example")
 
 
 def test_a_date_needs_a_zone() -> None:

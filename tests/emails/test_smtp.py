@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from emails.doors import Outcome, Outgoing, TimeOuts, open_door
-from emails.smtp import SmtpDoor
+from emails.smtp import SmtpTransport
+from emails.transports import Outcome, Outgoing, TimeOuts, open_transport
 from tests.crash.processes import until
 from tests.emails.scripted_smtp import HANG_UP, SILENCE, ScriptedServer
 
@@ -16,13 +16,13 @@ STEPS = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "dot")
 SHORT = TimeOuts(connect=5, command=0.2, dot=0.2)
 
 
-def door_to(server: ScriptedServer, time_outs: TimeOuts | None = None) -> SmtpDoor:
-    door = open_door(f"smtp://127.0.0.1:{server.port}", time_outs or TimeOuts(5, 5, 5))
-    assert isinstance(door, SmtpDoor)
+def door_to(server: ScriptedServer, time_outs: TimeOuts | None = None) -> SmtpTransport:
+    door = open_transport(f"smtp://127.0.0.1:{server.port}", time_outs or TimeOuts(5, 5, 5))
+    assert isinstance(door, SmtpTransport)
     return door
 
 
-def send(door: SmtpDoor, to: str = "alice@example.com") -> Outcome:
+def send(door: SmtpTransport, to: str = "alice@example.com") -> Outcome:
     return door.send(letter(to))
 
 
@@ -197,7 +197,7 @@ def test_a_server_that_speaks_too_slowly_is_left(monkeypatch: pytest.MonkeyPatch
     with ScriptedServer() as server:
         door = door_to(server)
         assert door.connect() is None
-        monkeypatch.setattr("emails.conversation.monotonic", lambda: next(hours))
+        monkeypatch.setattr("emails.smtp_connection.monotonic", lambda: next(hours))
         outcome = send(door)
     assert (outcome.kind, outcome.stage) == ("relay", "mail")
 
@@ -294,7 +294,7 @@ def test_a_server_that_closes_again_at_once_is_the_relays_refusal() -> None:
 def test_a_server_that_cannot_be_reached_is_the_relays_refusal() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    door = open_door(f"smtp://127.0.0.1:{port}")
+    door = open_transport(f"smtp://127.0.0.1:{port}")
     refusal = door.connect()
     assert refusal == Outcome("relay", None, f"127.0.0.1:{port}: connection refused", "connect")
     assert send(door) == refusal
@@ -323,7 +323,7 @@ def test_a_time_limit_in_the_middle_of_a_letter_leaves_a_clean_door(monkeypatch:
     with ScriptedServer() as server:
         door = door_to(server)
         with monkeypatch.context() as patch:
-            patch.setattr("emails.conversation.Conversation.acceptance", out_of_time)
+            patch.setattr("emails.smtp_connection.SmtpConnection.acceptance", out_of_time)
             with pytest.raises(TimeLimit):
                 send(door)
         assert send(door).kind == "sent"

@@ -6,15 +6,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from db import digests, subscribers, votes
-from db.audit import Actor
+from db.digests import digests
+from db.operators.audit import Actor
 from db.session import reading, writing
 from db.settings import settings
+from db.subscribers import subscribers
 from db.tables import TABLES
+from db.votes import votes
 from emails import links
 from tests import walking
+from web.actions import accounts
 from web.app import create_app
-from web.orders import accounts
 
 
 def contents() -> dict[str, list[tuple]]:

@@ -8,7 +8,7 @@ from celery.bin.celery import celery
 from granian.cli import cli as granian
 from honcho.environ import parse_procfile
 
-from db.queues import QUEUES
+from db.monitoring.pauses import QUEUES
 
 ROOT = Path(__file__).parents[2]
 LINES = dict(parse_procfile((ROOT / "Procfile").read_text()).processes)

@@ -14,22 +14,24 @@ from itertools import count
 import pytest
 from sqlalchemy import func, select
 
-from db import alerts, deliveries, digests, relays
-from db.alerts import Alert
-from db.audit import Entry
-from db.deliveries import Delivery
-from db.events import SubscriptionRequested
-from db.jobs import Job
+from db.deliveries import breakers, deliveries
+from db.deliveries.deliveries import Delivery
+from db.digests import digests
+from db.jobs.events import SubscriptionRequested
+from db.jobs.jobs import Job
+from db.monitoring import alerts
+from db.monitoring.alerts import Alert
+from db.operators.audit import Entry
 from db.session import reading
 from tests import operators
 from tests.conftest import Clock
 from tests.emails.scripted_smtp import HANG_UP, ScriptedServer
 from tests.operators import Console
 from web.app import create_app
-from web.operator.costly import Costly
+from web.operator.frame.cached import Cached
 from worker import alerts as alarm
 from worker import digests as run
-from worker import jobs, reactions, sender, tasks
+from worker import jobs, reactions, send_slice, tasks
 
 SLOT = "2026-W47"
 OPERATOR = "olga@newsroom.example"
@@ -97,11 +99,11 @@ class Newsroom:
 def newsroom(catalogue, clock, setting, monkeypatch) -> Iterator[Newsroom]:
     clock.set(datetime(2026, 11, 17, 4, 0, tzinfo=UTC))
     operators.hash_quickly(monkeypatch)
-    monkeypatch.setattr(Costly, "patience", 30.0)  # a page leaves out numbers that take longer to count
+    monkeypatch.setattr(Cached, "patience", 30.0)  # a page leaves out numbers that take longer to count
     operators.put(OPERATOR, "operator")
-    monkeypatch.setattr(sender, "_kept", {})
-    monkeypatch.setattr(sender, "_heard", {})
-    monkeypatch.setattr(sender, "_paces", {})
+    monkeypatch.setattr(send_slice, "_kept", {})
+    monkeypatch.setattr(send_slice, "_heard", {})
+    monkeypatch.setattr(send_slice, "_paces", {})
     # Without pipelining each letter is begun after the answer to the one before, so a script can name them.
     with ScriptedServer({"EHLO": "250-mail.example\n250 ENHANCEDSTATUSCODES"}) as server:
         setting(MAIL_URL=f"smtp://127.0.0.1:{server.port}", MAIL_FROM="Verdicts <digest@verdicts.example>")
@@ -162,7 +164,7 @@ def _break_everything(newsroom: Newsroom, reaction: pytest.MonkeyPatch) -> None:
     newsroom.pass_time(250, step=10)
     assert by_state(Job) == {"succeeded": 3, "dead": len(BROKEN)}  # the comparison that was published, two sign-ups
     with reading() as session:
-        assert relays.all_open(session)[0].reply == DOWN
+        assert breakers.open_breakers(session)[0].reply == DOWN
         dead = session.scalars(select(Job).where(Job.state == "dead")).all()
         owed = session.scalars(select(Delivery).where(Delivery.letter == "alert")).all()
         opened = {alert.kind for alert in alerts.standing(session)}
@@ -201,7 +203,7 @@ def _resume_and_retry(newsroom: Newsroom) -> None:
     assert by_state(Job) == {"succeeded": 8}
     newsroom.pass_time(10)  # the breaker lets the first one through, and closes
     with reading() as session:
-        assert relays.all_open(session) == []
+        assert breakers.open_breakers(session) == []
 
 
 def _send_the_digest(newsroom: Newsroom) -> None:

@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
 
-from db import subscribers
-from db.events import SubscriptionRequested
+from db.jobs.events import SubscriptionRequested
 from db.session import reading
-from db.tallies import Tally
+from db.subscribers import subscribers
+from db.votes.tallies import Tally
 from web.app import create_app
 from web.cli import main
-from worker import digests, jobs, sender, votes
+from worker import digests, jobs, send_slice, votes
 from worker.reactions import REACTIONS
 
 CONTENT = """
@@ -69,8 +69,8 @@ class Week:
         votes.fold()
         jobs.work()
         digests.tick()
-        sender.recover()
-        sender.run_slice(time.monotonic() + 60)
+        send_slice.recover()
+        send_slice.run_slice(time.monotonic() + 60)
         digests.tick()
 
     def letters(self, kind: str) -> list[EmailMessage]:

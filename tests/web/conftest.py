@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from flask.testing import FlaskClient
 
-from db import subscribers
 from db.session import reading, writing
 from db.settings import settings
+from db.subscribers import subscribers
 from emails import links
 from tests import applications
 

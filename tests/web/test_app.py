@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from db import session
-from web import pages
 from web.app import create_app
+from web.readers import pages
 
 
 def test_every_answer_is_kept_in_bounds(client, catalogue):

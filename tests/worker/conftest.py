@@ -2,16 +2,16 @@
 
 import pytest
 
-from tests.doors import Door
-from worker import sender
+from tests.transports import Transport
+from worker import send_slice
 
 
 @pytest.fixture
-def door(database, clock, setting, monkeypatch) -> Door:
+def door(database, clock, setting, monkeypatch) -> Transport:
     setting(MAIL_URL="smtp://relay.example:25", MAIL_FROM="Verdicts <digest@verdicts.example>")
-    made = Door()
-    monkeypatch.setattr(sender, "open_door", lambda url: made)
-    monkeypatch.setattr(sender, "_kept", {})
-    monkeypatch.setattr(sender, "_heard", {})
-    monkeypatch.setattr(sender, "_paces", {})
+    made = Transport()
+    monkeypatch.setattr(send_slice, "open_transport", lambda url: made)
+    monkeypatch.setattr(send_slice, "_kept", {})
+    monkeypatch.setattr(send_slice, "_heard", {})
+    monkeypatch.setattr(send_slice, "_paces", {})
     return made

@@ -7,16 +7,20 @@ from email import message_from_bytes, policy
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from db import alerts, deliveries, digests, mending, relays, votes
-from db.alerts import Alert
-from db.deliveries import Delivery
-from db.digests import Digest
-from db.heartbeats import Heartbeat
-from db.jobs import Attempt, Job
-from db.operators import Operator
-from db.queues import Pause
+from db.deliveries import breakers, deliveries
+from db.deliveries.deliveries import Delivery
+from db.digests import digests
+from db.digests.digests import Digest
+from db.jobs import retries
+from db.jobs.jobs import Attempt, Job
+from db.monitoring import alerts
+from db.monitoring.alerts import Alert
+from db.monitoring.heartbeats import Heartbeat
+from db.monitoring.pauses import Pause
+from db.operators.operators import Operator
 from db.session import reading, writing
-from worker import sender
+from db.votes import votes
+from worker import send_slice
 from worker.alerts import watch
 
 NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
@@ -70,7 +74,7 @@ def test_a_new_failure_group_is_told_once_and_anew_after_it_was_mended():
     assert len(told()) == 1
     with writing() as session:
         for job_id in (first, second, third):
-            mending.retry(session, job_id, NOW)
+            retries.retry(session, job_id, NOW)
     watch(NOW + timedelta(minutes=3))
     assert not any(key.startswith("failures:") for key in standing())
     with writing() as session:
@@ -118,11 +122,11 @@ def test_many_at_once_are_five_letters_and_one_about_the_rest():
 
 def test_two_watchers_at_once_tell_it_once():
     operator()
-    concern = alerts.Concern("k", "late", "Late", ("Look.",), "/operator")
+    concern = alerts.Condition("k", "late", "Late", ("Look.",), "/operator")
     with writing() as session:
-        assert alerts.open_new(session, concern, NOW) is not None
+        assert alerts.raise_new(session, concern, NOW) is not None
     with writing() as session:
-        assert alerts.open_new(session, concern, NOW) is None
+        assert alerts.raise_new(session, concern, NOW) is None
 
 
 def test_failures_above_the_rate_are_told_and_over_when_the_hour_is(setting):
@@ -247,24 +251,24 @@ def test_a_digest_in_doubt_is_told_once_everything_else_is_settled(active_digest
 
 def test_a_breaker_is_told_after_two_minutes_and_over_when_the_server_answers():
     with writing() as session:
-        relays.refused(session, "mail.example", "421 not now, said to alice@reader.example", NOW)
+        breakers.refused(session, "mail.example", "421 not now, said to alice@reader.example", NOW)
     watch(NOW + timedelta(minutes=1))
     assert standing() == {}
     with writing() as session:
-        relays.refused(session, "mail.example", "421 not now", NOW + timedelta(minutes=2))
+        breakers.refused(session, "mail.example", "421 not now", NOW + timedelta(minutes=2))
     watch(NOW + timedelta(minutes=3))
     [alert] = standing().values()
     assert (alert.key, alert.title) == ("breaker:mail.example", "The mail server has refused everybody for 3 min")
     with writing() as session:
-        relays.answered(session, "mail.example")
+        breakers.answered(session, "mail.example")
     watch(NOW + timedelta(minutes=4))
     assert standing() == {}
 
 
 def test_a_domain_that_defers_is_its_own_affair_for_an_hour():
     with writing() as session:
-        relays.domain_deferred(session, "slow.example", "451 later", NOW)
-        session.execute(update(relays.Relay).values(open_until=NOW + timedelta(hours=4)))
+        breakers.domain_deferred(session, "slow.example", "451 later", NOW)
+        session.execute(update(breakers.Breaker).values(open_until=NOW + timedelta(hours=4)))
     watch(NOW + timedelta(minutes=30))
     assert standing() == {}
     watch(NOW + timedelta(minutes=61))
@@ -289,10 +293,10 @@ def test_a_look_that_fails_ends_no_alert_and_keeps_no_other_from_being_told(monk
     def broken(session, now):
         raise RuntimeError("no such column")
 
-    from worker import concerns
+    from worker import alert_checks
 
-    looks = tuple(broken if each is concerns.failed_groups else each for each in concerns.LOOKS)
-    monkeypatch.setattr(concerns, "LOOKS", looks)
+    looks = tuple(broken if each is alert_checks.failed_groups else each for each in alert_checks.CHECKS)
+    monkeypatch.setattr(alert_checks, "CHECKS", looks)
     add(Pause(queue="mail", at=NOW - timedelta(hours=2), actor="olga", reason="mending"))
     watch(NOW)
     assert len(standing()) == 2
@@ -309,12 +313,12 @@ def test_an_empty_site_has_nothing_to_tell():
 @pytest.fixture
 def outbox(clock, monkeypatch, house):
     """Send what is owed, through the real sender into a Maildir; the messages that lie there."""
-    monkeypatch.setattr(sender, "_kept", {})
-    monkeypatch.setattr(sender, "_heard", {})
-    monkeypatch.setattr(sender, "_paces", {})
+    monkeypatch.setattr(send_slice, "_kept", {})
+    monkeypatch.setattr(send_slice, "_heard", {})
+    monkeypatch.setattr(send_slice, "_paces", {})
 
     def sent():
-        sender.run_slice(time.monotonic() + 60)
+        send_slice.run_slice(time.monotonic() + 60)
         found = sorted((house / "var/outbox/new").glob("*"))
         return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in found]
 
@@ -357,8 +361,8 @@ def test_while_the_mail_server_refuses_the_alert_waits_in_its_ledger(outbox, clo
     setting(MAIL_URL="smtp://127.0.0.1:9", MAIL_FROM="Verdicts <digest@verdicts.example>")
     operator()
     with writing() as session:
-        relays.refused(session, "127.0.0.1:9", "connection refused", clock.now)
-        session.execute(update(relays.Relay).values(since=clock.now - timedelta(minutes=3)))
+        breakers.refused(session, "127.0.0.1:9", "connection refused", clock.now)
+        session.execute(update(breakers.Breaker).values(since=clock.now - timedelta(minutes=3)))
     watch(clock.now)
     assert outbox() == []
     with reading() as session:

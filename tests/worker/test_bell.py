@@ -10,7 +10,7 @@ import pytest
 import redis
 from kombu.exceptions import OperationalError
 
-from db.queues import QUEUES
+from db.monitoring.pauses import QUEUES
 from db.session import ring, writing
 from db.settings import BadSettings
 from worker import bell, schedule

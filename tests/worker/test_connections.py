@@ -6,9 +6,9 @@ import time
 import pytest
 
 from db import rules
-from emails.outcomes import Following, Meanwhile, Outcome, Outgoing, judge
-from tests.doors import digest, states
-from worker import sender
+from emails.replies import Following, Meanwhile, Outcome, Outgoing, judge
+from tests.transports import digest, states
+from worker import send_slice
 
 
 class FarDoor:
@@ -40,15 +40,15 @@ def doors(database, setting, monkeypatch) -> type[FarDoor]:
     setting(MAIL_URL="smtp://relay.example:25", MAIL_FROM="Verdicts <digest@verdicts.example>", SEND_CONNECTIONS=16)
     FarDoor.busy = FarDoor.most = 0
     FarDoor.lock = threading.Lock()
-    monkeypatch.setattr(sender, "open_door", lambda url: FarDoor())
-    monkeypatch.setattr(sender, "_kept", {})
-    monkeypatch.setattr(sender, "_paces", {})
+    monkeypatch.setattr(send_slice, "open_transport", lambda url: FarDoor())
+    monkeypatch.setattr(send_slice, "_kept", {})
+    monkeypatch.setattr(send_slice, "_paces", {})
     return FarDoor
 
 
 def test_sixteen_connections_share_a_digest_to_a_few_hundred_readers(doors, clock):
     digest(clock, 240)
-    sender.run_slice(time.monotonic() + 60)
+    send_slice.run_slice(time.monotonic() + 60)
     assert states() == {"sent": 240}
     assert doors.most >= 9
 

@@ -11,11 +11,14 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select, text
 
-from db import catalog, deliveries, digests, outcomes, schedule, subscribers, tallies, votes
-from db.outcomes import Chosen
+from db.deliveries import deliveries, exceptions
+from db.deliveries.exceptions import DeliveryFilter
+from db.digests import catalog, digests, schedule
 from db.rules import Refused
 from db.session import reading, writing
 from db.settings import settings
+from db.subscribers import subscribers
+from db.votes import tallies, votes
 from emails import letters
 from emails.letters import DigestContent
 from tests.conftest import load_catalogue
@@ -270,7 +273,7 @@ def test_with_local_time_each_reader_is_due_in_their_own_zone(started, clock, ca
     clock.set(datetime(2026, 11, 17, 9, 0, 5, tzinfo=UTC))
     run.tick()
     with reading() as session:
-        due = {address: each.not_before for each, address in outcomes.listed(session, look(), Chosen())}
+        due = {address: each.not_before for each, address in exceptions.listed(session, look(), DeliveryFilter())}
     assert due == {cast.alice: clock.now, cast.bob: datetime(2026, 11, 17, 14, tzinfo=UTC)}
     assert account().holds
 

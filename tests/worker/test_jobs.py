@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from db import deliveries, jobs, mending
-from db.deliveries import Delivery
-from db.events import SubscriptionRequested
+from db.deliveries import deliveries
+from db.deliveries.deliveries import Delivery
+from db.jobs import jobs, retries
+from db.jobs.events import SubscriptionRequested
 from db.session import reading, writing
 from worker import reactions
 from worker.jobs import fingerprint, work, work_one
@@ -83,7 +84,7 @@ def test_mended_and_retried_a_dead_job_does_its_work_once(clock, monkeypatch):
     work()
     assert owed() == 0, "a dead job waits for a person"
     with writing() as session:
-        mending.retry(session, the_job().id, datetime.now(UTC))
+        retries.retry(session, the_job().id, datetime.now(UTC))
     work()
     assert owed() == 1
     job = the_job()
@@ -116,7 +117,7 @@ def test_a_worker_that_was_away_past_its_lease_takes_its_effect_back(clock, monk
     def slow(session, event, now):
         deliveries.owe(session, "confirm", event.sign_up, "subscriber:1", now)
         job = the_job()
-        monkeypatch.setattr("db.jobs._end", lambda *args, **more: False)
+        monkeypatch.setattr("db.jobs.jobs._end", lambda *args, **more: False)
         assert job.state == "running"
 
     monkeypatch.setitem(reactions.REACTIONS, SubscriptionRequested, (slow,))

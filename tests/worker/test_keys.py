@@ -10,11 +10,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from db import deliveries
+from db.deliveries import deliveries
 from db.session import writing
-from emails.outcomes import Outcome, judge
+from emails.replies import Outcome, judge
 from tests.crash.deployment import procfile
-from tests.doors import digest, run, states
+from tests.transports import digest, run, states
 from worker import tasks
 
 ROOT = Path(__file__).parents[2]

@@ -14,12 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
-from db import deliveries, digests, schedule, subscribers
+from db.deliveries import deliveries
+from db.digests import digests, schedule
 from db.session import writing
+from db.subscribers import subscribers
 from emails import letters
 from emails.dkim import PrivateKey, load
 from tests.emails.people import SITE, WEEK
-from worker import sender
+from worker import send_slice
 
 OPENDKIM = shutil.which("opendkim") or shutil.which("opendkim", path="/usr/sbin")
 SLOT = "2026-W47"
@@ -59,16 +61,16 @@ def everybody_gets_their_letters() -> list[Path]:
             session.execute(text(order), given)
         deliveries.owe(session, "welcome", 1, "subscriber:1", now)
         deliveries.owe(session, "confirm", 1, "subscriber:3", now)
-        taken = subscribers.freeze(session, now)
+        taken = subscribers.count_audience(session, now)
         made = digests.open_slot(session, SLOT, schedule.of_digests().due(SLOT), now)
-        digests.keep(
+        digests.freeze(
             session, made, [], content={}, subject=letter.subject, preheader=letter.preheader, html=letter.html,
             text=letter.text, frozen_at=now, cutoff=now, freeze=taken.number, audience=taken.audience,
         )  # fmt: skip
         while deliveries.address(session, made, now):
             pass
         digests.begin(session, made)
-    sender.run_slice(time.monotonic() + 30)
+    send_slice.run_slice(time.monotonic() + 30)
     return sorted(Path("letters/new").iterdir())
 
 

@@ -5,14 +5,16 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from db import backlog, jobs, queues, votes
-from db.claims import Claim
-from db.deliveries import Delivery
-from db.events import SubscriptionRequested
-from db.failures import lapsed, lost_since
-from db.heartbeats import Heartbeat
+from db.deliveries.claims import Claim
+from db.deliveries.deliveries import Delivery
+from db.jobs import jobs
+from db.jobs.events import SubscriptionRequested
+from db.jobs.filters import lapsed, lost_since
+from db.monitoring import backlog, pauses
+from db.monitoring.heartbeats import Heartbeat
 from db.session import reading, writing
-from db.tallies import Tally
+from db.votes import votes
+from db.votes.tallies import Tally
 from worker import heartbeats, reactions
 from worker.app import app
 from worker.tasks import send_unless_paused
@@ -24,12 +26,12 @@ EVENT = SubscriptionRequested(sign_up=1, subscriber=1)
 
 def pause(queue: str) -> None:
     with writing() as session:
-        queues.pause(session, queue, "x", "mara", datetime.now(UTC))
+        pauses.pause(session, queue, "x", "mara", datetime.now(UTC))
 
 
 def resume(queue: str) -> None:
     with writing() as session:
-        queues.resume(session, queue)
+        pauses.resume(session, queue)
 
 
 def happen() -> None:
@@ -60,7 +62,7 @@ def test_jobs_wait_while_they_are_paused_and_go_on_after(clock):
 
 def test_a_pause_between_two_jobs_is_met_by_the_second(clock, monkeypatch):
     monkeypatch.setitem(
-        reactions.REACTIONS, SubscriptionRequested, (lambda s, e, n: queues.pause(s, "jobs", "x", "m", n),)
+        reactions.REACTIONS, SubscriptionRequested, (lambda s, e, n: pauses.pause(s, "jobs", "x", "m", n),)
     )
     happen()
     happen()
@@ -86,7 +88,7 @@ def test_votes_are_not_folded_while_they_are_paused(catalogue):
 
 def test_no_slice_is_sent_while_mail_is_paused_and_what_dead_senders_held_comes_back(clock, monkeypatch):
     sent: list[str] = []
-    monkeypatch.setattr("worker.sender.run_slice", lambda end: sent.append("slice"))
+    monkeypatch.setattr("worker.send_slice.run_slice", lambda end: sent.append("slice"))
     with writing() as session:
         now = datetime.now(UTC)
         session.add(Delivery(letter="confirm", about=1, person="subscriber:1", state="sending", claim=1,
@@ -164,7 +166,7 @@ def test_a_sign_of_life_that_cannot_be_written_stops_no_work(pulse, monkeypatch)
     def broken(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("db.heartbeats.beat", broken)
+    monkeypatch.setattr("db.monitoring.heartbeats.beat", broken)
     happen()
     task("jobs.work")
     assert counted()["succeeded"] == 1

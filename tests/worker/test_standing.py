@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from db import claims, relays
-from db.claims import Batch, Terms
+from db.deliveries import breakers, claims
+from db.deliveries.claims import Batch, Terms
 from db.session import reading, writing
-from tests.doors import digest, run, states
 from tests.emails.scripted_smtp import WELL, ScriptedServer
-from worker import sender
+from tests.transports import digest, run, states
+from worker import send_slice
 
 FULL = "421 4.7.0 too many connections from you"
 
@@ -60,9 +60,9 @@ class Guarded(ScriptedServer):
 
 @pytest.fixture
 def server(database, clock, setting, monkeypatch) -> Iterator[Guarded]:
-    monkeypatch.setattr(sender, "_kept", {})
-    monkeypatch.setattr(sender, "_heard", {})
-    monkeypatch.setattr(sender, "_paces", {})
+    monkeypatch.setattr(send_slice, "_kept", {})
+    monkeypatch.setattr(send_slice, "_heard", {})
+    monkeypatch.setattr(send_slice, "_paces", {})
     with Guarded() as made:
         setting(
             MAIL_URL=f"smtp://127.0.0.1:{made.port}", MAIL_FROM="Verdicts <digest@verdicts.example>", SEND_CONNECTIONS=4
@@ -70,9 +70,9 @@ def server(database, clock, setting, monkeypatch) -> Iterator[Guarded]:
         yield made
 
 
-def breakers() -> list[relays.Relay]:
+def open_now() -> list[breakers.Breaker]:
     with reading() as session:
-        return relays.all_open(session)
+        return breakers.open_breakers(session)
 
 
 def elsewhere(number: int, clock, connections: int) -> None:
@@ -93,7 +93,7 @@ def test_a_server_that_lets_fewer_in_is_sent_to_over_those(server, clock):
         run()
     assert states() == {"sent": 60}
     assert server.most == 2
-    assert breakers() == []
+    assert open_now() == []
     [warning] = [each for each in said if each["event"] == "connections refused"]
     assert (warning["log_level"], warning["refused"], warning["reply"]) == ("warning", 2, FULL)
 
@@ -102,10 +102,10 @@ def test_a_letter_that_was_taken_closes_the_breaker_though_a_connection_was_refu
     server.limit = 1
     digest(clock, 5)
     with writing() as session:
-        relays.refused(session, f"smtp://127.0.0.1:{server.port}", "421 later", clock.now - timedelta(hours=1))
+        breakers.refused(session, f"smtp://127.0.0.1:{server.port}", "421 later", clock.now - timedelta(hours=1))
     run()
     assert states() == {"sent": 5}
-    assert breakers() == []
+    assert open_now() == []
 
 
 def test_a_server_that_lets_nobody_in_is_left_alone_by_everybody(server, clock):
@@ -113,7 +113,7 @@ def test_a_server_that_lets_nobody_in_is_left_alone_by_everybody(server, clock):
     digest(clock, 5)
     assert run() is False
     assert states() == {"pending": 5}
-    [breaker] = breakers()
+    [breaker] = open_now()
     assert (breaker.failures, breaker.reply) == (1, FULL)
     run()
     assert server.connections == 4, "none was tried while the breaker is open"
@@ -124,7 +124,7 @@ def test_a_server_that_is_full_with_another_senders_connections_is_open(server, 
     elsewhere(digest(clock, 5), clock, 1)
     run()
     assert states() == {"pending": 4, "sending": 1}
-    assert breakers() == []
+    assert open_now() == []
 
 
 # ---- what all senders may have together --------------------------------------------------------------------
@@ -150,13 +150,13 @@ def test_whoever_is_told_that_none_is_free_hangs_up(server, clock, setting):
 
 def test_connections_kept_from_before_are_left_to_those_who_need_them(server, clock):
     number = digest(clock, 60)
-    sender.run_slice(time.monotonic())
+    send_slice.run_slice(time.monotonic())
     server.wait_until_standing(4)
     elsewhere(number, clock, 4)
     run()
     server.wait_until_standing(0)
     clock.forward(minutes=1)  # the others are gone
-    sender.recover()
+    send_slice.recover()
     run()
     assert states() == {"sent": 56, "unknown": 4}
     assert server.connections == 8

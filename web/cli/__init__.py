@@ -11,7 +11,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from db.audit import Actor
+from db.operators.audit import Actor
 from db.rules import BadAddress, Refused
 from db.session import on_commit
 from db.settings import BadSettings

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from db import audit as ledger
-from db.audit import Entry, Wanted
+from db.operators import audit as audit_log
+from db.operators.audit import AuditFilter, Entry
 from db.session import reading
 from db.settings import settings
 from web.cli import as_json, json_option, table
@@ -31,9 +31,9 @@ def list_(
     before: int | None, limit: int, json: bool,
 ) -> None:  # fmt: skip
     """Orders, newest first."""
-    wanted = Wanted(actor, action, about, _moment(since), _moment(until))
+    wanted = AuditFilter(actor, action, about, _moment(since), _moment(until))
     with reading() as session:
-        found = ledger.listed(session, wanted, limit, before)
+        found = audit_log.listed(session, wanted, limit, before)
     if json:
         as_json([_row(one) for one in found])
         return

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from db.session import writing
-from web import content
+from web.actions import content_files
+from web.actions.content_files import BadContent
 from web.cli import fail
-from web.content import BadContent
 
 
 @click.command()
@@ -19,9 +19,9 @@ def load(files: tuple[Path, ...]) -> None:
     All or nothing: when anything in any file is wrong, nothing is changed. Repeatable: what exists is updated.
     """
     try:
-        read = content.read_files(files)
+        read = content_files.read_files(files)
         with writing() as session:
-            done = content.load(session, read, datetime.now(UTC))
+            done = content_files.load(session, read, datetime.now(UTC))
     except BadContent as bad:
         fail("nothing was imported.\n" + "\n".join(bad.problems))
     for sort, counts in done.items():

@@ -5,14 +5,16 @@ from typing import Any
 
 import click
 
-from db import deliveries as ledger
-from db import digests, outcomes, subscribers
-from db.deliveries import Delivery
-from db.outcomes import NONE, RETRIED, Chosen
+from db.deliveries import deliveries as deliveries_ledger
+from db.deliveries import exceptions
+from db.deliveries.deliveries import Delivery
+from db.deliveries.exceptions import NONE, RETRIED, DeliveryFilter
+from db.digests import digests
 from db.rules import Refused
 from db.session import reading
+from db.subscribers import subscribers
+from web.actions import deliveries as actions
 from web.cli import actor, as_json, counting, dry_run_option, json_option, note_option, table
-from web.orders import deliveries as orders
 
 
 class Code(click.ParamType[Any]):
@@ -39,16 +41,16 @@ def deliveries() -> None:
 
 @deliveries.command(name="list")
 @click.argument("slot")
-@click.option("--state", type=click.Choice(ledger.STATES), help="Only those in this state.")
+@click.option("--state", type=click.Choice(deliveries_ledger.STATES), help="Only those in this state.")
 @code_option
 @reason_option
 @json_option
 def list_(slot: str, state: str | None, code: Any, reason: str | None, json: bool) -> None:
     """A digest's deliveries, with addresses and the mail server's words."""
-    chosen = Chosen((state,) if state else (), code, reason)
+    chosen = DeliveryFilter((state,) if state else (), code, reason)
     with reading() as session:
         found = digests.get(session, slot)
-        rows = [_row(each, address) for each, address in outcomes.listed(session, found, chosen)]
+        rows = [_row(each, address) for each, address in exceptions.listed(session, found, chosen)]
     if json:
         as_json(rows)
         return
@@ -85,7 +87,7 @@ def explain(address: str, slot: str | None, json: bool) -> None:
         subscriber = subscribers.by_address(session, address)
         if subscriber is None:
             raise Refused(f"{address} has never been a subscriber here.")
-        found = ledger.of_person(session, f"subscriber:{subscriber.id}")
+        found = deliveries_ledger.of_person(session, f"subscriber:{subscriber.id}")
         slots = {each.id: each.slot for each in digests.listed(session, limit=10_000)}
         listed = subscribers.suppressed(session, [subscriber.address or ""])
     rows = [_row(each, subscriber.address) | {"slot": slots.get(each.about) if each.letter == "digest" else None}
@@ -124,12 +126,12 @@ def resolve(slot: str, choice: str | None, reason: str | None, dry_run: bool, no
     """End the doubt about a digest's unknown letters, one way or the other."""
     if choice is None:
         raise click.UsageError("Say what became of them: --sent or --resend.")
-    chosen = Chosen(("unknown",), reason=reason)
+    chosen = DeliveryFilter(("unknown",), reason=reason)
     if dry_run:
-        click.echo(f"{_letters(orders.count(slot, chosen), 'unknown ')} chosen; nothing was done.")
+        click.echo(f"{_letters(actions.count(slot, chosen), 'unknown ')} chosen; nothing was done.")
         return
-    with counting("letters", lambda: orders.count(slot, chosen)) as said:
-        number = orders.resolve(actor(), slot, choice == "sent", datetime.now(UTC), chosen, note=note, said=said)
+    with counting("letters", lambda: actions.count(slot, chosen)) as said:
+        number = actions.resolve(actor(), slot, choice == "sent", datetime.now(UTC), chosen, note=note, on_page=said)
     click.echo(f"{_letters(number, 'unknown ')} " + ("counted as sent." if choice == "sent" else "sent again."))
 
 
@@ -142,12 +144,12 @@ def resolve(slot: str, choice: str | None, reason: str | None, dry_run: bool, no
 @note_option
 def retry(slot: str, state: str | None, code: Any, reason: str | None, dry_run: bool, note: str | None) -> None:
     """Send a digest's failed and deferred letters again, now."""
-    chosen = Chosen((state,) if state else RETRIED, code, reason)
+    chosen = DeliveryFilter((state,) if state else RETRIED, code, reason)
     if dry_run:
-        click.echo(f"{_letters(orders.count(slot, chosen))} chosen; nothing was done.")
+        click.echo(f"{_letters(actions.count(slot, chosen))} chosen; nothing was done.")
         return
-    with counting("letters", lambda: orders.count(slot, chosen)) as said:
-        number = orders.retry(actor(), slot, datetime.now(UTC), chosen, note=note, said=said)
+    with counting("letters", lambda: actions.count(slot, chosen)) as said:
+        number = actions.retry(actor(), slot, datetime.now(UTC), chosen, note=note, on_page=said)
     click.echo(f"{_letters(number)} owed again.")
 
 

@@ -1,4 +1,4 @@
-"""`verdicts digest`: how the weekly digest stands. Its orders are given in digest_orders.py."""
+"""`verdicts digest`: how the weekly digest stands. Its orders are given in digest_actions.py."""
 
 import sys
 import time
@@ -6,18 +6,19 @@ from typing import Any
 
 import click
 
-from db import deliveries, digests, relays
-from db.deliveries import Account
-from db.digests import Digest
+from db.deliveries import breakers, deliveries
+from db.deliveries.deliveries import Account
+from db.digests import digests
+from db.digests.digests import Digest
 from db.session import reading
 from web.cli import Later, as_json, json_option, table
 from web.cli.queues import say_paused
 
 slot_argument = click.argument("slot", metavar="SLOT")
-ORDERS = ("assemble", "preview", "test", "send", "hold", "release", "skip", "pause", "resume", "cancel")
+ACTIONS = ("assemble", "preview", "test", "send", "hold", "release", "skip", "pause", "resume", "cancel")
 
 
-@click.group(cls=Later, later={name: ("web.cli.digest_orders", name) for name in ORDERS})
+@click.group(cls=Later, later={name: ("web.cli.digest_actions", name) for name in ACTIONS})
 def digest() -> None:
     """The weekly digest: one a slot, which is an ISO week such as 2026-W47."""
 
@@ -88,7 +89,7 @@ def show(slot: str, json: bool) -> None:
 def _refusals() -> list[str]:
     """What keeps letters waiting: each mail server or domain that refuses everybody, in its own words."""
     with reading() as session:
-        shut = relays.all_open(session)
+        shut = breakers.open_breakers(session)
     return [
         f"{relay.name} refuses since {relay.since:%Y-%m-%d %H:%M} UTC: {relay.reply}; "
         f"tried again at {relay.open_until:%H:%M:%S} UTC"

@@ -14,9 +14,9 @@ from db import migrations
 from db.session import reading
 from db.settings import BadSettings, Settings, settings
 from emails import dkim
-from emails.doors import BadMailUrl, door_name, open_door
 from emails.headers import Unwritable
-from emails.origin import Origin
+from emails.sender_identity import SenderIdentity
+from emails.transports import BadMailUrl, open_transport, transport_name
 from web.cli import as_json, json_option
 from web.cli.queues import paused_in_words
 
@@ -33,23 +33,23 @@ class Finding(NamedTuple):
 @json_option
 def doctor(json: bool) -> None:
     """Check settings, database, Redis, mail server, DKIM key and clock. Exit code 1 when something must be mended."""
-    found = list(_look())
+    rows = list(_look())
     if json:
-        as_json([{"what": each.what, "well": each.well, "told": each.told} for each in found])
+        as_json([{"what": each.what, "well": each.well, "told": each.told} for each in rows])
     else:
-        for each in found:
+        for each in rows:
             click.echo(f"{'!' if each.well is None else '✓' if each.well else '✕'} {each.what}: {each.told}")
-    sys.exit(1 if any(each.well is False for each in found) else 0)
+    sys.exit(1 if any(each.well is False for each in rows) else 0)
 
 
 def _look() -> Iterator[Finding]:
     try:
-        given = settings()
-        given.keys  # noqa: B018  made or refused here
+        config = settings()
+        config.keys  # noqa: B018  made or refused here
     except BadSettings as error:
         yield Finding("settings", False, str(error))
         return
-    yield from _settings(given)
+    yield from _settings(config)
     looks: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
         ("database", _database),
         ("redis", _redis),
@@ -59,56 +59,56 @@ def _look() -> Iterator[Finding]:
     )
     for what, look in looks:
         try:
-            yield look(given)
+            yield look(config)
             if look is _database:
                 yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
         except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, dkim.BadKey) as error:
             yield Finding(what, False, str(error).splitlines()[0])
 
 
-def _settings(given: Settings) -> Iterator[Finding]:
+def _settings(config: Settings) -> Iterator[Finding]:
     yield Finding("settings", True, "every variable can be used")
-    if not given.is_local and given.base_url.startswith("http:"):
+    if not config.is_local and config.base_url.startswith("http:"):
         yield Finding("settings", None, "BASE_URL is http: mailed links travel in the clear; use https")
-    if given.outbox is None and not given.mail_postal_address:
+    if config.outbox is None and not config.mail_postal_address:
         yield Finding("settings", None, "MAIL_POSTAL_ADDRESS is empty; many countries ask for one in every letter")
 
 
-def _database(given: Settings) -> Finding:
-    kind = given.database_url.partition(":")[0]
+def _database(config: Settings) -> Finding:
+    kind = config.database_url.partition(":")[0]
     if not migrations.is_current():
         return Finding("database", False, f"{kind} answers, but is not at this release; run: verdicts db upgrade")
     return Finding("database", True, f"{kind} answers and is at this release")
 
 
-def _redis(given: Settings) -> Finding:
-    with redis.Redis.from_url(given.redis_url, socket_timeout=3, socket_connect_timeout=3) as client:
+def _redis(config: Settings) -> Finding:
+    with redis.Redis.from_url(config.redis_url, socket_timeout=3, socket_connect_timeout=3) as client:
         client.ping()
     return Finding("redis", True, "answers")
 
 
-def _mail(given: Settings) -> Finding:
+def _mail(config: Settings) -> Finding:
     """The door itself, by opening it; what senders heard of it stands in `verdicts digest show`."""
-    Origin.of(given)
-    door = open_door(given.mail_url)
+    SenderIdentity.of(config)
+    door = open_transport(config.mail_url)
     refusal = door.connect()
     door.close()
-    name = door_name(given.mail_url)
+    name = transport_name(config.mail_url)
     if refusal is not None:
         return Finding("mail server", False, f"{name}: {refusal.reply} (at {refusal.stage})")
     return Finding("mail server", True, f"{name} is ready")
 
 
-def _dkim(given: Settings) -> Finding:
-    signer = dkim.signer_of(given)
+def _dkim(config: Settings) -> Finding:
+    signer = dkim.signer_of(config)
     if signer is None:
         return Finding(
-            "dkim", None if given.outbox is None else True, "letters are not signed (DKIM_KEY_FILE is not set)"
+            "dkim", None if config.outbox is None else True, "letters are not signed (DKIM_KEY_FILE is not set)"
         )
-    return Finding("dkim", True, f"signs as {given.dkim_selector}._domainkey.{given.dkim_domain}")
+    return Finding("dkim", True, f"signs as {config.dkim_selector}._domainkey.{config.dkim_domain}")
 
 
-def _clock(given: Settings) -> Finding:  # noqa: ARG001
+def _clock(config: Settings) -> Finding:  # noqa: ARG001
     with reading() as session:
         told = session.scalar(text("SELECT CURRENT_TIMESTAMP"))
     theirs = datetime.fromisoformat(told).replace(tzinfo=UTC) if isinstance(told, str) else told

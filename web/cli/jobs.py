@@ -6,15 +6,17 @@ from typing import Any
 
 import click
 
-from db import audit, failures
-from db import jobs as ledger
-from db.failures import VIEWS, Filter
-from db.jobs import Attempt, Job
+from db.jobs import filters
+from db.jobs import jobs as jobs_ledger
+from db.jobs.filters import VIEWS, JobFilter
+from db.jobs.jobs import Attempt, Job
+from db.operators import audit
 from db.session import reading
+from web.actions import Progress
+from web.actions import jobs as actions
 from web.cli import actor, as_json, counting, dry_run_option, json_option, note_option, table
-from web.cli.choosing import chosen_by, filtered, ids_argument, many
+from web.cli.job_filter_options import chosen_by, filtered, ids_argument, many
 from web.cli.queues import pause, queues, resume, say_paused
-from web.orders import jobs as orders
 
 ALL_GROUPS = "all groups"
 
@@ -45,7 +47,7 @@ def list_(group: str | None, state: str | None, limit: int, json: bool, **given:
         return
     asked = chosen_by("failing", state, **given, groups=() if group is None else (group,))
     with reading() as session:
-        rows = [_row(job) for job in failures.page(session, asked, limit)]
+        rows = [_row(job) for job in filters.page(session, asked, limit)]
     if json:
         as_json(rows)
         return
@@ -54,15 +56,15 @@ def list_(group: str | None, state: str | None, limit: int, json: bool, **given:
     table(columns, [[row[column] for column in columns] for row in rows], _none(asked))
 
 
-def _none(asked: Filter) -> str:
-    if asked not in (Filter("failing"), Filter("dead")):
-        return f"No job is {asked.state}." if asked == Filter(asked.state) else "No job matches."
+def _none(asked: JobFilter) -> str:
+    if asked not in (JobFilter("failing"), JobFilter("dead")):
+        return f"No job is {asked.state}." if asked == JobFilter(asked.state) else "No job matches."
     return "No job has failed." if asked.state == "failing" else "No job is dead."
 
 
-def _list_groups(asked: Filter, limit: int, json: bool) -> None:
+def _list_groups(asked: JobFilter, limit: int, json: bool) -> None:
     with reading() as session:
-        found = failures.groups(session, asked, limit)
+        found = filters.groups(session, asked, limit)
     if json:
         as_json([_group(each) for each in found.shown])
         return
@@ -72,7 +74,7 @@ def _list_groups(asked: Filter, limit: int, json: bool) -> None:
     table(columns, rows, _none(asked))
 
 
-def _group(each: failures.Group) -> dict[str, Any]:
+def _group(each: filters.Group) -> dict[str, Any]:
     seen = {name: moment and moment.isoformat(timespec="seconds")
             for name, moment in (("first_seen", each.first_seen), ("last_seen", each.last_seen))}  # fmt: skip
     return {
@@ -112,9 +114,9 @@ def _row(job: Job) -> dict[str, Any]:
 def show(job_id: int, json: bool) -> None:
     """One job with its payload and every attempt, tracebacks and all."""
     with reading() as session:
-        job = ledger.get(session, job_id)
+        job = jobs_ledger.get(session, job_id)
         attempts = list(job.attempts)
-        copy, parts = failures.copies(session, job)
+        copy, parts = filters.copies(session, job)
     row = _row(job) | {"cause": job.cause, "replaced_by": copy, "parts": [part for part, _ in parts]}
     if json:
         as_json(row | {"attempts": [_attempt(each) for each in attempts]})
@@ -144,7 +146,7 @@ def _attempt(each: Attempt) -> dict[str, Any]:
 
 @jobs.command()
 @many("dead")
-@click.option("--rate", default=orders.RATE, show_default=True, help="How many are released in a second.")
+@click.option("--rate", default=actions.RATE, show_default=True, help="How many are released in a second.")
 @note_option
 @dry_run_option
 def retry(ids: tuple[int, ...], everything: bool, rate: float, note: str | None, dry_run: bool, **given: Any) -> None:
@@ -154,10 +156,10 @@ def retry(ids: tuple[int, ...], everything: bool, rate: float, note: str | None,
     if dry_run:
         _say_what("retry", ids, chosen, now)
     elif chosen is None:
-        click.echo(_owed_again(len(orders.retry(actor(), ids, now, note))))
+        click.echo(_owed_again(len(actions.retry(actor(), ids, now, note))))
     else:
         met = _all(
-            "retry", chosen, now, lambda asked, told: orders.retry_matching(actor(), asked, now, note, rate, told)
+            "retry", chosen, now, lambda asked, told: actions.retry_matching(actor(), asked, now, note, rate, told)
         )
         click.echo(_owed_again(met))
         if met > rate:
@@ -180,9 +182,9 @@ def discard(ids: tuple[int, ...], everything: bool, reason: str, dry_run: bool, 
     if dry_run:
         _say_what("discard", ids, chosen, now)
     elif chosen is None:
-        click.echo(f"{len(orders.discard(actor(), ids, reason, now))} discarded.")
+        click.echo(f"{len(actions.discard(actor(), ids, reason, now))} discarded.")
     else:
-        met = _all("discard", chosen, now, lambda f, told: orders.discard_matching(actor(), f, reason, now, told))
+        met = _all("discard", chosen, now, lambda f, told: actions.discard_matching(actor(), f, reason, now, told))
         click.echo(f"{met} discarded.")
 
 
@@ -197,9 +199,9 @@ def restore(ids: tuple[int, ...], everything: bool, note: str | None, dry_run: b
     if dry_run:
         _say_what("restore", ids, chosen, now)
     elif chosen is None:
-        click.echo(f"{len(orders.restore(actor(), ids, now, note))} restored.")
+        click.echo(f"{len(actions.restore(actor(), ids, now, note))} restored.")
     else:
-        met = _all("restore", chosen, now, lambda f, told: orders.restore_matching(actor(), f, now, note, told))
+        met = _all("restore", chosen, now, lambda f, told: actions.restore_matching(actor(), f, now, note, told))
         click.echo(f"{met} restored.")
 
 
@@ -210,7 +212,7 @@ def stop(ids: tuple[int, ...], note: str | None) -> None:
     """Try jobs no more that wait for another attempt: they are dead until somebody retries them."""
     if not ids:
         raise click.UsageError("Name the jobs to stop.")
-    click.echo(f"{len(orders.stop(actor(), ids, datetime.now(UTC), note))} stopped.")
+    click.echo(f"{len(actions.stop(actor(), ids, datetime.now(UTC), note))} stopped.")
 
 
 @jobs.command()
@@ -222,32 +224,32 @@ def edit(job_id: int, fields: tuple[str, ...], note: str | None) -> None:
     if any("=" not in each for each in fields):
         raise click.UsageError("Write --set FIELD=VALUE, such as --set subscriber=7.")
     values = {name: value for name, _, value in (each.partition("=") for each in fields)}
-    copy = orders.edit(actor(), job_id, values, datetime.now(UTC), note)
+    copy = actions.edit(actor(), job_id, values, datetime.now(UTC), note)
     click.echo(f"job {copy.id} is owed in place of job {job_id}.")
 
 
 # ---- which jobs --------------------------------------------------------------------------------------------
 
 
-def _choose(order: str, default: str, ids: tuple[int, ...], everything: bool, **given: Any) -> Filter | None:
+def _choose(action: str, default: str, ids: tuple[int, ...], everything: bool, **given: Any) -> JobFilter | None:
     """The filter that chooses, or None where jobs are named."""
-    filters = any(given.values())
-    if bool(ids) == (everything or filters):
-        raise click.UsageError(f"Name the jobs to {order}, or say --all for every {default} one, or give a filter.")
+    filtered_by = any(given.values())
+    if bool(ids) == (everything or filtered_by):
+        raise click.UsageError(f"Name the jobs to {action}, or say --all for every {default} one, or give a filter.")
     return None if ids else chosen_by(default, **given)
 
 
-def _say_what(order: str, ids: tuple[int, ...], chosen: Filter | None, now: datetime) -> None:
-    asked = orders.ask(order, chosen or Filter("all", ids=ids), now)
+def _say_what(action: str, ids: tuple[int, ...], chosen: JobFilter | None, now: datetime) -> None:
+    asked = actions.ask(action, chosen or JobFilter("all", ids=ids), now)
     with reading() as session:
-        met = failures.page(session, asked.chosen, 20)
+        met = filters.page(session, asked.chosen, 20)
     some = f" ({'the newest of them: ' if asked.jobs > 20 else ''}{audit.ranges(sorted(job.id for job in met))})"
-    click.echo(f"Would {order} {asked.jobs} {'job' if asked.jobs == 1 else 'jobs'}{some if asked.jobs else ''}.")
+    click.echo(f"Would {action} {asked.jobs} {'job' if asked.jobs == 1 else 'jobs'}{some if asked.jobs else ''}.")
 
 
-def _all(order: str, chosen: Filter, now: datetime, give: Callable[[Filter, orders.Told], int]) -> int:
-    asked = orders.ask(order, chosen, now)
-    with counting(order, lambda: asked.jobs) as told:
+def _all(action: str, chosen: JobFilter, now: datetime, give: Callable[[JobFilter, Progress], int]) -> int:
+    asked = actions.ask(action, chosen, now)
+    with counting(action, lambda: asked.jobs) as told:
         met = give(asked.chosen, told)
     if met != asked.jobs:
         click.echo(f"{asked.jobs - met} had changed meanwhile and were left alone.", err=True)

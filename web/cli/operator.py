@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import click
 
-from db import operators
-from db.operators import ROLES
+from db.operators import operators
+from db.operators.operators import ROLES
 from db.session import reading
+from web.actions import accounts
 from web.cli import actor, as_json, json_option, note_option, table
-from web.orders import accounts
 
 
 @click.group()

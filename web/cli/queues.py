@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from db import backlog
-from db.backlog import MOST, Backlog
+from db.monitoring import backlog
+from db.monitoring.backlog import MOST, Backlog
 from db.session import reading
+from web.actions import queues as actions
 from web.cli import actor, as_json, json_option, note_option, table
-from web.orders import queues as orders
 
 queue_argument = click.argument("queue", metavar="QUEUE")
 
@@ -31,7 +31,7 @@ def queues(json: bool) -> None:
             each.queue,
             "paused" if each.pause else "open",
             waiting(each),
-            orders.age(each.oldest, now),
+            actions.age(each.oldest, now),
             f"{row['rate']:.1f}/s",
         ]
         for each, row in zip(found, rows, strict=True)
@@ -53,8 +53,8 @@ def _row(each: Backlog, rate: float) -> dict[str, Any]:
 @click.option("--reason", required=True, help="Why; it stands on every page of the console.")
 def pause(queue: str, reason: str) -> None:
     """Let a queue's work wait: votes, jobs or mail. What is begun is finished, within ten seconds."""
-    orders.pause(actor(), queue, reason, datetime.now(UTC))
-    click.echo(f"Queue {queue} is paused.{orders.GOES_ON.get(queue, '')}")
+    actions.pause(actor(), queue, reason, datetime.now(UTC))
+    click.echo(f"Queue {queue} is paused.{actions.GOES_ON.get(queue, '')}")
 
 
 @click.command()
@@ -62,7 +62,7 @@ def pause(queue: str, reason: str) -> None:
 @note_option
 def resume(queue: str, note: str | None) -> None:
     """Let a paused queue's work go on."""
-    orders.resume(actor(), queue, datetime.now(UTC), note)
+    actions.resume(actor(), queue, datetime.now(UTC), note)
     click.echo(f"Queue {queue} goes on.")
 
 
@@ -87,7 +87,7 @@ def _standing(each: Backlog, now: datetime) -> str:
     held = each.pause
     assert held is not None
     since = f"Queue {each.queue} is paused since {held.at:%Y-%m-%d %H:%M} UTC by {held.actor}: {held.reason}"
-    oldest = f", the oldest for {orders.age(each.oldest, now)}" if each.oldest else ""
+    oldest = f", the oldest for {actions.age(each.oldest, now)}" if each.oldest else ""
     return f"{since.rstrip('.')}. {waiting(each)} wait{'s' if each.waiting == 1 else ''}{oldest}."
 
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from db import addresses, rules, suppressions
-from db import people as lists
-from db import subscribers as room
+from db import addresses, rules
 from db.rules import Refused
 from db.session import reading
-from web import people, story
+from db.subscribers import lists, suppressions
+from db.subscribers import subscribers as room
+from web.actions import subscriber_csv, timeline
+from web.actions import subscribers as actions
+from web.actions.timeline import Timeline
 from web.cli import actor, as_json, dry_run_option, fail, json_option, note_option, table
-from web.orders import people as orders
-from web.story import Story
 
 
 @click.group()
@@ -56,7 +56,7 @@ def list_(state: str | None, before: int | None, limit: int, json: bool) -> None
 def show(address: str, json: bool) -> None:
     """One address: its state first, then its history, its letters, and whether the next digest comes."""
     with reading() as session:
-        told = story.of(session, _known(session, address), datetime.now(UTC))
+        told = timeline.of(session, _known(session, address), datetime.now(UTC))
         history = room.history(session, told.subscriber.id)
     who = told.subscriber
     if json:
@@ -76,7 +76,7 @@ def show(address: str, json: bool) -> None:
     _show_rest(told)
 
 
-def _show_rest(told: Story) -> None:
+def _show_rest(told: Timeline) -> None:
     for heading, kinds in (("Letters", ("letter",)), ("Decided", ("suppression", "order"))):
         events = [event for event in told.events if event.kind in kinds]
         if events:
@@ -109,7 +109,7 @@ def suppress(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
             addresses.normal(address)
         click.echo(f"{len(named)} would be suppressed.")
         return
-    orders.suppress(actor(), named, datetime.now(UTC), note)
+    actions.suppress(actor(), named, datetime.now(UTC), note)
     for address in named:
         click.echo(f"{address} is suppressed.")
 
@@ -131,7 +131,7 @@ def lift(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
                        f"lifted {rules.SUPPRESSIONS[found.reason].lifted}.")  # fmt: skip
         click.echo(f"{len(standing)} would be lifted.")
         return
-    orders.lift(actor(), [found.address_hash for found in standing.values()], datetime.now(UTC), note, as_admin=True)
+    actions.lift(actor(), [found.address_hash for found in standing.values()], datetime.now(UTC), note, as_admin=True)
     for address in standing:
         click.echo(f"{address} may be mailed again.")
 
@@ -164,13 +164,13 @@ def import_(file: Path, consent: str, note: str | None, dry_run: bool, json: boo
     """
     try:
         with _progress("Checking", None):
-            number = people.check(file)
+            number = subscriber_csv.check(file)
         with _progress("Asking" if dry_run else "Importing", number) as tell:
             if dry_run:
-                done, refused = orders.would_bring(file, tell)
+                done, refused = actions.preview_import(file, tell)
             else:
-                done, refused = orders.bring(actor(), file, consent, datetime.now(UTC), tell, note)
-    except people.BadPeople as bad:
+                done, refused = actions.import_csv(actor(), file, consent, datetime.now(UTC), tell, note)
+    except subscriber_csv.BadPeople as bad:
         fail("nobody was imported.\n" + "\n".join(bad.problems))
     if json:
         as_json({"dry_run": dry_run, "outcomes": dict(sorted(done.items())), "not_brought_back": refused})
@@ -188,10 +188,10 @@ def export(out: Path | None, note: str | None) -> None:
     """Write everybody whose address is known as CSV."""
     now = datetime.now(UTC)
     if out is None:
-        orders.hand_out_all(actor(), sys.stdout, now, lambda _: None, note)
+        actions.export_all(actor(), sys.stdout, now, lambda _: None, note)
         return
     with out.open("w", encoding="utf-8", newline="") as file, _progress("Writing", None) as tell:
-        written = orders.hand_out_all(actor(), file, now, tell, note)
+        written = actions.export_all(actor(), file, now, tell, note)
     click.echo(f"{written} written to {out}")
 
 
@@ -204,7 +204,7 @@ def erase(address: str, yes: bool, note: str | None, dry_run: bool) -> None:
     """Forget an address: of it remains a keyed hash in the suppression list. This cannot be taken back."""
     if dry_run:
         with reading() as session:
-            told = story.of(session, _known(session, address), datetime.now(UTC))
+            told = timeline.of(session, _known(session, address), datetime.now(UTC))
         letters = sum(event.kind == "letter" for event in told.events) + told.older_letters
         click.echo(f"It would be forgotten: subscriber {told.subscriber.id}, {told.subscriber.state}, with "
                    f"{len(told.votes)} votes and the servers' words about {letters} letters.")  # fmt: skip
@@ -213,5 +213,5 @@ def erase(address: str, yes: bool, note: str | None, dry_run: bool) -> None:
         click.confirm(f"Forget {address} for ever?", abort=True)
     with reading() as session:
         subscriber_id = _known(session, address)
-    orders.erase(actor(), subscriber_id, datetime.now(UTC), note)
+    actions.erase(actor(), subscriber_id, datetime.now(UTC), note)
     click.echo(f"{address} is forgotten.")

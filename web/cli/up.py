@@ -17,13 +17,14 @@ import click
 import redis
 from honcho.environ import parse_procfile
 
-from db import catalog, migrations
+from db import migrations
+from db.digests import catalog
 from db.session import writing
 from db.settings import VAR, BadSettings, Settings, settings
 from emails import dkim
 from emails.dkim import BadKey
-from emails.doors import BadMailUrl, open_door
-from web import content
+from emails.transports import BadMailUrl, open_transport
+from web.actions import content_files
 from web.cli.supervise import Supervisor
 from worker.redis import EmbeddedRedis, shut_down_left_over
 
@@ -38,42 +39,42 @@ def up(demo: bool) -> None:
 
     Migrates the database first. With REDIS_URL set, that Redis is used and none is started.
     """
-    chosen = settings()
-    with _alone(chosen):
-        _port_is_free(chosen.port)
-        chosen.keys  # noqa: B018  made or refused here, not by the first process that needs it
-        _can_send(chosen)
+    config = settings()
+    with _alone(config):
+        _port_is_free(config.port)
+        config.keys  # noqa: B018  made or refused here, not by the first process that needs it
+        _can_send(config)
         migrations.upgrade()
         if demo:
             _load_demo()
-        with _redis(chosen) as server:
-            sys.exit(_run(chosen, server))
+        with _redis(config) as server:
+            sys.exit(_run(config, server))
 
 
-def _can_send(chosen: Settings) -> None:
+def _can_send(config: Settings) -> None:
     """Refuse a key or a mail server's address that no sender could use, before anything is started."""
     try:
-        dkim.signer_of(chosen)
-        open_door(chosen.mail_url)
+        dkim.signer_of(config)
+        open_transport(config.mail_url)
     except (BadKey, BadMailUrl) as error:
         raise click.ClickException(str(error)) from None
 
 
 def _load_demo() -> None:
     """Fill an empty catalogue, so that a newcomer has something to vote on."""
-    demo = content.read_files([HERE / "demo.yaml"])
+    demo = content_files.read_files([HERE / "demo.yaml"])
     with writing() as session:
         if catalog.is_empty(session):
-            content.load(session, demo, datetime.now(UTC))
+            content_files.load(session, demo, datetime.now(UTC))
             click.echo("Loaded the demo catalogue.")
 
 
-def _run(chosen: Settings, server: EmbeddedRedis | None) -> int:
+def _run(config: Settings, server: EmbeddedRedis | None) -> int:
     programs = Path(sys.executable).parent
     environment = {
         **os.environ,
-        "PORT": str(chosen.port),
-        "REDIS_URL": chosen.redis_url,
+        "PORT": str(config.port),
+        "REDIS_URL": config.redis_url,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
     }
@@ -85,32 +86,32 @@ def _run(chosen: Settings, server: EmbeddedRedis | None) -> int:
 
     commands = dict(parse_procfile((HERE / "Procfile").read_text()).processes)
     supervisor = Supervisor(commands, environment, keep_redis)
-    threading.Thread(target=_welcome, args=(chosen, supervisor), daemon=True).start()
+    threading.Thread(target=_welcome, args=(config, supervisor), daemon=True).start()
     return supervisor.run()
 
 
-def _welcome(chosen: Settings, supervisor: Supervisor) -> None:
+def _welcome(config: Settings, supervisor: Supervisor) -> None:
     """Say what to open as soon as it can be opened."""
     while not supervisor.stopping.is_set():
         try:
-            socket.create_connection((HOST, chosen.port), timeout=1).close()
+            socket.create_connection((HOST, config.port), timeout=1).close()
         except OSError:
             time.sleep(0.2)
             continue
         break
     else:
         return
-    supervisor.say(f"Verdicts is running. Open {chosen.base_url}")
-    if chosen.outbox and chosen.is_local:
-        supervisor.say(f"Letters stay on this machine. Read them at {chosen.base_url}/outbox")
+    supervisor.say(f"Verdicts is running. Open {config.base_url}")
+    if config.outbox and config.is_local:
+        supervisor.say(f"Letters stay on this machine. Read them at {config.base_url}/outbox")
     command = os.path.relpath(Path(sys.executable).with_name("verdicts"))
-    if chosen.port != Settings.model_fields["port"].default:
-        command = f"PORT={chosen.port} {command}"  # the letter's links are made by the command that freezes it
+    if config.port != Settings.model_fields["port"].default:
+        command = f"PORT={config.port} {command}"  # the letter's links are made by the command that freezes it
     supervisor.say(f"Send this week's digest with: {command} digest send    Stop with: Ctrl-C")
 
 
 @contextmanager
-def _alone(chosen: Settings) -> Iterator[None]:
+def _alone(config: Settings) -> Iterator[None]:
     """Hold this folder's lock; the kernel lets go of it however this process ends."""
     VAR.mkdir(parents=True, exist_ok=True)
     with open(VAR / "up.lock", "a+") as lock:
@@ -119,7 +120,7 @@ def _alone(chosen: Settings) -> Iterator[None]:
         except OSError:
             raise click.ClickException(f"Verdicts already runs in this folder{_holder(lock)}.") from None
         lock.truncate(0)
-        lock.write(f"{os.getpid()} {chosen.base_url}\n")
+        lock.write(f"{os.getpid()} {config.base_url}\n")
         lock.flush()
         yield
 
@@ -146,10 +147,10 @@ def _port_is_free(port: int) -> None:
 
 
 @contextmanager
-def _redis(chosen: Settings) -> Iterator[EmbeddedRedis | None]:
+def _redis(config: Settings) -> Iterator[EmbeddedRedis | None]:
     """The Redis that REDIS_URL names, or one of our own whose address stands in var/redis.url while it runs."""
-    if chosen.redis_given:
-        _ping(chosen.redis_given)
+    if config.redis_given:
+        _ping(config.redis_given)
         yield None
         return
     address = VAR / "redis.url"

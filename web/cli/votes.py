@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import click
 
-from db import tallies
 from db.session import reading, writing
+from db.votes import tallies
 from web.cli import as_json, json_option
 
 

@@ -3,36 +3,47 @@
 from flask import Flask
 
 from web.operator import (
-    access,
     accounts,
     audit,
     deliveries,
     digests,
-    doors,
-    frame,
-    health,
+    job_actions,
     jobs,
-    mending,
+    login,
+    my_account,
     overview,
-    own,
     people,
     previews,
     queues,
-    refusals,
     schedule,
-    sessions,
     suppressions,
-    words,
 )
+from web.operator.frame import access, errors, formats, health, layout, sessions
 
-ROOMS = (
-    accounts, audit, deliveries, digests, doors, frame, health, jobs, mending, overview, own, people, previews, queues,
-    refusals, schedule, suppressions, words,
-)  # fmt: skip
+PAGES = (
+    accounts,
+    audit,
+    deliveries,
+    digests,
+    login,
+    layout,
+    health,
+    jobs,
+    job_actions,
+    overview,
+    my_account,
+    people,
+    previews,
+    queues,
+    errors,
+    schedule,
+    suppressions,
+    formats,
+)
 """Each fills the blueprint with its pages as it is imported."""
 
 
 def install(app: Flask) -> None:
     """Open the console on `app`: its sessions, its guard and its pages."""
     sessions.install(app)
-    app.register_blueprint(access.rooms)
+    app.register_blueprint(access.blueprint)

@@ -7,36 +7,36 @@ from flask import Response, abort, make_response, render_template, request, url_
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from db import operators
-from db.operators import INVITATION_LIFE, ROLES, Operator
+from db.operators import operators
+from db.operators.operators import INVITATION_LIFE, ROLES, Operator
 from db.rules import BadAddress, Refused
 from db.session import reading
-from web.operator import access, confirm
-from web.operator.access import allowed, rooms
-from web.orders import accounts as orders
+from web.actions import accounts as actions
+from web.operator.frame import access, confirm
+from web.operator.frame.access import allowed, blueprint
 
 HERE = "operator.accounts"
 
 
-@rooms.get("/accounts")
+@blueprint.get("/accounts")
 @allowed("admin")
 def accounts() -> Response:
     return _list()
 
 
-@rooms.post("/accounts")
+@blueprint.post("/accounts")
 @allowed("admin")
 def invite() -> Response:
     address, role = request.form.get("address", ""), request.form.get("role", "")
     now = datetime.now(UTC)
     try:
-        link = orders.add(access.actor(), address, role, now, confirm.note())
+        link = actions.add(access.actor(), address, role, now, confirm.note())
     except (BadAddress, Refused) as error:
         return _list(str(error), 422 if isinstance(error, BadAddress) else 409)
     return _link(link, address.strip(), now)
 
 
-@rooms.get("/accounts/<int:operator_id>")
+@blueprint.get("/accounts/<int:operator_id>")
 @allowed("admin")
 def account_of(operator_id: int) -> str:
     with reading() as session:
@@ -85,35 +85,35 @@ _ALSO = Markup(
 )
 
 
-@rooms.post("/accounts/<int:operator_id>/<any(role,disable,enable,sessions,reset):order>")
+@blueprint.post("/accounts/<int:operator_id>/<any(role,disable,enable,sessions,reset):action>")
 @allowed("admin")
-def change_account(operator_id: int, order: str) -> AnyResponse:
+def change_account(operator_id: int, action: str) -> AnyResponse:
     with reading() as session:
         found = operators.get(session, operator_id) or abort(404, "There is no account of that number.")
-    question, back = QUESTIONS[order], url_for("operator.account_of", operator_id=operator_id)
+    question, back = QUESTIONS[action], url_for("operator.account_of", operator_id=operator_id)
     told = {"who": found.address, "role": request.form.get("role", "")}
-    if order == "role" and told["role"] not in ROLES:
+    if action == "role" and told["role"] not in ROLES:
         abort(400, "Choose one of the roles on the page.")
     if not confirm.given():
         sentence = question.sentence.format(**told)
-        extra = _ALSO if order == "reset" and found.totp_secret else ""
+        extra = _ALSO if action == "reset" and found.totp_secret else ""
         button, fields = question.button.format(**told), {"role": told["role"], "back": back}
         return confirm.ask(
             question.title, sentence, button, fields, extra=extra, risk=question.is_risk, back=back, here=HERE
         )
-    link = _carry_out(order, found, told["role"])
+    link = _carry_out(action, found, told["role"])
     return _link(link, found.address, datetime.now(UTC)) if link else confirm.done(question.done.format(**told), back)
 
 
-def _carry_out(order: str, found: Operator, role: str) -> str | None:
+def _carry_out(action: str, found: Operator, role: str) -> str | None:
     actor, now, note = access.actor(), datetime.now(UTC), confirm.note()
-    if order == "reset":
+    if action == "reset":
         also = request.form.get("second_factor") == "yes"
-        return orders.reset(actor, found.id, now, note, also_second_factor=also)
-    if order == "role":
-        orders.change_role(actor, found.id, role, now, note)
+        return actions.reset(actor, found.id, now, note, also_second_factor=also)
+    if action == "role":
+        actions.change_role(actor, found.id, role, now, note)
     else:
-        {"disable": orders.disable, "enable": orders.enable, "sessions": orders.end_sessions}[order](
+        {"disable": actions.disable, "enable": actions.enable, "sessions": actions.end_sessions}[action](
             actor, found.id, now, note
         )
     return None
@@ -121,9 +121,9 @@ def _carry_out(order: str, found: Operator, role: str) -> str | None:
 
 def _list(error: str = "", status: int = 200) -> Response:
     with reading() as session:
-        found = operators.listed(session)
+        rows = operators.listed(session)
     return make_response(
-        render_template("operator/accounts.html", here=HERE, accounts=found, roles=ROLES, error=error), status
+        render_template("operator/accounts.html", here=HERE, accounts=rows, roles=ROLES, error=error), status
     )
 
 

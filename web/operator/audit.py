@@ -7,11 +7,11 @@ from typing import Any
 
 from flask import Response, abort, make_response, render_template, request, url_for
 
-from db import audit as ledger
-from db.audit import Entry, Wanted
+from db.operators import audit as audit_log
+from db.operators.audit import AuditFilter, Entry
 from db.session import reading
 from db.settings import settings
-from web.operator.access import allowed, rooms
+from web.operator.frame.access import allowed, blueprint
 
 ON_A_PAGE = 50
 FILTERS = ("actor", "action", "about", "since", "until")
@@ -25,35 +25,35 @@ class Paging:
     older: str | None
 
 
-@rooms.get("/audit")
+@blueprint.get("/audit")
 @allowed("operator")
 def audit() -> Response:
     before = request.args.get("before", type=int)
     with reading() as session:
-        found = ledger.listed(session, _wanted(), ON_A_PAGE + 1, before)
-        actions, actors = ledger.actions(session), ledger.actors(session)
+        rows = audit_log.listed(session, _wanted(), ON_A_PAGE + 1, before)
+        actions, actors = audit_log.actions(session), audit_log.actors(session)
     rooms_of = sorted({each.partition(".")[0] + "." for each in actions if "." in each})
     kept: dict[str, Any] = {name: request.args[name] for name in FILTERS if request.args.get(name)}
-    older = url_for("operator.audit", **kept, before=found[ON_A_PAGE - 1].id) if len(found) > ON_A_PAGE else None
+    older = url_for("operator.audit", **kept, before=rows[ON_A_PAGE - 1].id) if len(rows) > ON_A_PAGE else None
     newer = url_for("operator.audit", **kept) if before else None
     page = render_template(
-        "operator/audit.html", entries=found[:ON_A_PAGE], actions=actions, actors=actors, rooms=rooms_of,
+        "operator/audit.html", entries=rows[:ON_A_PAGE], actions=actions, actors=actors, rooms=rooms_of,
         page=Paging(newer, older),
     )  # fmt: skip
     return make_response(page)
 
 
-@rooms.get("/audit/<int:number>")
+@blueprint.get("/audit/<int:number>")
 @allowed("operator")
 def audit_entry(number: int) -> str:
     with reading() as session:
-        found = ledger.get(session, number) or abort(404, "There is no entry of that number.")
+        found = audit_log.get(session, number) or abort(404, "There is no entry of that number.")
     return render_template("operator/audit_entry.html", here="operator.audit", one=found)
 
 
-def _wanted() -> Wanted:
+def _wanted() -> AuditFilter:
     given = request.args
-    return Wanted(
+    return AuditFilter(
         actor=given.get("actor", "").strip() or None,
         action=given.get("action", "").strip() or None,
         about=given.get("about", "").strip() or None,
@@ -72,7 +72,7 @@ def _midnight(day: str, later: timedelta = timedelta()) -> datetime | None:
         abort(400, "Write days as 2026-11-17.")
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def changes(entry: Entry) -> list[tuple[str, str, str]]:
     """What an order changed, name by name: before and after, an empty text where there was nothing."""
     before, after = entry.before or {}, entry.after or {}
@@ -83,7 +83,7 @@ def changes(entry: Entry) -> list[tuple[str, str, str]]:
     ]
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def pairs(values: dict[str, Any] | None) -> list[tuple[str, str]]:
     """A filter's parts as words."""
     return [(name, _told(value)) for name, value in (values or {}).items() if value not in (None, "", [])]

@@ -7,23 +7,26 @@ from typing import Literal
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from db import digests, outcomes, subscribers
-from db.deliveries import STATES, Delivery, subscriber_id
-from db.digests import Digest
-from db.outcomes import EXCEPTIONS, NONE, RETRIED, Chosen
+from db.deliveries import exceptions
+from db.deliveries.deliveries import STATES, Delivery, subscriber_id
+from db.deliveries.exceptions import EXCEPTIONS, NONE, RETRIED, DeliveryFilter
+from db.digests import digests
+from db.digests.digests import Digest
 from db.rules import Refused
 from db.session import reading
+from db.subscribers import subscribers
+from web.actions import deliveries as actions
 from web.masking import masked, masked_in
-from web.operator import access, confirm, progress
-from web.operator.access import allowed, may, rooms
+from web.operator import digest_progress
 from web.operator.digests import asked, opened, page_of
-from web.orders import deliveries as orders
+from web.operator.frame import access, confirm
+from web.operator.frame.access import allowed, blueprint, may
 
 HERE = "operator.deliveries"
 PAGE = 50
 
 
-@rooms.get("/deliveries", endpoint="deliveries")
+@blueprint.get("/deliveries", endpoint="deliveries")
 @allowed("viewer")
 def deliveries_() -> str:
     slot, chosen = request.args.get("slot"), _chosen()
@@ -31,7 +34,7 @@ def deliveries_() -> str:
         slots = [each.slot for each in digests.page(session, None, 60) if each.frozen_at]
     slot = slot or (slots[0] if slots else None)
     found = opened(slot) if slot else None
-    look = progress.of(found) if found and found.frozen_at else None
+    look = digest_progress.of(found) if found and found.frozen_at else None
     rows, older = _rows(found, chosen, look) if found else ([], None)
     return render_template(
         "operator/deliveries.html", page_title="Deliveries", slot=slot, slots=slots, digest=found, chosen=chosen,
@@ -42,7 +45,7 @@ def deliveries_() -> str:
 
 
 def _rows(
-    found: Digest, chosen: Chosen, look: progress.Look | None
+    found: Digest, chosen: DeliveryFilter, look: digest_progress.Look | None
 ) -> tuple[list[tuple[Delivery, int | None, str]], str | None]:
     """(delivery, the subscriber's number, the address as this operator may see it) of a page, and the next page."""
     if (chosen.code or chosen.reason) and not set(chosen.states) <= set(EXCEPTIONS):
@@ -50,7 +53,7 @@ def _rows(
     if look and chosen.states == ("sent",) and not look.account.states["sent"]:
         return [], None  # there is no index on them, and a million others need not be looked at to say so
     with reading() as session:
-        page = outcomes.page(session, found, chosen, _after(), PAGE + 1)
+        page = exceptions.page(session, found, chosen, _after(), PAGE + 1)
         people = subscribers.people(session, filter(None, (subscriber_id(each.person) for each in page)))
     rows = []
     for each in page[:PAGE]:
@@ -67,13 +70,13 @@ def shown(address: str | None) -> str:
     return address if may("operator") else masked(address)
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def said(reply: str) -> str:
     """A mail server's sentence as the operator who is asking may see it: they tend to quote the address."""
     return reply if may("operator") else masked_in(reply)
 
 
-def _met(look: progress.Look | None, chosen: Chosen) -> int:
+def _met(look: digest_progress.Look | None, chosen: DeliveryFilter) -> int:
     """How many letters the filter chooses, as the last look has it."""
     if look is None or not set(chosen.states) or not set(chosen.states) <= set(EXCEPTIONS):
         return 0
@@ -90,12 +93,12 @@ def _fits(asked: object, has: object) -> bool:
 # ---- the filter --------------------------------------------------------------------------------------------------
 
 
-def _chosen() -> Chosen:
+def _chosen() -> DeliveryFilter:
     """The filter that came with the request; what is no state or code is not asked."""
     states = tuple(state for state in request.values.getlist("state") if state in STATES)
     code = request.values.get("code", "")
     given: int | Literal["none"] | None = int(code) if code.isdecimal() and len(code) == 3 else None
-    asked = Chosen(states, "none" if code == NONE else given, request.values.get("reason") or None)
+    asked = DeliveryFilter(states, "none" if code == NONE else given, request.values.get("reason") or None)
     # Of letters that arrived or wait nobody keeps an index by code: a million would be looked at, to find none.
     return asked if states or not (asked.code or asked.reason) else replace(asked, states=EXCEPTIONS)
 
@@ -105,12 +108,12 @@ def _after() -> int:
     return int(after) if after.isdecimal() and len(after) < 18 else 0
 
 
-def _query(chosen: Chosen, slot: str | None) -> dict[str, object]:
+def _query(chosen: DeliveryFilter, slot: str | None) -> dict[str, object]:
     named = {"slot": slot, "state": list(chosen.states), "code": chosen.code, "reason": chosen.reason}
     return {name: value for name, value in named.items() if value}
 
 
-def _here(chosen: Chosen, slot: str | None, after: int | None = None) -> str:
+def _here(chosen: DeliveryFilter, slot: str | None, after: int | None = None) -> str:
     more: dict[str, object] = {"after": after} if after else {}
     return url_for(HERE, **{**_query(chosen, slot), **more})  # type: ignore[arg-type]
 
@@ -118,7 +121,7 @@ def _here(chosen: Chosen, slot: str | None, after: int | None = None) -> str:
 # ---- orders ------------------------------------------------------------------------------------------------------
 
 
-@rooms.route("/digests/<slot>/retry", methods=["GET", "POST"])
+@blueprint.route("/digests/<slot>/retry", methods=["GET", "POST"])
 @allowed("operator")
 def retry_deliveries(slot: str) -> AnyResponse:
     found, chosen = opened(slot), _chosen().within(RETRIED)
@@ -128,12 +131,12 @@ def retry_deliveries(slot: str) -> AnyResponse:
         owed = "is owed" if number == 1 else "are owed"
         sentence = f"{which} {_named(chosen)} {owed} again from now on."
         return asked(slot, f"Retry letters of {slot}?", sentence, f"Retry {number:,}", _fields(chosen))
-    number = orders.retry(access.actor(), slot, datetime.now(UTC), chosen, note=confirm.note())
-    progress.forget(found.id)
+    number = actions.retry(access.actor(), slot, datetime.now(UTC), chosen, note=confirm.note())
+    digest_progress.forget(found.id)
     return confirm.done(f"{number:,} {'letter is' if number == 1 else 'letters are'} owed again.", page_of(slot))
 
 
-@rooms.route("/digests/<slot>/resolve", methods=["GET", "POST"])
+@blueprint.route("/digests/<slot>/resolve", methods=["GET", "POST"])
 @allowed("operator")
 def resolve_deliveries(slot: str) -> AnyResponse:
     found, chosen = opened(slot), _chosen().within(("unknown",))
@@ -150,26 +153,26 @@ def resolve_deliveries(slot: str) -> AnyResponse:
         )
         fields = _fields(chosen) | {"as": choice}
         return asked(slot, f"Resolve the doubt about {slot}?", sentence, button, fields, risk=choice == "resend")
-    number = orders.resolve(access.actor(), slot, choice == "sent", datetime.now(UTC), chosen, note=confirm.note())
-    progress.forget(found.id)
+    number = actions.resolve(access.actor(), slot, choice == "sent", datetime.now(UTC), chosen, note=confirm.note())
+    digest_progress.forget(found.id)
     what = "counted as sent" if choice == "sent" else "sent again"
     return confirm.done(f"{number:,} unknown {'letter is' if number == 1 else 'letters are'} {what}.", page_of(slot))
 
 
-def _counted(slot: str, chosen: Chosen) -> int:
-    number = orders.count(slot, chosen)
+def _counted(slot: str, chosen: DeliveryFilter) -> int:
+    number = actions.count(slot, chosen)
     if not number:
         raise Refused(f"No letter of {slot} is {_named(chosen)} any more.")
     return number
 
 
-def _named(chosen: Chosen) -> str:
+def _named(chosen: DeliveryFilter) -> str:
     said = " or ".join(chosen.states)
     said += f" with {chosen.code}" if chosen.code and chosen.code != NONE else ""
     return said + (f" ({chosen.reason})" if chosen.reason and chosen.reason != NONE else "")
 
 
-def _fields(chosen: Chosen) -> dict[str, str | list[str]]:
+def _fields(chosen: DeliveryFilter) -> dict[str, str | list[str]]:
     fields: dict[str, str | list[str]] = {"state": list(chosen.states)}
     if chosen.code:
         fields["code"] = str(chosen.code)

@@ -6,15 +6,17 @@ from datetime import UTC, datetime, timedelta
 from flask import Response, abort, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from db import digests, relays
-from db.digests import Digest
+from db.deliveries import breakers
+from db.digests import digests
+from db.digests.digests import Digest
 from db.rules import Refused
 from db.session import reading
 from db.settings import settings
 from emails.letters import DigestContent
-from web.operator import access, confirm, live, progress
-from web.operator.access import allowed, rooms
-from web.orders import digests as orders
+from web.actions import digests as actions
+from web.operator import digest_progress
+from web.operator.frame import access, confirm, live
+from web.operator.frame.access import allowed, blueprint
 from worker import digests as run
 
 HERE = "operator.digests"
@@ -23,30 +25,30 @@ MOVING = ("frozen", "sending", "paused")
 """States in which a digest's numbers change by themselves."""
 
 
-@rooms.get("/digests", endpoint="digests")
+@blueprint.get("/digests", endpoint="digests")
 @allowed("viewer")
 def digests_() -> str:
     before = request.args.get("before")
     with reading() as session:
-        found = digests.page(session, before, PAGE + 1)
-    accounts = {each.slot: progress.account_of(each) for each in found[:PAGE] if each.frozen_at}
-    older = url_for(HERE, before=found[PAGE - 1].slot) if len(found) > PAGE else None
+        rows = digests.page(session, before, PAGE + 1)
+    accounts = {each.slot: digest_progress.account_of(each) for each in rows[:PAGE] if each.frozen_at}
+    older = url_for(HERE, before=rows[PAGE - 1].slot) if len(rows) > PAGE else None
     page = {"older": older, "newer": url_for(HERE) if before else None}
     return render_template(
-        "operator/digests.html", page_title="Digests", found=found[:PAGE], accounts=accounts, page=page
+        "operator/digests.html", page_title="Digests", found=rows[:PAGE], accounts=accounts, page=page
     )
 
 
-@rooms.get("/digests/<slot>")
+@blueprint.get("/digests/<slot>")
 @allowed("viewer")
 def digest(slot: str) -> str:
     found = opened(slot)
     return render_template("operator/digest.html", page_title=f"Digest {slot}", here=HERE, **_shown(found))
 
 
-@rooms.get("/digests/<slot>/progress")
+@blueprint.get("/digests/<slot>/progress", endpoint="digest_progress")
 @allowed("viewer")
-def digest_progress(slot: str) -> Response:
+def progress(slot: str) -> Response:
     found = opened(slot)
     if found.frozen_at is None:
         abort(404, f"Digest {slot} is {found.state}: nothing of it is on its way.")
@@ -61,9 +63,9 @@ def opened(slot: str) -> Digest:
 
 
 def _shown(found: Digest) -> dict[str, object]:
-    look = progress.of(found) if found.frozen_at else None
+    look = digest_progress.of(found) if found.frozen_at else None
     with reading() as session:
-        shut = relays.all_open(session) if found.state in MOVING else []
+        shut = breakers.open_breakers(session) if found.state in MOVING else []
     content = DigestContent.from_json(found.content) if found.content and "comparisons" in found.content else None
     return {
         "digest": found, "look": look, "shut": shut, "content": content, "moving": found.state in MOVING,
@@ -92,52 +94,52 @@ def asked(
     return confirm.ask(title, sentence, button, fields, note=note, risk=risk, back=page_of(slot), here=HERE)
 
 
-@rooms.post("/digests/<slot>/<any(hold, release, assemble):order>")
+@blueprint.post("/digests/<slot>/<any(hold, release, assemble):action>")
 @allowed("editor")
-def change_draft(slot: str, order: str) -> AnyResponse:
+def change_draft(slot: str, action: str) -> AnyResponse:
     now = datetime.now(UTC)
-    if order == "assemble":
-        orders.assemble(access.actor(), slot, now)
+    if action == "assemble":
+        actions.assemble(access.actor(), slot, now)
         return confirm.done(f"{slot} was assembled again.", page_of(slot))
-    found = orders.move(access.actor(), slot, order, now, note=confirm.note())
+    found = actions.move(access.actor(), slot, action, now, note=confirm.note())
     said = "is held until somebody releases it" if found.state == "held" else "was released"
     return confirm.done(f"{slot} {said}.", page_of(slot))
 
 
-@rooms.post("/digests/<slot>/skip")
+@blueprint.post("/digests/<slot>/skip")
 @allowed("editor")
 def skip_digest(slot: str) -> AnyResponse:
     if not confirm.given():
         sentence = f"Nothing is sent for {slot}. Its comparisons wait for the next digest."
         return asked(slot, f"Skip {slot}?", sentence, f"Skip {slot}", note="required", risk=True)
     why = confirm.note(required=True)
-    orders.move(access.actor(), slot, "skip", datetime.now(UTC), reason=why, note=why)
+    actions.move(access.actor(), slot, "skip", datetime.now(UTC), reason=why, note=why)
     return confirm.done(f"{slot} is skipped.", page_of(slot))
 
 
-@rooms.post("/digests/<slot>/test")
+@blueprint.post("/digests/<slot>/test")
 @allowed("editor")
 def test_digest(slot: str) -> AnyResponse:
     to = request.form.get("address", "").strip() or access.current().address
-    orders.send_test(access.actor(), slot, to, datetime.now(UTC))
+    actions.send_test(access.actor(), slot, to, datetime.now(UTC))
     return confirm.done(f"A test of {slot} is on its way to {to}.", page_of(slot))
 
 
 # ---- an operator's orders ----------------------------------------------------------------------------------------
 
 
-@rooms.post("/digests/<slot>/send")
+@blueprint.post("/digests/<slot>/send")
 @allowed("operator")
 def send_digest(slot: str) -> AnyResponse:
     now, late = datetime.now(UTC), request.form.get("late") == "yes"
     if not confirm.given():
-        number = orders.to_send(slot, now, late)
+        number = actions.to_send(slot, now, late)
         people = "person" if number == 1 else "people"
         sentence = (f"The digest is frozen as it stands at that moment, and goes to {number:,} {people}. "
                     "What has gone cannot be called back.")  # fmt: skip
         fields: dict[str, str | list[str]] = {"late": "yes"} if late else {}
         return asked(slot, f"Send {slot} now?", sentence, f"Send to {number:,} {people}", fields)
-    found, gone = orders.send(access.actor(), slot, now, late=late, note=confirm.note())
+    found, gone = actions.send(access.actor(), slot, now, late=late, note=confirm.note())
     if gone:
         raise Refused(f"{slot} has gone already; it is {found.state}.")
     if found.state == "skipped":
@@ -145,36 +147,36 @@ def send_digest(slot: str) -> AnyResponse:
     return confirm.done(f"{slot} is frozen for {found.audience:,}; the workers send it.", page_of(slot))
 
 
-@rooms.post("/digests/<slot>/pause")
+@blueprint.post("/digests/<slot>/pause")
 @allowed("operator")
 def pause_digest(slot: str) -> AnyResponse:
     if not confirm.given():
         sentence = "No further letter is begun; those already begun arrive. The time of the pause makes no letter old."
         return asked(slot, f"Pause {slot}?", sentence, f"Pause {slot}")
     why = confirm.note()
-    _changed(orders.move(access.actor(), slot, "pause", datetime.now(UTC), reason=why, note=why))
+    _changed(actions.move(access.actor(), slot, "pause", datetime.now(UTC), reason=why, note=why))
     return confirm.done(f"{slot} is paused.", page_of(slot))
 
 
-@rooms.post("/digests/<slot>/resume")
+@blueprint.post("/digests/<slot>/resume")
 @allowed("operator")
 def resume_digest(slot: str) -> AnyResponse:
-    _changed(orders.move(access.actor(), slot, "resume", datetime.now(UTC)))
+    _changed(actions.move(access.actor(), slot, "resume", datetime.now(UTC)))
     return confirm.done(f"{slot} goes on.", page_of(slot))
 
 
-@rooms.post("/digests/<slot>/cancel")
+@blueprint.post("/digests/<slot>/cancel")
 @allowed("operator")
 def cancel_digest(slot: str) -> AnyResponse:
     found = opened(slot)
     if not confirm.given():
         with reading() as session:
-            number = orders.to_cancel(session, slot)
+            number = actions.to_cancel(session, slot)
         letters = "letter" if number == 1 else "letters"
         sentence = f"{number:,} {letters} will never be sent. This cannot be taken back."
         return asked(slot, f"Cancel {slot}?", sentence, f"Cancel {number:,} {letters}", note="required", risk=True)
     why = confirm.note(required=True)
-    number = orders.cancel(access.actor(), slot, datetime.now(UTC), reason=why, note=why)
+    number = actions.cancel(access.actor(), slot, datetime.now(UTC), reason=why, note=why)
     _changed(found)
     return confirm.done(
         f"{slot} is cancelled: {number:,} {'letter' if number == 1 else 'letters'} will not be sent.", page_of(slot)
@@ -182,13 +184,13 @@ def cancel_digest(slot: str) -> AnyResponse:
 
 
 def _changed(found: Digest) -> None:
-    progress.forget(found.id)
+    digest_progress.forget(found.id)
 
 
 # ---- words -------------------------------------------------------------------------------------------------------
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def length(of: timedelta | None) -> str:
     """A length of time in words: 40 s, 12 min, 3 h 5 min, 2 d 4 h."""
     seconds = math.ceil(of.total_seconds()) if of else 0
@@ -204,7 +206,7 @@ def length(of: timedelta | None) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def late(digest: Digest) -> str:
     """How late a digest was frozen; empty within a minute of its hour."""
     by = digest.frozen_at - digest.due_at if digest.frozen_at else timedelta()
@@ -220,13 +222,13 @@ _STATES = {
 }  # fmt: skip
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def digest_sign(state: str) -> tuple[str, str]:
     """A digest's state as sign and colour."""
     return _STATES[state]
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def gone(digest: Digest) -> bool:
     """Whether the digest has been let go."""
     return digest.state in run.GONE

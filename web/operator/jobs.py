@@ -7,17 +7,17 @@ from typing import Any
 
 from flask import Response, make_response, render_template, request, url_for
 
-from db import failures
-from db import jobs as ledger
-from db.events import Event
-from db.failures import VIEWS, Filter, Key
-from db.jobs import Attempt, Job
-from db.queues import QUEUES
+from db.jobs import filters
+from db.jobs import jobs as jobs_ledger
+from db.jobs.events import Event
+from db.jobs.filters import VIEWS, GroupKey, JobFilter
+from db.jobs.jobs import Attempt, Job
+from db.monitoring.pauses import QUEUES
 from db.session import reading
 from web.masking import masked_in
-from web.operator.access import allowed, may, rooms
 from web.operator.audit import Paging
-from web.operator.chosen import AGO, filter_of, in_link
+from web.operator.frame.access import allowed, blueprint, may
+from web.operator.job_filter_form import AGO, filter_of, in_link
 
 ON_A_PAGE = 50
 IN_A_GROUP = 20
@@ -28,22 +28,22 @@ NAMES = {
     "pending": "pending", "running": "running", "succeeded": "succeeded", "discarded": "discarded",
     "all": "in any state",
 }  # fmt: skip
-ORDERS = {"dead": ("retry", "discard"), "failing": ("retry", "discard"), "waiting": ("retry", "discard"),
+ACTIONS = {"dead": ("retry", "discard"), "failing": ("retry", "discard"), "waiting": ("retry", "discard"),
           "pending": ("discard",), "discarded": ("restore",)}  # fmt: skip
 """What can be ordered about many jobs of each view."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unfolded:
+class ExpandedGroup:
     """One group on the page: its single jobs where it is unfolded, and where its links lead."""
 
-    group: failures.Group
+    group: filters.Group
     jobs: list[Job]
     toggle: str
     rest: str
 
 
-@rooms.get("/jobs")
+@blueprint.get("/jobs")
 @allowed("viewer")
 def jobs() -> Response:
     chosen = filter_of(request.args)
@@ -52,16 +52,16 @@ def jobs() -> Response:
     return _listed(chosen)
 
 
-def _grouped(chosen: Filter) -> Response:
+def _grouped(chosen: JobFilter) -> Response:
     at = max(0, request.args.get("from", 0, type=int))
     opened = set(request.args.getlist("open"))
     with reading() as session:
-        found = failures.groups(session, chosen, ON_A_PAGE, at)
-        kinds = _kinds(failures.kinds(session))
+        found = filters.groups(session, chosen, ON_A_PAGE, at)
+        kinds = _kinds(filters.kinds(session))
         shown = [
-            Unfolded(
+            ExpandedGroup(
                 each,
-                failures.of_group(session, chosen, each.key, IN_A_GROUP) if str(each.key) in opened else [],
+                filters.of_group(session, chosen, each.key, IN_A_GROUP) if str(each.key) in opened else [],
                 _toggle(chosen, opened, each.key, at),
                 url_for("operator.jobs", **in_link(replace(chosen, groups=(each.key,)))),
             )
@@ -73,33 +73,33 @@ def _grouped(chosen: Filter) -> Response:
     return _page("operator/job_groups.html", chosen, kinds=kinds, found=found, shown=shown, page=page, total=found.jobs)
 
 
-def _toggle(chosen: Filter, opened: set[str], key: Key, at: int) -> str:
+def _toggle(chosen: JobFilter, opened: set[str], key: GroupKey, at: int) -> str:
     rest: dict[str, Any] = {"open": sorted(opened ^ {str(key)})} | ({"from": at} if at else {})
     return url_for("operator.jobs", **(in_link(chosen) | rest), _anchor=f"g-{key.fingerprint}")
 
 
-def _listed(chosen: Filter) -> Response:
+def _listed(chosen: JobFilter) -> Response:
     before = request.args.get("before", type=int)
     with reading() as session:
-        found = failures.page(session, chosen, ON_A_PAGE + 1, before)
-        total = failures.count(session, chosen.conditions(), MOST + 1)
-        kinds = _kinds(failures.kinds(session))
+        rows = filters.page(session, chosen, ON_A_PAGE + 1, before)
+        total = filters.count(session, chosen.conditions(), MOST + 1)
+        kinds = _kinds(filters.kinds(session))
     link = in_link(chosen) | ({"list": "yes"} if chosen.state == "dead" else {})
-    older = url_for("operator.jobs", **link, before=found[ON_A_PAGE - 1].id) if len(found) > ON_A_PAGE else None
+    older = url_for("operator.jobs", **link, before=rows[ON_A_PAGE - 1].id) if len(rows) > ON_A_PAGE else None
     page = Paging(url_for("operator.jobs", **link) if before else None, older)
-    return _page("operator/job_list.html", chosen, kinds=kinds, found=found[:ON_A_PAGE], page=page, total=total)
+    return _page("operator/job_list.html", chosen, kinds=kinds, found=rows[:ON_A_PAGE], page=page, total=total)
 
 
 def _kinds(failed: list[str]) -> list[str]:
     return sorted({*failed, *Event.kinds})
 
 
-def _page(template: str, chosen: Filter, **parts: Any) -> Response:
-    orders = ORDERS.get(chosen.state, ()) if may("operator") else ()
+def _page(template: str, chosen: JobFilter, **parts: Any) -> Response:
+    bulk_actions = ACTIONS.get(chosen.state, ()) if may("operator") else ()
     return make_response(
         render_template(
             template, here="operator.jobs", chosen=chosen, views=VIEWS, names=NAMES, queues=QUEUES, ago=AGO,
-            since=request.args.get("since", ""), orders=orders, most=MOST, now=datetime.now(UTC), **parts,
+            since=request.args.get("since", ""), actions=bulk_actions, most=MOST, now=datetime.now(UTC), **parts,
         )
     )  # fmt: skip
 
@@ -107,32 +107,32 @@ def _page(template: str, chosen: Filter, **parts: Any) -> Response:
 # ---- one job -------------------------------------------------------------------------------------------------
 
 
-@rooms.get("/jobs/<int:job_id>")
+@blueprint.get("/jobs/<int:job_id>")
 @allowed("viewer")
 def job(job_id: int) -> str:
     with reading() as session:
-        found = ledger.get(session, job_id)
+        found = jobs_ledger.get(session, job_id)
         attempts = list(found.attempts)
-        copy, parts = failures.copies(session, found)
+        copy, parts = filters.copies(session, found)
     return render_template(
         "operator/job.html", here="operator.jobs", job=found, attempts=attempts[::-1], copy=copy, split=parts,
         editable=found.kind in Event.kinds,
     )  # fmt: skip
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def payload_of(job: Job) -> str:
     """What the job carries, to be read by people."""
     return told(json.dumps(job.payload, indent=2, ensure_ascii=False, sort_keys=True))
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def told(words: str | None) -> str:
     """An error's words as this operator may read them; readers' addresses are masked for viewers and editors."""
     return (words or "") if may("operator") else masked_in(words or "")
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def length_of(attempt: Attempt) -> str:
     """How long an attempt took: 0.42 s, 3 min."""
     if attempt.ended_at is None:

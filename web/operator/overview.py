@@ -7,35 +7,37 @@ from typing import Any
 from flask import Response, render_template
 from sqlalchemy.orm import Session
 
-from db import alerts, digests, figures
-from db.digests import Digest
+from db.digests import digests
+from db.digests.digests import Digest
+from db.monitoring import alerts, charts
 from db.session import reading
-from web.operator import charts, live, progress
-from web.operator.access import allowed, rooms
-from web.operator.charts import Chart
-from web.operator.costly import Costly, together
+from web.operator import digest_progress, svg_charts
+from web.operator.frame import live
+from web.operator.frame.access import allowed, blueprint
+from web.operator.frame.cached import Cached, together
+from web.operator.svg_charts import Chart
 
-_subscribers = Costly(figures.subscribers, least=10)
-_votes = Costly(figures.votes, least=10)
-_failures = Costly(figures.failures, least=10)
-_outcomes = Costly(lambda session, now: figures.outcomes(session), least=10)  # noqa: ARG005
-COSTLY = (_subscribers, _votes, _failures, _outcomes)
+_subscribers = Cached(charts.subscribers, least=10)
+_votes = Cached(charts.votes, least=10)
+_failures = Cached(charts.failures, least=10)
+_outcomes = Cached(lambda session, now: charts.digest_counts(session), least=10)  # noqa: ARG005
+COUNTED = (_subscribers, _votes, _failures, _outcomes)
 
 
-@rooms.get("")
+@blueprint.get("")
 @allowed("viewer")
 def overview() -> str:
     began = time.monotonic()
     with reading() as session:
         digest = _current(session)
     if digest and digest.frozen_at:
-        progress.of(digest, patience=0)  # counted while the charts are: the page has patience once
+        digest_progress.of(digest, patience=0)  # counted while the charts are: the page has patience once
     drawn = _charts()
-    left = max(0.0, Costly.patience - (time.monotonic() - began))
+    left = max(0.0, Cached.patience - (time.monotonic() - began))
     return render_template("operator/overview.html", charts=drawn, now_part=_now_part(left))
 
 
-@rooms.get("/overview/now")
+@blueprint.get("/overview/now")
 @allowed("viewer")
 def overview_now() -> Response:
     """What of the page refreshes itself."""
@@ -46,7 +48,7 @@ def _now_part(patience: float | None = None) -> str:
     with reading() as session:
         open_alerts = alerts.standing(session, 51)
         digest = _current(session)
-    look = progress.of(digest, patience) if digest and digest.frozen_at else None
+    look = digest_progress.of(digest, patience) if digest and digest.frozen_at else None
     return render_template(
         "operator/now.html", alerts=open_alerts, digest=digest, account=look.account if look else None
     )
@@ -62,14 +64,14 @@ def _current(session: Session) -> Digest | None:
 
 def _charts() -> list[tuple[str, Chart | None]]:
     """Each chart, or the sentence that stands in its place."""
-    asked: list[tuple[str, Costly[Any], Callable[[Any], Chart | None]]] = [
-        ("Nobody has subscribed or left within half a year.", _subscribers, charts.subscribers),
-        ("No digest has gone out yet.", _outcomes, charts.outcomes),
-        ("Nobody has voted in 30 days.", _votes, charts.votes),
-        ("No job has failed in 30 days.", _failures, charts.failures),
+    asked: list[tuple[str, Cached[Any], Callable[[Any], Chart | None]]] = [
+        ("Nobody has subscribed or left within half a year.", _subscribers, svg_charts.subscribers),
+        ("No digest has gone out yet.", _outcomes, svg_charts.digest_counts),
+        ("Nobody has voted in 30 days.", _votes, svg_charts.votes),
+        ("No job has failed in 30 days.", _failures, svg_charts.failures),
     ]
-    found: list[tuple[str, Chart | None]] = []
+    rows: list[tuple[str, Chart | None]] = []
     for (sentence, _, draw), known in zip(asked, together(*(ask for _, ask, _ in asked)), strict=True):
         counting = "This chart is being counted. Open the page again in a moment."
-        found.append((counting, None) if known is None else (sentence, draw(known)))
-    return found
+        rows.append((counting, None) if known is None else (sentence, draw(known)))
+    return rows

@@ -13,22 +13,23 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from db import catalog, people, subscribers, suppressions
+from db.digests import catalog
 from db.rules import SUPPRESSIONS, BadAddress, Refused
 from db.session import reading
-from db.subscribers import Subscriber
-from web import story
+from db.subscribers import lists, subscribers, suppressions
+from db.subscribers.subscribers import Subscriber
+from web.actions import subscribers as actions
+from web.actions import timeline
 from web.masking import masked, masked_in
-from web.operator import confirm, refusals
-from web.operator.access import actor, allowed, may, rooms
-from web.operator.costly import Costly
-from web.orders import people as orders
+from web.operator.frame import confirm, errors
+from web.operator.frame.access import actor, allowed, blueprint, may
+from web.operator.frame.cached import Cached
 
 PAGE = 50
-_counts = Costly(people.counts)
+_counts = Cached(lists.counts)
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def address_of(subscriber: Subscriber) -> str | None:
     """A reader's address as the operator who is asking may see it; None once it is erased."""
     if subscriber.address is None or may("operator"):
@@ -36,7 +37,7 @@ def address_of(subscriber: Subscriber) -> str | None:
     return masked(subscriber.address)
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def seen(text: str) -> str:
     """A text that may quote an address, as the operator who is asking may see it."""
     return text if may("operator") else masked_in(text)
@@ -45,13 +46,13 @@ def seen(text: str) -> str:
 # ---- lists -------------------------------------------------------------------------------------------------
 
 
-@rooms.get("/people")
+@blueprint.get("/people")
 @allowed("viewer")
 def explain() -> str:
     return _list("")
 
 
-@rooms.post("/people/find")
+@blueprint.post("/people/find")
 @allowed("viewer")
 def find_person() -> AnyResponse | tuple[str, int]:
     """A form that is sent, not asked for: an address does not belong into logs and histories."""
@@ -82,19 +83,19 @@ def _find(session: Session, who: str) -> Subscriber | None:
 def _list(error: str, who: str = "") -> str:
     now = datetime.now(UTC)
     listed = request.args.get("state") or None
-    if listed not in people.LISTS:
+    if listed not in lists.LISTS:
         listed = None
     before = request.args.get("before", type=int)
     with reading() as session:
-        found = people.page(session, listed, now, before=before, limit=PAGE + 1)
-        held = people.which_suppressed(session, [each.id for each in found])
+        rows = lists.page(session, listed, now, before=before, limit=PAGE + 1)
+        held = lists.which_suppressed(session, [each.id for each in rows])
     older = None
-    if len(found) > PAGE:
-        found = found[:PAGE]
-        older = url_for("operator.explain", state=listed, before=found[-1].id)
+    if len(rows) > PAGE:
+        rows = rows[:PAGE]
+        older = url_for("operator.explain", state=listed, before=rows[-1].id)
     newer = url_for("operator.explain", state=listed) if before else None
     return render_template(
-        "operator/people.html", people=found, listed=listed, counts=_counts(), held=held, lists=people.LISTS, now=now,
+        "operator/people.html", people=rows, listed=listed, counts=_counts(), held=held, lists=lists.LISTS, now=now,
         page=SimpleNamespace(newer=newer, older=older), error=error, who=who,
     )  # fmt: skip
 
@@ -102,13 +103,13 @@ def _list(error: str, who: str = "") -> str:
 # ---- one reader --------------------------------------------------------------------------------------------
 
 
-@rooms.get("/people/<int:subscriber_id>")
+@blueprint.get("/people/<int:subscriber_id>")
 @allowed("viewer")
 def person(subscriber_id: int) -> str | Response:
     try:
         told = _story(subscriber_id)
     except Refused as error:
-        return refusals.page(404, "Nobody is there", str(error), url_for("operator.explain"))
+        return errors.page(404, "Nobody is there", str(error), url_for("operator.explain"))
     with reading() as session:
         tools = catalog.tools(session, [vote.tool_id for vote in told.votes])
     held = told.suppression
@@ -117,16 +118,16 @@ def person(subscriber_id: int) -> str | Response:
                            rule=SUPPRESSIONS[held.reason] if held else None, here="operator.explain")  # fmt: skip
 
 
-def _story(subscriber_id: int) -> story.Story:
+def _story(subscriber_id: int) -> timeline.Timeline:
     with reading() as session:
-        return story.of(session, subscriber_id, datetime.now(UTC))
+        return timeline.of(session, subscriber_id, datetime.now(UTC))
 
 
 def _place(subscriber_id: int) -> str:
     return url_for("operator.person", subscriber_id=subscriber_id)
 
 
-@rooms.post("/people/<int:subscriber_id>/suppress")
+@blueprint.post("/people/<int:subscriber_id>/suppress")
 @allowed("operator")
 def suppress_person(subscriber_id: int) -> AnyResponse:
     who = _story(subscriber_id).subscriber
@@ -139,11 +140,11 @@ def suppress_person(subscriber_id: int) -> AnyResponse:
             " lift it.",
             "Suppress 1 address", back=_place(who.id), here="operator.explain",
         )  # fmt: skip
-    orders.suppress(actor(), [who.address], datetime.now(UTC), confirm.note())
+    actions.suppress(actor(), [who.address], datetime.now(UTC), confirm.note())
     return confirm.done("1 address was suppressed.", _place(who.id))
 
 
-@rooms.post("/people/<int:subscriber_id>/lift")
+@blueprint.post("/people/<int:subscriber_id>/lift")
 @allowed("operator")
 def lift_person(subscriber_id: int) -> AnyResponse:
     told = _story(subscriber_id)
@@ -167,11 +168,11 @@ def lift_one(address_hash: str, back: str, here: str) -> AnyResponse:
             " letters again as far as its subscription goes; whoever left stays away.",
             "Lift 1 suppression", note="required" if grave else "optional", risk=grave, back=back, here=here,
         )  # fmt: skip
-    orders.lift(actor(), [address_hash], datetime.now(UTC), confirm.note(required=grave), as_admin=may("admin"))
+    actions.lift(actor(), [address_hash], datetime.now(UTC), confirm.note(required=grave), as_admin=may("admin"))
     return confirm.done("1 suppression was lifted.", back)
 
 
-@rooms.post("/people/<int:subscriber_id>/erase")
+@blueprint.post("/people/<int:subscriber_id>/erase")
 @allowed("admin")
 def erase_person(subscriber_id: int) -> AnyResponse:
     told = _story(subscriber_id)
@@ -186,11 +187,11 @@ def erase_person(subscriber_id: int) -> AnyResponse:
             " person, and a keyed hash that keeps an import from bringing the address back. This cannot be taken back.",
             "Erase 1 reader", note="required", risk=True, back=_place(subscriber_id), here="operator.explain",
         )  # fmt: skip
-    orders.erase(actor(), subscriber_id, datetime.now(UTC), confirm.note(required=True))
+    actions.erase(actor(), subscriber_id, datetime.now(UTC), confirm.note(required=True))
     return confirm.done("1 reader was erased.", _place(subscriber_id))
 
 
-@rooms.post("/people/<int:subscriber_id>/export")
+@blueprint.post("/people/<int:subscriber_id>/export")
 @allowed("operator")
 def export_person(subscriber_id: int) -> AnyResponse:
     if not confirm.given():
@@ -199,7 +200,7 @@ def export_person(subscriber_id: int) -> AnyResponse:
             "A JSON file with address, consents, letters and votes. Give it to nobody but the reader.",
             "Save 1 file", back=_place(subscriber_id), here="operator.explain",
         )  # fmt: skip
-    told = orders.hand_out(actor(), subscriber_id, datetime.now(UTC), confirm.note())
+    told = actions.export_one(actor(), subscriber_id, datetime.now(UTC), confirm.note())
     answer: Response = make_response(json.dumps(told.as_json(), indent=2, ensure_ascii=False, default=str))
     answer.mimetype = "application/json"
     answer.headers["Content-Disposition"] = f'attachment; filename="subscriber-{subscriber_id}.json"'

@@ -8,7 +8,7 @@ from flask import Response, make_response, render_template, request, url_for
 
 from emails.letters import Letter
 from emails.letters.digest import LARGEST
-from web.operator.access import allowed, rooms
+from web.operator.frame.access import allowed, blueprint
 from worker import digests as run
 from worker.letters import sample
 
@@ -20,7 +20,7 @@ _POLICY = (
 )
 
 
-@rooms.get("/digests/<slot>/preview")
+@blueprint.get("/digests/<slot>/preview")
 @allowed("viewer")
 def preview(slot: str) -> str:
     asked = request.args.get("view", "")
@@ -35,7 +35,7 @@ def preview(slot: str) -> str:
     )  # fmt: skip
 
 
-@rooms.get("/digests/<slot>/letter")
+@blueprint.get("/digests/<slot>/letter")
 @allowed("viewer")
 def preview_letter(slot: str) -> Response:
     """The letter's own HTML, for the frame of the preview."""

@@ -5,43 +5,44 @@ from datetime import UTC, datetime, timedelta
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from db import backlog, failures
-from db.backlog import MOST, Backlog
+from db.jobs import filters
+from db.monitoring import backlog
+from db.monitoring.backlog import MOST, Backlog
 from db.rules import Refused
 from db.session import reading
-from web.operator import confirm
-from web.operator.access import actor, allowed, rooms
-from web.orders import queues as orders
+from web.actions import queues as actions
+from web.operator.frame import confirm
+from web.operator.frame.access import actor, allowed, blueprint
 
 LATELY = timedelta(hours=6)
 
 
-@rooms.get("/queues")
+@blueprint.get("/queues")
 @allowed("viewer")
 def queues() -> str:
     now = datetime.now(UTC)
     with reading() as session:
         return render_template(
             "operator/queues.html", now=now, queues=backlog.all_queues(session, now), rates=backlog.rates(session, now),
-            lapsed=failures.lapsed(session, now), claims=backlog.lapsed_claims(session, now),
-            lost=failures.lost_since(session, now - LATELY), goes_on=orders.GOES_ON,
+            lapsed=filters.lapsed(session, now), claims=backlog.lapsed_claims(session, now),
+            lost=filters.lost_since(session, now - LATELY), goes_on=actions.GOES_ON,
         )  # fmt: skip
 
 
-@rooms.post("/queues/<any(votes, jobs, mail):queue>/pause")
+@blueprint.post("/queues/<any(votes, jobs, mail):queue>/pause")
 @allowed("operator")
 def pause_queue(queue: str) -> AnyResponse:
     if not confirm.given():
-        sentence = f"Its work waits until somebody resumes it; what is begun is finished.{orders.GOES_ON[queue]}"
+        sentence = f"Its work waits until somebody resumes it; what is begun is finished.{actions.GOES_ON[queue]}"
         return confirm.ask(
             f"Pause “{queue}”?", f"{sentence} The reason stands on every page until then.", f"Pause “{queue}”",
             note="required", back=url_for("operator.queues"), here="operator.queues",
         )  # fmt: skip
-    orders.pause(actor(), queue, confirm.note(required=True) or "", datetime.now(UTC))
+    actions.pause(actor(), queue, confirm.note(required=True) or "", datetime.now(UTC))
     return confirm.done(f"Queue “{queue}” is paused.", url_for("operator.queues"))
 
 
-@rooms.post("/queues/<any(votes, jobs, mail):queue>/resume")
+@blueprint.post("/queues/<any(votes, jobs, mail):queue>/resume")
 @allowed("operator")
 def resume_queue(queue: str) -> AnyResponse:
     if not confirm.given():
@@ -54,11 +55,11 @@ def resume_queue(queue: str) -> AnyResponse:
             f"Resume “{queue}”?", sentence,
             f"Resume “{queue}”", back=request.form.get("back") or url_for("operator.queues"), here="operator.queues",
         )  # fmt: skip
-    orders.resume(actor(), queue, datetime.now(UTC), confirm.note())
+    actions.resume(actor(), queue, datetime.now(UTC), confirm.note())
     return confirm.done(f"Queue “{queue}” goes on.", url_for("operator.queues"))
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def waiting_in(each: Backlog) -> str:
     """How much waits, in words: 312 votes, more than 10,000 letters."""
     noun = {"votes": "vote", "jobs": "job", "mail": "letter"}[each.queue]
@@ -66,7 +67,7 @@ def waiting_in(each: Backlog) -> str:
     return f"{number} {noun if each.waiting == 1 else noun + 's'}"
 
 
-@rooms.app_template_global()
+@blueprint.app_template_global()
 def age(since: datetime | None, now: datetime) -> str:
     """How long ago: 12 s, 49 min, 7 h, 3 d; nothing without a moment."""
-    return orders.age(since, now)
+    return actions.age(since, now)

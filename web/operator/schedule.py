@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 from flask import render_template
 
-from db import digests, schedule
-from db.digests import Digest
-from db.schedule import Schedule
+from db.digests import digests, schedule
+from db.digests.digests import Digest
+from db.digests.schedule import Schedule
 from db.session import reading
 from db.settings import settings
-from web.operator.access import allowed, rooms
+from web.operator.frame.access import allowed, blueprint
 from worker.schedule import ENTRIES
 
 NEXT, LAST = 5, 10
@@ -26,7 +26,7 @@ class Run:
     digest: Digest | None
 
 
-@rooms.get("/schedule", endpoint="schedule")
+@blueprint.get("/schedule", endpoint="schedule")
 @allowed("viewer")
 def schedule_() -> str:
     now = datetime.now(UTC)

@@ -6,20 +6,20 @@ from types import SimpleNamespace
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from db import suppressions as room
 from db.rules import SUPPRESSIONS, BadAddress
 from db.session import reading
-from web.operator import confirm
-from web.operator.access import actor, allowed, rooms
-from web.operator.costly import Costly
+from db.subscribers import suppressions as room
+from web.actions import subscribers as actions
+from web.operator.frame import confirm
+from web.operator.frame.access import actor, allowed, blueprint
+from web.operator.frame.cached import Cached
 from web.operator.people import address_field, lift_one
-from web.orders import people as orders
 
 PAGE = 50
-_counts = Costly(lambda session, now: room.counts(session))  # noqa: ARG005
+_counts = Cached(lambda session, now: room.counts(session))  # noqa: ARG005
 
 
-@rooms.get("/suppressions")
+@blueprint.get("/suppressions")
 @allowed("viewer")
 def suppressions() -> str:
     reason = request.args.get("reason")
@@ -27,15 +27,15 @@ def suppressions() -> str:
         reason = None
     before = _cursor(request.args.get("before", ""))
     with reading() as session:
-        found = room.page(session, reason, before=before, limit=PAGE + 1)
+        rows = room.page(session, reason, before=before, limit=PAGE + 1)
     older = None
-    if len(found) > PAGE:
-        found = found[:PAGE]
-        last = f"{found[-1].at.isoformat()},{found[-1].address_hash}"
+    if len(rows) > PAGE:
+        rows = rows[:PAGE]
+        last = f"{rows[-1].at.isoformat()},{rows[-1].address_hash}"
         older = url_for("operator.suppressions", reason=reason, before=last)
     newer = url_for("operator.suppressions", reason=reason) if before else None
     return render_template(
-        "operator/suppressions.html", found=found, reason=reason, rules=SUPPRESSIONS, counts=_counts(),
+        "operator/suppressions.html", found=rows, reason=reason, rules=SUPPRESSIONS, counts=_counts(),
         page=SimpleNamespace(newer=newer, older=older),
     )  # fmt: skip
 
@@ -49,7 +49,7 @@ def _cursor(written: str) -> tuple[datetime, str] | None:
         return None
 
 
-@rooms.post("/suppressions/<address_hash>/lift")
+@blueprint.post("/suppressions/<address_hash>/lift")
 @allowed("operator")
 def lift_suppression(address_hash: str) -> AnyResponse:
     answer = lift_one(address_hash, url_for("operator.suppressions"), "operator.suppressions")
@@ -57,14 +57,14 @@ def lift_suppression(address_hash: str) -> AnyResponse:
     return answer
 
 
-@rooms.post("/suppressions/add")
+@blueprint.post("/suppressions/add")
 @allowed("operator")
 def add_suppression() -> AnyResponse:
     address = request.form.get("address", "").strip()
     error = ""
     if confirm.given():
         try:
-            orders.suppress(actor(), [address], datetime.now(UTC), confirm.note())
+            actions.suppress(actor(), [address], datetime.now(UTC), confirm.note())
         except BadAddress as bad:
             error = str(bad)
         else:

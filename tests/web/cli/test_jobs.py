@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from db import jobs
-from db.audit import Entry
+from db.jobs import jobs
+from db.operators.audit import Entry
 from db.session import reading
 from tests.failed import fill, states
 from web.cli import main

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from db import digests
+from db.digests import digests
 from db.session import writing
 from tests.claiming import NOW, make_digest
 from tests.crash.processes import until

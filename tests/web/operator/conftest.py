@@ -6,14 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask
 
-from db import digests
-from db.deliveries import Delivery
+from db.deliveries.deliveries import Delivery
+from db.digests import digests
 from db.session import writing
 from tests import applications, operators
 from tests.conftest import load_catalogue
 from tests.operators import Console
-from web.operator import health, overview, people, suppressions
-from web.operator.costly import Costly
+from web.operator import overview, people, suppressions
+from web.operator.frame import health
+from web.operator.frame.cached import Cached
 from worker import digests as run
 
 
@@ -25,8 +26,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test asks its own database, and waits for numbers that a page would leave out."""
-    monkeypatch.setattr(Costly, "patience", 30.0)
-    for each in (*overview.COSTLY, health._redis, people._counts, suppressions._counts):
+    monkeypatch.setattr(Cached, "patience", 30.0)
+    for each in (*overview.COUNTED, health._redis, people._counts, suppressions._counts):
         each.forget()
 
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from werkzeug.routing import AnyConverter, IntegerConverter, Rule
 
-from db.operators import ROLES
-from web.operator.access import STRANGER, rooms
+from db.operators.operators import ROLES
+from web.operator.frame.access import STRANGER, blueprint
 
 LEAST = {
     "login": STRANGER, "sign_in": STRANGER, "code": STRANGER, "show_code": STRANGER,
@@ -74,7 +74,7 @@ def ways(guarded: SimpleNamespace) -> Iterator[tuple[Rule, str, str]]:
 
 
 def test_every_page_stands_in_the_table_and_belongs_to_the_guarded_blueprint(app):
-    assert {rule.endpoint.split(".")[0] for rule in rules(app)} == {rooms.name}
+    assert {rule.endpoint.split(".")[0] for rule in rules(app)} == {blueprint.name}
     assert {name(rule) for rule in rules(app)} == set(LEAST)
 
 

@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from db import operators
-from db.audit import Actor, Entry
+from db.operators import operators
+from db.operators.audit import Actor, Entry
 from db.rules import Refused
 from db.session import reading, writing
+from web.actions import accounts
 from web.cli import main
-from web.orders import accounts
 
 PASSWORD = "a lantern over the harbour"
 DANA, EVE = "dana@newsroom.example", "eve@newsroom.example"

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from db import audit
-from db.audit import Actor
+from db.operators import audit
+from db.operators.audit import Actor
 from db.session import reading, writing
 from web.cli import main
 
@@ -21,10 +21,10 @@ def entries(database) -> list[int]:
     """Sixty orders, a day apart: Dana retries jobs, Finn holds the digest every third day."""
     with writing() as session:
         made = [
-            audit.keep(session, FINN, "digest.hold", NOON - timedelta(days=59 - at), about="digest 2026-W47", ids=[7],
+            audit.record(session, FINN, "digest.hold", NOON - timedelta(days=59 - at), about="digest 2026-W47", ids=[7],
                        before={"state": "draft"}, after={"state": "held"}, note=f"note {at} <b>")
             if at % 3 == 0 else
-            audit.keep(session, DANA, "jobs.retry", NOON - timedelta(days=59 - at), ids=[1, 2, 3, 9],
+            audit.record(session, DANA, "jobs.retry", NOON - timedelta(days=59 - at), ids=[1, 2, 3, 9],
                        chosen_by={"kind": "VotesCast", "queue": None})
             for at in range(60)
         ]  # fmt: skip
@@ -41,7 +41,7 @@ def test_fifty_on_a_page_and_the_rest_on_the_next_whatever_comes_in_between(cons
     first = browser.get("/operator/audit").text
     older = first.split('class="btn" href="')[-1].split('"')[0].replace("&amp;", "&")
     with writing() as session:
-        audit.keep(session, DANA, "jobs.retry", datetime.now(UTC))
+        audit.record(session, DANA, "jobs.retry", datetime.now(UTC))
     second = browser.get(older).text
     assert len(shown(first)) == 50
     both = shown(first) + shown(second)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from db import deliveries, digests, relays
+from db.deliveries import breakers, deliveries
+from db.digests import digests
 from db.session import writing
 from web.operator.digests import length
 from web.operator.previews import coloured
@@ -39,7 +40,7 @@ def test_a_draft_says_what_it_holds_and_when_it_freezes(console, slot):
 
 def test_a_digest_on_its_way_shows_its_account_its_replies_and_who_refuses(console, sending):
     with writing() as session:
-        relays.refused(session, "smtp://relay.example:25", "421 4.3.2 shutting down", datetime.now(UTC))
+        breakers.refused(session, "smtp://relay.example:25", "421 4.3.2 shutting down", datetime.now(UTC))
     page = console("operator").get(f"{PATH}/{sending}").text
     assert "✓ The account holds." in page
     assert "smtp://relay.example:25 refuses" in page

@@ -7,11 +7,11 @@ from html import unescape
 import pytest
 from flask import Flask
 
-from db import queues
+from db.monitoring import pauses
 from db.session import reading
 from tests import newsroom, walking
 from tests.operators import PASSWORD, Console
-from web.operator import health
+from web.operator.frame import health
 
 pytestmark = pytest.mark.timeout(300)  # some hundred requests a test
 
@@ -95,7 +95,7 @@ def test_no_nonsense_in_a_filter_breaks_a_page(room, console, answers, framed_on
 def parts(room, hostile: bool) -> dict[str, list[str]]:
     known = {"slot": [room.slot], "token": [room.invitation], "job_id": [str(room.job)], "operator_id": ["1"],
              "number": ["1"], "subscriber_id": ["1", "2", "4"], "filename": ["operator.css"],
-             "address_hash": ["0" * 64], "order": ["hold", "retry", "role"], "queue": ["mail"]}  # fmt: skip
+             "address_hash": ["0" * 64], "action": ["hold", "retry", "role"], "queue": ["mail"]}  # fmt: skip
     if not hostile:
         return known
     return {name: [HUGE, "0", "-1", "%00", "..%2f..", "9223372036854775808", "2026-W99", "%ff"] for name in known}
@@ -171,7 +171,7 @@ def test_an_order_without_the_token_is_not_given(app, room, console, answers):
     told = browser.post("/operator/queues/mail/pause", data=form, headers={"Origin": "https://evil.example"})
     assert told.status_code in (400, 403)
     with reading() as session:
-        assert [each.queue for each in queues.paused(session)] == ["jobs"]
+        assert [each.queue for each in pauses.paused(session)] == ["jobs"]
 
 
 @once

@@ -8,9 +8,9 @@ from html import unescape
 import pytest
 from sqlalchemy import select
 
-from db import jobs
-from db.audit import Entry
-from db.jobs import Job
+from db.jobs import jobs
+from db.jobs.jobs import Job
+from db.operators.audit import Entry
 from db.session import reading, writing
 from tests.failed import fill, many, states
 

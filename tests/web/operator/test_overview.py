@@ -8,16 +8,19 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from db import deliveries, digests, relays, subscribers
-from db.alerts import Concern, open_new
-from db.deliveries import Delivery
-from db.figures import Outcome, Period
-from db.heartbeats import Heartbeat
-from db.jobs import Job
-from db.queues import Pause
+from db.deliveries import breakers, deliveries
+from db.deliveries.deliveries import Delivery
+from db.digests import digests
+from db.jobs.jobs import Job
+from db.monitoring.alerts import Condition, raise_new
+from db.monitoring.charts import DigestCounts, Period
+from db.monitoring.heartbeats import Heartbeat
+from db.monitoring.pauses import Pause
 from db.session import reading, writing
-from web.operator import charts, health, overview
-from web.operator.costly import Costly
+from db.subscribers import subscribers
+from web.operator import overview, svg_charts
+from web.operator.frame import health
+from web.operator.frame.cached import Cached
 from worker import alerts as worker_alerts
 
 NOW = datetime.now(UTC)
@@ -31,7 +34,7 @@ def weeks(*pairs):
 
 
 def test_a_columns_height_is_its_share_and_what_left_hangs_below_the_base():
-    drawn = charts.subscribers(weeks((30, 0), (10, 10), (0, 0)))
+    drawn = svg_charts.subscribers(weeks((30, 0), (10, 10), (0, 0)))
     came, other, left = drawn.rects
     assert (came.kind, other.kind, left.kind) == ("came", "came", "left")
     assert float(came.height) == pytest.approx(3 * float(other.height), rel=0.02)
@@ -41,17 +44,17 @@ def test_a_columns_height_is_its_share_and_what_left_hangs_below_the_base():
 
 
 def test_the_words_and_the_table_say_the_same_as_the_columns():
-    drawn = charts.subscribers(weeks((30, 0), (10, 12)))
+    drawn = svg_charts.subscribers(weeks((30, 0), (10, 12)))
     assert drawn.words == (
         "Subscribers rose by 28 in 2 weeks: 40 came, 12 left; the best week began on 2 Nov, with +30"
     )
     assert drawn.rows == (("2026-11-02", "30", "0", "+30"), ("2026-11-09", "10", "12", "-2"))
-    fell = charts.subscribers(weeks((1, 3)))
+    fell = svg_charts.subscribers(weeks((1, 3)))
     assert fell.words.startswith("Subscribers fell by 2 in 1 weeks")
 
 
 def test_what_is_small_beside_thousands_can_still_be_seen():
-    drawn = charts.outcomes([Outcome("2026-W47", {"sent": 100_000, "failed": 1})])
+    drawn = svg_charts.digest_counts([DigestCounts("2026-W47", {"sent": 100_000, "failed": 1})])
     assert [rect.kind for rect in drawn.rects] == ["sent", "bad"]
     assert float(drawn.rects[1].height) >= 1.5
     assert "100,000 sent, 1 failed" in drawn.words
@@ -59,14 +62,14 @@ def test_what_is_small_beside_thousands_can_still_be_seen():
 
 
 def test_nothing_to_draw_is_no_chart():
-    assert charts.subscribers(weeks((0, 0))) is None
-    assert charts.votes(weeks((0, 0))) is None
-    assert charts.failures(weeks((0, 0))) is None
-    assert charts.outcomes([]) is None
+    assert svg_charts.subscribers(weeks((0, 0))) is None
+    assert svg_charts.votes(weeks((0, 0))) is None
+    assert svg_charts.failures(weeks((0, 0))) is None
+    assert svg_charts.digest_counts([]) is None
 
 
 def test_votes_that_were_taken_back_hang_below_the_base():
-    drawn = charts.votes(weeks((3, 1), (-2, 0)))
+    drawn = svg_charts.votes(weeks((3, 1), (-2, 0)))
     assert [rect.kind for rect in drawn.rects] == ["ship", "skip", "ship"]
     assert float(drawn.rects[2].y) == pytest.approx(float(drawn.base), abs=0.1)
     assert "2 votes more in 2 days" in drawn.words
@@ -85,7 +88,7 @@ def test_an_empty_site_has_sentences_and_no_empty_chart(console):
 
 def test_the_page_shows_charts_with_their_table_and_breaks_no_policy(console):
     with writing() as session:
-        subscribers.bring(session, {f"r{n}@reader.example": None for n in range(7)}, "fair", "f.csv", NOW)
+        subscribers.add_imported(session, {f"r{n}@reader.example": None for n in range(7)}, "fair", "f.csv", NOW)
     answer = console("viewer").get("/operator")
     assert 'aria-label="Subscribers rose by 7 in 26 weeks: 7 came, 0 left' in answer.text
     assert answer.text.count('<tr><th scope="row">') == 26
@@ -95,7 +98,7 @@ def test_the_page_shows_charts_with_their_table_and_breaks_no_policy(console):
 
 def test_alerts_and_the_digest_stand_there_and_refresh_themselves(console):
     with writing() as session:
-        open_new(session, Concern("k", "late", "Digest 2026-W47 is late", ("It was due.",), "/operator"), NOW)
+        raise_new(session, Condition("k", "late", "Digest 2026-W47 is late", ("It was due.",), "/operator"), NOW)
         digest = digests.open_slot(session, "2026-W47", NOW, NOW)
         digest.state, digest.audience, digest.frozen_at = "sending", 3, NOW
         for n, state in enumerate(("sent", "sent", "pending")):
@@ -150,7 +153,7 @@ def test_the_strip_of_a_site_where_all_is_well(database, redis_url):
 def test_the_strip_tells_what_is_wrong(database, setting):
     setting(ALERT_AGE="15m")
     with writing() as session:
-        relays.refused(session, "mail.example", "421 not now", NOW)
+        breakers.refused(session, "mail.example", "421 not now", NOW)
         session.add(Pause(queue="jobs", at=NOW, actor="olga", reason="mending"))
         session.add(Heartbeat(process="w", kind="worker", started_at=NOW, at=datetime.now(UTC)))
         session.add(Job(kind="K", payload={}, run_after=NOW, created_at=NOW, state="dead"))
@@ -177,7 +180,7 @@ def test_a_redis_that_hangs_keeps_no_page_waiting(database, setting):
 
 
 def test_what_is_slow_to_count_keeps_no_page_waiting(console, monkeypatch):
-    monkeypatch.setattr(Costly, "patience", 0.05)
+    monkeypatch.setattr(Cached, "patience", 0.05)
     counted = threading.Event()
     monkeypatch.setattr(overview._votes, "_ask", lambda session, now: counted.wait(30) and [])
     browser = console("viewer")
@@ -194,7 +197,7 @@ def test_an_old_answer_is_given_at_once_and_asked_anew_beside(sqlite):
         asked.append(now)
         return len(asked) if len(asked) == 1 or may_answer.wait(30) else 0
 
-    question = Costly(ask, least=0.0)
+    question = Cached(ask, least=0.0)
     assert question() == 1
     ends = time.monotonic() + 20
     while len(asked) == 1 and time.monotonic() < ends:
@@ -215,7 +218,7 @@ def test_a_question_that_fails_is_asked_again(sqlite):
             raise RuntimeError("the database is away")
         return 7
 
-    question = Costly(ask, least=0.0)
+    question = Cached(ask, least=0.0)
     assert question() is None
     ends = time.monotonic() + 20
     while question() is None and time.monotonic() < ends:
@@ -226,7 +229,7 @@ def test_a_question_that_fails_is_asked_again(sqlite):
 def test_what_an_alert_links_to_is_a_page_of_the_console(app, database):
     past = NOW - timedelta(hours=3)
     with writing() as session:
-        relays.refused(session, "mail.example", "421 not now", NOW - timedelta(minutes=5))
+        breakers.refused(session, "mail.example", "421 not now", NOW - timedelta(minutes=5))
         session.add(Pause(queue="mail", at=past, actor="olga", reason="mending"))
         session.add(
             Job(kind="K", payload={}, run_after=past, created_at=past, state="dead", error="E", fingerprint="f")

@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from db import deliveries, subscribers, votes
-from db.audit import Entry
-from db.deliveries import Delivery
+from db.deliveries import deliveries
+from db.deliveries.deliveries import Delivery
+from db.operators.audit import Entry
 from db.session import reading, writing
+from db.subscribers import subscribers
+from db.votes import votes
 
 NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
 
@@ -107,7 +109,7 @@ def test_who_is_not_found_is_said_and_the_field_keeps_what_was_typed(console, al
 
 def test_people_are_listed_by_state_and_paged(console, database):
     with writing() as session:
-        subscribers.bring(session, {f"r{n}@reader.example": None for n in range(60)}, "fair", "f.csv", NOW)
+        subscribers.add_imported(session, {f"r{n}@reader.example": None for n in range(60)}, "fair", "f.csv", NOW)
     browser = console("operator")
     first = browser.get("/operator/people?state=active").text
     assert "r59@" in first

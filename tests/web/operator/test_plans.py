@@ -10,7 +10,7 @@ from sqlalchemy import event
 from db.session import engine
 from db.tables import TABLES
 from tests import crowded, opened
-from web.operator.costly import Costly
+from web.operator.frame.cached import Cached
 
 LARGE = ("jobs", "attempts", "deliveries", "subscribers", "consents", "votes", "audit")
 SIZE = crowded.Size(
@@ -39,7 +39,7 @@ def asked(database: str, console, monkeypatch: pytest.MonkeyPatch) -> Asked:
     """All that the pages of a crowded house ask, none of it from what the process keeps for a moment."""
     browser = console("admin")
     crowded.fill(SIZE)
-    monkeypatch.setattr(Costly, "patience", 30.0)
+    monkeypatch.setattr(Cached, "patience", 30.0)
     places, found = opened.places(), cast(Asked, {})
     here = ""
 

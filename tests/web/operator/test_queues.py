@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
-from db import jobs
-from db.audit import Entry
-from db.claims import Claim
+from db.deliveries.claims import Claim
+from db.jobs import jobs
+from db.operators.audit import Entry
 from db.session import reading, writing
 from tests.failed import fill
 

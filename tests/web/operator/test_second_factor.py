@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pyotp
 import pytest
 
-from db import operators
-from db.operators import RecoveryCode
+from db.operators import operators
+from db.operators.operators import RecoveryCode
 from db.session import reading
-from web import second_factor
-from web.operator.access import rooms
+from web.actions import second_factor
+from web.operator.frame.access import blueprint
 
 PASSWORD = "a lantern over the harbour"
 ADMIN = "admin@newsroom.example"
@@ -168,7 +168,7 @@ def test_where_it_is_demanded_nothing_but_its_page_opens(app, console, setting, 
     assert browser.press("/operator/account/sessions").status_code == 403
     open_before = {
         name for name, view in app.view_functions.items()
-        if name.startswith(f"{rooms.name}.") and getattr(view, "before_second_factor", False)
+        if name.startswith(f"{blueprint.name}.") and getattr(view, "before_second_factor", False)
     }  # fmt: skip
     assert open_before == {"operator.second_factor", "operator.confirm_second_factor", "operator.logout"}
     secret(browser)

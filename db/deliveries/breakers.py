@@ -1,0 +1,83 @@
+"""What a mail server last said of itself, and until when it is left alone.
+
+One row a server, shared by all senders: a refusal that is the relay's own opens its breaker and burns nobody's tries.
+"""
+
+import random
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Text, bindparam, delete, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from db import rules
+from db.session import Moment, Row
+
+
+class Breaker(Row):
+    """A mail server, or (`to …`) a recipients' domain, that refuses everybody; since when, and with which sentence."""
+
+    __tablename__ = "relays"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int]
+    since: Mapped[datetime]
+    open_until: Mapped[datetime]
+    reply: Mapped[str] = mapped_column(Text)
+
+
+def open_breaker(session: Session, name: str, now: datetime) -> Breaker | None:
+    """The open breaker of that server, while it is to be left alone."""
+    found = session.get(Breaker, name)
+    return found if found and found.open_until > now else None
+
+
+def refused(session: Session, name: str, reply: str, now: datetime) -> Breaker:
+    """The server refused everybody: leave it alone, longer each time."""
+    session.execute(_MEET, {"name": name, "now": now, "reply": reply})
+    found = session.get_one(Breaker, name, with_for_update=True, populate_existing=True)
+    if found.open_until <= now:  # several senders meet the same refusal; it counts once
+        found.failures, found.reply = found.failures + 1, reply
+        found.open_until = now + rules.breaker_backoff(found.failures, random.random())
+    return found
+
+
+_MEET = text(
+    "INSERT INTO relays (name, failures, since, open_until, reply) VALUES (:name, 0, :now, :now, :reply)"
+    " ON CONFLICT (name) DO NOTHING"
+).bindparams(bindparam("now", type_=Moment()))
+
+
+def domain_of(address: str) -> str:
+    """The recipient's domain, in lower case."""
+    return address.rpartition("@")[2].lower()
+
+
+def domain_deferred(session: Session, domain: str, reply: str, now: datetime) -> datetime:
+    """A recipients' domain defers one letter after the other: leave it alone; until when."""
+    relay = refused(session, f"to {domain}", reply, now)
+    relay.open_until = max(relay.open_until, now + rules.defer_backoff(relay.failures, random.random()))
+    return relay.open_until
+
+
+def open_for_domains(session: Session, domains: Iterable[str], now: datetime) -> dict[str, datetime]:
+    """Those of the domains that are to be left alone, each until when."""
+    query = select(Breaker.name, Breaker.open_until).where(Breaker.name.like("to %"), Breaker.open_until > now)
+    found = {name.removeprefix("to "): until for name, until in session.execute(query)}
+    return {domain: found[domain] for domain in domains if domain in found}
+
+
+def failing_domains(session: Session) -> set[str]:
+    """Domains that deferred one letter after the other, and have taken none since."""
+    query = select(Breaker.name).where(Breaker.name.like("to %"))
+    return {name.removeprefix("to ") for name in session.scalars(query)}
+
+
+def answered(session: Session, name: str) -> None:
+    """The server took a letter: its breaker is closed."""
+    session.execute(delete(Breaker).where(Breaker.name == name))
+
+
+def open_breakers(session: Session) -> list[Breaker]:
+    """Every breaker that has opened and not been closed by an answer."""
+    return list(session.scalars(select(Breaker)))

@@ -1,0 +1,338 @@
+"""Claim and recover: how a sender takes letters so that whatever kills it leaves each of them accounted for.
+
+The window is the fence, and it needs no clock. `win` is the number of letters that may be begun (first byte of
+the letter itself, after the server's go-ahead) and not yet settled:
+
+1. claim: a row in `claims` whose id is never reused, then up to 200 letters under it, consent re-read, in one
+   transaction. 2. send in the order of the ids. 3. settle every `win` letters and 4. extend the lease
+   (settlements.py). 5. recover a lapsed claim: of the letters not settled the first `win` are in doubt, all
+   later ones were never begun.
+
+The failure chosen: a letter in doubt is held (`unknown`) rather than sent twice, unless its rule says otherwise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Index, TextClause, bindparam, delete, select, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from db import rules
+from db.addresses import hashes_of
+from db.deliveries import breakers, rate_limits
+from db.deliveries.breakers import domain_of
+from db.deliveries.deliveries import SENDING, WAITING, Delivery
+from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
+from db.rules import Person
+from db.session import (
+    NEVER_REUSED,
+    BigId,
+    DriverConnection,
+    Key,
+    Moment,
+    Row,
+    driver_connection_of,
+    is_sqlite,
+    moment_of,
+    ring,
+)
+from db.subscribers import subscribers
+
+
+class Claim(Row):
+    """A sender's hold on a batch of letters, until its lease lapses. `win` is its window, read back at recovery."""
+
+    __tablename__ = "claims"
+    __table_args__ = (Index("ix_claims_lease", "lease"), NEVER_REUSED)
+
+    id: Mapped[Key]
+    worker: Mapped[str]
+    digest_id: Mapped[int | None] = mapped_column(BigId)
+    lease: Mapped[datetime]
+    win: Mapped[int]
+    made_at: Mapped[datetime]
+
+
+class ClaimedLetter(NamedTuple):
+    """One letter under a claim; `hashes` are those under which its address may come to be suppressed. Its time until
+    it is given up runs from `old_from`."""
+
+    id: int
+    letter: str
+    about: int
+    person: str
+    address: str
+    tries: int
+    created_at: datetime
+    since: datetime | None
+    hashes: tuple[str, ...]
+    old_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A claim and its letters, in the order in which they are to be begun."""
+
+    claim: int
+    digest_id: int | None
+    win: int
+    letters: tuple[ClaimedLetter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms letters are claimed: whose sender, how many, under which window, lease and limits."""
+
+    worker: str
+    limit: int
+    win: int
+    lease: timedelta
+    connections: int = 1
+    rate: float = 0.0
+    domain_rates: Mapping[str, float] = field(default_factory=dict)
+
+
+class Wait(NamedTuple):
+    """Nothing may be claimed now; ask again after `seconds`, or (None) when a connection has become free."""
+
+    seconds: float | None
+
+
+# ---- 1. claim ----------------------------------------------------------------------------------------------
+
+
+def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) -> Batch | Wait | None:
+    """Take letters that are due: a digest's, or (None) those of all other letters. None without any.
+
+    A claim stands for a connection at work, so counting claims counts connections, on whatever host. Who may not
+    get their letter any more is skipped in the same transaction, with the reason; whom their domain's rate keeps
+    waiting is put off to a time of their own.
+    """
+    with driver_connection_of(session) as driver:
+        young_at = datetime.min.replace(tzinfo=UTC)
+        if digest_id is not None:
+            [(state, resumed_at)] = driver.fetch("SELECT state, resumed_at FROM digests WHERE id = ?", (digest_id,))
+            if state != "sending":
+                return None
+            young_at = moment_of(resumed_at) or young_at
+        all_letters = rate_limits.lock(session, rate_limits.EVERYBODY, now)
+        if _at_work(driver, now) >= terms.connections:
+            return Wait(None)
+        limit = rate_limits.take(all_letters, terms.rate, terms.limit, now) if terms.rate else terms.limit
+        if not limit:
+            return Wait(rate_limits.next_in(all_letters, terms.rate).total_seconds())
+        number = _take(driver, terms, digest_id, limit, now)
+        if number is None:
+            return None
+        letters, over = _admit(session, driver, number, young_at, now)
+    letters, later = _within_rates(session, letters, terms.domain_rates, now)
+    if over:
+        session.execute(_OVER, over)
+    if later:
+        session.execute(_LATER, later)
+    return Batch(number, digest_id, terms.win, tuple(letters))
+
+
+def _at_work(driver: DriverConnection, now: datetime) -> int:
+    [(count,)] = driver.fetch("SELECT count(*) FROM claims WHERE lease > ?", (driver.at(now),))
+    return int(count)
+
+
+def _take(driver: DriverConnection, terms: Terms, digest_id: int | None, limit: int, now: datetime) -> int | None:
+    at = driver.at(now)
+    made = terms.worker, digest_id, driver.at(now + terms.lease), terms.win, at
+    [(number,)] = driver.fetch(_CLAIM, made)
+    due = _DUE.format(what=_SINGLE, order=" ORDER BY id") if digest_id is None else _DUE_OF_DIGEST
+    about = () if digest_id is None else (digest_id, digest_id)
+    if driver.sqlite:
+        taken = driver.execute(_TAKE_SQLITE.format(due=due), (number, *about, at, limit))
+    else:
+        taken = driver.execute(_TAKE_POSTGRESQL.format(due=due), (*about, at, limit, number))
+    if not taken:
+        driver.execute("DELETE FROM claims WHERE id = ?", (number,))
+        return None
+    return int(number)
+
+
+def _within_rates(
+    session: Session, letters: list[ClaimedLetter], rates: Mapping[str, float], now: datetime
+) -> tuple[list[ClaimedLetter], list[dict[str, Any]]]:
+    """The letters that their domains have room for now, and when the others may come again."""
+    domains = {domain_of(letter.address) for letter in letters}
+    shut = breakers.open_for_domains(session, domains, now)
+    if not shut and not domains & rates.keys():
+        return letters, []
+    kept, later = [], []
+    for domain in sorted(domains):
+        here = [letter for letter in letters if domain_of(letter.address) == domain]
+        room, times = len(here), list[datetime]()
+        if domain in shut:
+            room, times = 0, [shut[domain]] * len(here)
+        elif domain in rates:
+            row = rate_limits.lock(session, f"to {domain}", now)
+            room = rate_limits.take(row, rates[domain], len(here), now)
+            times = rate_limits.queue(row, rates[domain], len(here) - room, now)
+        kept += here[:room]
+        # Only the domain's own word counts as a try: our rate must not make a letter old.
+        told = (
+            {"reason": "its domain defers", "now": now}
+            if domain in shut
+            else {"reason": "its domain's rate", "now": None}
+        )
+        later += [{"id": each.id, "at": at, **told} for each, at in zip(here[room:], times, strict=True)]
+    return sorted(kept), later
+
+
+_SINGLE = "letter IN ('" + "', '".join(letter for letter in rules.LETTERS if letter != "digest") + "')"
+"""SQL for the letters that are no digest's. A letter that this release does not know waits for one that does."""
+_CLAIM = "INSERT INTO claims (worker, digest_id, lease, win, made_at) VALUES (?, ?, ?, ?, ?) RETURNING id"
+_DUE = f"SELECT id FROM deliveries WHERE {{what}} AND {WAITING.text} AND not_before <= ?{{order}} LIMIT ?"
+_DUE_OF_DIGEST = _DUE.format(what=OF_DIGEST.format(digest="?"), order=IN_ORDER)
+_TAKE_SQLITE = "UPDATE deliveries SET state = 'sending', claim = ?, reason = NULL WHERE id IN ({due})"
+_TAKE_POSTGRESQL = (
+    "WITH due AS MATERIALIZED ({due} FOR UPDATE SKIP LOCKED)"
+    " UPDATE deliveries SET state = 'sending', claim = ?, reason = NULL WHERE id IN (SELECT id FROM due)"
+)
+
+_CLAIMED = (
+    "SELECT d.id, d.letter, d.about, d.person, d.tries, d.created_at, d.not_before, d.settled_at,"
+    " coalesce(s.address, t.address, o.address) AS address, coalesce(s.state, 'named') AS state, s.paused_until,"
+    " s.confirmed_at"
+    " FROM deliveries AS d"
+    " LEFT JOIN subscribers AS s"
+    " ON s.id = CASE WHEN substr(d.person, 1, 11) = 'subscriber:' THEN CAST(substr(d.person, 12) AS bigint) END"
+    " LEFT JOIN test_letters AS t ON d.letter = 'test' AND t.id = d.about"
+    " LEFT JOIN operators AS o ON o.id = CASE WHEN d.letter = 'alert' THEN CAST(substr(d.person, 10) AS bigint) END"
+    " AND o.alerts AND o.disabled_at IS NULL"
+    " WHERE d.claim = ? AND d.state = 'sending' ORDER BY d.id"
+)
+"""Letters and what consent asks of their recipients, in one question: one a row costs as much as sending."""
+
+_NOW = bindparam("now", type_=Moment())
+_LATER = text(
+    "UPDATE deliveries SET state = 'deferred', reason = :reason, not_before = :at, claim = NULL,"
+    " settled_at = coalesce(:now, settled_at) WHERE id = :id"
+).bindparams(bindparam("at", type_=Moment()), _NOW)
+_OVER = text(
+    "UPDATE deliveries SET state = :state, reason = :reason, settled_at = :now WHERE id = :id"
+).bindparams(_NOW)  # fmt: skip
+
+
+def _admit(
+    session: Session, driver: DriverConnection, number: int, young_at: datetime, now: datetime
+) -> tuple[list[ClaimedLetter], list[dict[str, Any]]]:
+    """Who gets their letter, and what becomes of the others. No letter is older than since `young_at`."""
+    rows = driver.fetch(_CLAIMED, (number,))
+    hashed = {address: tuple(hashes_of(address)) for *_, address, _, _, _ in rows if address}
+    listed = subscribers.listed(session, [each for hashes in hashed.values() for each in hashes])
+    moments = dict[Any, datetime]()  # those of a page of letters are all the same
+
+    def at(kept: Any) -> datetime:
+        if kept not in moments:
+            moments[kept] = moment_of(kept) or young_at
+        return moments[kept]
+
+    letters, over = [], []
+    for id_, letter, about, person, tries, created, due, settled, address, state, paused, since in rows:
+        # A letter that has been tried grows old from its creation. One never tried, or owed again by hand (which
+        # forgets the last settlement), from the moment that it is due.
+        created_at = at(created)
+        old_from = max(young_at, created_at if settled else max(created_at, at(due)))
+        hashes = hashed.get(address, ())
+        suppressed = bool(listed) and not listed.isdisjoint(hashes)
+        reason = rules.why_not(letter, Person(address, state, moment_of(paused), suppressed), now)
+        if reason is not None:
+            over.append({"id": id_, "state": "skipped", "reason": reason, "now": now})
+        elif now > old_from + rules.LETTERS[letter].given_up_after:
+            over.append({"id": id_, "state": "failed", "reason": "given up", "now": now})
+        else:
+            since = moment_of(since)
+            letters.append(
+                ClaimedLetter(id_, letter, about, person, address, tries, created_at, since, hashes, old_from)
+            )
+    return letters, over
+
+
+# ---- the claim's end -----------------------------------------------------------------------------------------
+
+
+def release(session: Session, batch: Batch) -> int | None:
+    """Give back what was never begun, and end the claim; the number of letters given back, None without a claim."""
+    with driver_connection_of(session) as driver:
+        lock = "" if driver.sqlite else " FOR UPDATE"
+        if not driver.fetch(f"SELECT id FROM claims WHERE id = ?{lock}", (batch.claim,)):
+            return None
+        back = driver.execute(_GIVE_BACK, (batch.claim,))
+        driver.execute("DELETE FROM claims WHERE id = ?", (batch.claim,))
+    return back
+
+
+_GIVE_BACK = "UPDATE deliveries SET state = 'pending', claim = NULL WHERE claim = ? AND state = 'sending'"
+
+
+def recover(session: Session, resend_digests: bool, now: datetime) -> int:
+    """5. End lapsed claims: the first `win` letters not settled are in doubt, all later ones go back to pending.
+
+    The number of claims ended. `win` is the claim's own, whatever today's settings say.
+    """
+    lapsed = select(Claim.id, Claim.win).where(Claim.lease < now).order_by(Claim.id).limit(100)
+    if not is_sqlite(session):
+        lapsed = lapsed.with_for_update(skip_locked=True)
+    claims = session.execute(lapsed).all()
+    for number, win in claims:
+        # A separate statement: it must see what a sender settled while we waited for its claim's row.
+        left = select(Delivery.id, Delivery.letter).where(Delivery.claim == number, SENDING)
+        rows = session.execute(left.order_by(Delivery.id)).all()
+        doubted = [row.id for row in rows[:win] if not _resent(row.letter, resend_digests)]
+        again = [row.id for row in rows[:win] if _resent(row.letter, resend_digests)]
+        _put(session, doubted, {"state": "unknown", "reason": "the sender ended before the reply was kept"})
+        _put(session, again, {"state": "pending", "claim": None, "reason": "sent again after doubt"})
+        _put(session, [row.id for row in rows[win:]], {"state": "pending", "claim": None})
+        session.execute(delete(Claim).where(Claim.id == number))
+    if claims:
+        ring(session, "mail")
+    return len(claims)
+
+
+def _resent(letter: str, resend_digests: bool) -> bool:
+    return rules.LETTERS[letter].doubt == "resend" or (letter == "digest" and resend_digests)
+
+
+def _put(session: Session, ids: list[int], values: dict[str, Any]) -> None:
+    if ids:
+        session.execute(update(Delivery).where(Delivery.id.in_(ids), Delivery.state == "sending").values(**values),
+                        execution_options={"synchronize_session": False})  # fmt: skip
+
+
+# ---- questions -----------------------------------------------------------------------------------------------
+
+
+def owed(session: Session, now: datetime) -> list[int | None]:
+    """What there is to send now: None for the single letters, which go first, then digests by their numbers."""
+    waiting: list[ColumnElement[bool] | TextClause] = [WAITING, Delivery.not_before <= now]
+    rows: list[int | None] = []
+    if session.scalar(select(Delivery.id).where(text(_SINGLE), *waiting).limit(1)) is not None:
+        rows.append(None)
+    for digest_id in session.scalars(select(Digest.id).where(Digest.state == "sending").order_by(Digest.id)):
+        if session.scalar(_OWED, {"digest": digest_id, "now": now}) is not None:
+            rows.append(digest_id)
+    return rows
+
+
+_OWED = text(
+    f"SELECT id FROM deliveries WHERE {OF_DIGEST.format(digest=':digest')} AND {WAITING.text}"
+    f" AND not_before <= :now{IN_ORDER} LIMIT 1"
+).bindparams(bindparam("now", type_=Moment()))
+
+
+def any_lapsed(session: Session, now: datetime) -> bool:
+    """Whether a sender's lease has lapsed."""
+    return session.scalar(select(Claim.id).where(Claim.lease < now).limit(1)) is not None
+
+
+def at_work(session: Session, now: datetime) -> int:
+    """Connections at work, of all senders on all hosts."""
+    with driver_connection_of(session) as driver:
+        return _at_work(driver, now)

@@ -1,0 +1,243 @@
+"""What became of a digest's letters, by state, code and reason, and what to do about those that did not arrive."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, TextClause, func, select, text, update
+from sqlalchemy.orm import Session, aliased
+
+from db import rules
+from db.deliveries.deliveries import EXCEPTION, PAGE, SENDING, STATES, WAITING, Delivery, subscriber_id
+from db.digests.digests import Digest
+from db.rules import Refused
+from db.session import ring
+from db.subscribers import subscribers
+from db.subscribers.subscribers import Subscriber
+
+EXCEPTIONS = ("deferred", "failed", "skipped", "unknown", "cancelled")
+RETRIED = ("failed", "deferred")
+NONE = "none"
+"""As a filter's code or reason: those that have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """A filter over a digest's letters; what is None is not asked."""
+
+    states: tuple[str, ...] = ()
+    code: int | Literal["none"] | None = None
+    reason: str | None = None
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """The filter as the audit keeps it."""
+        said = {"state": "+".join(self.states), "code": self.code, "reason": self.reason}
+        return {name: value for name, value in said.items() if value}
+
+    def within(self, states: tuple[str, ...]) -> "DeliveryFilter":
+        """The same filter over these states alone; Refused when it names another one."""
+        if not set(self.states) <= set(states):
+            raise Refused(f"Only letters that are {' or '.join(states)} can be chosen here.")
+        return DeliveryFilter(self.states or states, self.code, self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyGroup:
+    """One kind of outcome: how many letters have it, and what the server said most often of them (`sample`)."""
+
+    state: str
+    code: int | None
+    reason: str | None
+    count: int
+    said: str | None = None
+    sample: int | None = None
+
+
+# ---- questions -----------------------------------------------------------------------------------------------
+
+
+def replies(session: Session, digest_id: int) -> list[ReplyGroup]:
+    """Every kind of exception with its count, in the order of STATES and then the most frequent first.
+
+    Counted from the index alone; `said` is the commonest of some of the replies, without addresses and numbers, and
+    `sample` a delivery that got it.
+    """
+    keys = Delivery.state, Delivery.code, Delivery.reason
+    query = select(*keys, func.count()).where(*_exceptions(digest_id)).group_by(*keys)
+    rows = [ReplyGroup(*row, *_said(session, digest_id, *row[:3])) for row in session.execute(query)]
+    return sorted(rows, key=lambda each: (STATES.index(each.state), -each.count))
+
+
+_LOOKED_AT = 50
+
+
+def _said(
+    session: Session, digest_id: int, state: str, code: int | None, reason: str | None
+) -> tuple[str | None, int | None]:
+    here = Delivery.state == state, _is(Delivery.code, code), _is(Delivery.reason, reason)
+    query = select(Delivery.id, Delivery.reply).where(*_exceptions(digest_id), *here).order_by(Delivery.id)
+    shapes: dict[str, list[int]] = {}
+    for id_, reply in session.execute(query.limit(_LOOKED_AT)):
+        shapes.setdefault(shape(reply or ""), []).append(id_)
+    said, ids = max(shapes.items(), key=lambda item: len(item[1]))
+    return said or None, ids[0]
+
+
+def shape(reply: str) -> str:
+    """A server's sentence without what differs by letter: addresses, numbers, words with two digits or more.
+
+    A status code (RFC 5321 4.2) and an enhanced one (RFC 3463) stay.
+    """
+    words = (_word(word) for word in reply.split())
+    return rules.plain(" ".join(words))[:200]
+
+
+def _word(word: str) -> str:
+    if re.fullmatch(r"[245]\d\d|[245]\.\d{1,3}\.\d{1,3}", word):
+        return word
+    if "@" in word or word.isdecimal() or len(re.findall(r"\d", word)) > 1:
+        return "…"
+    return word
+
+
+def count(session: Session, digest_id: int, chosen: DeliveryFilter) -> int:
+    """How many exceptions of a digest a filter chooses."""
+    query = select(func.count()).select_from(Delivery).where(*_exceptions(digest_id), *_matching(chosen))
+    return session.scalar(query) or 0
+
+
+def page(session: Session, digest: Digest, chosen: DeliveryFilter, after: int, limit: int) -> list[Delivery]:
+    """The next deliveries of a digest that a filter chooses, in the order in which people were addressed."""
+    of_it = Delivery.letter == "digest", Delivery.about == digest.id
+    query = select(Delivery).where(*_matching(chosen)).limit(limit)
+    states = set(chosen.states)
+    if states and states <= set(EXCEPTIONS):
+        query = query.where(*_exceptions(digest.id), Delivery.id > after).order_by(Delivery.id + 0)
+    elif states and states <= {"pending", "deferred"}:
+        query = query.where(*of_it, WAITING, Delivery.id > after).order_by(Delivery.id)
+        query = query.with_hint(Delivery, "INDEXED BY ix_deliveries_waiting", "sqlite")  # it would walk all numbers
+    elif states == {"sending"}:
+        query = query.where(*_UNKEYED, SENDING, Delivery.id + 0 > after).order_by(Delivery.id + 0)
+    else:
+        return _walked(session, digest, chosen, after, limit)
+    return list(session.scalars(query, {"digest": digest.id}))
+
+
+def listed(session: Session, digest: Digest, chosen: DeliveryFilter) -> Iterator[tuple[Delivery, str | None]]:
+    """The same to the last, with each reader's address; read page by page."""
+    last = 0
+    while found := page(session, digest, chosen, last, 1000):
+        people = subscribers.people(session, filter(None, (subscriber_id(each.person) for each in found)))
+        for each in found:
+            person = people.get(subscriber_id(each.person) or 0)
+            yield each, person.address if person else None
+        last = found[-1].id
+
+
+_UNKEYED = (text("letter || '' = 'digest'"), text("about + 0 = :digest"))
+"""Keeps the planner from the unique key, which is in another order."""
+_STRIDE = 10_000
+
+
+def _walked(session: Session, digest: Digest, chosen: DeliveryFilter, after: int, limit: int) -> list[Delivery]:
+    """Nearly every row between a digest's first and last is its own: walk them by their numbers, stride by stride.
+
+    A planner that is told the filter at once would rather sort a million rows: it does not know that they are near.
+    """
+    first, last = _first_and_last(session, digest)
+    after = max(after, first - 1)
+    rows: list[Delivery] = []
+    while len(rows) < limit and after < last:
+        stride = select(Delivery).where(Delivery.id > after).order_by(Delivery.id).limit(_STRIDE).subquery()
+        near = aliased(Delivery, stride)
+        end = session.scalar(select(func.max(stride.c.id)))
+        if end is None:
+            break
+        query = select(near).where(near.letter == "digest", near.about == digest.id, *_matching(chosen, near))
+        rows += session.scalars(query.order_by(near.id).limit(limit - len(rows)))
+        after = end
+    return rows
+
+
+def _first_and_last(session: Session, digest: Digest) -> tuple[int, int]:
+    """The numbers of a digest's first and last delivery: people are addressed in the order of their own numbers."""
+    audience = select(func.min(Subscriber.id)).where(text(subscribers.AUDIENCE).bindparams(freeze=digest.freeze))
+    ends = session.scalar(audience), digest.addressed_to
+    of_it = Delivery.letter == "digest", Delivery.about == digest.id
+    first, last = (
+        session.scalar(select(Delivery.id).where(*of_it, Delivery.person == f"subscriber:{end}")) for end in ends
+    )
+    return first or 1, last or session.scalar(select(func.max(Delivery.id))) or 0
+
+
+def _exceptions(digest_id: int) -> tuple[ColumnElement[bool] | TextClause, ...]:
+    return Delivery.letter == "digest", Delivery.about == digest_id, EXCEPTION
+
+
+def _matching(chosen: DeliveryFilter, of: type[Delivery] = Delivery) -> Iterator[ColumnElement[bool]]:
+    if chosen.states:
+        yield of.state.in_(chosen.states)
+    if chosen.code is not None:
+        yield _is(of.code, None if chosen.code == NONE else chosen.code)
+    if chosen.reason is not None:
+        yield _is(of.reason, None if chosen.reason == NONE else chosen.reason)
+
+
+def _is(column: Any, value: object) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = column.is_(None) if value is None else column == value
+    return found
+
+
+# ---- orders: a page each, so that SQLite's writer is free in between ---------------------------------------------
+
+
+def retry(
+    session: Session, digest_id: int, now: datetime, chosen: DeliveryFilter = DeliveryFilter(), after: int = 0
+) -> list[int]:
+    """Owe the next page of a digest's failed and deferred letters again, from now on; their numbers, ascending.
+
+    Give the last number back as `after` until nothing comes: a letter deferred anew meanwhile is not met twice.
+    """
+    _young_again(session, digest_id, now)
+    ring(session, "mail")
+    return _page(session, digest_id, chosen.within(RETRIED), after, "pending", "retried by hand", now)
+
+
+def resolve(
+    session: Session,
+    digest_id: int,
+    as_sent: bool,
+    now: datetime,
+    chosen: DeliveryFilter = DeliveryFilter(),
+    after: int = 0,
+) -> list[int]:
+    """End the doubt about the next page of unknown letters: they count as sent, or are sent again (perhaps twice)."""
+    state, reason = ("sent", "resolved as sent") if as_sent else ("pending", "sent again after doubt")
+    if not as_sent:
+        _young_again(session, digest_id, now)
+    ring(session, "mail")
+    return _page(session, digest_id, chosen.within(("unknown",)), after, state, reason, now)
+
+
+def _young_again(session: Session, digest_id: int, now: datetime) -> None:
+    """What is owed again by hand has its whole time again, not just one try: servers tend to greylist."""
+    session.execute(update(Digest).where(Digest.id == digest_id).values(resumed_at=now))
+
+
+def _page(
+    session: Session, digest_id: int, chosen: DeliveryFilter, after: int, state: str, reason: str, now: datetime
+) -> list[int]:
+    page = select(Delivery.id).where(*_exceptions(digest_id), *_matching(chosen), Delivery.id > after)
+    page = page.order_by(Delivery.id).limit(PAGE).correlate(None)
+    settled = None if state == "pending" else now  # without it no letter is older than since `not_before`
+    # The filter stands twice: on PostgreSQL an UPDATE that waited for a claim looks at its own conditions again only.
+    order = (
+        update(Delivery)
+        .where(Delivery.id.in_(page), *_matching(chosen))
+        .values(state=state, reason=reason, not_before=now, settled_at=settled)
+        .returning(Delivery.id)
+    )
+    return sorted(session.scalars(order, execution_options={"synchronize_session": False}))

@@ -1,0 +1,208 @@
+"""Settle: write down what became of the letters begun, and ask who of the next ones has left meanwhile.
+
+Every settlement is conditional on the claim and touches the claim's row first; fewer rows than expected mean that an
+earlier answer was lost on its way to us, or that we are fenced.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from db import rules
+from db.deliveries.claims import Batch, ClaimedLetter
+from db.deliveries.deliveries import subscriber_id
+from db.rules import Person
+from db.session import DriverConnection, moment_of
+
+
+class Settlement(NamedTuple):
+    """What became of one letter: the state it moves to, and the server's own words."""
+
+    id: int
+    state: str
+    reason: str | None = None
+    code: int | None = None
+    reply: str | None = None
+    not_before: datetime | None = None
+    tried: int = 1
+
+
+class Fenced(Exception):
+    """The claim was recovered by somebody else while we were away: drop the batch and claim anew."""
+
+
+CLAIM_GONE = -1
+"""Instead of the number of letters settled: without its row a claim is over, wherever its letters stand now. Somebody
+may have resolved those in doubt meanwhile, and then they look as if we had settled them ourselves."""
+
+
+def settle(
+    driver: DriverConnection,
+    batch: Batch,
+    begun: Sequence[Settlement],
+    next_: Sequence[ClaimedLetter],
+    lease: timedelta,
+    now: datetime,
+) -> dict[int, str] | None:
+    """Write down what became of the letters begun, extend the lease, and ask about the next ones.
+
+    Returns which of `next_` may no longer go, each with its reason; None when the whole digest may not: so after
+    someone leaves, at most the letters within the window can still arrive. Raises Fenced when the claim is no
+    longer ours. An order whose answer was lost on the way may be given again.
+    """
+    if driver.sqlite:
+        with driver.transaction():
+            done = _settle_sqlite(driver, batch, begun, now + lease, now)
+            gone = _withdrawn(_exceptions(driver, batch, next_), next_, now)
+    else:
+        done, found = _settle_postgresql(driver, batch, begun, next_, now + lease, now)
+        gone = _withdrawn(found, next_, now)
+    if done != len(begun):
+        with driver.transaction():
+            states = _ours(driver, batch, begun)
+            _keep_known(driver, batch, begun, states, now)
+        if done == CLAIM_GONE or any(states.get(each.id) in (None, "sending") for each in begun):
+            raise Fenced
+    return gone
+
+
+def _settle_sqlite(
+    driver: DriverConnection, batch: Batch, begun: Sequence[Settlement], lease: datetime, now: datetime
+) -> int:
+    if driver.execute("UPDATE claims SET lease = ? WHERE id = ?", (driver.at(lease), batch.claim)) != 1:
+        return CLAIM_GONE
+    rows = [_row(driver, batch, known, now) for known in begun]
+    return driver.executemany(_SETTLE_SQLITE, rows) if rows else 0
+
+
+def _row(driver: DriverConnection, batch: Batch, o: Settlement, now: datetime) -> tuple[Any, ...]:
+    """The values of _SETTLE_ONE."""
+    not_before = o.not_before and driver.at(o.not_before)
+    return o.state, o.reason, o.code, o.reply, o.tried, not_before, driver.at(now), o.id, batch.claim
+
+
+_SETTLE_ONE = (
+    "UPDATE deliveries SET state = ?, reason = ?, code = ?, reply = ?, tries = tries + ?,"
+    " not_before = coalesce(?, not_before), settled_at = ? WHERE id = ? AND claim = ? AND state {states}"
+)
+_SETTLE_SQLITE = _SETTLE_ONE.format(states="= 'sending'")
+
+
+def _settle_postgresql(
+    driver: DriverConnection,
+    batch: Batch,
+    begun: Sequence[Settlement],
+    next_: Sequence[ClaimedLetter],
+    lease: datetime,
+    now: datetime,
+) -> tuple[int, list[tuple[Any, ...]]]:
+    """How many were settled, and what was found about the next ones: one statement, as a round trip costs a letter."""
+    rows = json.dumps([(*o[:5], o.not_before and o.not_before.isoformat(), o.tried) for o in begun])
+    asked = _asked(driver, batch, next_)
+    found = driver.fetch(_SETTLE_POSTGRESQL if asked else _SETTLE_ONLY, (lease, batch.claim, now, rows, *asked))
+    [(_, held, done, _)] = [row for row in found if row[0] == "settled"]
+    return int(done) if int(held) else CLAIM_GONE, [row for row in found if row[0] != "settled"]
+
+
+def _ours(driver: DriverConnection, batch: Batch, begun: Sequence[Settlement]) -> dict[int, str]:
+    """The states of those of the letters that still carry our claim."""
+    ids = [each.id for each in begun]
+    if driver.sqlite:
+        return dict(driver.fetch(_OURS.format(among=_AMONG_SQLITE), (batch.claim, str(ids))))
+    return dict(driver.fetch(_OURS.format(among=_AMONG_POSTGRESQL), (batch.claim, ids)))
+
+
+def _keep_known(
+    driver: DriverConnection, batch: Batch, begun: Sequence[Settlement], states: dict[int, str], now: datetime
+) -> None:
+    """What we know of letters that others hold in doubt ends that doubt; one taken by the server is sent, also where
+    others owe it again."""
+    for known in begun:
+        state = states.get(known.id)
+        if (state == "unknown" and known.state != "unknown") or (state == "pending" and known.state == "sent"):
+            driver.execute(_KNOWN, _row(driver, batch, known, now))
+
+
+_OURS = "SELECT id, state FROM deliveries WHERE claim = ? AND id {among}"
+_KNOWN = _SETTLE_ONE.format(states="IN ('unknown', 'pending')")
+
+
+def give_back(driver: DriverConnection, batch: Batch, last: int) -> int:
+    """Owe again what of a fenced sender's window it never began: it alone knows, and `last` is the last it began.
+
+    Whoever ended its claim had to hold the whole window in doubt. The number of letters given back.
+    """
+    ids = [letter.id for letter in batch.letters if letter.id > last][: batch.win]
+    if driver.sqlite:
+        with driver.transaction():
+            return driver.execute(_GIVE_BACK.format(among=_AMONG_SQLITE), (batch.claim, str(ids)))
+    return driver.execute(_GIVE_BACK.format(among=_AMONG_POSTGRESQL), (batch.claim, ids))
+
+
+_GIVE_BACK = (
+    "UPDATE deliveries SET state = 'pending', claim = NULL, reason = NULL"
+    " WHERE claim = ? AND id {among} AND state = 'unknown'"
+)
+
+
+def _exceptions(driver: DriverConnection, batch: Batch, letters: Sequence[ClaimedLetter]) -> list[tuple[Any, ...]]:
+    asked = _asked(driver, batch, letters)
+    return driver.fetch(_ASK_SQLITE, asked) if asked else []
+
+
+def _asked(driver: DriverConnection, batch: Batch, letters: Sequence[ClaimedLetter]) -> tuple[Any, ...]:
+    """The values of _ASK: the digest, its next readers, the hashes of their addresses. () when nothing is asked."""
+    if batch.digest_id is None or not letters:
+        return ()
+    ids = str([subscriber_id(letter.person) for letter in letters])
+    hashes = json.dumps([each for letter in letters for each in letter.hashes])
+    if driver.sqlite:
+        return batch.digest_id, ids, hashes
+    return batch.digest_id, f"{{{ids[1:-1]}}}", f"{{{hashes[1:-1]}}}"  # the driver's own way costs ten times that
+
+
+def _withdrawn(
+    found: Sequence[tuple[Any, ...]], letters: Sequence[ClaimedLetter], now: datetime
+) -> dict[int, str] | None:
+    """Which of a digest's letters may no longer go, each with its reason; None when the whole digest may not."""
+    if not found:
+        return {}
+    if any(kind == "digest" for kind, *_ in found):
+        return None
+    listed = {named for kind, named, *_ in found if kind == "suppressed"}
+    people = {named: (state, moment_of(paused)) for kind, named, state, paused in found if kind == "person"}
+    reasons = {}
+    for letter in letters:
+        state, paused = people.get(letter.person.removeprefix("subscriber:"), ("active", None))
+        person = Person(letter.address, state, paused, not listed.isdisjoint(letter.hashes))
+        reason = rules.why_not(letter.letter, person, now)
+        if reason is not None:
+            reasons[letter.id] = reason
+    return reasons
+
+
+_ASK = """
+    SELECT 'digest', state, NULL, {none} FROM digests WHERE id = ? AND state <> 'sending'
+    UNION ALL SELECT 'person', CAST(id AS text), state, paused_until FROM subscribers
+        WHERE id {people} AND (state <> 'active' OR paused_until IS NOT NULL)
+    UNION ALL SELECT 'suppressed', address_hash, NULL, {none} FROM suppressions WHERE address_hash {hashes}
+"""
+"""Asks for exceptions alone: of most letters there is nothing to say."""
+_AMONG_SQLITE, _AMONG_POSTGRESQL = "IN (SELECT value FROM json_each(?))", "= ANY(?)"
+_ASK_SQLITE = _ASK.format(none="NULL", people=_AMONG_SQLITE, hashes=_AMONG_SQLITE)
+_ASK_POSTGRESQL = _ASK.format(none="NULL::timestamptz", people="= ANY(?::bigint[])", hashes="= ANY(?::text[])")
+
+_SETTLE_ONLY = """
+    WITH mine AS (UPDATE claims SET lease = ? WHERE id = ? RETURNING id),
+    done AS (
+        UPDATE deliveries AS d SET state = o.state, reason = o.reason, code = o.code, reply = o.reply,
+            tries = d.tries + o.tried, not_before = coalesce(o.not_before, d.not_before), settled_at = ?
+        FROM mine, (
+            SELECT CAST(o->>0 AS bigint) AS id, o->>1 AS state, o->>2 AS reason, CAST(o->>3 AS int) AS code,
+                o->>4 AS reply, CAST(o->>5 AS timestamptz) AS not_before, CAST(o->>6 AS int) AS tried
+            FROM json_array_elements(?::json) AS o) AS o
+        WHERE d.id = o.id AND d.claim = mine.id AND d.state = 'sending' RETURNING 1)
+    SELECT 'settled', (SELECT count(*) FROM mine)::text, (SELECT count(*) FROM done)::text, NULL::timestamptz
+"""
+_SETTLE_POSTGRESQL = _SETTLE_ONLY + " UNION ALL " + _ASK_POSTGRESQL

@@ -1,0 +1,106 @@
+"""When a digest is due: a weekday and an hour in a named time zone, and the ISO week that names its slot."""
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from db.rules import Refused
+from db.session import Moment, Row
+from db.settings import settings
+
+
+class Schedule(Row):
+    """When a schedule was first seen at work; what was due before that is not owed."""
+
+    __tablename__ = "schedules"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Weekly:
+    """A weekly rule, such as TUE 09:00 in Europe/Berlin."""
+
+    weekday: int
+    at: time
+    zone: ZoneInfo
+
+    def due(self, slot: str) -> datetime:
+        """The moment (UTC) at which the slot is due: shifted forward in a DST gap, the first one of a fold."""
+        year, week = read_slot(slot)
+        day = date.fromisocalendar(year, week, self.weekday + 1)
+        wall = datetime.combine(day, self.at, self.zone)
+        # A wall time inside a gap, taken with the offset before it, lies as far behind the gap as it lay in it.
+        return wall.astimezone(UTC)
+
+    def slot_of(self, moment: datetime) -> str:
+        """The ISO week (ISO 8601) in which `moment` lies in the newsletter's zone."""
+        year, week, _ = moment.astimezone(self.zone).isocalendar()
+        return f"{year}-W{week:02d}"
+
+    def strikes(self, zone: str, frozen_at: datetime) -> datetime:
+        """The first moment (UTC) at or after the freeze when this rule's hour strikes in a reader's zone.
+
+        An hour that has struck less than an hour before is not waited for a day: a freeze comes a little after its
+        own hour. A zone that is none counts as the newsletter's.
+        """
+        try:
+            where = ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            where = self.zone
+        today = frozen_at.astimezone(where).date()
+        days = (today + timedelta(days=each) for each in (-1, 0, 1, 2))
+        struck = (datetime.combine(day, self.at, where).astimezone(UTC) for day in days)
+        return max(frozen_at, next(each for each in struck if each > frozen_at - timedelta(hours=1)))
+
+    @property
+    def in_words(self) -> str:
+        """Such as: Every Tuesday at 09:00 (Europe/Berlin)."""
+        return f"Every {calendar.day_name[self.weekday]} at {self.at:%H:%M} ({self.zone.key})"
+
+    def slots(self, after: datetime, until: datetime) -> list[str]:
+        """Slots due in (after, until], oldest first."""
+        rows = []
+        moment = after - timedelta(days=7)
+        while moment <= until + timedelta(days=7):
+            slot = self.slot_of(moment)
+            if slot not in rows and after < self.due(slot) <= until:
+                rows.append(slot)
+            moment += timedelta(days=1)
+        return rows
+
+
+def of_digests() -> Weekly:
+    """The digests' own rule, as the settings say."""
+    config = settings()
+    return Weekly(config.digest_schedule.weekday, config.digest_schedule.at, config.digest_timezone)
+
+
+def read_slot(slot: str) -> tuple[int, int]:
+    """(ISO year, ISO week) of a slot such as 2026-W47; Refused for anything else."""
+    found = re.fullmatch(r"(\d{4})-W(\d{2})", slot)
+    if found:
+        try:
+            date.fromisocalendar(int(found[1]), int(found[2]), 1)
+        except ValueError:
+            found = None
+    if not found:
+        raise Refused(f"{slot!r} is no slot; write an ISO week, such as 2026-W47.")
+    return int(found[1]), int(found[2])
+
+
+def started(session: Session, name: str, now: datetime) -> datetime:
+    """When the schedule of that name was first seen at work; the first call remembers `now`."""
+    session.execute(
+        text("INSERT INTO schedules (name, started_at) VALUES (:name, :now) ON CONFLICT (name) DO NOTHING").bindparams(
+            bindparam("now", type_=Moment())
+        ),
+        {"name": name, "now": now},
+    )
+    return session.get_one(Schedule, name).started_at

@@ -1,0 +1,1 @@
+"""Ledger 2: work owed because something happened: the outbox, the retry queue and the dead letters."""

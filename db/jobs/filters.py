@@ -1,0 +1,244 @@
+"""What failed, as one asks about it: the same filter behind a page, an order about many, a command and the audit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Select, TextClause, and_, false, func, or_, select, text
+from sqlalchemy.orm import Session
+
+from db.jobs.jobs import DEAD, FAILED, HAS_FAILED, PENDING, Attempt, Job
+from db.operators import audit
+from db.rules import Refused
+
+Predicate = ColumnElement[bool] | TextClause
+
+VIEWS = ("dead", "waiting", "failing", "pending", "running", "succeeded", "discarded", "all")
+"""The states that one can ask for: a job's own, and `waiting` (for another attempt), `failing` (dead or waiting)."""
+_WAITING = and_(PENDING, Job.attempt > 0)
+_OF_VIEW: dict[str, tuple[Predicate, ...]] = {
+    "dead": (DEAD,),
+    "waiting": (PENDING, Job.attempt > 0),
+    "failing": (or_(DEAD, _WAITING),),
+    "pending": (PENDING,),
+    "running": (text("state = 'running'"),),
+    "succeeded": (text("state = 'succeeded'"),),
+    "discarded": (text("state = 'discarded'"),),
+    "all": (),
+}
+
+
+_AMONG_FAILED: dict[str, tuple[Predicate, ...]] = {
+    "succeeded": (HAS_FAILED, text("state || '' = 'succeeded'")),
+    "all": (HAS_FAILED,),
+}
+"""The same, where an error is asked for: of millions that went well few ever had one, and those have an index."""
+
+
+class GroupKey(NamedTuple):
+    """What the jobs of one group have in common. Written `kind:error:fingerprint` in links and commands."""
+
+    kind: str
+    error: str | None
+    fingerprint: str | None
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.error or ''}:{self.fingerprint or ''}"
+
+    @classmethod
+    def read(cls, written: str) -> "GroupKey":
+        """The key that was so written; Refused for anything else."""
+        parts = written.split(":")
+        if len(parts) != 3 or not parts[0]:
+            raise Refused(f"{written!r} is no group; `verdicts jobs list --group` names those there are.")
+        return cls(parts[0], parts[1] or None, parts[2] or None)
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        # IS NULL and = are index questions alike; IS NOT DISTINCT FROM is none on PostgreSQL.
+        alike = [_is(Job.error, self.error), _is(Job.fingerprint, self.fingerprint)]
+        return and_(Job.kind == self.kind, *alike)
+
+
+def _is(column: Any, value: str | None) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = column.is_(None) if value is None else column == value
+    return found
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs are meant. `groups` and `ids` choose among those that match the rest; without any, all are meant.
+
+    `upto` and `until` bound an order to what its giver was shown: the highest number there was, and the moment.
+    """
+
+    state: str = "dead"
+    kind: str | None = None
+    queue: str | None = None
+    error: str | None = None
+    since: datetime | None = None
+    text: str | None = None
+    groups: tuple[GroupKey, ...] = ()
+    ids: tuple[int, ...] = ()
+    upto: int | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> list[Predicate]:
+        """The filter in SQL; Refused for a state that there is none of."""
+        if self.state not in VIEWS:
+            raise Refused(f"Jobs are never {self.state!r}; ask for one of: {', '.join(VIEWS)}.")
+        rows: list[Predicate] = [*(_AMONG_FAILED if self.among_failed else _OF_VIEW)[self.state]]
+        if self.queue not in (None, "jobs"):  # votes and letters are rows of other ledgers
+            rows.append(false())
+        if self.kind is not None:
+            rows.append(Job.kind == self.kind)
+        if self.error is not None:
+            rows.append(Job.error == self.error)
+        if self.since is not None:
+            rows.append(Job.failed_at >= self.since)
+        if self.text:
+            rows.append(or_(*(each.icontains(self.text, autoescape=True) for each in (Job.said, Job.error))))
+        chosen = [key.condition for key in self.groups] + ([Job.id.in_(self.ids)] if self.ids else [])
+        if chosen:
+            rows.append(or_(*chosen))
+        if self.upto is not None:
+            rows.append(Job.id <= self.upto)
+        if self.until is not None:
+            rows.append(or_(Job.failed_at.is_(None), Job.failed_at <= self.until))
+        return rows
+
+    @property
+    def among_failed(self) -> bool:
+        """Whether jobs of a view that has mostly others are asked for by their failure."""
+        return self.state in _AMONG_FAILED and bool(self.error or self.since or self.text)
+
+    def as_json(self) -> dict[str, Any]:
+        """The filter as the audit keeps it: what is set, in plain values."""
+        found: dict[str, Any] = {"state": self.state}
+        for name in ("kind", "queue", "error", "text", "upto"):
+            if (value := getattr(self, name)) is not None:
+                found[name] = value
+        for name in ("since", "until"):
+            if (moment := getattr(self, name)) is not None:
+                found[name] = moment.isoformat()
+        if self.groups:
+            found["groups"] = [str(key) for key in self.groups]
+        if self.ids:
+            found["ids"] = audit.ranges(sorted(set(self.ids)))
+        return found
+
+
+class Group(NamedTuple):
+    """Jobs that failed alike. `newest` is the one recorded last: a sample of what was said, and how often tried."""
+
+    key: GroupKey
+    jobs: int
+    first_seen: datetime | None
+    last_seen: datetime | None
+    newest: Job
+
+
+class Groups(NamedTuple):
+    """One page of groups, and how many groups and jobs there are in all."""
+
+    shown: tuple[Group, ...]
+    groups: int
+    jobs: int
+
+
+def groups(session: Session, chosen: JobFilter, limit: int = 50, offset: int = 0) -> Groups:
+    """The groups that match, those that failed last first."""
+    number, newest, last = func.count(), func.max(Job.id), func.max(Job.failed_at)
+    key = Job.kind, Job.error, Job.fingerprint
+    query = (
+        select(
+            *key, number.label("jobs"), newest.label("newest"), func.min(Job.id).label("oldest"),
+            func.min(Job.failed_at).label("first"), last.label("last"),
+            func.count().over().label("all_groups"), func.sum(number).over().label("all_jobs"),
+        )
+        .where(*chosen.conditions()).group_by(*key).order_by(last.desc(), newest.desc()).limit(limit).offset(offset)
+    )  # fmt: skip
+    rows = session.execute(query).all()
+    if not rows:
+        return Groups((), 0, 0)
+    samples = {job.id: job for job in session.scalars(select(Job).where(Job.id.in_([row.newest for row in rows])))}
+    began = _first_failures(session, {row.oldest: row.fingerprint for row in rows})
+    shown = (
+        Group(
+            GroupKey(row.kind, row.error, row.fingerprint), row.jobs,
+            min(filter(None, (row.first, began.get(row.oldest))), default=None), row.last, samples[row.newest],
+        )
+        for row in rows
+    )  # fmt: skip
+    return Groups(tuple(shown), rows[0].all_groups, int(rows[0].all_jobs))
+
+
+def _first_failures(session: Session, oldest: dict[int, str | None]) -> dict[int, datetime]:
+    """When each of these jobs first failed as its group does: a job's own `failed_at` is that of its last attempt."""
+    query = select(Attempt.job_id, Attempt.fingerprint, func.min(Attempt.ended_at)).where(
+        Attempt.job_id.in_(list(oldest)), Attempt.outcome.in_(("failed", "lost"))
+    )
+    rows = session.execute(query.group_by(Attempt.job_id, Attempt.fingerprint))
+    return {job: first for job, fingerprint, first in rows if first and fingerprint == oldest[job]}
+
+
+def page(session: Session, chosen: JobFilter, limit: int = 50, before: int | None = None) -> list[Job]:
+    """Jobs that match, newest first; with `before` those under that number."""
+    if chosen.state == "failing":  # one question would be answered by walking past all that went well
+        both = [page(session, replace(chosen, state=state), limit, before) for state in ("dead", "waiting")]
+        return sorted(both[0] + both[1], key=lambda job: -job.id)[:limit]
+    query = select(Job).where(*chosen.conditions())
+    number = Job.id + 0 if chosen.among_failed else Job.id  # else it would walk past all that went well
+    if before is not None:
+        query = query.where(number < before)
+    return list(session.scalars(query.order_by(number.desc()).limit(limit)))
+
+
+def of_group(session: Session, chosen: JobFilter, key: GroupKey, limit: int) -> list[Job]:
+    """The jobs of one group that failed last."""
+    query = select(Job).where(*replace(chosen, groups=(key,), ids=()).conditions())
+    return list(session.scalars(query.order_by(Job.failed_at.desc(), Job.id.desc()).limit(limit)))
+
+
+def count(session: Session, conditions: Sequence[Predicate], most: int | None = None) -> int:
+    """How many jobs that is; with `most` counting ends there."""
+    query: Select[Any] = select(Job.id).where(*conditions)
+    if most is not None:
+        query = query.limit(most)
+    return session.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+
+def highest(session: Session) -> int:
+    """The highest number that a job has."""
+    return session.scalar(select(func.max(Job.id))) or 0
+
+
+def kinds(session: Session) -> list[str]:
+    """The kinds of the jobs that are dead or wait for another attempt."""
+    query = (select(Job.kind).where(*_OF_VIEW[state]).distinct() for state in ("dead", "waiting"))
+    return sorted({kind for each in query for kind in session.scalars(each)})
+
+
+def copies(session: Session, job: Job) -> tuple[int | None, list[tuple[int, str | None]]]:
+    """The edited copy that replaces this job, and the jobs (number, reaction) that its event was split into."""
+    copy = session.scalar(select(Job.id).where(text("replaces is not null"), Job.replaces == job.id))
+    parts = session.execute(select(Job.id, Job.reaction).where(Job.cause == job.id).order_by(Job.id)).all()
+    return copy, [(part.id, part.reaction) for part in parts]
+
+
+def lost_since(session: Session, since: datetime, limit: int = 20) -> list[tuple[Attempt, Job]]:
+    """Attempts that the sweep ended because their worker was gone, newest first."""
+    query = (
+        select(Attempt, Job).join(Job, Job.id == Attempt.job_id)
+        .where(FAILED, Attempt.outcome == "lost", Attempt.ended_at >= since)
+        .order_by(Attempt.ended_at.desc()).limit(limit)
+    )  # fmt: skip
+    return [(attempt, job) for attempt, job in session.execute(query)]
+
+
+def lapsed(session: Session, now: datetime, limit: int = 20) -> list[tuple[Job, str | None]]:
+    """Running jobs whose lease has lapsed, with the worker that held them."""
+    held = (Attempt.job_id == Job.id) & (Attempt.number == Job.attempt)
+    query = select(Job, Attempt.worker).outerjoin(Attempt, held).where(text("jobs.state = 'running'"), Job.lease < now)
+    return [(job, worker) for job, worker in session.execute(query.order_by(Job.lease).limit(limit))]

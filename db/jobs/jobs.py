@@ -1,0 +1,236 @@
+"""Work owed because something happened: the outbox, the retry queue and the store of what failed for good.
+
+A job's life: pending → running (attempt + 1, lease) → succeeded | pending (run_after) | dead | discarded.
+The claim is committed before the work begins, so a job that kills its process uses up attempts too.
+"""
+
+import random
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    ForeignKey,
+    Index,
+    Text,
+    UniqueConstraint,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from db import rules
+from db.jobs.events import Event
+from db.session import NEVER_REUSED, BigId, Key, Row, is_sqlite, ring
+
+PENDING = text("state = 'pending'")
+DEAD = text("state = 'dead'")
+FAILED = text("outcome in ('failed', 'lost')")
+HAS_FAILED = text("failed_at is not null")
+_REPLACES = text("replaces is not null")
+"""Literal texts: SQLite takes a partial index only for a condition that reads like the index's own."""
+STATES = ("pending", "running", "succeeded", "dead", "discarded")
+
+
+class Job(Row):
+    """A piece of work owed; `kind` is its event's name, `reaction` the one reaction it runs once it is split up.
+
+    `error`, `said`, `fingerprint` and `failed_at` are those of its last failed attempt, so that failures are grouped
+    and searched without reading attempts. `replaces` is the job that this one is an edited copy of.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("cause", "reaction"),
+        Index("ix_jobs_due", "run_after", "id", sqlite_where=PENDING, postgresql_where=PENDING),
+        Index("ix_jobs_state", "state", "id"),
+        Index("ix_jobs_dead", "kind", "error", "fingerprint", "failed_at", "id",
+              sqlite_where=DEAD, postgresql_where=DEAD),
+        Index("ix_jobs_failed", "failed_at", "id", sqlite_where=HAS_FAILED, postgresql_where=HAS_FAILED),
+        Index("ix_jobs_finished", "finished_at"),
+        Index("uq_jobs_replaces", "replaces", unique=True, sqlite_where=_REPLACES, postgresql_where=_REPLACES),
+        NEVER_REUSED,
+    )  # fmt: skip
+
+    id: Mapped[Key]
+    kind: Mapped[str]
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    cause: Mapped[int | None] = mapped_column(BigId, ForeignKey("jobs.id"))
+    reaction: Mapped[str | None]
+    state: Mapped[str] = mapped_column(default="pending")
+    attempt: Mapped[int] = mapped_column(default=0)
+    allowed: Mapped[int] = mapped_column(default=rules.JOB_ATTEMPTS)
+    run_after: Mapped[datetime]
+    lease: Mapped[datetime | None]
+    trigger: Mapped[str] = mapped_column(default="event")
+    note: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    said: Mapped[str | None] = mapped_column(Text)
+    fingerprint: Mapped[str | None]
+    failed_at: Mapped[datetime | None]
+    replaces: Mapped[int | None] = mapped_column(BigId)
+    attempts: Mapped[list["Attempt"]] = relationship(order_by="Attempt.id", viewonly=True)
+
+
+class Attempt(Row):
+    """One try at a job: who tried, when, and how it ended; nothing here is ever changed after its end."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        Index("ix_attempts_job", "job_id", "id"),
+        Index("ix_attempts_failed", "ended_at", sqlite_where=FAILED, postgresql_where=FAILED),
+        NEVER_REUSED,
+    )
+
+    id: Mapped[Key]
+    job_id: Mapped[int] = mapped_column(BigId, ForeignKey("jobs.id"))
+    number: Mapped[int]
+    worker: Mapped[str]
+    trigger: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    error: Mapped[str | None]
+    message: Mapped[str | None] = mapped_column(Text)
+    fingerprint: Mapped[str | None]
+    traceback: Mapped[str | None] = mapped_column(Text)
+
+
+# ---- orders: owing work ----------------------------------------------------------------------------------
+
+
+def record(session: Session, event: Event, now: datetime) -> None:
+    """Record that something happened: its job is owed from the moment this transaction commits."""
+    session.add(Job(kind=type(event).__name__, payload=event.payload(), run_after=now, created_at=now))
+    ring(session, "jobs")
+
+
+def split(session: Session, job: Job, reactions: list[str], now: datetime) -> None:
+    """Turn an event's job into one job for each reaction, so that each fails and is retried alone."""
+    known = set(session.scalars(select(Job.reaction).where(Job.cause == job.id)))
+    for name in reactions:
+        if name not in known:
+            session.add(Job(kind=job.kind, payload=job.payload, cause=job.id, reaction=name,
+                            run_after=now, created_at=now))  # fmt: skip
+    ring(session, "jobs")
+
+
+# ---- orders: claim, end ----------------------------------------------------------------------------------
+
+
+def claim(session: Session, kinds: list[str], worker: str, now: datetime) -> Job | None:
+    """Take the job that has waited longest; one conditional UPDATE, so that two workers never hold the same one.
+
+    Kinds that this release does not know stay pending: an older worker must not throw away a newer one's work.
+    """
+    due = (
+        select(Job.id)
+        .where(PENDING, Job.run_after <= now, Job.kind.in_(kinds))
+        .order_by(Job.run_after, Job.id)
+        .limit(1)
+    )
+    if not is_sqlite(session):
+        due = due.with_for_update(skip_locked=True)
+    job = session.scalars(
+        update(Job)
+        .where(Job.id == due.scalar_subquery(), Job.state == "pending")
+        .values(state="running", attempt=Job.attempt + 1, lease=now + rules.JOB_LEASE)
+        .returning(Job),
+        execution_options={"populate_existing": True},
+    ).first()
+    if job is not None:
+        session.add(Attempt(job_id=job.id, number=job.attempt, worker=worker, trigger=job.trigger, started_at=now))
+    return job
+
+
+def succeed(session: Session, job: Job, now: datetime) -> bool:
+    """End the job well in the transaction of its effect; False when the claim is no longer ours: roll back then."""
+    return _end(session, job, now, "succeeded", {}, state="succeeded", finished_at=now)
+
+
+def fail(session: Session, job: Job, error: str, message: str, fingerprint: str, traceback: str, now: datetime) -> bool:
+    """End an attempt badly: the job waits for its next attempt, or is dead after the last; False when fenced."""
+    return _end_badly(session, job, "failed", error, message, fingerprint, traceback, now)
+
+
+def _end_badly(
+    session: Session, job: Job, outcome: str, error: str, message: str, fingerprint: str, traceback: str, now: datetime
+) -> bool:
+    told = {"error": error, "fingerprint": fingerprint}
+    return _end(
+        session, job, now, outcome, {**told, "message": message, "traceback": traceback},
+        **told, said=message, failed_at=now, **_after_failure(job, now),
+    )  # fmt: skip
+
+
+def _after_failure(job: Job, now: datetime) -> dict[str, Any]:
+    if job.attempt >= job.allowed:
+        return {"state": "dead", "finished_at": now}
+    turn = job.attempt - (job.allowed - rules.JOB_ATTEMPTS)
+    return {
+        "state": "pending",
+        "run_after": now + rules.job_backoff(turn, random.random()),
+        "trigger": "back-off",
+    }
+
+
+def _end(session: Session, job: Job, now: datetime, outcome: str, of_attempt: dict[str, Any], **of_job: Any) -> bool:
+    fence = (Job.id == job.id, Job.attempt == job.attempt, Job.state == "running")
+    ended = session.execute(update(Job).where(*fence).values(lease=None, **of_job)).rowcount  # type: ignore[attr-defined]
+    if ended != 1:
+        return False
+    session.execute(
+        update(Attempt)
+        .where(Attempt.job_id == job.id, Attempt.number == job.attempt, Attempt.ended_at.is_(None))
+        .values(ended_at=now, outcome=outcome, **of_attempt)
+    )
+    return True
+
+
+def recover(session: Session, now: datetime) -> int:
+    """End the attempts of dead workers, whose lease has lapsed; the number of jobs so recovered."""
+    lapsed = select(Job).where(Job.state == "running", Job.lease < now).order_by(Job.id).limit(100)
+    if not is_sqlite(session):
+        lapsed = lapsed.with_for_update(skip_locked=True)
+    rows = list(session.scalars(lapsed))
+    for job in rows:
+        message = "The worker ended without a word: killed, out of memory, or stopped for longer than its lease."
+        _end_badly(session, job, "lost", "WorkerLost", message, "WorkerLost", "", now)
+    return len(rows)
+
+
+# ---- questions ---------------------------------------------------------------------------------------------
+
+
+def get(session: Session, job_id: int, *, lock: bool = False) -> Job:
+    """The job of that number; Refused when there is none."""
+    job = session.get(Job, job_id, with_for_update=lock or None, populate_existing=True)
+    if job is None:
+        raise rules.Refused(f"There is no job {job_id}; `verdicts jobs list` names those there are.")
+    return job
+
+
+def listed(session: Session, states: list[str], limit: int = 100) -> list[Job]:
+    """Jobs in any of these states, newest first."""
+    return list(session.scalars(select(Job).where(Job.state.in_(states)).order_by(Job.id.desc()).limit(limit)))
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many jobs are in each state."""
+    found = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).all())
+    return {state: found.get(state, 0) for state in STATES}
+
+
+def any_due(session: Session, kinds: list[str], now: datetime) -> bool:
+    """Whether a job waits to be worked on now."""
+    due = select(Job.id).where(PENDING, Job.run_after <= now, Job.kind.in_(kinds))
+    return session.scalar(due.limit(1)) is not None
+
+
+def any_lapsed(session: Session, now: datetime) -> bool:
+    """Whether a worker's lease has lapsed."""
+    return session.scalar(select(Job.id).where(Job.state == "running", Job.lease < now).limit(1)) is not None

@@ -1,0 +1,88 @@
+"""How long the oldest piece of work in each ledger has waited for its turn; each answer comes from an index."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.orm import Session
+
+from db import rules
+from db.deliveries.deliveries import WAITING
+from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
+from db.jobs.jobs import Job
+from db.session import Moment
+from db.votes.votes import DIRTY, Vote
+
+LOOKED_AT = 1000
+"""Rows asked at most: of a million that wait for an hour of their own the first thousand tell enough."""
+
+
+def of_votes(session: Session, now: datetime) -> timedelta | None:
+    """Since when a vote waits to be folded; None when none does."""
+    first = select(Vote.cast_at).where(DIRTY).order_by(Vote.id).limit(LOOKED_AT).subquery()
+    return _since(session.scalar(select(func.min(first.c.cast_at, type_=Moment()))), now)
+
+
+def of_jobs(session: Session, now: datetime) -> timedelta | None:
+    """Since when a job is due that nobody has taken; None when none is."""
+    due = select(Job.run_after).where(text("state = 'pending'"), Job.run_after <= now)
+    return _since(session.scalar(due.order_by(Job.run_after, Job.id).limit(1)), now)
+
+
+def of_deliveries(session: Session, now: datetime) -> timedelta | None:
+    """Since when a letter waits although it is its turn; None when none does.
+
+    A digest's letters go one after the other, so each one's turn begins when those before it are settled: a digest
+    that takes three hours keeps nobody waiting as long as it moves, and one that is paused owes nothing now.
+    """
+    sending = session.execute(select(Digest.id, Digest.resumed_at).where(Digest.state == "sending")).all()
+    waits = [_single(session, now)] + [_of_digest(session, id_, resumed, now) for id_, resumed in sending]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _single(session: Session, now: datetime) -> timedelta | None:
+    letters = [letter for letter in rules.LETTERS if letter != "digest"]
+    asked = [session.scalar(_SINGLE, {"letter": letter, "now": now, "limit": LOOKED_AT}) for letter in letters]
+    return _since(min((each for each in asked if each), default=None), now)
+
+
+def _of_digest(session: Session, digest_id: int, resumed_at: datetime | None, now: datetime) -> timedelta | None:
+    given = {"digest": digest_id, "now": now, "limit": LOOKED_AT}
+    first = session.execute(_FIRST, given).first()
+    if first is None:
+        return None
+    moved = session.scalar(_MOVED, {"digest": digest_id, "first": first.id})
+    return _since(max(filter(None, (first.not_before, moved, resumed_at))), now)
+
+
+def last_settled(session: Session) -> datetime | None:
+    """When the mail server last decided about a letter, near enough: among the newest, and where a digest is."""
+    sending = session.scalars(select(Digest.id).where(Digest.state == "sending")).all()
+    moved = [session.scalar(_LAST_SETTLED)]
+    for digest_id in sending:
+        first = session.scalar(_FIRST_WAITING, {"digest": digest_id})
+        moved.append(session.scalar(_MOVED, {"digest": digest_id, "first": first}) if first else None)
+    return max((each for each in moved if each), default=None)
+
+
+def _since(moment: datetime | None, now: datetime) -> timedelta | None:
+    return None if moment is None else max(now - moment, timedelta())
+
+
+_SINGLE = text(
+    "SELECT min(not_before) AS oldest FROM (SELECT not_before FROM deliveries"
+    f" WHERE letter = :letter AND {WAITING.text} LIMIT :limit) AS first WHERE not_before <= :now"
+).bindparams(bindparam("now", type_=Moment())).columns(oldest=Moment())  # fmt: skip
+_OF_DIGEST = f"{OF_DIGEST.format(digest=':digest')} AND {WAITING.text}{IN_ORDER}"
+_FIRST = text(
+    f"SELECT id, not_before FROM (SELECT id, not_before FROM deliveries WHERE {_OF_DIGEST} LIMIT :limit) AS first"
+    " WHERE not_before <= :now ORDER BY id LIMIT 1"
+).bindparams(bindparam("now", type_=Moment())).columns(not_before=Moment())  # fmt: skip
+# SQLite would take the unique key, and look at a million rows for these thousand: `|| ''` and `+ 0` keep it from that.
+_MOVED = text(
+    "SELECT max(settled_at) AS moved FROM deliveries"
+    " WHERE id BETWEEN :first - 1000 AND :first - 1 AND letter || '' = 'digest' AND about + 0 = :digest"
+).columns(moved=Moment())
+_LAST_SETTLED = text(
+    "SELECT max(settled_at) AS moved FROM (SELECT settled_at FROM deliveries ORDER BY id DESC LIMIT 200) AS newest"
+).columns(moved=Moment())
+_FIRST_WAITING = text(f"SELECT id FROM deliveries WHERE {_OF_DIGEST} LIMIT 1")

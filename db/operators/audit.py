@@ -1,0 +1,143 @@
+"""Who did what, when and why: append-only, by the console and by command alike.
+
+The database itself refuses to change or delete an entry. Entries name readers by their number, never by address, so
+that an erased address does not live on here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, Text, select
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
+
+from db.session import NEVER_REUSED, Key, Row
+
+
+class Entry(Row):
+    """One order: who gave it, about what, and which rows it met (`affected`, as ranges such as 3-17,21)."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("ix_audit_action", "action", "id"),
+        Index("ix_audit_actor", "actor", "id"),
+        Index("ix_audit_about", "about", "id"),
+        Index("ix_audit_at", "at", "id"),
+        NEVER_REUSED,
+    )
+
+    id: Mapped[Key]
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    ip: Mapped[str | None]
+    action: Mapped[str]
+    about: Mapped[str | None]
+    chosen_by: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    count: Mapped[int]
+    affected: Mapped[str | None] = mapped_column(Text)
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    note: Mapped[str | None] = mapped_column(Text)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who gives an order: an operator by address, or `command: NAME` for somebody at the machine's own shell."""
+
+    name: str
+    ip: str | None = None
+
+
+def record(
+    session: Session, actor: Actor, action: str, now: datetime, *, about: str | None = None,
+    chosen_by: dict[str, Any] | None = None, ids: Iterable[int] = (), count: int | None = None,
+    before: dict[str, Any] | None = None, after: dict[str, Any] | None = None, note: str | None = None,
+) -> Entry:  # fmt: skip
+    """Write an order down in the transaction that carries it out.
+
+    `action` is room and verb, such as `jobs.retry`; `about` is what it was about, such as `digest 2026-W47`;
+    `chosen_by` is the filter that chose the rows, and `ids` the rows that it met (`count` where they are not named).
+    """
+    met = sorted(set(ids))
+    entry = Entry(
+        at=now, actor=actor.name, ip=actor.ip, action=action, about=about, chosen_by=chosen_by,
+        count=len(met) if count is None else count, affected=ranges(met) or None, before=before, after=after,
+        note=note or None,
+    )  # fmt: skip
+    session.add(entry)
+    return entry
+
+
+def ranges(ids: list[int]) -> str:
+    """Ascending numbers as ranges: [3, 4, 5, 9] is `3-5,9`. A million in a row cost nothing to keep."""
+    parts: list[list[int]] = []
+    for each in ids:
+        if parts and each == parts[-1][1] + 1:
+            parts[-1][1] = each
+        else:
+            parts.append([each, each])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
+
+
+# ---- questions ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries are asked for; an `action` that ends in a full stop is a whole room, such as `jobs.`."""
+
+    actor: str | None = None
+    action: str | None = None
+    about: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def listed(session: Session, wanted: AuditFilter, limit: int, before: int | None = None) -> list[Entry]:
+    """The entries that fit, newest first; `before` is the last number of the page above."""
+    query = select(Entry)
+    if wanted.actor:
+        query = query.where(Entry.actor == wanted.actor)
+    if wanted.action and wanted.action.endswith("."):
+        query = query.where(
+            Entry.action >= wanted.action, Entry.action < wanted.action[:-1] + "/"
+        )  # what follows a "."
+    elif wanted.action:
+        query = query.where(Entry.action == wanted.action)
+    if wanted.about:
+        query = query.where(Entry.about == wanted.about)
+    if wanted.since:
+        query = query.where(Entry.at >= wanted.since)
+    if wanted.until:
+        # Numbers grow with time, so that an old page is entered by number instead of passing all that came later.
+        last = select(Entry.id).where(Entry.at < wanted.until).order_by(Entry.at.desc(), Entry.id.desc()).limit(1)
+        query = query.where(Entry.id <= last.scalar_subquery())
+    if before is not None:
+        query = query.where(Entry.id < before)
+    return list(session.scalars(query.order_by(Entry.id.desc()).limit(limit)))
+
+
+def get(session: Session, number: int) -> Entry | None:
+    return session.get(Entry, number)
+
+
+def actions(session: Session) -> list[str]:
+    """Every action that stands here, one index look-up each."""
+    return _distinct(session, Entry.action)
+
+
+def actors(session: Session) -> list[str]:
+    """Everybody who gave an order, likewise; the first hundred by name."""
+    return _distinct(session, Entry.actor)
+
+
+def _distinct(session: Session, column: InstrumentedAttribute[str], most: int = 100) -> list[str]:
+    rows: list[str] = []
+    while len(rows) < most:
+        beyond = select(column).order_by(column).limit(1)
+        one = session.scalar(beyond.where(column > rows[-1]) if rows else beyond)
+        if one is None:
+            break
+        rows.append(one)
+    return rows

@@ -1,0 +1,212 @@
+"""What the votes add up to: folding them into tallies, and proving the tallies against them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, case, func, null, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from db.rules import Choice, share
+from db.session import BigId, Row, is_sqlite
+from db.votes.votes import DIRTY, Kind, Vote, kind_of
+
+_ONE_FOLDER = text("SELECT pg_advisory_xact_lock(7205262)")
+FOLD_SIZE = 500
+"""Votes folded in one transaction: short enough that a voter never waits for it."""
+
+
+class Tally(Row):
+    """How many counted votes of one kind of voter say ship and skip."""
+
+    __tablename__ = "tallies"
+
+    tool_id: Mapped[int] = mapped_column(BigId, ForeignKey("tools.id"), primary_key=True)
+    kind: Mapped[Kind] = mapped_column(primary_key=True)
+    ship: Mapped[int] = mapped_column(default=0)
+    skip: Mapped[int] = mapped_column(default=0)
+
+
+class Day(Row):
+    """By how much a tally changed on one UTC day; the days of a tool add up to its tally."""
+
+    __tablename__ = "tally_days"
+    __table_args__ = (Index("ix_tally_days_day", "day"),)
+
+    tool_id: Mapped[int] = mapped_column(BigId, ForeignKey("tools.id"), primary_key=True)
+    kind: Mapped[Kind] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    ship: Mapped[int] = mapped_column(default=0)
+    skip: Mapped[int] = mapped_column(default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A tool's community figures as one reader sees them, with the reader's own choice at once."""
+
+    ship: int = 0
+    skip: int = 0
+    own: Choice | None = None
+
+
+_DUE = case((Vote.flag.is_not(None), null()), else_=Vote.choice)
+"""What the tallies ought to hold of a row: nothing of a flagged or withdrawn one, else its choice."""
+
+# ---- orders ------------------------------------------------------------------------------------------------
+
+
+def fold(session: Session, now: datetime, tool_ids: Iterable[int] | None = None) -> int:
+    """Count up to 500 dirty votes; the number folded. Any number of folders may run; one at a time does.
+
+    1. take dirty rows; 2. difference = due − counted, a (tool, kind) each; 3. add it to the tallies and to today's
+    row; 4. counted = due, dirty = false. On PostgreSQL folders queue up for a lock: a freeze folds again and again in
+    one transaction, and would otherwise wait for the votes of a folder that waits for its tallies.
+    """
+    if not is_sqlite(session):
+        session.execute(_ONE_FOLDER)
+    query = select(Vote.id, Vote.voter, Vote.tool_id, Vote.choice, Vote.flag, Vote.counted).where(DIRTY)
+    if tool_ids is not None:
+        query = query.where(Vote.tool_id.in_(list(tool_ids)))
+    query = query.order_by(Vote.id).limit(FOLD_SIZE)
+    if not is_sqlite(session):
+        query = query.with_for_update()
+    rows = session.execute(query).all()
+    changes: dict[tuple[int, Kind], Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        due = None if row.flag else row.choice
+        change = changes[row.tool_id, kind_of(row.voter)]
+        if row.counted:
+            change[row.counted] -= 1
+        if due:
+            change[due] += 1
+    for (tool_id, kind), change in sorted(changes.items()):
+        _add(session, tool_id, kind, now, change["ship"], change["skip"])
+    if rows:
+        ids = [row.id for row in rows]
+        session.execute(update(Vote).where(Vote.id.in_(ids)).values(counted=_DUE, dirty=False),
+                        execution_options={"synchronize_session": False})  # fmt: skip
+    return len(rows)
+
+
+def _add(session: Session, tool_id: int, kind: Kind, now: datetime, ship: int, skip: int) -> None:
+    if ship or skip:
+        key = {"tool_id": tool_id, "kind": kind}
+        _add_to(session, Tally, key, ship, skip)
+        _add_to(session, Day, {**key, "day": now.date()}, ship, skip)
+
+
+def _add_to(session: Session, table: type[Tally] | type[Day], key: dict[str, Any], ship: int, skip: int) -> None:
+    insert = sqlite.insert if is_sqlite(session) else postgresql.insert
+    new = insert(table).values(**key, ship=ship, skip=skip)
+    more = {"ship": table.ship + new.excluded.ship, "skip": table.skip + new.excluded.skip}
+    session.execute(new.on_conflict_do_update(index_elements=list(key), set_=more))
+
+
+# ---- questions ---------------------------------------------------------------------------------------------
+
+
+def figures(session: Session, tool_ids: Iterable[int], voter: str | None = None) -> dict[int, Figures]:
+    """Community figures of each tool; the voter's own choice stands in place of what is counted of it."""
+    ids = list(tool_ids)
+    sums = select(Tally.tool_id, func.sum(Tally.ship), func.sum(Tally.skip))
+    found = {
+        tool_id: Figures(int(ship), int(skip))
+        for tool_id, ship, skip in session.execute(sums.where(Tally.tool_id.in_(ids)).group_by(Tally.tool_id))
+    }
+    found = {tool_id: found.get(tool_id, Figures()) for tool_id in ids}
+    if voter is None:
+        return found
+    own = select(Vote.tool_id, Vote.choice, Vote.counted).where(Vote.voter == voter, Vote.tool_id.in_(ids))
+    for tool_id, choice, counted in session.execute(own):
+        seen = found[tool_id]
+        ship = seen.ship + (choice == "ship") - (counted == "ship")
+        skip = seen.skip + (choice == "skip") - (counted == "skip")
+        found[tool_id] = Figures(ship, skip, choice)
+    return found
+
+
+def figures_at_start_of(session: Session, day: date, tool_ids: Iterable[int] | None = None) -> dict[int, Figures]:
+    """Community figures as they stood when that UTC day began."""
+    query = select(Day.tool_id, func.sum(Day.ship), func.sum(Day.skip)).where(Day.day < day).group_by(Day.tool_id)
+    if tool_ids is not None:
+        query = query.where(Day.tool_id.in_(list(tool_ids)))
+    return {tool_id: Figures(int(ship), int(skip)) for tool_id, ship, skip in session.execute(query)}
+
+
+def trend(session: Session, tool_id: int, today: date, weeks: int = 12) -> list[tuple[date, int | None]]:
+    """Community ship in whole percent at the end of each day that lies whole weeks before `today`, oldest first."""
+    query = select(Day.day, func.sum(Day.ship), func.sum(Day.skip)).where(Day.tool_id == tool_id)
+    days = [(day, int(ship), int(skip)) for day, ship, skip in session.execute(query.group_by(Day.day))]
+    points = []
+    for back in range(weeks - 1, -1, -1):
+        end = today - timedelta(weeks=back)
+        until = [(ship, skip) for day, ship, skip in days if day <= end]
+        points.append((end, share(sum(ship for ship, _ in until), sum(skip for _, skip in until))))
+    return points
+
+
+# ---- proof -------------------------------------------------------------------------------------------------
+
+Sums = dict[tuple[int, str], tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What `check` found: how many votes wait to be folded, and each sentence that does not hold."""
+
+    dirty: int
+    faults: tuple[str, ...]
+
+
+def check(session: Session) -> Proof:
+    """Prove the tallies against the votes; needs a transaction that sees one instant.
+
+    The sums of `counted` equal the tallies; the days sum to the tallies; and with nothing dirty the sums of what is
+    due do too.
+    """
+    waiting = session.scalar(select(func.count()).select_from(Vote).where(DIRTY)) or 0
+    tallies = _sums(session, Tally)
+    faults = _differences("counted votes", _counted(session, Vote.counted), tallies)
+    faults += _differences("days", _sums(session, Day), tallies)
+    if not waiting:
+        faults += _differences("votes due", _counted(session, _DUE), tallies)
+    return Proof(waiting, tuple(faults))
+
+
+def rebuild(session: Session, now: datetime) -> int:
+    """Set every tally to what the votes say is counted, and book the difference on today; how many were wrong."""
+    counted, tallies, days = _counted(session, Vote.counted), _sums(session, Tally), _sums(session, Day)
+    wrong = set()
+    for key in sorted(counted.keys() | tallies.keys() | days.keys()):
+        tool_id, kind = key
+        due = counted.get(key, (0, 0))
+        for table, stands, where in ((Tally, tallies, {}), (Day, days, {"day": now.date()})):
+            ship, skip = (a - b for a, b in zip(due, stands.get(key, (0, 0)), strict=True))
+            if ship or skip:
+                wrong.add(key)
+                _add_to(session, table, {"tool_id": tool_id, "kind": kind, **where}, ship, skip)
+    return len(wrong)
+
+
+def _counted(session: Session, column: Any) -> Sums:
+    kind = case((Vote.voter.like("subscriber:%"), "subscriber"), else_="anonymous")
+    ship, skip = (func.sum(case((column == word, 1), else_=0)) for word in ("ship", "skip"))
+    rows = session.execute(select(Vote.tool_id, kind, ship, skip).group_by(Vote.tool_id, kind))
+    return {(tool_id, of): (int(a), int(b)) for tool_id, of, a, b in rows if a or b}
+
+
+def _sums(session: Session, table: type[Tally] | type[Day]) -> Sums:
+    query = select(table.tool_id, table.kind, func.sum(table.ship), func.sum(table.skip))
+    rows = session.execute(query.group_by(table.tool_id, table.kind))
+    return {(tool_id, kind): (int(a), int(b)) for tool_id, kind, a, b in rows if a or b}
+
+
+def _differences(what: str, sums: Sums, tallies: Sums) -> list[str]:
+    return [
+        f"tool {key[0]}, {key[1]}: {what} say {sums.get(key, (0, 0))}, the tally says {tallies.get(key, (0, 0))}"
+        for key in sorted(sums.keys() | tallies.keys())
+        if sums.get(key, (0, 0)) != tallies.get(key, (0, 0))
+    ]

@@ -1,0 +1,140 @@
+"""Ledger 1: what each reader says of each tool; casting, changing, withdrawing, giving to a subscriber.
+
+A vote's row carries the reader's `choice` and `counted`, which is what the tallies hold of this very row. Folding
+(tallies.py) moves one to the other in one transaction, so nothing is counted twice however often it runs.
+"""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, bindparam, func, select, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from db.rules import Choice
+from db.session import NEVER_REUSED, BigId, DriverConnection, Key, Moment, Row, is_sqlite, notify, ring
+
+Kind = Literal["anonymous", "subscriber"]
+DIRTY = text("dirty")
+"""A literal text: SQLite takes a partial index only for a condition that reads like the index's own."""
+
+
+class Vote(Row):
+    """One voter's word on one tool: unique by constraint, changed or withdrawn in place."""
+
+    __tablename__ = "votes"
+    __table_args__ = (
+        Index("uq_votes_voter_tool_id", "voter", "tool_id", unique=True),
+        Index("ix_votes_dirty", "id", sqlite_where=DIRTY, postgresql_where=DIRTY),
+        Index("ix_votes_tool_id", "tool_id"),
+        CheckConstraint("choice in ('ship', 'skip') and counted in ('ship', 'skip')", name="words"),
+        NEVER_REUSED,
+    )
+
+    id: Mapped[Key]
+    voter: Mapped[str]
+    tool_id: Mapped[int] = mapped_column(BigId, ForeignKey("tools.id"))
+    choice: Mapped[Choice | None]
+    flag: Mapped[str | None]
+    counted: Mapped[Choice | None]
+    dirty: Mapped[bool]
+    cast_at: Mapped[datetime]
+
+
+def new_voter() -> str:
+    """A voter for a browser that has none yet: 128 random bits."""
+    return "anonymous:" + secrets.token_urlsafe(16)
+
+
+def kind_of(voter: str) -> Kind:
+    return "subscriber" if voter.startswith("subscriber:") else "anonymous"
+
+
+# ---- orders ------------------------------------------------------------------------------------------------
+
+
+def cast(session: Session, voter: str, tool_id: int, choice: Choice, now: datetime) -> None:
+    """Cast or change a vote: one upsert; the last word counts."""
+    session.execute(_UPSERT, {"voter": voter, "tool": tool_id, "choice": choice, "now": now})
+    ring(session, "votes")
+
+
+def cast_at_once(driver: DriverConnection, voter: str, slug: str, choice: Choice, now: datetime) -> int | None:
+    """Cast or change a vote on the tool of that slug, as a transaction by itself; the tool's id, None without one.
+
+    One statement and no Python within it: on SQLite nobody waits for a writer that waits for its turn to run.
+    """
+    at = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") if driver.sqlite else now
+    rows = driver.fetch(_CAST if driver.sqlite else _CAST.replace("?", "%s"), (voter, choice, at, slug))
+    notify("votes")
+    return int(rows[0][0]) if rows else None
+
+
+_CAST = """
+    INSERT INTO votes (voter, tool_id, choice, dirty, cast_at)
+    SELECT ?, id, ?, true, ? FROM tools WHERE slug = ?
+    ON CONFLICT (voter, tool_id) DO UPDATE SET choice = excluded.choice, dirty = true, cast_at = excluded.cast_at
+    RETURNING tool_id
+"""
+
+
+def withdraw(session: Session, voter: str, tool_id: int, now: datetime) -> None:
+    """Take a vote back; nothing happens where there is none."""
+    session.execute(
+        update(Vote)
+        .where(Vote.voter == voter, Vote.tool_id == tool_id, Vote.choice.is_not(None))
+        .values(choice=None, dirty=True, cast_at=now)
+    )
+    ring(session, "votes")
+
+
+def withdraw_all(session: Session, voter: str, now: datetime) -> None:
+    """Take back every vote of one voter."""
+    session.execute(
+        update(Vote).where(Vote.voter == voter, Vote.choice.is_not(None)).values(choice=None, dirty=True, cast_at=now)
+    )
+    ring(session, "votes")
+
+
+_UPSERT = text(
+    "INSERT INTO votes (voter, tool_id, choice, dirty, cast_at) VALUES (:voter, :tool, :choice, true, :now)"
+    " ON CONFLICT (voter, tool_id) DO UPDATE"
+    " SET choice = excluded.choice, dirty = true, cast_at = excluded.cast_at"
+).bindparams(bindparam("now", type_=Moment()))
+
+
+def merge(session: Session, anonymous: str, subscriber_id: int) -> int:
+    """Give an anonymous voter's votes to a subscriber, the later of two winning; the number given.
+
+    The anonymous rows are withdrawn, not renamed: what the tallies hold of a row stays with that row.
+    """
+    if kind_of(anonymous) != "anonymous":
+        return 0
+    voter = f"subscriber:{subscriber_id}"
+    # In the folders' own order, so that neither waits for the other in a circle; and held, so that a newer word that
+    # is on its way is not overwritten by the older one given here.
+    both = select(Vote).where(Vote.voter.in_((anonymous, voter))).order_by(Vote.id)
+    found = list(session.scalars(both if is_sqlite(session) else both.with_for_update()))
+    rows = [row for row in found if row.voter == anonymous and row.choice]
+    standing = {row.tool_id: row for row in found if row.voter == voter}
+    for row in rows:
+        other = standing.get(row.tool_id)
+        if (other is None or other.cast_at <= row.cast_at) and row.choice:
+            cast(session, voter, row.tool_id, row.choice, row.cast_at)
+        row.choice, row.dirty = None, True
+    if rows:
+        ring(session, "votes")
+    return len(rows)
+
+
+# ---- questions ---------------------------------------------------------------------------------------------
+
+
+def dirty(session: Session) -> int:
+    """How many votes wait to be folded."""
+    return session.scalar(select(func.count()).select_from(Vote).where(DIRTY)) or 0
+
+
+def any_dirty(session: Session) -> bool:
+    """Whether a vote waits to be folded."""
+    return session.scalar(select(Vote.id).where(DIRTY).limit(1)) is not None

@@ -1,0 +1,86 @@
+"""Words in letters: content made harmless, numbers and dates as readers see them."""
+
+import dataclasses
+import textwrap
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from db.rules import share
+from emails.digest_content import Score
+from emails.letter import OPEN, day
+
+Value = TypeVar("Value")
+
+# Overrides of writing direction could turn the words around them; isolation is the template's work (bdi).
+_MOST = 10_000  # more than any letter shows of one text
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+_COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def harmless(text: str) -> str:
+    """The text on one line, without control characters and without anything that could pass for a mark."""
+    spaced = " ".join(text[:_MOST].split())
+    shown = "".join(filter(_is_shown, spaced))
+    return " ".join(shown.split()).replace(OPEN, "{ ~")
+
+
+def _is_shown(each: str) -> bool:
+    no_character = ord(each) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(each) <= 0xFDEF
+    return not (no_character or each in _DIRECTIONS or unicodedata.category(each) in ("Cc", "Cs"))
+
+
+def all_harmless(value: Value) -> Value:
+    """The same dataclass with every text in it made harmless."""
+    made: Any = value
+    if isinstance(value, str):
+        made = harmless(value)
+    elif isinstance(value, tuple):
+        made = tuple(all_harmless(each) for each in value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        made = dataclasses.replace(value, **{name: all_harmless(each) for name, each in fields.items()})
+    return made  # type: ignore[no-any-return]
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, cut between words when it is longer than `most` characters."""
+    if len(text) <= most:
+        return text
+    head = text[: most - 1]
+    cut = head.rfind(" ", most // 2)
+    return (head[:cut] if cut > 0 else head).rstrip(" ,;:.–—") + "…"
+
+
+def percent(score: Score) -> int | None:
+    """The share that says ship, in whole percent; None when nobody has said anything."""
+    return share(score.ship, score.skip)
+
+
+def counted(number: int) -> str:
+    """A small number in words, a large one with commas: eight; 1,024."""
+    return _COUNTS[number] if number < len(_COUNTS) else f"{number:,}"
+
+
+def plural(number: int, word: str) -> str:
+    """three reviews; one review."""
+    return f"{counted(number)} {word}" + ("" if number == 1 else "s")
+
+
+def weekday(when: datetime) -> str:
+    """Tuesday 17 November 2026, in the time's own zone."""
+    return f"{_DAYS[when.weekday()]} {day(when)}"
+
+
+def moment(when: datetime) -> str:
+    """Tuesday 17 November 2026, 08:30 UTC."""
+    there = when.astimezone(UTC)
+    return f"{weekday(there)}, {there:%H:%M} UTC"
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """The text in lines of at most 72 characters, without breaking words or links."""
+    return textwrap.fill(
+        text, 72, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

@@ -1,0 +1,85 @@
+"""Where letters come from: the addresses and names that MAIL_FROM, BASE_URL and MAIL_BOUNCE_DOMAIN give."""
+
+import re
+from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.utils import parseaddr
+from functools import cached_property
+from urllib.parse import quote
+
+from db.settings import Settings
+from emails import headers
+from emails.links import LENGTH
+
+_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
+
+
+@dataclass(frozen=True)
+class SenderIdentity:
+    """The display name and address that letters are from, and what follows from them."""
+
+    name: str
+    address: str
+    base_url: str
+    bounce_domain: str | None = None
+
+    def __post_init__(self) -> None:
+        headers.checked(self.name)
+        headers.address(self.address)
+        if not (self.base_url.isascii() and headers.checked(self.base_url)):
+            raise headers.Unwritable(f"BASE_URL must be ASCII: {self.base_url!r}")
+        longest = len(self.verp("x" * LENGTH).partition("@")[0])
+        if longest > _LOCAL_PART:
+            raise headers.Unwritable(
+                f"MAIL_FROM is too long to carry bounces: {self.address!r} may have at most "
+                f"{_LOCAL_PART - len('+b-') - LENGTH} characters before the @. "
+                "Shorten it, or set MAIL_BOUNCE_DOMAIN."
+            )
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SenderIdentity":
+        """As the settings say; the site's name stands in where MAIL_FROM has no display name."""
+        name, mailbox = parseaddr(settings.mail_from)
+        return cls(_decoded(name) or settings.site_name, mailbox, settings.base_url, settings.mail_bounce_domain)
+
+    @cached_property
+    def local(self) -> str:
+        return self.address.rpartition("@")[0]
+
+    @cached_property
+    def domain(self) -> str:
+        return self.address.rpartition("@")[2].lower()
+
+    def verp(self, token: str) -> str:
+        """The envelope sender that a bounce comes back to, token and all (variable envelope return path)."""
+        if self.bounce_domain:
+            return f"b-{token}@{self.bounce_domain}"
+        return f"{self.local}+b-{token}@{self.domain}"
+
+    def message_id(self, token: str) -> str:
+        """A Message-ID in our domain: the same token gives the same one, on every attempt."""
+        return f"<{token}@{self.domain}>"
+
+    @cached_property
+    def unsubscribe_mailto(self) -> str:
+        """The mailto URI to leave by mail, up to where the token follows."""
+        local = quote(f"{self.local}+unsubscribe", safe="+.-_~")
+        return f"mailto:{local}@{self.domain}?subject="
+
+    @cached_property
+    def list_id(self) -> str:
+        """The list's name for people and machines (RFC 2919); it stays when the newsletter is renamed."""
+        return f"{headers.ascii_phrase(self.name)} <digest.{self.domain}>".lstrip()
+
+    def feedback_id(self, kind: str, about: str) -> str:
+        """Groups complaints by letter, never by recipient; the sender's name has 5 to 15 characters."""
+        sender = re.sub(r"[^a-z0-9]+", "-", self.domain)[:15].strip("-").ljust(5, "0")
+        return f"{re.sub(r'[^A-Za-z0-9-]', '-', about) or kind}:{kind}:newsletter:{sender}"
+
+
+def _decoded(name: str) -> str:
+    try:
+        return str(make_header(decode_header(name)))
+    except (HeaderParseError, LookupError, ValueError):
+        return name

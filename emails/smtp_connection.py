@@ -1,0 +1,268 @@
+"""A conversation with a mail server: smtplib's greeting, TLS and login over a reader that trusts nothing."""
+
+import re
+import smtplib
+import socket
+import ssl
+import struct
+from dataclasses import dataclass, field
+from functools import cache
+from time import monotonic
+from typing import Literal, NamedTuple
+
+from emails.envelope import Envelope
+from emails.replies import Stage
+
+_REPLY = re.compile(rb"([1-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
+# What a server that is content says in one piece; anything else is read line by line.
+_GO_AHEAD = re.compile(rb"(?:2[0-9][0-9] [^\r\n]*\r\n){2}354 [^\r\n]*\r\n")
+_ACCEPTED = re.compile(rb"(2[0-9][0-9]) ([ -~]{0,450})\r\n")
+_LONGEST_LINE = 4096
+_RECORD = 16384
+"""Bytes of one TLS record: an SSLSocket's send is all or nothing, and of a longer one it would hide what has left."""
+_MOST_LINES = 200
+
+
+@dataclass(frozen=True)
+class TimeOuts:
+    """Seconds that the server has: to connect, to answer a command, to answer the final dot."""
+
+    connect: float = 30
+    command: float = 60
+    dot: float = 300
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the mail server is and how to talk to it."""
+
+    host: str
+    port: int
+    security: Literal["none", "starttls", "tls"] = "none"
+    login: tuple[str, str] | None = field(default=None, repr=False)
+
+
+class Reply(NamedTuple):
+    """A server's answer; the text of several lines is joined by spaces."""
+
+    code: int
+    text: str
+
+
+class OutOfStep(smtplib.SMTPException):
+    """The server said what no server may say here: nothing further on this connection can be trusted."""
+
+
+class SmtpConnection(smtplib.SMTP):
+    """One connection, from the greeting on. `stage` tells how far it has come, for the account of a failure.
+
+    `announced` is the letter whose commands have gone out behind the one before it, `heeds` whether the server has
+    answered such commands, and `torn` whether some have left in part: then it is of no further use.
+    """
+
+    # smtplib fills these in; its own annotations leave them out.
+    sock: socket.socket
+    esmtp_features: dict[str, str]
+
+    def __init__(self, server: Server, time_outs: TimeOuts, context: ssl.SSLContext | None) -> None:
+        super().__init__(local_hostname=_own_name(), timeout=time_outs.connect)
+        self.stage: Stage = "connect"
+        self._server, self._time_outs = server, time_outs
+        self._context = context
+        self._host = server.host  # the name that STARTTLS checks the certificate against
+        self._unread = b""
+        self._step = min(time_outs.command, time_outs.dot)
+        self.pipelining = self.asks_size = False
+        self.largest = 0
+        self.announced: Envelope | None = None
+        self.heeds = self.torn = False
+        self._left = 0
+
+    def open(self) -> Reply | None:
+        """Connects, greets, encrypts and logs in; a reply that stands in the way is returned."""
+        code, text = self.connect(self._server.host, self._server.port)
+        if code != 220:
+            return Reply(code, _joined(text))
+        self.stage = "hello"
+        self.ehlo_or_helo_if_needed()
+        if self._server.security == "starttls":
+            self.stage = "tls"
+            self.starttls(context=self._context or _default_context())
+            if self._unread:
+                raise OutOfStep("the server went on in clear text after STARTTLS")
+            self.ehlo()
+        if self._server.login:
+            self.stage = "login"
+            self.login(*self._server.login)
+        self._leave_time_outs_to_the_kernel()
+        self.pipelining = "pipelining" in self.esmtp_features
+        self.asks_size = "size" in self.esmtp_features
+        size = self.esmtp_features.get("size", "").strip()
+        # The largest message that the server takes (RFC 1870); 0 when it does not say.
+        self.largest = int(size) if size.isascii() and size.isdigit() else 0
+        return None
+
+    def write(self, raw: bytes) -> None:
+        """Sends all of it in the time of a command; after an OSError some of it has not left."""
+        self._left = 0
+        self._left = self._some_sent(raw)
+        if self._left < len(raw):
+            deadline = monotonic() + self._time_outs.command
+            while self._left < len(raw):
+                if monotonic() > deadline:
+                    raise TimeoutError("the server takes the letter too slowly")
+                self._left += self._some_sent(memoryview(raw)[self._left :])
+
+    def hand_over(self, message: bytes, commands: bytes) -> None:
+        """Sends a message with its final dot and, behind it, commands. `stage` stays as it is while nothing has left,
+        and is `data` until the dot has. From then on it is `dot`, and a failure raises no more: what became of the
+        letter is for the answer to tell."""
+        dotted = message + b".\r\n"
+        try:
+            self.write(dotted + commands if commands else dotted)
+        except OSError:
+            if self._left:
+                self.stage = "data"
+            if self._left < len(dotted):
+                raise
+            self.torn = True
+        self.stage = "dot"
+
+    def still_waits(self) -> bool:
+        """Whether the server has said nothing since its go-ahead, and keeps the connection open; does not wait."""
+        if not self._unread:
+            try:
+                self._at_once()
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return True
+            except OSError:
+                pass
+        return False
+
+    def _at_once(self) -> None:
+        """Reads what has come by now: something, the end, or an error; BlockingIOError or its like when nothing has."""
+        if not isinstance(self.sock, ssl.SSLSocket):
+            self.sock.recv(1, socket.MSG_DONTWAIT)
+            return
+        self.sock.settimeout(0)
+        try:
+            self.sock.recv(1)
+        finally:
+            self.sock.settimeout(self._step)
+
+    def _some_sent(self, raw: bytes | memoryview) -> int:
+        try:
+            return self.sock.send(raw[:_RECORD] if isinstance(self.sock, ssl.SSLSocket) else raw)
+        except BlockingIOError:  # the kernel's way to say that the time is up
+            raise TimeoutError("the server takes nothing") from None
+
+    def reply(self) -> Reply:
+        """The next reply; OSError (smtplib's errors are) when none comes in time, or none that makes sense."""
+        code, text = self.getreply()
+        return Reply(code, _joined(text))
+
+    def gone_ahead(self) -> bool:
+        """Whether MAIL, RCPT and DATA were all accepted; if not, or not in one piece, nothing has been read."""
+        if not self._unread:
+            self._receive(self._deadline())
+        if not _GO_AHEAD.fullmatch(self._unread):
+            return False
+        self._unread = b""
+        return True
+
+    def acceptance(self) -> Reply | None:
+        """The reply that took the letter; if it is another, or not in one piece, nothing has been read."""
+        if not self._unread:
+            self._receive(self._deadline())
+        found = _ACCEPTED.match(self._unread)
+        if not found:
+            return None
+        self._unread = self._unread[found.end() :]
+        return Reply(int(found[1]), found[2].decode("ascii"))
+
+    def getreply(self) -> tuple[int, bytes]:
+        # smtplib's own steps read through this too, so that they share the limits and the time-outs.
+        deadline = self._deadline()
+        texts: list[bytes] = []
+        first = None
+        while True:
+            found = _REPLY.fullmatch(self._line(deadline))
+            if not found or first not in (None, found[1]) or len(texts) == _MOST_LINES:
+                raise OutOfStep("the server's reply is not SMTP")
+            first = found[1]
+            texts.append(found[3] or b"")
+            if found[2] != b"-":
+                return int(first), b"\n".join(texts)
+
+    def _line(self, deadline: float) -> bytes:
+        while True:
+            line, found, rest = self._unread.partition(b"\n")
+            if found:
+                self._unread = rest
+                return line.rstrip(b"\r")
+            if len(line) > _LONGEST_LINE:
+                raise OutOfStep("the server's reply does not end")
+            self._receive(deadline)
+
+    def _deadline(self) -> float:
+        return monotonic() + (self._time_outs.dot if self.stage == "dot" else self._time_outs.command)
+
+    def _receive(self, deadline: float) -> None:
+        """Waits for more from the server, in steps of the socket's own time-out, until the deadline."""
+        while True:
+            try:
+                received = self.sock.recv(65536)
+                break
+            except (TimeoutError, BlockingIOError):
+                if monotonic() >= deadline:
+                    raise TimeoutError("the server says nothing") from None
+        if not received:
+            raise smtplib.SMTPServerDisconnected("the server closed the connection")
+        self._unread += received
+        if monotonic() > deadline + self._step:
+            raise TimeoutError("the server speaks too slowly")
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        # Without NODELAY the kernel waits for an acknowledgement between the parts of each TLS record.
+        sock = socket.create_connection((host, port), timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._server.security == "tls":
+            self.stage = "tls"
+            sock = (self._context or _default_context()).wrap_socket(sock, server_hostname=host)
+        sock.settimeout(self._step)
+        self.stage = "greeting"
+        return sock
+
+    def _leave_time_outs_to_the_kernel(self) -> None:
+        # Python's own poll before every call: 10 µs a letter in all. Under TLS it has to stay.
+        if isinstance(self.sock, ssl.SSLSocket):
+            return
+        limit = struct.pack("ll", int(self._step), int(self._step % 1 * 1_000_000))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        self.sock.settimeout(None)
+
+    def goodbye(self) -> None:
+        """QUIT, without waiting for long: every letter's fate is known by now."""
+        try:
+            self.sock.settimeout(min(self._time_outs.command, 5))
+            self.sock.sendall(b"QUIT\r\n")
+            self.sock.recv(512)
+        except OSError:
+            pass
+        finally:
+            self.close()
+
+
+def _joined(text: bytes) -> str:
+    return text.decode("ascii", "replace").replace("\n", " ")
+
+
+@cache
+def _own_name() -> str:
+    return socket.getfqdn()
+
+
+@cache
+def _default_context() -> ssl.SSLContext:
+    return ssl.create_default_context()

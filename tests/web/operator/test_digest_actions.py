@@ -1,0 +1,183 @@
+"""What each of a digest's buttons does, and for whom."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from db.digests import digests
+from db.digests.digests import Digest
+from db.operators.audit import Entry
+from db.session import reading, writing
+from worker import digests as run
+
+PATH = "/operator/digests"
+
+
+def look(slot: str) -> Digest:
+    with reading() as session:
+        return digests.get(session, slot)
+
+
+def states() -> dict[str, int]:
+    with reading() as session:
+        found = session.execute(text("SELECT state, count(*) FROM deliveries WHERE letter = 'digest' GROUP BY state"))
+        return {state: number for state, number in found}  # noqa: C416
+
+
+def kept() -> list[tuple[str, str | None, int, str | None]]:
+    with reading() as session:
+        rows = session.query(Entry).filter(Entry.action.like("d%")).order_by(Entry.id)
+        return [(each.action, each.about, each.count, each.note) for each in rows]
+
+
+# ---- an editor's buttons -----------------------------------------------------------------------------------------
+
+
+def test_an_editor_holds_and_releases(console, slot):
+    browser = console("editor")
+    assert browser.press(f"{PATH}/{slot}/hold").status_code == 303
+    assert look(slot).state == "held"
+    assert "is held until somebody releases it" in browser.get(f"{PATH}/{slot}").text
+    assert browser.press(f"{PATH}/{slot}/release").status_code == 303
+    assert look(slot).state == "draft"
+    assert kept() == [("digest.hold", f"digest {slot}", 0, None), ("digest.release", f"digest {slot}", 0, None)]
+
+
+def test_skipping_asks_first_and_wants_to_know_why(console, slot):
+    browser = console("editor")
+    asked = browser.press(f"{PATH}/{slot}/skip")
+    assert "Nothing is sent" in asked.text
+    assert look(slot).state == "draft"
+    assert browser.press(f"{PATH}/{slot}/skip", {"confirmed": "yes"}).status_code == 409
+    assert look(slot).state == "draft"
+    browser.press(f"{PATH}/{slot}/skip", {"confirmed": "yes", "note": "holidays"})
+    assert (look(slot).state, look(slot).reason) == ("skipped", "holidays")
+    assert kept() == [("digest.skip", f"digest {slot}", 0, "holidays")]
+    browser.press(f"{PATH}/{slot}/assemble")
+    assert look(slot).state == "draft"
+
+
+def test_a_test_goes_to_oneself_or_to_the_address_that_is_typed(console, slot, cast):
+    browser = console("editor")
+    browser.press(f"{PATH}/{slot}/test")
+    browser.press(f"{PATH}/{slot}/test", {"address": cast.dana})
+    assert browser.press(f"{PATH}/{slot}/test", {"address": "nobody"}).status_code == 409
+    with reading() as session:
+        assert [each.address for each in session.query(digests.TestLetter).order_by(digests.TestLetter.id)] == [
+            "editor@newsroom.example",
+            cast.dana,
+        ]
+        assert cast.dana not in str([vars(each) for each in session.query(Entry)])
+    assert [row[0] for row in kept()] == ["digest.test", "digest.test"]
+
+
+# ---- an operator's buttons -----------------------------------------------------------------------------------------
+
+
+def test_sending_now_names_the_audience_first(console, slot):
+    browser = console("operator")
+    asked = browser.press(f"{PATH}/{slot}/send")
+    assert "Send to 3 people" in asked.text
+    assert look(slot).state == "draft"
+    browser.press(f"{PATH}/{slot}/send", {"confirmed": "yes", "note": "now"})
+    assert (look(slot).state, look(slot).audience) == ("frozen", 3)
+    assert kept() == [("digest.send", f"digest {slot}", 3, "now")]
+    again = browser.press(f"{PATH}/{slot}/send", {"confirmed": "yes"})
+    assert again.status_code == 409
+    assert "has gone already" in again.text
+
+
+def test_pause_resume_and_cancel(console, sending):
+    browser = console("operator")
+    assert "already begun arrive" in browser.press(f"{PATH}/{sending}/pause").text
+    assert look(sending).state == "sending"
+    browser.press(f"{PATH}/{sending}/pause", {"confirmed": "yes", "note": "a wrong link"})
+    assert (look(sending).state, look(sending).reason) == ("paused", "a wrong link")
+    assert "! paused" in browser.get(f"{PATH}/{sending}").text
+    browser.press(f"{PATH}/{sending}/resume")
+    assert look(sending).state == "sending"
+    assert "Cancel 1 letter" in browser.press(f"{PATH}/{sending}/cancel").text
+    browser.press(f"{PATH}/{sending}/cancel", {"confirmed": "yes", "note": "withdrawn"})
+    assert look(sending).state == "cancelled"
+    assert states() == {"failed": 1, "unknown": 1, "cancelled": 1}
+    assert [row[:3] for row in kept()][-1] == ("digest.cancel", f"digest {sending}", 1)
+
+
+def test_what_failed_is_owed_again_and_what_is_in_doubt_resolved(console, sending):
+    browser = console("operator")
+    assert "Retry 1" in browser.get(f"{PATH}/{sending}/retry?state=failed&code=550").text
+    assert states()["failed"] == 1
+    answer = browser.press(f"{PATH}/{sending}/retry", {"confirmed": "yes", "state": "failed", "code": "550"})
+    assert answer.status_code == 303
+    assert states() == {"pending": 2, "unknown": 1}
+    assert browser.get(f"{PATH}/{sending}/retry?state=failed").status_code == 409, "nothing is left to retry"
+    assert "gets a second" in browser.get(f"{PATH}/{sending}/resolve?as=resend").text
+    browser.press(f"{PATH}/{sending}/resolve", {"confirmed": "yes", "as": "sent", "note": "seen in the log"})
+    assert states() == {"pending": 2, "sent": 1}
+    assert "✓ The account holds" in browser.get(f"{PATH}/{sending}").text
+    assert kept() == [
+        ("deliveries.retry", f"digest {sending}", 1, None),
+        ("deliveries.resolve", f"digest {sending}", 1, "seen in the log"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("order", "state"), [("hold", "sending"), ("release", "sending"), ("assemble", "sending"),
+                         ("skip", "sending"), ("pause", "draft"), ("resume", "draft"), ("cancel", "draft")],
+)  # fmt: skip
+def test_an_order_in_the_wrong_state_is_refused_and_changes_nothing(console, slot, order, state):
+    if state == "sending":
+        with writing() as session:
+            run.send(session, slot, datetime.now(UTC))
+        run.address_frozen()
+    answer = console("admin").press(
+        f"{PATH}/{slot}/{order}", {"confirmed": "yes", "note": "why", "back": f"{PATH}/{slot}"}
+    )
+    assert answer.status_code == 409
+    assert f"is {state}" in answer.text
+    assert f'href="{PATH}/{slot}"' in answer.text, "the way back"
+    assert look(slot).state == state
+    assert kept() == []
+
+
+def test_two_who_press_the_same_button_do_it_once(console, slot):
+    browser = console("editor")
+    for _ in range(2):
+        assert browser.press(f"{PATH}/{slot}/hold").status_code == 303
+    assert [row[0] for row in kept()] == ["digest.hold"]
+
+
+@pytest.mark.parametrize(
+    ("role", "order", "passes"),
+    [
+        *((role, order, role != "viewer") for role in ("viewer", "editor") for order in
+          ("hold", "release", "assemble", "skip", "test")),
+        *((role, order, False) for role in ("viewer", "editor") for order in
+          ("send", "pause", "resume", "cancel", "retry", "resolve")),
+        *(("operator", order, True) for order in ("send", "pause", "resume", "cancel", "retry", "resolve")),
+    ],
+)  # fmt: skip
+def test_who_may_press_what(console, slot, role, order, passes):
+    browser = console(role)
+    answer = browser.press(f"{PATH}/{slot}/{order}")
+    assert (answer.status_code != 403) == passes
+    if not passes:
+        assert kept() == []
+
+
+def test_a_viewer_is_shown_no_button(console, sending):
+    page = console("viewer").get(f"{PATH}/{sending}").text
+    main = page.split("<main")[1]
+    assert "<button" not in main
+    assert "Retry" not in main
+
+
+def test_the_schedules_buttons_are_the_digests_own(console, readers):
+    browser = console("operator")
+    page = browser.get("/operator/schedule").text
+    [hold] = re.findall(r'action="([^"]+/hold)"', page)[:1]
+    assert browser.press(hold).status_code == 303
+    assert look(hold.split("/")[3]).state == "held"
+    assert "Release" in browser.get("/operator/schedule").text

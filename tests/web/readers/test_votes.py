@@ -1,0 +1,232 @@
+"""Alice says ship, Bob changes his mind, and both see it at once."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+
+from db.deliveries import deliveries
+from db.digests import digests
+from db.session import reading, writing
+from db.subscribers import subscribers
+from db.votes import votes
+from web.app import create_app
+
+PAGE = "/compare/quillmate-vs-inkwell"
+
+
+def cast_votes():
+    with reading() as session:
+        return {(vote.voter.split(":")[0], vote.choice) for vote in session.scalars(select(votes.Vote)) if vote.choice}
+
+
+def press(client, choice, tool="quillmate", **headers):
+    return client.post(
+        f"/tools/{tool}/vote", data={"choice": choice, "comparison": "quillmate-vs-inkwell"}, headers=headers
+    )
+
+
+# ---- from a page -------------------------------------------------------------------------------------------
+
+
+def test_a_vote_leads_back_to_the_page_and_is_seen_at_once(client, catalogue):
+    answer = press(client, "ship")
+    assert answer.status_code == 303
+    assert answer.location == PAGE + "#quillmate"
+    page = client.get(PAGE).text
+    assert "Counted: you said ship." in page
+    assert 'value="ship" aria-pressed="true"' in page
+    assert "100% of 1 vote says ship" in page
+
+
+def test_bob_changes_his_mind_and_takes_his_vote_back(client, catalogue):
+    press(client, "ship")
+    press(client, "skip")
+    assert "Counted: you said skip." in client.get(PAGE).text
+    assert cast_votes() == {("anonymous", "skip")}
+    press(client, "withdraw")
+    assert "Counted" not in client.get(PAGE).text
+    assert cast_votes() == set()
+
+
+def test_two_browsers_are_two_voters(client, catalogue):
+    other = create_app().test_client()
+    press(client, "ship")
+    press(other, "skip")
+    with reading() as session:
+        assert len(set(session.scalars(select(votes.Vote.voter)))) == 2
+    assert "Counted: you said skip." in other.get(PAGE).text
+
+
+def test_the_cookie_is_set_at_the_first_vote_and_not_before(client, catalogue):
+    assert "Set-Cookie" not in client.get(PAGE).headers
+    assert "Set-Cookie" not in press(client, "withdraw").headers
+    cookie = press(client, "ship").headers["Set-Cookie"]
+    assert cookie.startswith("voter=anonymous:")
+    for part in ("HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=34560000"):
+        assert part in cookie
+    assert "Secure" not in cookie
+
+
+def test_with_https_the_cookie_is_secure(setting, client, catalogue):
+    setting(BASE_URL="https://verdicts.example")
+    assert "Secure" in press(create_app().test_client(), "ship").headers["Set-Cookie"]
+
+
+FORGED = ["anonymous:me", "anonymous:me.x", "subscriber:1.AAAA", "é", "." * 3000, ""]
+
+
+def test_a_forged_cookie_is_nobody(client, catalogue):
+    for cookie in FORGED:
+        client.set_cookie("voter", cookie)
+        assert client.get(PAGE).status_code == 200
+        assert press(client, "ship").status_code == 303
+    with reading() as session:
+        voters = set(session.scalars(select(votes.Vote.voter)))
+    assert len(voters) == len(FORGED)
+    assert not voters & {"anonymous:me", "subscriber:1"}
+
+
+def test_a_program_gets_the_figures_as_json(client, catalogue):
+    press(create_app().test_client(), "skip")
+    answer = press(client, "ship", Accept="application/json")
+    assert answer.status_code == 200
+    assert answer.json == {"tool": "quillmate", "choice": "ship", "ship": 1, "skip": 0, "percent": 100}
+    answer = press(client, "withdraw", Accept="application/json")
+    assert answer.json == {"tool": "quillmate", "choice": None, "ship": 0, "skip": 0, "percent": None}
+
+
+def test_the_way_back_stays_on_this_site(client, catalogue):
+    for comparison in ("//evil.example", "../x", "a/b", "", "x" * 999, "a\r\nSet-Cookie: b=c"):
+        answer = client.post("/tools/inkwell/vote", data={"choice": "ship", "comparison": comparison})
+        assert answer.status_code == 303
+        assert answer.location == "/tools/inkwell#inkwell"
+
+
+BAD = [
+    ({"data": {}}, 400),
+    ({"data": {"choice": "maybe"}}, 400),
+    ({"data": {"choice": "SHIP\0"}}, 400),
+    ({"json": {"choice": "ship"}}, 400),
+    ({"data": b"\xff\xfe\0", "content_type": "application/x-www-form-urlencoded"}, 400),
+    ({"data": b"choice=ship", "content_type": "multipart/form-data"}, 400),
+    ({"data": b"--x\r\nbroken", "content_type": "multipart/form-data; boundary=x"}, 400),
+    ({"data": {"choice": "ship", "comparison": "x" * 100_000}}, 413),
+    ({"data": b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n" * 60 + b"--x--",
+      "content_type": "multipart/form-data; boundary=x"}, 413),
+]  # fmt: skip
+
+
+def test_a_body_that_is_no_vote_is_refused_in_words(client, catalogue):
+    for body, status in BAD:
+        page = client.post("/tools/quillmate/vote", headers={"Accept": "text/html"}, **body)
+        told = client.post("/tools/quillmate/vote", headers={"Accept": "application/json"}, **body)
+        assert (page.status_code, told.status_code) == (status, status), body
+        assert f"Error {status}" in page.text
+        assert told.json["advice"]
+    assert cast_votes() == set()
+
+
+def test_a_vote_for_an_unknown_tool_is_not_counted(client, catalogue):
+    assert press(client, "ship", tool="nothing").status_code == 404
+    assert press(client, "ship", tool="%00").status_code in (400, 404)
+    assert client.get("/tools/quillmate/vote").status_code == 405
+    assert cast_votes() == set()
+
+
+# ---- sent from another site ---------------------------------------------------------------------------------
+
+REFUSED = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://["},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+    {"Sec-Fetch-Site": "cross-site"},
+]
+TAKEN = [
+    {},
+    {"Origin": "http://localhost"},
+    {"Origin": "http://localhost:8000"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "http://www.localhost"},
+    {"Sec-Fetch-Site": "none"},
+]
+
+
+def test_another_site_cannot_vote_in_the_readers_name(client, catalogue):
+    for headers in REFUSED:
+        answer = press(client, "ship", **headers)
+        assert answer.status_code == 403, headers
+        assert "another site" in answer.text
+    assert cast_votes() == set()
+
+
+def test_our_own_forms_are_taken(client, catalogue):
+    for headers in TAKEN:
+        assert press(client, "ship", **headers).status_code == 303, headers
+
+
+# ---- from a letter ------------------------------------------------------------------------------------------
+
+
+def test_the_letters_link_asks_and_one_press_votes(client, catalogue, active, link):
+    path = link("vote", active("alice@reader.example")) + "?tool=quillmate&choice=ship"
+    asks = client.get(path)
+    assert "Ship Quillmate?" in asks.text
+    assert asks.text.count("<button") == 1
+    assert "until now you have none" in asks.text
+    assert cast_votes() == set()
+    done = client.post(path, headers={"Origin": "null"})
+    assert done.status_code == 200
+    assert "Counted: your vote on Quillmate is ship." in done.text
+    assert "<button" not in done.text
+    assert cast_votes() == {("subscriber", "ship")}
+    assert "Counted: your vote on Quillmate is ship." in client.get(path).text
+    assert "until now it was ship" in client.get(path.replace("=ship", "=skip")).text
+
+
+def test_the_page_names_the_letter_its_link_stood_in(client, catalogue, active, link):
+    alice, now = active("alice@reader.example"), datetime.now(UTC)
+    with writing() as session:
+        digest = digests.open_slot(session, "2026-W47", now, now)
+        deliveries.owe(session, "digest", digest.id, f"subscriber:{alice}", now)
+        number = session.scalars(select(deliveries.Delivery.id)).one()
+    page = client.get(link("vote", alice, number) + "?tool=quillmate&choice=ship").text
+    assert "From your letter 2026-W47" in page
+
+
+def test_only_an_active_subscribers_vote_counts(client, catalogue, active, asked, link):
+    alice = active("alice@reader.example")
+    with writing() as session:
+        subscribers.leave(session, alice, "page", datetime.now(UTC))
+    query = "?tool=quillmate&choice=ship"
+    assert "not subscribed any more" in client.get(link("vote", alice) + query).text
+    assert client.post(link("vote", alice) + query).status_code == 409
+    assert client.post(link("vote", 4711) + query).status_code == 409
+    assert cast_votes() == set()
+
+
+DAMAGED = {
+    "": 404,
+    "?tool=nothing&choice=ship": 404,
+    "?tool=%00&choice=ship": 404,
+    "?tool=quillmate": 400,
+    "?tool=quillmate&choice=both": 400,
+    "?choice=ship&tool=" + "x" * 20000: 404,
+}
+
+
+def test_a_damaged_vote_link_says_so(client, catalogue, active, link):
+    path = link("vote", active("alice@reader.example"))
+    for query, status in DAMAGED.items():
+        for answer in (client.get(path + query), client.post(path + query)):
+            assert answer.status_code == status, query
+            assert "whole link" in answer.text
+            assert 'aria-label="Site"' not in answer.text
+
+
+def test_a_token_made_for_leaving_does_not_vote(client, catalogue, active, link):
+    token = link("unsubscribe", active("alice@reader.example")).rpartition("/")[2]
+    path = f"/vote/{token}?tool=quillmate&choice=ship"
+    assert client.get(path).status_code == 404
+    assert client.post(path).status_code == 404
+    assert cast_votes() == set()

@@ -1,0 +1,92 @@
+"""Orders about a digest's deliveries: in pages, each a transaction with its own line in the audit."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from db.deliveries import exceptions
+from db.deliveries.exceptions import RETRIED, DeliveryFilter
+from db.digests import digests
+from db.digests.digests import Digest
+from db.operators import audit
+from db.operators.audit import Actor
+from db.rules import Refused
+from db.session import reading, writing
+from web.actions import Progress
+
+_OWING = ("sending", "paused", "finished")
+
+
+def retry(
+    actor: Actor, slot: str, now: datetime, chosen: DeliveryFilter, *, note: str | None = None, on_page: Progress = int
+) -> int:  # fmt: skip
+    """Owe a digest's failed and deferred letters again, those that the filter chooses; the number of them."""
+    chosen = chosen.within(RETRIED)
+
+    def page(session: Session, found: Digest, after: int) -> list[int]:
+        _may_owe(found)
+        return exceptions.retry(session, found.id, now, chosen, after)
+
+    return _in_pages(actor, slot, now, "deliveries.retry", chosen, "pending", note, on_page, page)
+
+
+def resolve(
+    actor: Actor,
+    slot: str,
+    as_sent: bool,
+    now: datetime,
+    chosen: DeliveryFilter,
+    *,
+    note: str | None = None,
+    on_page: Progress = int,
+) -> int:
+    """End the doubt about a digest's unknown letters, those that the filter chooses; the number of them."""
+    chosen = chosen.within(("unknown",))
+
+    def page(session: Session, found: Digest, after: int) -> list[int]:
+        if not as_sent:
+            _may_owe(found)
+        return exceptions.resolve(session, found.id, as_sent, now, chosen, after)
+
+    state = "sent" if as_sent else "pending"
+    return _in_pages(actor, slot, now, "deliveries.resolve", chosen, state, note, on_page, page)
+
+
+def _may_owe(found: Digest) -> None:
+    if found.state not in _OWING:
+        raise Refused(f"Digest {found.slot} is {found.state}; letters are owed again while it is sending, paused or "
+                      "finished.")  # fmt: skip
+
+
+def _in_pages(
+    actor: Actor,
+    slot: str,
+    now: datetime,
+    action: str,
+    chosen: DeliveryFilter,
+    state: str,
+    note: str | None,
+    on_page: Progress,
+    page: Callable[[Session, Digest, int], list[int]],
+) -> int:
+    total = after = 0
+    while True:
+        with writing() as session:
+            found = digests.get(session, slot, lock=True)
+            ids = page(session, found, after)
+            if ids:
+                audit.record(session, actor, action, now, about=f"digest {slot}", chosen_by=chosen.words, ids=ids,
+                           after={"state": state}, note=note)  # fmt: skip
+                digests.reopen(found)
+            digests.finish(session, found.id, now)
+        if not ids:
+            return total
+        total, after = total + len(ids), ids[-1]
+        on_page(len(ids))
+
+
+def count(slot: str, chosen: DeliveryFilter) -> int:
+    """How many letters of a digest a filter over its exceptions chooses."""
+    with reading() as session:
+        return exceptions.count(session, digests.get(session, slot).id, chosen)

@@ -1,0 +1,111 @@
+"""Orders about a digest, each carried out and kept in the audit in one transaction."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db.deliveries import deliveries
+from db.digests import digests, schedule
+from db.digests.digests import Digest
+from db.operators import audit
+from db.operators.audit import Actor
+from db.rules import Refused
+from db.session import reading, writing
+from worker import digests as run
+
+OPENING = ("hold", "skip")
+"""Orders that may come before the slot's draft has opened by itself."""
+
+
+def move(actor: Actor, slot: str, action: str, now: datetime, *, reason: str | None = None,
+         note: str | None = None) -> Digest:  # fmt: skip
+    """Hold, release, skip, pause or resume a digest; Refused when its state does not allow it.
+
+    `reason` stands on the digest; without a note it is the audit's too. An order that changes nothing is not kept.
+    """
+    with writing() as session:
+        return _moved(session, actor, slot, action, now, reason, note)
+
+
+def _moved(
+    session: Session, actor: Actor, slot: str, action: str, now: datetime, reason: str | None, note: str | None,
+    **more: Any,
+) -> Digest:  # fmt: skip
+    if action in OPENING:
+        digests.open_slot(session, slot, schedule.of_digests().due(slot), now)
+    before = digests.get(session, slot, lock=True).state
+    found = digests.move(session, slot, action, now, reason)
+    if found.state != before:
+        _keep(session, actor, found, action, now, before, note or reason, **more)
+    return found
+
+
+def cancel(actor: Actor, slot: str, now: datetime, *, reason: str | None = None, note: str | None = None) -> int:
+    """Stop a digest for good; the number of letters that will not be sent. The tick ends what this leaves over."""
+    with writing() as session:
+        waiting = to_cancel(session, slot)
+        found = _moved(session, actor, slot, "cancel", now, reason, note, count=waiting)
+    while True:  # in pages, so that SQLite's writer is free in between
+        with writing() as session:
+            if not deliveries.cancel(session, found.id, now):
+                return waiting
+
+
+def send(actor: Actor, slot: str, now: datetime, *, late: bool = False, note: str | None = None) -> tuple[Digest, bool]:
+    """Freeze a digest now and hand it to the workers; and whether it had gone already, which changes nothing."""
+    with writing() as session:
+        before = digests.by_slot(session, slot)
+        state = before.state if before else None
+        if state in run.GONE:
+            return digests.get(session, slot), True
+        found = run.send(session, slot, now, late)
+        _keep(session, actor, found, "send", now, state, note, count=found.audience or 0)
+        return found, False
+
+
+def assemble(actor: Actor, slot: str, now: datetime, *, note: str | None = None) -> Digest:
+    """Open the slot's draft, or assemble it again."""
+    with writing() as session:
+        before = digests.by_slot(session, slot)
+        state = before.state if before else None
+        found = run.assemble(session, slot, now)
+        _keep(session, actor, found, "assemble", now, state, note)
+        return found
+
+
+def send_test(actor: Actor, slot: str, address: str, now: datetime, *, note: str | None = None) -> None:
+    """Send the slot's letter, marked as a test, to one address (which the audit does not name)."""
+    letter = run.draft_letter(slot, now)
+    with writing() as session:
+        asked = run.send_test(session, slot, letter, address, now)
+        audit.record(session, actor, "digest.test", now, about=f"digest {slot}", count=1,
+                   after={"test_letter": asked.id}, note=note)  # fmt: skip
+
+
+def _keep(
+    session: Session, actor: Actor, found: Digest, action: str, now: datetime, before: str | None, note: str | None,
+    **more: Any,
+) -> None:  # fmt: skip
+    after = {"state": found.state} | ({"reason": found.reason} if found.reason else {})
+    audit.record(session, actor, f"digest.{action}", now, about=f"digest {found.slot}", note=note, after=after,
+               before={"state": before} if before else None, **more)  # fmt: skip
+
+
+# ---- asked before an order ---------------------------------------------------------------------------------------
+
+
+def to_cancel(session: Session, slot: str) -> int:
+    """How many letters of a digest wait, and would be cancelled; Refused when it cannot be."""
+    found = digests.get(session, slot)
+    before, _ = digests.MOVES["cancel"]
+    if found.state not in before:
+        raise Refused(f"Digest {slot} is {found.state}; cancel works while it is {' or '.join(before)}.")
+    states = deliveries.progress(session, found).states
+    return states["pending"] + states["deferred"]
+
+
+def to_send(slot: str, now: datetime, late: bool = False) -> int:
+    """How many people a digest would go to if it were frozen now; Refused when it would not go."""
+    with reading() as session:
+        return run.would_reach(session, slot, now, late)

@@ -1,0 +1,113 @@
+"""Signing in: password, then the second factor where there is one; every attempt is counted before it is looked at."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from db.operators import audit, logins, operators
+from db.operators.audit import Actor
+from db.operators.logins import Counted
+from db.operators.operators import Operator
+from db.session import reading, writing
+from web.actions import passwords, second_factor
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at an account, counted for it and for the network that it comes from."""
+
+    account: Counted
+    network: Counted
+    ip: str | None
+    now: datetime
+
+
+def begin(address: str, ip: str | None, now: datetime) -> Attempt:
+    """Count an attempt; logins.Shut when this account or network has to wait."""
+    with writing() as session:
+        account, network = logins.attempt(session, logins.account(address), logins.network(ip), now)
+    return Attempt(account, network, ip, now)
+
+
+def by_password(address: str, password: str, ip: str | None, now: datetime) -> Operator | None:
+    """Who this is, as far as a password tells; None for a wrong one and for an unknown address alike."""
+    made = begin(address, ip, now)
+    with reading() as session:
+        found = operators.by_address(session, address)
+    kept = found.password_hash if found and found.disabled_at is None else None
+    if not passwords.fits(kept, password) or found is None or kept is None:
+        _failed(made, found)
+        return None
+    if found.totp_secret:
+        _took_back(made)  # that what failed before stays counted: the code is still to come
+    else:
+        stronger = passwords.hashed(password) if passwords.is_old(kept) else None
+        _signed_in(made, found, "password", stronger)
+    return found
+
+
+def by_code(operator_id: int, epoch: int, code: str, ip: str | None, now: datetime) -> Operator | None:
+    """Who this is, once they have shown their second factor, or a recovery code, too."""
+    with reading() as session:
+        found = operators.get(session, operator_id)
+    if found is None or found.disabled_at or found.epoch != epoch or not found.totp_secret:
+        return None
+    made = begin(found.address, ip, now)
+    how = _second(found, code, now)
+    if how is None:
+        _failed(made, found)
+        return None
+    _signed_in(made, found, how)
+    return found
+
+
+def _second(found: Operator, code: str, now: datetime) -> str | None:
+    secret = second_factor.unsealed(found.totp_secret or "")
+    step = second_factor.step_of(secret, code, now) if secret else None
+    with writing() as session:
+        if step is not None:
+            return "code" if operators.use_step(session, found.id, step) else None
+        used = operators.use_recovery(session, found.id, second_factor.recovery_hash(code), now)
+        return "recovery code" if used else None
+
+
+def proves_password(found: Operator, password: str, ip: str | None, now: datetime) -> bool:
+    """Whether somebody who is signed in knows their password; counted like a login."""
+    made = begin(found.address, ip, now)
+    if not passwords.fits(found.password_hash, password):
+        _failed(made, found)
+        return False
+    _took_back(made)
+    return True
+
+
+def left(actor: Actor, now: datetime) -> None:
+    """Write down that somebody signed out."""
+    with writing() as session:
+        audit.record(session, actor, "logout", now)
+
+
+def _signed_in(made: Attempt, found: Operator, how: str, stronger: str | None = None) -> None:
+    with writing() as session:
+        logins.clear(session, made.account.key)
+        logins.take_back(session, made.network)
+        operator = operators.get(session, found.id) or found
+        operator.seen_at = made.now
+        if stronger and operator.password_hash == found.password_hash:
+            operator.password_hash = stronger
+        audit.record(session, Actor(found.address, made.ip), "login", made.now, after={"by": how})
+
+
+def _took_back(made: Attempt) -> None:
+    with writing() as session:
+        for counted in sorted((made.account, made.network), key=lambda each: each.key):
+            logins.take_back(session, counted)
+
+
+def _failed(made: Attempt, found: Operator | None) -> None:
+    # One entry at the first failure of a row, and one for each wait: a flood of guesses writes no flood of entries.
+    # What was typed as an unknown address is not kept; it may be a password.
+    counted = made.account if found else made.network
+    if counted.failures == 1 or counted.shut_until:
+        who = Actor(found.address if found else "unknown", made.ip)
+        with writing() as session:
+            audit.record(session, who, "login.failed", made.now, count=counted.failures)

@@ -1,0 +1,41 @@
+"""Queues paused and resumed, from the console or the command line alike."""
+
+from datetime import datetime, timedelta
+
+from db.monitoring import pauses
+from db.operators import audit
+from db.operators.audit import Actor
+from db.session import writing
+
+GOES_ON = {
+    "jobs": " Digests still open and freeze on time.",
+    "votes": " Votes are still taken; a digest that freezes counts those on its own tools.",
+    "mail": " A slice that is being sent ends within ten seconds.",
+}
+"""What does not wait while a queue is paused."""
+
+
+def pause(actor: Actor, queue: str, reason: str, now: datetime) -> None:
+    """Let a queue's work wait, with the reason why; Refused without one, or when it is paused already."""
+    with writing() as session:
+        pauses.pause(session, queue, reason, actor.name, now)
+        audit.record(session, actor, "queue.pause", now, about=f"queue {queue}", count=1, note=reason)
+
+
+def resume(actor: Actor, queue: str, now: datetime, note: str | None = None) -> None:
+    """Let a paused queue's work go on; Refused when it is not paused."""
+    with writing() as session:
+        held = pauses.resume(session, queue)
+        before = {"paused at": held.at.isoformat(), "by": held.actor, "reason": held.reason}
+        audit.record(session, actor, "queue.resume", now, about=f"queue {queue}", count=1, before=before, note=note)
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """How long ago, in the unit that fits: 12 s, 49 min, 7 h, 3 d; nothing without a moment."""
+    if since is None:
+        return ""
+    seconds = max(timedelta(), now - since).total_seconds()
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (48 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds // 86400:.0f} d"

@@ -1,0 +1,96 @@
+"""Subscribers from and to CSV files of any size, in constant memory."""
+
+import csv
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, TextIO
+from zoneinfo import available_timezones
+
+from db import addresses
+from db.rules import BadAddress
+from db.session import reading
+from db.subscribers import subscribers
+from web.actions import Progress
+
+PAGE = 1000
+"""Rows in one transaction: short enough that no vote waits for long."""
+MOST_PROBLEMS = 50
+
+
+class BadPeople(ValueError):
+    """A file that cannot be imported; `problems` are sentences, each with its line."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Line(NamedTuple):
+    """One person of a file."""
+
+    number: int
+    address: str
+    time_zone: str | None
+
+
+def check(path: Path) -> int:
+    """Read the whole file without keeping any of it; how many people it names. BadPeople with every fault."""
+    zones, problems, people = available_timezones(), list[str](), 0
+    for line in _lines(path):
+        people += 1
+        try:
+            addresses.normal(line.address)
+        except BadAddress as error:
+            problems.append(f"{path}:{line.number}: {line.address[:80]!r}: {error}")
+        if line.time_zone and line.time_zone not in zones:
+            problems.append(f"{path}:{line.number}: {line.time_zone[:80]!r} is no time zone, such as Europe/Berlin")
+        if len(problems) >= MOST_PROBLEMS:
+            break
+    if problems:
+        raise BadPeople(problems)
+    return people
+
+
+def pages(path: Path) -> Iterator[dict[str, str | None]]:
+    """The people of a file that `check` found good, a page at a time: each address with its time zone."""
+    lines = _lines(path)
+    while page := list(islice(lines, PAGE)):
+        yield {addresses.normal(line.address): line.time_zone or None for line in page}
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, strict=True)
+            names = [name.strip().lower() for name in rows.fieldnames or []]
+            if "email" not in names:
+                raise BadPeople([f"{path}:1: has no column named email; the first line names the columns"])
+            rows.fieldnames = names
+            for row in rows:
+                yield Line(
+                    rows.line_num, (row.get("email") or "").strip(), (row.get("time_zone") or "").strip() or None
+                )
+    except OSError as error:
+        raise BadPeople([f"{path}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise BadPeople([f"{path}: is not UTF-8 text; save it as UTF-8"]) from None
+    except csv.Error as error:
+        raise BadPeople([f"{path}:{rows.line_num}: is no valid CSV: {error}"]) from None
+
+
+def save(file: TextIO, on_page: Progress = int) -> int:
+    """Write everybody whose address is known, a page at a time; how many."""
+    written, last = 0, 0
+    rows = csv.writer(file)
+    rows.writerow(("email", "state", "time_zone", "confirmed_at"))
+    while True:
+        with reading() as session:
+            page = subscribers.page(session, last, PAGE)
+        if not page:
+            return written
+        for each in page:
+            confirmed = each.confirmed_at.isoformat(timespec="seconds") if each.confirmed_at else ""
+            rows.writerow((each.address, each.state, each.time_zone or "", confirmed))
+        written, last = written + len(page), page[-1].id
+        on_page(len(page))

@@ -1,0 +1,126 @@
+"""What operators order about readers: suppress, lift, erase, import, export. The audit names nobody but by number."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from sqlalchemy.orm import Session
+
+from db.deliveries import deliveries
+from db.operators import audit
+from db.operators.audit import Actor
+from db.rules import Refused
+from db.session import reading, writing
+from db.subscribers import subscribers, suppressions
+from db.subscribers.subscribers import Suppression
+from db.votes import votes
+from web.actions import Progress, subscriber_csv, timeline
+from web.actions.timeline import Timeline
+from web.masking import masked_in
+
+
+def suppress(actor: Actor, addresses: Sequence[str], now: datetime, note: str | None = None) -> int:
+    """Put addresses on the suppression list by hand; how many. BadAddress when one of them is none, and none is put."""
+    note = _harmless(note)
+    with writing() as session:
+        put = [subscribers.suppress(session, address, "by hand", now, note) for address in addresses]
+        _keep(session, actor, "people.suppress", put, now, note)
+    return len(put)
+
+
+def lift(actor: Actor, hashes: Collection[str], now: datetime, note: str | None = None, *, as_admin: bool) -> int:
+    """Take addresses, by their hashes, off the suppression list; how many. Refused where a reason asks for more."""
+    note = _harmless(note)
+    with writing() as session:
+        lifted = suppressions.lift(session, hashes, as_admin=as_admin, note=note)
+        _keep(session, actor, "people.lift", lifted, now, note)
+    return len(lifted)
+
+
+def _harmless(note: str | None) -> str | None:
+    """A note without addresses: what stands in the audit cannot be erased."""
+    return masked_in(note) if note else None
+
+
+def _keep(
+    session: Session, actor: Actor, action: str, rows: Sequence[Suppression], now: datetime, note: str | None
+) -> None:
+    if not rows:
+        return
+    ids = [row.subscriber_id for row in rows if row.subscriber_id is not None]
+    one = f"subscriber {ids[0]}" if ids else f"suppression {rows[0].address_hash[:12]}"
+    about = one if len(rows) == 1 else f"{len(rows)} suppressions"
+    stands = {row.address_hash[:12]: f"{row.reason}, since {row.at:%Y-%m-%d %H:%M} UTC" for row in rows[:100]}
+    before, after = (stands, None) if action == "people.lift" else (None, stands)
+    audit.record(session, actor, action, now, about=about, ids=ids, count=len(rows), before=before, after=after,
+               note=note)  # fmt: skip
+
+
+def erase(actor: Actor, subscriber_id: int, now: datetime, note: str | None = None) -> None:
+    """Forget a reader for ever; Refused when there is none of that number, or nothing left to forget."""
+    person = f"subscriber:{subscriber_id}"
+    with writing() as session:
+        found = subscribers.find(session, subscriber_id)
+        if found is None or found.state == "erased":
+            raise Refused(f"There is nothing to forget about subscriber {subscriber_id}.")
+        before = found.state
+        subscribers.erase(session, subscriber_id, now)  # before the votes: a freeze holds subscribers, then folds them
+        votes.withdraw_all(session, person, now)
+        deliveries.forget(session, person)
+        audit.record(session, actor, "people.erase", now, about=f"subscriber {subscriber_id}", ids=[subscriber_id],
+                   before={"state": before}, after={"state": "erased"}, note=_harmless(note))  # fmt: skip
+
+
+def export_one(actor: Actor, subscriber_id: int, now: datetime, note: str | None = None) -> Timeline:
+    """All that is held about one reader, on its way out of the house: so it is audited. Refused when there is none."""
+    with writing() as session:
+        told = timeline.of(session, subscriber_id, now)
+        audit.record(session, actor, "people.export", now, about=f"subscriber {subscriber_id}", ids=[subscriber_id],
+                   note=_harmless(note))  # fmt: skip
+    return told
+
+
+def import_csv(
+    actor: Actor, path: Path, consent: str, now: datetime, on_page: Progress, note: str | None = None
+) -> tuple[Counter[str], list[str]]:
+    """Import a file that `people.check` found good, page by page; how many became what, and who was not brought back.
+
+    Repeatable: whoever is active already stays as they are. Each page is a transaction with its own audit entry.
+    """
+    done: Counter[str] = Counter()
+    refused: list[str] = []
+    chosen_by = {"file": path.name, "consent": consent}
+    for page in subscriber_csv.pages(path):
+        with writing() as session:
+            became = subscribers.add_imported(session, page, consent, path.name, now)
+            outcomes = Counter(became.values())
+            audit.record(session, actor, "people.import", now, about=f"file {path.name}"[:200], chosen_by=chosen_by,
+                       count=outcomes["added"], after=dict(outcomes), note=note)  # fmt: skip
+        _count(became, done, refused)
+        on_page(len(page))
+    return done, refused
+
+
+def preview_import(path: Path, on_page: Progress) -> tuple[Counter[str], list[str]]:
+    """What `bring` would do now, changing nothing."""
+    done: Counter[str] = Counter()
+    refused: list[str] = []
+    for page in subscriber_csv.pages(path):
+        with reading() as session:
+            _count(subscribers.preview_import(session, page), done, refused)
+        on_page(len(page))
+    return done, refused
+
+
+def _count(became: dict[str, str], done: Counter[str], refused: list[str]) -> None:
+    done.update(became.values())
+    refused += [f"{address}: {what}" for address, what in became.items() if what not in ("added", "unchanged")]
+
+
+def export_all(actor: Actor, file: TextIO, now: datetime, on_page: Progress, note: str | None = None) -> int:
+    """Write everybody whose address is known as CSV; how many. The order is audited before the first line leaves."""
+    with writing() as session:
+        audit.record(session, actor, "people.export", now, about="everybody", note=note)
+    return subscriber_csv.save(file, on_page)

@@ -1,0 +1,176 @@
+"""The whole story of one reader in time order: what they said, what was sent, what was decided about them."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db import rules
+from db.deliveries import deliveries
+from db.deliveries.deliveries import Delivery
+from db.digests import schedule
+from db.digests.digests import Digest
+from db.operators.audit import Entry
+from db.rules import Person, Refused
+from db.settings import settings
+from db.subscribers import lists, subscribers, suppressions
+from db.subscribers.subscribers import Consent, Subscriber, Suppression
+from db.votes.votes import Vote
+from emails.sender_identity import SenderIdentity
+
+MOST_LETTERS = 500
+"""Letters that one story tells, the latest ones: some ten years of weeks."""
+
+Level = Literal["good", "warn", "bad", "quiet"]
+_LEVELS: dict[str, tuple[str, Level]] = {
+    "sent": ("✓", "good"), "failed": ("✕", "bad"), "unknown": ("!", "bad"), "deferred": ("!", "warn"),
+    "skipped": ("○", "quiet"), "cancelled": ("○", "quiet"), "pending": ("…", "quiet"), "sending": ("…", "quiet"),
+}  # fmt: skip
+_SAID = {
+    "asked": "Asked for the letter",
+    "given": "Confirmed",
+    "imported": "Imported from a file",
+    "withdrawn": "Left",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One thing that happened. `private` is for those who may see addresses; `open` for everybody."""
+
+    at: datetime
+    kind: Literal["consent", "letter", "suppression", "order"]
+    sign: str
+    level: Level
+    title: str
+    open: tuple[tuple[str, str], ...] = ()
+    private: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """One reader: what is so now, whether the next digest comes, and all that led there."""
+
+    subscriber: Subscriber
+    suppression: Suppression | None
+    votes: tuple[Vote, ...]
+    next_digest: str
+    comes: bool
+    events: tuple[TimelineEntry, ...]
+    older_letters: int
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain values, for the reader's own copy."""
+        who = self.subscriber
+        names = "id", "address", "state", "time_zone", "paused_until", "created_at", "confirmed_at"
+        votes = [{"tool": vote.tool_id, "choice": vote.choice, "cast_at": vote.cast_at} for vote in self.votes]
+        held = self.suppression
+        return {name: getattr(who, name) for name in names} | {
+            "suppressed": held and {"reason": held.reason, "since": held.at, "note": held.note},
+            "next_digest": self.next_digest,
+            "votes": votes,
+            "events": [asdict(event) | {"open": dict(event.open), "private": dict(event.private)}
+                       for event in self.events],
+        }  # fmt: skip
+
+
+def of(session: Session, subscriber_id: int, now: datetime) -> Timeline:
+    """The story of the subscriber of that number; Refused when there is none."""
+    who = subscribers.find(session, subscriber_id)
+    if who is None:
+        raise Refused(f"There is no subscriber {subscriber_id}.")
+    held = suppressions.of_address(session, who.address) if who.address else None
+    letters = deliveries.of_person(session, f"subscriber:{who.id}")
+    told = letters[-MOST_LETTERS:]
+    events = [_consent(each) for each in subscribers.history(session, who.id)]
+    slots = _slots(session, told)
+    events += [_letter(each, slots.get(each.about, "") if each.letter == "digest" else "") for each in told]
+    events += [_order(each) for each in _orders(session, who.id)]
+    if held is not None:
+        note = (("note", held.note),) if held.note else ()
+        events.append(TimelineEntry(held.at, "suppression", "✕", "bad", f"Suppressed: {held.reason}", note))
+    comes, sentence = next_digest(session, who, held, now)
+    return Timeline(
+        who, held, tuple(lists.votes_of(session, who.id)), sentence, comes,
+        tuple(sorted(events, key=lambda event: event.at)), len(letters) - len(told),
+    )  # fmt: skip
+
+
+def _consent(each: Consent) -> TimelineEntry:
+    words = f"version {each.words_version}" if each.words_version else ""
+    shown = [("by", each.source), ("words", " ".join(filter(None, (words, each.words)))), ("language", each.locale)]
+    private = [("address", each.address), ("from", each.ip), ("with", each.user_agent)]
+    level: Level = "quiet" if each.what in ("asked", "withdrawn") else "good"
+    sign = {"asked": "…", "withdrawn": "○"}.get(each.what, "✓")
+    return TimelineEntry(each.at, "consent", sign, level, _SAID[each.what], _given(shown), _given(private))
+
+
+def _letter(each: Delivery, slot: str) -> TimelineEntry:
+    sign, level = _LEVELS[each.state]
+    domain = SenderIdentity.of(settings()).domain
+    late = each.not_before if each.state in ("pending", "deferred") else None
+    reply = each.reply or (str(each.code) if each.code else "")  # a reply begins with its code
+    shown = [
+        ("why", each.reason), ("the server said", reply), ("tries", str(each.tries)),
+        ("settled", _moment(each.settled_at)), ("next try", _moment(late)),
+        ("Message-ID", deliveries.message_id(each.id, each.letter, each.created_at, domain)),
+    ]  # fmt: skip
+    title = f"Letter {each.letter}{' ' + slot if slot else ''}: {each.state}"
+    return TimelineEntry(each.created_at, "letter", sign, level, title, _given(shown))
+
+
+def _order(each: Entry) -> TimelineEntry:
+    return TimelineEntry(
+        each.at, "order", "✎", "quiet", f"{each.action} by {each.actor}", _given([("note", each.note)])
+    )
+
+
+def _given(pairs: list[tuple[str, str | None]]) -> tuple[tuple[str, str], ...]:
+    return tuple((label, value) for label, value in pairs if value)
+
+
+def _moment(when: datetime | None) -> str:
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC" if when else ""
+
+
+def _slots(session: Session, letters: list[Delivery]) -> dict[int, str]:
+    abouts = {each.about for each in letters if each.letter == "digest"}
+    return dict(session.execute(select(Digest.id, Digest.slot).where(Digest.id.in_(abouts))).all())
+
+
+def _orders(session: Session, subscriber_id: int) -> list[Entry]:
+    about = select(Entry).where(Entry.about == f"subscriber {subscriber_id}").order_by(Entry.id.desc())
+    return list(session.scalars(about.limit(100)))
+
+
+# ---- whether the next one comes ----------------------------------------------------------------------------
+
+
+def next_digest(
+    session: Session, who: Subscriber, held: Suppression | None, now: datetime
+) -> tuple[bool, str]:  # fmt: skip
+    """Whether the next digest would come to this reader as things stand, and the sentence that says why."""
+    rule = schedule.of_digests()
+    slot = rule.slots(now, now + timedelta(days=8))[0]
+    due = rule.due(slot)
+    person = Person(who.address, who.state, who.paused_until, held is not None, who.confirmed_at)
+    reason = rules.why_not("digest", person, due)
+    if reason is not None:
+        return False, _WHY_NOT[reason].format(
+            reason=held.reason if held else "", until=_moment(who.paused_until), slot=slot
+        )
+    state = session.scalar(select(Digest.state).where(Digest.slot == slot))
+    if state in ("held", "skipped", "cancelled"):
+        return False, f"Digest {slot} is {state}, for everybody."
+    return True, f"Digest {slot} comes, if anything new was compared: it is due {due:%Y-%m-%d %H:%M} UTC."
+
+
+_WHY_NOT = {
+    "erased": "No digest comes: everything about this reader was erased.",
+    "pending": "No digest comes: the subscription has not been confirmed.",
+    "unsubscribed": "No digest comes: this reader has left.",
+    "suppressed": "No digest comes: the address is suppressed ({reason}).",
+    "paused": "Digest {slot} does not come: this reader paused until {until}.",
+}

@@ -1,0 +1,122 @@
+"""`verdicts digest send`, `hold`, `cancel` and all that changes a digest, or shows a letter, by hand."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from db.digests import digests, schedule
+from db.session import reading
+from web.actions import digests as actions
+from web.cli import actor, dry_run_option, note_option
+from web.cli.digest import slot_argument
+from worker import digests as run
+
+this_week = click.argument("slot", metavar="[SLOT]", required=False)
+
+
+def _this_week() -> str:
+    return schedule.of_digests().slot_of(datetime.now(UTC))
+
+
+@click.command()
+@this_week
+@note_option
+def assemble(slot: str | None, note: str | None) -> None:
+    """Open the slot's draft, or assemble it again; without SLOT this ISO week's."""
+    found = actions.assemble(actor(), slot or _this_week(), datetime.now(UTC), note=note)
+    compared = len(found.content["comparisons"]) if found.content else 0
+    click.echo(f"{found.slot} is a {found.state} of {compared} comparison{'' if compared == 1 else 's'}.")
+
+
+@click.command()
+@slot_argument
+@click.option("--out", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder.")
+def preview(slot: str, folder: Path) -> None:
+    """Write the letter's HTML and text parts into a folder, as one reader would see them."""
+    letter = run.draft_letter(slot, datetime.now(UTC))
+    seen = letter.filled(dict.fromkeys(letter.marks, "PREVIEW") | {"SINCE": "1 January 2026"})
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, body in (("html", seen.html), ("txt", seen.text)):
+        path = folder / f"{slot}.{name}"
+        path.write_text(body, encoding="utf-8")
+        click.echo(f"{path} ({len(body.encode()) / 1024:.1f} KiB)")
+    click.echo(f"subject: {letter.subject}")
+
+
+@click.command()
+@slot_argument
+@click.argument("address")
+@note_option
+def test(slot: str, address: str, note: str | None) -> None:
+    """Send the letter, marked as a test, to one address."""
+    actions.send_test(actor(), slot, address, datetime.now(UTC), note=note)
+    click.echo(f"A test of {slot} is on its way to {address}.")
+
+
+@click.command()
+@this_week
+@click.option("--late", is_flag=True, help="Send it though it is later than DIGEST_LATENESS allows.")
+@dry_run_option
+@note_option
+def send(slot: str | None, late: bool, dry_run: bool, note: str | None) -> None:
+    """Freeze the digest now and hand it to the workers; without SLOT this ISO week's."""
+    slot = slot or _this_week()
+    if dry_run:
+        click.echo(_would_send(slot, late))
+        return
+    found, gone = actions.send(actor(), slot, datetime.now(UTC), late=late, note=note)
+    if gone:
+        click.echo(f"{slot}: has gone already; it is {found.state}.")
+    elif found.state == "skipped":
+        click.echo(f"{slot}: skipped, {found.reason}.")
+    else:
+        click.echo(f"{slot}: frozen for {_people(found.audience or 0)}; the workers send it.")
+
+
+def _would_send(slot: str, late: bool) -> str:
+    with reading() as session:
+        found = digests.by_slot(session, slot)
+    if found and found.state in run.GONE:
+        return f"{slot}: has gone already; it is {found.state}."
+    return f"{slot}: would be frozen for {_people(actions.to_send(slot, datetime.now(UTC), late))}; nothing was done."
+
+
+def _people(number: int) -> str:
+    return f"{number} {'person' if number == 1 else 'people'}"
+
+
+def _command(name: str, help_text: str) -> click.Command:
+    @click.command(name=name, help=help_text)
+    @slot_argument
+    @click.option("--reason", help="Why; kept on the digest.")
+    @note_option
+    def command(slot: str, reason: str | None, note: str | None) -> None:
+        found = actions.move(actor(), slot, name, datetime.now(UTC), reason=reason, note=note)
+        click.echo(f"{slot} is {found.state}.")
+
+    return command
+
+
+hold = _command("hold", "Keep a draft from being sent until it is released.")
+release = _command("release", "Let a held draft go; late, if it is late, within DIGEST_LATENESS.")
+skip = _command("skip", "Send nothing for this slot.")
+pause = _command("pause", "Stop sending; letters already begun arrive.")
+resume = _command("resume", "Go on sending.")
+
+
+@click.command()
+@slot_argument
+@click.option("--reason", help="Why; kept on the digest.")
+@dry_run_option
+@note_option
+def cancel(slot: str, reason: str | None, dry_run: bool, note: str | None) -> None:
+    """Stop for good: what is not sent is cancelled."""
+    if dry_run:
+        with reading() as session:
+            number = actions.to_cancel(session, slot)
+        letters = "letter" if number == 1 else "letters"
+        click.echo(f"{slot}: {number} {letters} would be cancelled; nothing was done.")
+        return
+    actions.cancel(actor(), slot, datetime.now(UTC), reason=reason, note=note)
+    click.echo(f"{slot} is cancelled.")

@@ -1,0 +1,133 @@
+"""How far digests are: asked of the ledger so seldom that asking costs at most a twentieth of the time.
+
+Each web process keeps its last look. An order forgets it, so that whoever gave the order sees what it did.
+"""
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Event, Lock, Thread
+
+import structlog
+from flask import current_app
+from sqlalchemy import func, select
+
+from db.deliveries import deliveries, exceptions
+from db.deliveries.deliveries import Account
+from db.deliveries.exceptions import ReplyGroup
+from db.digests.digests import Digest
+from db.monitoring.heartbeats import Heartbeat
+from db.session import reading
+from web.operator.frame.cached import Cached, counting
+
+log = structlog.get_logger("console")
+
+SHARE = 20
+"""A look holds for so many times as long as it took, and for a second at least."""
+_BEHIND = 30.0
+"""Seconds over which the rate is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A digest's numbers, as first seen `at`; `rate` is letters a second, None while nobody can say."""
+
+    account: Account
+    replies: list[ReplyGroup]
+    at: datetime
+    rate: float | None = None
+    holds_for: float = 1.0
+
+    @property
+    def left(self) -> timedelta | None:
+        """How long it takes at this rate to try all that wait."""
+        waits = self.account.unaddressed + self.account.states["pending"] + self.account.states["sending"]
+        return timedelta(seconds=waits / self.rate) if self.rate else None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What this process knows of one digest: the last look, until when it holds, and whether it is being renewed."""
+
+    look: Look | None = None
+    state: str = ""
+    until: float = 0.0
+    asking: Event | None = None
+    seen: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
+
+
+_lock = Lock()
+
+
+def of(digest: Digest, patience: float | None = None) -> Look | None:
+    """The digest's numbers; older ones, or at first none, where a million letters take longer than a page may."""
+    kept: dict[int, _Kept] = current_app.extensions.setdefault("digests", {})
+    with _lock:
+        known = kept.setdefault(digest.id, _Kept())
+        if known.look and known.state == digest.state and time.monotonic() < known.until:
+            return known.look
+        asking = known.asking
+        if asking is None:
+            asking = known.asking = Event()
+            Thread(target=_renew, args=(known, digest, asking), name="question", daemon=True).start()
+    asking.wait(Cached.patience if patience is None else patience)
+    return known.look
+
+
+def _renew(known: _Kept, digest: Digest, asking: Event) -> None:
+    try:
+        look = _look(known, digest)
+        known.look, known.state, known.until = look, digest.state, time.monotonic() + look.holds_for
+    except Exception:
+        log.exception("digest not counted", slot=digest.slot)
+    finally:
+        known.asking = None
+        asking.set()
+
+
+def _look(known: _Kept, digest: Digest) -> Look:
+    with counting() as session:
+        began = time.monotonic()
+        account = deliveries.progress(session, digest)
+        replies = exceptions.replies(session, digest.id)
+    known.seen.append((began, _tried(account)))
+    rate = _rate(known.seen) if digest.state == "sending" else None
+    before = known.look
+    same = before is not None and (before.account, before.replies) == (account, replies)
+    at = before.at if before and same else datetime.now(UTC)
+    return Look(account, replies, at, rate, max(1.0, SHARE * (time.monotonic() - began)))
+
+
+def account_of(digest: Digest) -> Account | None:
+    """The account alone: of a digest that has ended it stands on the digest."""
+    if digest.outcomes is not None:
+        with reading() as session:
+            return deliveries.progress(session, digest)
+    look = of(digest)
+    return look.account if look else None
+
+
+def forget(digest_id: int) -> None:
+    """Somebody changed it: look again, and do not take what is being counted at this moment for the answer."""
+    current_app.extensions.get("digests", {}).pop(digest_id, None)
+
+
+def _tried(account: Account) -> int:
+    waits = account.unaddressed + account.states["pending"] + account.states["sending"]
+    return account.audience - waits
+
+
+def _rate(seen: deque[tuple[float, int]]) -> float | None:
+    """Letters a second between two looks; on the first one, what the senders say of themselves."""
+    at, tried = seen[-1]
+    while len(seen) > 2 and at - seen[0][0] > _BEHIND:
+        seen.popleft()
+    before, then = seen[0]
+    if at - before >= 1:
+        return max(0.0, (tried - then) / (at - before))
+    with reading() as session:
+        lately = datetime.now(UTC) - timedelta(seconds=_BEHIND)
+        alive = Heartbeat.kind == "sender", Heartbeat.at > lately, Heartbeat.seconds > 0
+        rate = session.scalar(select(func.sum(Heartbeat.done / Heartbeat.seconds)).where(*alive))
+    return None if rate is None else float(rate)

@@ -1,0 +1,1 @@
+"""What every page of the console stands in: access, sessions, layout, health strip, errors, live parts."""

@@ -1,0 +1,51 @@
+"""What the console says when something cannot be done: in its own frame, with the way back."""
+
+import logging
+
+from flask import Response, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DataError
+from werkzeug.exceptions import HTTPException
+
+from db.rules import BadAddress, Refused
+from web.operator.frame import confirm
+from web.operator.frame.access import blueprint
+
+log = logging.getLogger(__name__)
+
+_TITLES = {400: "That was not whole", 401: "You are signed out", 403: "This is not open to you",
+           404: "Nothing stands here", 405: "Not this way", 413: "That was too much"}  # fmt: skip
+_STALE = "This page was opened before you signed in or out, so nothing was done. Open it again and press once more."
+
+
+@blueprint.errorhandler(Refused)
+@blueprint.errorhandler(BadAddress)
+def refused(error: ValueError) -> Response:
+    """An order that a view did not answer for by itself."""
+    return page(409, "This cannot be done now", str(error), request.form.get("back", request.path))
+
+
+@blueprint.errorhandler(HTTPException)
+def http(error: HTTPException) -> Response:
+    if error.code is None or error.code < 400:
+        return make_response(error.get_response())
+    advice = _STALE if isinstance(error, CSRFError) else error.description or ""
+    return page(error.code, _TITLES.get(error.code, "This cannot be done now"), advice)
+
+
+@blueprint.errorhandler(DataError)
+@blueprint.errorhandler(OverflowError)
+def out_of_range(error: Exception) -> Response:
+    """A number or a date that no row can have: databases and calendars end somewhere."""
+    log.warning("out of range: %s", error)
+    return page(
+        400, _TITLES[400], "A number or a date in it is out of range, so nothing was done. Mend it and try again."
+    )
+
+
+def page(status: int, title: str, advice: str, back: str = "") -> Response:
+    """The page for what was not done; `back` is where its link leads, a page of this console."""
+    return make_response(
+        render_template("operator/error.html", status=status, title=title, advice=advice, back=confirm.ours(back)),
+        status,
+    )

@@ -1,0 +1,155 @@
+"""The health strip and the counts in the menu: what is up, what is slow, what failed. Cheap: it is on every page."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import redis
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from db.deliveries.breakers import Breaker
+from db.jobs.jobs import Job
+from db.monitoring import ages
+from db.monitoring.heartbeats import Heartbeat
+from db.monitoring.pauses import QUEUES, Pause
+from db.session import Moment
+from db.settings import BadSettings, settings
+from web.operator.frame.cached import Cached
+
+ALIVE = timedelta(seconds=60)
+"""Processes give a sign of life every ten seconds."""
+SLOW_MS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One field of the strip: a label, a state in words, some small print; `level` is good, warn or bad."""
+
+    label: str
+    word: str
+    small: str = ""
+    level: str = "good"
+
+    @property
+    def sign(self) -> str:
+        return {"good": "✓", "warn": "!", "bad": "✕"}[self.level]
+
+
+def strip(session: Session, now: datetime) -> list[Sign]:
+    """What stands under the header of every page."""
+    return [
+        _workers(session, now), _clock(session, now), _database(session),
+        _redis() or Sign("Redis", "asking", level="warn"),
+        _mail_server(session, now), _owed(session, now), _queues(session), _failed(session),
+    ]  # fmt: skip
+
+
+def counts(session: Session, now: datetime) -> dict[str, str]:  # noqa: ARG001
+    """What stands beside a page's name in the menu, by endpoint; nothing beside those that are not named."""
+    dead, paused = _dead(session), _paused(session)
+    found = {"operator.jobs": f"{dead:,}" if dead else "", "operator.queues": f"{paused} paused" if paused else ""}
+    return {endpoint: count for endpoint, count in found.items() if count}
+
+
+# ---- processes ---------------------------------------------------------------------------------------------
+
+
+def _workers(session: Session, now: datetime) -> Sign:
+    query = select(Heartbeat.kind, func.count()).where(Heartbeat.at >= now - ALIVE).group_by(Heartbeat.kind)
+    alive = dict(session.execute(query).all())
+    workers, senders = alive.get("worker", 0), alive.get("sender", 0)
+    if not workers and not senders:
+        return Sign("Workers", "silent", "for a minute", "bad")
+    small = f"{workers} at work, {senders} sending"
+    return Sign("Workers", "up", small) if workers and senders else Sign("Workers", "not all", small, "bad")
+
+
+def _clock(session: Session, now: datetime) -> Sign:
+    last = session.scalar(select(func.max(Heartbeat.at, type_=Moment())).where(Heartbeat.kind == "clock"))
+    if last is None:
+        return Sign("Clock", "never seen", level="bad")
+    small = f"{length(now - last)} ago"
+    return Sign("Clock", "ticked", small) if now - last < ALIVE else Sign("Clock", "silent", f"since {small}", "bad")
+
+
+# ---- what we lean on ---------------------------------------------------------------------------------------
+
+
+def _database(session: Session) -> Sign:
+    began = time.perf_counter()
+    session.execute(text("SELECT 1"))
+    took = (time.perf_counter() - began) * 1000
+    return Sign("Database", f"{took:.0f} ms", level="good" if took < SLOW_MS else "warn")
+
+
+def _ping(session: Session, now: datetime) -> Sign:  # noqa: ARG001
+    began = time.perf_counter()
+    try:
+        with redis.Redis.from_url(settings().redis_url, socket_connect_timeout=0.3, socket_timeout=0.3) as client:
+            client.ping()
+    except (redis.RedisError, BadSettings, ValueError):
+        return Sign("Redis", "no answer", "the clock rings on", "bad")
+    took = (time.perf_counter() - began) * 1000
+    return Sign("Redis", f"{took:.0f} ms", level="good" if took < SLOW_MS else "warn")
+
+
+_redis = Cached(_ping, least=5.0, queued=False)
+
+
+def _mail_server(session: Session, now: datetime) -> Sign:
+    """By what the sender heard last; no page opens the mail server's door."""
+    relay = session.scalars(
+        select(Breaker).where(Breaker.name.not_like("to %")).order_by(Breaker.since).limit(1)
+    ).first()
+    if relay is not None:
+        return Sign("Mail server", "refuses", f"everybody, for {length(now - relay.since)}", "bad")
+    last = ages.last_settled(session)
+    if last is None:
+        return Sign("Mail server", "not asked", "no letter yet")
+    domains = session.scalar(select(func.count()).select_from(Breaker).where(Breaker.open_until > now)) or 0
+    small = f"{length(now - last)} ago"
+    if domains:
+        return Sign("Mail server", "slow", f"{domains} {'domain defers' if domains == 1 else 'domains defer'}", "warn")
+    return Sign("Mail server", "answered", small)
+
+
+# ---- what is owed ------------------------------------------------------------------------------------------
+
+
+def _owed(session: Session, now: datetime) -> Sign:
+    asked = {"votes": ages.of_votes, "jobs": ages.of_jobs, "letters": ages.of_deliveries}
+    waits = [(age, ledger) for ledger, ask in asked.items() if (age := ask(session, now)) is not None]
+    if not waits:
+        return Sign("Oldest owed", "nothing waits")
+    age, ledger = max(waits)
+    return Sign("Oldest owed", length(age), ledger, "warn" if age > settings().alert_age else "good")
+
+
+def _queues(session: Session) -> Sign:
+    paused = _paused(session)
+    if paused:
+        return Sign("Queues", f"{paused} paused", f"of {len(QUEUES)}", "warn")
+    return Sign("Queues", "none paused")
+
+
+def _failed(session: Session) -> Sign:
+    dead = _dead(session)
+    return Sign("Failed jobs", f"{dead:,}", level="bad" if dead else "good")
+
+
+def _paused(session: Session) -> int:
+    return session.scalar(select(func.count()).select_from(Pause)) or 0
+
+
+def _dead(session: Session) -> int:
+    return session.scalar(select(func.count()).select_from(Job).where(text("state = 'dead'"))) or 0
+
+
+def length(time: timedelta) -> str:
+    """12 s; 4 min; 3 h; 2 days: as short as the strip needs it."""
+    seconds = max(0, int(time.total_seconds()))
+    for least, unit in ((172_800, "days"), (7_200, "h"), (120, "min")):
+        if seconds >= least:
+            return f"{seconds // {'days': 86_400, 'h': 3_600, 'min': 60}[unit]} {unit}"
+    return f"{seconds} s"

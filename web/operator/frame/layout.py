@@ -1,0 +1,68 @@
+"""What surrounds every page of the console: the health strip, the menu, and the queues that stand still."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flask import current_app, request
+
+from db.monitoring import backlog
+from db.monitoring.backlog import Backlog
+from db.session import reading
+from web.operator.frame import health
+from web.operator.frame.access import blueprint, may, minimum_of
+from web.operator.frame.health import Sign
+
+MENU = (
+    (
+        ("Overview", "operator.overview"), ("Digests", "operator.digests"), ("Deliveries", "operator.deliveries"),
+        ("Failed jobs", "operator.jobs"), ("Queues", "operator.queues"), ("Schedule", "operator.schedule"),
+    ),
+    (("What happened to…", "operator.explain"), ("Suppressions", "operator.suppressions")),
+    (("Audit log", "operator.audit"), ("Accounts", "operator.accounts")),
+)  # fmt: skip
+"""The menu's groups; a page that does not exist, or that one may not open, is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One line of the menu."""
+
+    name: str
+    endpoint: str
+    count: str
+    here: bool
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All that stands around a page."""
+
+    now: datetime
+    strip: list[Sign]
+    menu: list[Place]
+    paused: list[Backlog]
+
+
+@blueprint.app_template_global()
+def console_layout(here: str | None) -> Layout:
+    """The frame of the page that is being drawn; `here` is the menu's endpoint it belongs to."""
+    now = datetime.now(UTC)
+    with reading() as session:
+        strip, counts = health.strip(session, now), health.counts(session, now)
+        paused = backlog.standing(session, now)
+    here = here or request.endpoint or ""
+    menu: list[Place] = []
+    for at, group in enumerate(MENU):
+        for name, endpoint in group:
+            minimum = minimum_of(endpoint)
+            if minimum and may(minimum):
+                first = bool(at) and not any(place.endpoint in dict(group).values() for place in menu)
+                menu.append(Place(name, endpoint, counts.get(endpoint, ""), endpoint == here, first))
+    return Layout(now, strip, menu, paused)
+
+
+@blueprint.app_template_global()
+def exists(endpoint: str) -> bool:
+    """Whether the console has this page."""
+    return endpoint in current_app.view_functions

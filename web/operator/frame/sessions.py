@@ -1,0 +1,113 @@
+"""Who stays signed in, and for how long. The cookie is the console's alone: readers' pages neither set nor read it."""
+
+import hmac
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from flask import Flask, Request, Response, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
+from flask_login import LoginManager, login_user, logout_user
+
+from db.operators import operators
+from db.operators.operators import Operator
+from db.session import reading
+from db.settings import settings
+from web import visitor
+from web.operator.frame.access import Present, csrf
+
+LIFE = timedelta(hours=12)
+"""However busy somebody is, they sign in again after this."""
+IDLE = timedelta(hours=2)
+_SEEN_EVERY = timedelta(minutes=1)
+PATH = "/operator"
+
+
+class ConsoleSessions(SecureCookieSessionInterface):
+    """Flask's signed cookie, opened and saved on the console's own pages only."""
+
+    digest_method = staticmethod(sha256)
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        return super().open_session(app, request) if _is_ours(request.path) else SecureCookieSession()
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if _is_ours(request.path):
+            super().save_session(app, session, response)
+
+
+def _is_ours(path: str) -> bool:
+    return path == PATH or path.startswith(PATH + "/")
+
+
+manager = LoginManager()
+manager.session_protection = "strong"
+
+
+def install(app: Flask) -> None:
+    """Give `app` the console's sessions and the tokens of its forms."""
+    first, *others = (hmac.digest(key, b"operators' sessions", "sha256") for key in settings().keys)
+    app.config.update(
+        SECRET_KEY=first,
+        SECRET_KEY_FALLBACKS=others,
+        SESSION_COOKIE_NAME="operator",
+        SESSION_COOKIE_PATH=PATH,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings().base_url.startswith("https:"),
+        WTF_CSRF_CHECK_DEFAULT=False,  # the guard asks, on the console's pages only
+        WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
+        WTF_CSRF_SSL_STRICT=False,  # it asks for a referrer, which our pages do not send
+    )
+    app.session_interface = ConsoleSessions()
+    manager.user_loader(_load)
+    manager._session_identifier_generator = _browser
+    manager.init_app(app, add_context_processor=False)
+    csrf.init_app(app)
+
+
+def _browser() -> str:
+    """What a session is bound to; Flask-Login's own would believe any X-Forwarded-For."""
+    asked = f"{visitor.address()}|{request.headers.get('User-Agent', '')}"
+    return sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def begin(operator: Operator, now: datetime) -> None:
+    """Begin a session of its own: nothing that stood in the browser before goes on."""
+    session.clear()
+    login_user(_present(operator))
+    session["began"] = session["seen"] = int(now.timestamp())
+
+
+def end() -> None:
+    """Forget in this browser who was signed in."""
+    logout_user()
+    session.clear()
+
+
+def _load(marked: str) -> Present | None:
+    now = datetime.now(UTC)
+    number, _, epoch = marked.partition(".")
+    if not _still_good(now):
+        return None
+    with reading() as opened:
+        found = operators.get(opened, int(number))
+    if found is None or found.disabled_at is not None or str(found.epoch) != epoch:
+        return None
+    _note_presence(now)
+    return _present(found)
+
+
+def _still_good(now: datetime) -> bool:
+    began, seen = (datetime.fromtimestamp(session.get(name, 0), UTC) for name in ("began", "seen"))
+    return now - began < LIFE and now - seen < IDLE
+
+
+def _note_presence(now: datetime) -> None:
+    # A page that refreshes itself on a screen that nobody looks at is no presence.
+    is_person = "X-Live" not in request.headers
+    if is_person and now.timestamp() - session["seen"] >= _SEEN_EVERY.total_seconds():
+        session["seen"] = int(now.timestamp())
+
+
+def _present(operator: Operator) -> Present:
+    return Present(operator.id, operator.address, operator.role, operator.epoch, operator.totp_secret is not None)

@@ -1,1 +1,0 @@
-"""What operators order, from the console and by command alike: carried out and audited in one transaction."""

@@ -1,0 +1,137 @@
+"""The letters that a site without a mail server keeps, readable in the browser on the same machine."""
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, abort, make_response, render_template, request
+from markupsafe import Markup, escape
+
+from db.settings import settings
+from web import headers
+
+blueprint = Blueprint("outbox", __name__, url_prefix="/outbox")
+
+MOST = 100
+"""Letters in the list: the newest."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,=@:+-]{0,254}", re.ASCII)
+_LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)]")
+# Nothing in a letter may run or load; its links open in the whole window.
+_LETTER_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox allow-top-navigation-by-user-activation"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One letter in the list."""
+
+    name: str
+    at: datetime
+    to: str
+    subject: str
+
+
+def is_open() -> bool:
+    """Only while letters stay on this machine and nobody but its users sees the site."""
+    config = settings()
+    return config.outbox is not None and config.is_local and _is_loopback(request.host)
+
+
+@blueprint.before_request
+def only_here() -> None:
+    if not is_open():
+        abort(404)
+
+
+@blueprint.after_request
+def private(response: Response) -> Response:
+    return headers.private(response)
+
+
+@blueprint.get("")
+def index() -> str:
+    files = sorted(_files(), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    letters = [_kept(Path(file.path)) for file in files[:MOST]]
+    return render_template("outbox.html", letters=letters, count=len(files), most=MOST)
+
+
+@blueprint.get("/<name>")
+def letter(name: str) -> str:
+    message = _open(name)
+    return render_template(
+        "letter.html", name=name, message=message, text=_linked(_part(message, "plain")), html=_part(message, "html")
+    )  # fmt: skip
+
+
+@blueprint.get("/<name>/html")
+def html(name: str) -> Response:
+    body = _part(_open(name), "html")
+    body = re.sub(r"(<head[^>]*>)", r'\1<base target="_top">', body, count=1)
+    response = make_response(body)
+    response.headers["Content-Security-Policy"] = _LETTER_POLICY
+    return response
+
+
+def _files() -> list[os.DirEntry[str]]:
+    folder, found = settings().outbox, []
+    for part in ("new", "cur"):
+        if folder and (folder / part).is_dir():
+            with os.scandir(folder / part) as entries:
+                found += [entry for entry in entries if _NAME.fullmatch(entry.name) and entry.is_file()]
+    return found
+
+
+def _open(name: str) -> EmailMessage:
+    folder = settings().outbox
+    if not folder or not _NAME.fullmatch(name):
+        abort(404, "There is no such letter in the outbox.")
+    rows = [folder / part / name for part in ("new", "cur") if (folder / part / name).is_file()]
+    if not rows:
+        abort(404, "There is no such letter in the outbox.")
+    return _parse(rows[0].read_bytes())
+
+
+def _parse(raw: bytes) -> EmailMessage:
+    return message_from_bytes(raw, policy=policy.default)
+
+
+def _kept(path: Path) -> Kept:
+    with path.open("rb") as file:
+        head = _parse(file.read(16 * 1024).replace(b"\r\n", b"\n").split(b"\n\n")[0] + b"\n\n")
+    at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return Kept(path.name, at, str(head.get("To", "")), str(head.get("Subject", "(no subject)")))
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
+    if not isinstance(body, EmailMessage):
+        return ""
+    try:
+        return str(body.get_content())
+    except LookupError:  # a charset that nobody knows
+        return bytes(body.get_payload(decode=True) or b"").decode("utf-8", "replace")
+
+
+def _linked(text: str) -> Markup:
+    """The text with each address in it as a link."""
+    shown, at = Markup(), 0
+    for found in _LINK.finditer(text):
+        shown += escape(text[at : found.start()]) + Markup('<a href="{0}">{0}</a>').format(found[0])
+        at = found.end()
+    return shown + escape(text[at:])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,217 @@
+"""Coming and leaving: the form, the confirm link, the ways out (RFC 8058)."""
+
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from db import addresses
+from db.rules import BadAddress, Refused
+from db.session import reading, writing
+from db.settings import settings
+from db.subscribers import subscribers
+from db.subscribers.subscribers import SignUp, Subscriber
+from db.votes import votes
+from emails.letters import day
+from emails.links import BadLink, read
+from web import visitor
+from web.readers import mailed
+
+blueprint = Blueprint("subscriptions", __name__)
+
+CONSENT_WORDS = (
+    "By subscribing you ask for one letter a week. We first send one letter to ask whether it was you. "
+    "Nothing else comes until you say yes, and every letter has a way out."
+)
+CONSENT_VERSION = "2026-11"
+"""Goes with the words: whoever changes them, changes it."""
+
+
+# ---- the form ----------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/subscribe")
+def form() -> str:
+    return render_template("subscribe.html")
+
+
+@blueprint.post("/subscribe")
+def subscribe() -> Response:
+    visitor.refuse_strangers()
+    given = request.form.get("email", "")
+    now = datetime.now(UTC)
+    try:
+        addresses.normal(given)
+        if not request.form.get("website"):  # a field that no person sees: what fills it is a program
+            with writing() as session:
+                subscribers.request(
+                    session, given, words=CONSENT_WORDS, words_version=CONSENT_VERSION, locale="en",
+                    form_url=_form_url(), ip=visitor.address(), user_agent=_user_agent(), now=now,
+                )  # fmt: skip
+    except BadAddress as problem:
+        shown = given.replace("\0", "")[:320]
+        page = render_template("subscribe.html", value=shown, problem=str(problem))
+        return _unkept(make_response(page, 422))
+    return _unkept(make_response(render_template("subscribe.html", asked=True)))
+
+
+def _form_url() -> str:
+    """The page that the form stood on, as far as the browser tells."""
+    path = urlsplit(request.referrer or "").path if request.referrer else ""
+    return settings().base_url + _printable(path or "/subscribe")[:300]
+
+
+def _user_agent() -> str:
+    return _printable(request.user_agent.string)[:300]
+
+
+def _printable(text: str) -> str:
+    return "".join(char for char in text if char.isprintable())
+
+
+def _unkept(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+# ---- the confirm link --------------------------------------------------------------------------------------
+
+_CONFIRM = "Your subscription"
+
+
+@blueprint.get("/confirm/<token>")
+def ask_confirm(token: str) -> Response:
+    try:
+        sign_up_id = read(settings().keys, "confirm", token).subject
+    except BadLink:
+        return mailed.bad_link(_CONFIRM)
+    with reading() as session:
+        sign_up = subscribers.sign_up_of(session, sign_up_id, datetime.now(UTC))
+    if sign_up is None or sign_up.state in ("expired", "over"):
+        return _link_is_over(sign_up)
+    if sign_up.state == "confirmed":
+        return _confirmed(sign_up.address)
+    return mailed.page(
+        what=_CONFIRM,
+        title="Shall the letter come to you?",
+        sentences=[
+            f"On {day(sign_up.asked_at)} somebody, most likely you, asked that {settings().site_name} be sent to "
+            f"{sign_up.address}. Nothing is sent yet. Press the button and a digest comes each week, with a way out."
+        ],
+        button="Confirm my subscription",
+        face="big-plain",
+        action=f"/confirm/{token}",
+    )
+
+
+@blueprint.post("/confirm/<token>")
+def confirm(token: str) -> Response:
+    visitor.refuse_strangers(private_page=True)
+    try:
+        sign_up_id = read(settings().keys, "confirm", token).subject
+    except BadLink:
+        return mailed.bad_link(_CONFIRM)
+    now, before = datetime.now(UTC), visitor.voter()
+    try:
+        with writing() as session:
+            asked = subscribers.sign_up_of(session, sign_up_id, now)
+            subscriber = subscribers.confirm(session, sign_up_id, visitor.address(), now)
+            # Letters get forwarded: only the press that confirms makes its browser the subscriber's.
+            first = asked is not None and asked.state == "open"
+            if first and before:  # what this browser said until now is this subscriber's word
+                votes.merge(session, before, subscriber.id)
+    except Refused:
+        with reading() as session:
+            return _link_is_over(subscribers.sign_up_of(session, sign_up_id, now))
+    response = _confirmed(subscriber.address or "you")
+    if first:
+        visitor.remember(response, f"subscriber:{subscriber.id}")
+    return response
+
+
+def _confirmed(address: str) -> Response:
+    return mailed.page(
+        what=_CONFIRM,
+        title="You are subscribed",
+        note=f"Confirmed: the digest goes to {address}.",
+        sentences=["It comes once a week. You can vote from it, and each one has a link to leave."],
+        onward="/",
+        onward_words="To the latest comparison",
+    )
+
+
+def _link_is_over(sign_up: SignUp | None) -> Response:
+    left = sign_up is not None and sign_up.state == "over"
+    problem = (
+        "You have unsubscribed since this link was made, so it does nothing now. To come back, subscribe again."
+        if left
+        else "A confirm link works for 14 days. Nothing was done; subscribe again and we will send a new one."
+    )
+    return mailed.page(
+        410,
+        what=_CONFIRM,
+        title="This link is over",
+        problem=problem,
+        onward="/subscribe",
+        onward_words="Subscribe again",
+    )
+
+
+# ---- the way out -------------------------------------------------------------------------------------------
+
+_LEAVE = "Your subscription"
+
+
+@blueprint.get("/unsubscribe/<token>")
+def ask_leave(token: str) -> Response:
+    try:
+        subscriber_id = read(settings().keys, "unsubscribe", token).subject
+    except BadLink:
+        return mailed.bad_link(_LEAVE)
+    with reading() as session:
+        subscriber = subscribers.find(session, subscriber_id)
+    if subscriber is None or subscriber.state not in ("active", "pending"):
+        return _left(subscriber)
+    return mailed.page(
+        what=_LEAVE,
+        title="Stop the weekly letter?",
+        sentences=[
+            f"{settings().site_name} goes to {subscriber.address} once a week. Press the button and it stops at once."
+        ],
+        button="Unsubscribe",
+        face="big-plain",
+        action=f"/unsubscribe/{token}",
+    )
+
+
+@blueprint.post("/unsubscribe/<token>")
+def leave(token: str) -> Response:
+    """RFC 8058: acts on the path alone, whatever cookies, origin or body come with it, and answers 200 each time."""
+    try:
+        subscriber_id = read(settings().keys, "unsubscribe", token).subject
+    except BadLink:
+        return mailed.bad_link(_LEAVE)
+    with writing() as session:
+        subscriber = subscribers.leave(session, subscriber_id, _channel(), datetime.now(UTC))
+    return _left(subscriber)
+
+
+def _channel() -> str:
+    try:
+        one_click = request.form.get("List-Unsubscribe") == "One-Click"
+    except HTTPException:  # a body that cannot be read must not keep anybody subscribed
+        one_click = False
+    return "one-click" if one_click else "page"
+
+
+def _left(subscriber: Subscriber | None) -> Response:
+    name = subscriber.address if subscriber else None
+    return mailed.page(
+        what=_LEAVE,
+        title="You are unsubscribed",
+        note=f"Done: no more digests go to {name}." if name else "Done: no more digests come to you.",
+        sentences=["A letter that was on its way at this very moment may still arrive."],
+        onward="/subscribe",
+        onward_words="Changed your mind? Subscribe again",
+    )

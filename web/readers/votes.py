@@ -1,0 +1,171 @@
+"""Voting: from the buttons on a page, and from the links in a digest."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, make_response, redirect, request
+from sqlalchemy.orm import Session
+
+from db.deliveries.deliveries import Delivery
+from db.digests import catalog
+from db.digests.catalog import Tool
+from db.digests.digests import Digest
+from db.rules import Choice, share
+from db.session import driver_connection, reading, writing
+from db.settings import settings
+from db.subscribers import subscribers
+from db.votes import tallies, votes
+from emails.links import BadLink, read
+from web import errors, visitor
+from web.readers import mailed
+
+blueprint = Blueprint("votes", __name__)
+
+CHOICES: dict[str, Choice] = {"ship": "ship", "skip": "skip"}
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
+
+
+# ---- from a page -------------------------------------------------------------------------------------------
+
+
+@blueprint.post("/tools/<slug:slug>/vote")
+def vote(slug: str) -> Response:
+    visitor.refuse_strangers()
+    choice = request.form.get("choice", "")
+    if choice not in CHOICES and choice != "withdraw":
+        abort(
+            400, "A vote is ship, skip or withdraw, and this was none of them. Open the tool's page and press a button."
+        )
+    if choice == "withdraw":
+        return _withdraw(slug)
+    voter = _voter()
+    with driver_connection(durable=False) as driver:
+        tool_id = votes.cast_at_once(driver, voter, slug, CHOICES[choice], datetime.now(UTC))
+    if tool_id is None:
+        abort(404, _NO_TOOL)
+    answer = _answered(slug, tool_id, voter)
+    visitor.remember(answer, voter)
+    return answer
+
+
+_NO_TOOL = "We do not know this tool, so nothing was counted. The archive lists every comparison."
+
+
+def _withdraw(slug: str) -> Response:
+    voter = _voter()
+    with writing(durable=False) as session:
+        tool_id = catalog.tool_id(session, slug)
+        if tool_id is None:
+            abort(404, _NO_TOOL)
+        votes.withdraw(session, voter, tool_id, datetime.now(UTC))
+    return _answered(slug, tool_id, voter)
+
+
+def _answered(slug: str, tool_id: int, voter: str) -> Response:
+    if not errors.wants_json():
+        return _back(slug)
+    with reading() as session:
+        return _json(session, slug, tool_id, voter)
+
+
+def _voter() -> str:
+    """Whose vote it is; a browser whose subscriber was erased is a new voter."""
+    known = visitor.voter()
+    if known and known.startswith("subscriber:"):
+        with reading() as session:
+            subscriber = subscribers.find(session, int(known.removeprefix("subscriber:")))
+        if subscriber is None or subscriber.state == "erased":
+            known = None
+    return known or votes.new_voter()
+
+
+def _json(session: Session, slug: str, tool_id: int, voter: str) -> Response:
+    seen = tallies.figures(session, [tool_id], voter)[tool_id]
+    return jsonify(tool=slug, choice=seen.own, ship=seen.ship, skip=seen.skip, percent=share(seen.ship, seen.skip))
+
+
+def _back(slug: str) -> Response:
+    comparison = request.form.get("comparison", "")
+    path = f"/compare/{comparison}" if _SLUG.fullmatch(comparison) else f"/tools/{slug}"
+    return make_response(redirect(f"{path}#{slug}", 303))
+
+
+# ---- from a letter -----------------------------------------------------------------------------------------
+
+
+@blueprint.get("/vote/<token>")
+def ask_vote(token: str) -> Response:
+    try:
+        read(settings().keys, "vote", token)
+    except BadLink:
+        return mailed.bad_link("From your letter")
+    with reading() as session:
+        tool, choice = _asked_for(session)
+        return _answer(session, token, tool, choice)
+
+
+@blueprint.post("/vote/<token>")
+def cast_vote(token: str) -> Response:
+    visitor.refuse_strangers(private_page=True)
+    try:
+        subscriber_id = read(settings().keys, "vote", token).subject
+    except BadLink:
+        return mailed.bad_link("From your letter")
+    with writing() as session:
+        tool, choice = _asked_for(session)
+        if _may_vote(session, subscriber_id):
+            votes.cast(session, f"subscriber:{subscriber_id}", tool.id, choice, datetime.now(UTC))
+        return _answer(session, token, tool, choice)
+
+
+def _asked_for(session: Session) -> tuple[Tool, Choice]:
+    """The tool and the choice that the link names."""
+    slug, choice = request.values.get("tool", ""), request.values.get("choice", "")
+    tool = catalog.tool(session, slug) if _SLUG.fullmatch(slug) else None
+    if tool is None:
+        abort(404, "The tool in this link is not known here, so nothing was counted. Use the letter's whole link.")
+    if choice not in CHOICES:
+        abort(400, "This link says neither ship nor skip, so nothing was counted. Use the whole link from the letter.")
+    return tool, CHOICES[choice]
+
+
+def _may_vote(session: Session, subscriber_id: int) -> bool:
+    subscriber = subscribers.find(session, subscriber_id)
+    return subscriber is not None and subscriber.state == "active"
+
+
+def _letter(session: Session, delivery_id: int) -> str:
+    """Which letter the link stood in, as long as its delivery is remembered."""
+    delivery = session.get(Delivery, delivery_id)
+    digest = session.get(Digest, delivery.about) if delivery and delivery.letter == "digest" else None
+    return f"From your letter {digest.slot}" if digest else "From your letter"
+
+
+def _answer(session: Session, token: str, tool: Tool, choice: Choice) -> Response:
+    """What is so now, and the button while there is something for it to do."""
+    subscriber_id, delivery_id = read(settings().keys, "vote", token)
+    stands = catalog.comparisons_of(session, tool.id, datetime.now(UTC))
+    said: dict[str, Any] = {
+        "what": _letter(session, delivery_id),
+        "title": f"{choice.capitalize()} {tool.name}?",
+        "onward": f"/compare/{stands[0].slug}#{tool.slug}" if stands else f"/tools/{tool.slug}",
+        "onward_words": "Read the comparison first",
+    }
+    if not _may_vote(session, subscriber_id):
+        said["problem"] = "Not counted: this letter's address is not subscribed any more. Vote on the page instead."
+        return mailed.page(409 if request.method == "POST" else 200, **said | {"onward_words": "To the page"})
+    own = tallies.figures(session, [tool.id], f"subscriber:{subscriber_id}")[tool.id].own
+    if own == choice:
+        said |= {"title": f"You said {choice}", "onward_words": "See how it stands"}
+        return mailed.page(note=f"Counted: your vote on {tool.name} is {choice}.", **said)
+    until = f"until now it was {own}" if own else "until now you have none"
+    press = f"Press the button and your vote on {tool.name} becomes {choice}; {until}."
+    return mailed.page(
+        sentences=[f"Nothing has been counted yet. {press}"],
+        button=f"{choice.capitalize()} {tool.name}",
+        sign=choice,
+        face=f"big-{choice}",
+        action=f"/vote/{token}?tool={tool.slug}&choice={choice}",
+        **said,
+    )

@@ -1,0 +1,176 @@
+"""What needs a person, as the tables tell it now: each kind of concern is one function that asks and words it."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from db.deliveries import deliveries
+from db.deliveries.breakers import Breaker
+from db.digests import digests
+from db.jobs.filters import GroupKey
+from db.jobs.jobs import Attempt, Job
+from db.monitoring import ages
+from db.monitoring.alerts import Condition
+from db.monitoring.heartbeats import Heartbeat
+from db.monitoring.pauses import Pause
+from db.settings import settings
+
+Check = Callable[[Session, datetime], Iterator[Condition]]
+
+LATE = timedelta(minutes=10)
+"""A digest that is due is frozen at the next tick, within seconds; later than this something keeps it."""
+BREAKER = timedelta(minutes=2)
+DOMAIN = timedelta(hours=1)
+"""One domain that defers is its own affair for longer: greylisting ends by itself."""
+QUIET = timedelta(minutes=10)
+"""A breaker whose time ended this long ago is no longer open: nobody had a letter to close it with."""
+PAUSED = timedelta(hours=1)
+SILENT = timedelta(minutes=5)
+
+
+# ---- jobs --------------------------------------------------------------------------------------------------
+
+
+def failed_groups(session: Session, now: datetime) -> Iterator[Condition]:  # noqa: ARG001
+    """Jobs that are dead, by kind and error: one alert a group."""
+    dead = text("state = 'dead'")
+    alike = Job.kind, Job.error, Job.fingerprint
+    for kind, error, fingerprint, count in session.execute(select(*alike, func.count()).where(dead).group_by(*alike)):
+        group = str(GroupKey(kind, error, fingerprint))
+        yield Condition(
+            key=f"failures:{group}",
+            kind="failures",
+            title=f"{_counted(count, 'job')} of {kind} failed for good",
+            told=(
+                f"The last attempt ended with {error or 'an error'}.",
+                "Nothing is lost: mend the cause, then retry them from the console.",
+            ),
+            link="/operator/jobs?" + urlencode({"group": group}),
+        )
+
+
+def failure_rate(session: Session, now: datetime) -> Iterator[Condition]:
+    """More failed attempts in the last hour than ALERT_FAILURES."""
+    failed = text("outcome in ('failed', 'lost')")
+    count = session.scalar(
+        select(func.count()).select_from(Attempt).where(failed, Attempt.ended_at > now - timedelta(hours=1))
+    )
+    most = settings().alert_failures
+    if count and count > most:
+        yield Condition(
+            "rate:jobs", "rate", f"{count:,} attempts at jobs failed within an hour",
+            (f"ALERT_FAILURES is {most:,}.", "Jobs are tried again by themselves; look whether they share a cause."),
+            "/operator/jobs",
+        )  # fmt: skip
+
+
+# ---- what is owed ------------------------------------------------------------------------------------------
+
+
+def old_work(session: Session, now: datetime) -> Iterator[Condition]:
+    """Anything owed for longer than ALERT_AGE, in each ledger whose queue nobody has paused."""
+    paused = set(session.scalars(select(Pause.queue)))
+    for queue, ask, what, look in (
+        ("votes", ages.of_votes, "A vote has waited to be counted", "the worker line"),
+        ("jobs", ages.of_jobs, "A job has waited to be taken", "the worker line"),
+        ("mail", ages.of_deliveries, "A letter has waited for its turn", "the sender line and the mail server"),
+    ):
+        age = None if queue in paused else ask(session, now)
+        if age is not None and age > settings().alert_age:
+            yield Condition(
+                f"age:{queue}", "age", f"{what} for {_length(age)}",
+                (f"ALERT_AGE is {_length(settings().alert_age)}.", f"Nothing is lost. Look at {look}."),
+                "/operator/queues",
+            )  # fmt: skip
+
+
+def paused_queues(session: Session, now: datetime) -> Iterator[Condition]:
+    """Queues that somebody paused long ago."""
+    for pause in session.scalars(select(Pause).where(Pause.at < now - PAUSED)):
+        yield Condition(
+            f"paused:{pause.queue}", "paused", f"Queue {pause.queue} has been paused for {_length(now - pause.at)}",
+            ("What is owed there waits and grows.", "Resume it when its reason is gone."), "/operator/queues",
+        )  # fmt: skip
+
+
+# ---- digests -----------------------------------------------------------------------------------------------
+
+
+def stuck_digests(session: Session, now: datetime) -> Iterator[Condition]:
+    """Digests that are past their hour, held past it, or end in doubt."""
+    for digest in digests.listed(session, ("draft", "held", "sending")):
+        page = f"/operator/digests/{digest.slot}"
+        if digest.state == "held" and digest.due_at < now:
+            told = "It was due, and somebody holds it.", "Release it, or skip the slot; held too long it expires."
+            yield Condition(f"held:{digest.slot}", "held", f"Digest {digest.slot} is held past its hour", told, page)
+        elif digest.state == "draft" and digest.due_at + LATE < now:
+            told = "It was due and has not been frozen.", "Look at the clock line, the worker line and their logs."
+            yield Condition(f"late:{digest.slot}", "late", f"Digest {digest.slot} is late", told, page)
+        elif digest.state == "sending" and deliveries.only_in_doubt(session, digest.id):
+            told = (
+                "Everything else of it is settled. Whether these arrived cannot be known from here.",
+                "Compare with the mail server's log, then count them as sent or send them again.",
+            )
+            yield Condition(
+                f"doubt:{digest.slot}",
+                "doubt",
+                f"Digest {digest.slot} waits for a word on letters in doubt",
+                told,
+                page,
+            )
+
+
+# ---- processes and the mail server -------------------------------------------------------------------------
+
+
+def open_breakers(session: Session, now: datetime) -> Iterator[Condition]:
+    """Mail servers that have refused everybody for a while."""
+    for relay in session.scalars(
+        select(Breaker).where(Breaker.since < now - BREAKER, Breaker.open_until > now - QUIET)
+    ):
+        if relay.name.startswith("to ") and relay.since > now - DOMAIN:
+            continue
+        domain, length = relay.name.removeprefix("to "), _length(now - relay.since)
+        title = f"The mail server has refused everybody for {length}"
+        if domain != relay.name:
+            title = f"{domain} has deferred its mail for {length}"
+        told = (
+            "Its letters wait and nobody's tries are used up. It is asked again by itself.",
+            "Its own words stand in the console.",
+        )
+        yield Condition(f"breaker:{relay.name}", "breaker", title, told, "/operator")
+
+
+def silent_processes(session: Session, now: datetime) -> Iterator[Condition]:
+    """No clock or no sender has given a sign of life."""
+    known = session.execute(select(func.min(Heartbeat.started_at, type_=Heartbeat.at.type))).scalar()
+    if known is None or known > now - SILENT:
+        return  # nobody has been up for long enough to miss anybody
+    for kind, means in (("clock", "Nothing is begun by the hour."), ("sender", "No letter leaves.")):
+        last = session.scalar(select(func.max(Heartbeat.at, type_=Heartbeat.at.type)).where(Heartbeat.kind == kind))
+        if last is None or last < now - SILENT:
+            when = "has never given a sign of life" if last is None else f"has been silent for {_length(now - last)}"
+            yield Condition(f"silent:{kind}", "silent", f"The {kind} {when}", (means, f"Start the {kind} line again."),
+                          "/operator")  # fmt: skip
+
+
+CHECKS: tuple[Check, ...] = (
+    failed_groups, failure_rate, old_work, paused_queues, stuck_digests, open_breakers, silent_processes,
+)  # fmt: skip
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
+def _length(time: timedelta) -> str:
+    """41 min; 3 h 5 min; 2 days: as people say it."""
+    minutes = int(time.total_seconds()) // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+    return f"{minutes // 1440} days"

@@ -1,0 +1,73 @@
+"""What a digest says: the new comparisons, their figures and quotes, and the movers of the week."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from db import rules
+from db.digests import catalog, digests, schedule
+from db.digests.catalog import Comparison, Tool
+from db.digests.digests import Digest
+from db.votes import tallies
+from emails.letters import ComparisonPart, DigestContent, Mover, Quote, Score, ToolPart
+
+LOOK_BACK = timedelta(days=14)
+"""A digest takes what was published in this time before it, and stands in no digest yet."""
+MOVERS, MOVER_VOTES = 3, 5
+"""The tools that moved most are named, of those with at least so many votes at both ends of the week."""
+
+
+def new_comparisons(session: Session, until: datetime) -> list[Comparison]:
+    """What was published lately and stands in no digest yet, newest first."""
+    found = catalog.published(session, until - LOOK_BACK, until)
+    stand = digests.in_a_digest(session, [comparison.id for comparison in found])
+    return [comparison for comparison in reversed(found) if comparison.id not in stand]
+
+
+def content(session: Session, digest: Digest, compared: list[Comparison], now: datetime) -> DigestContent:
+    """All that the slot's digest says, with the figures as they stand in this transaction."""
+    rule = schedule.of_digests()
+    tools = {tool.id for comparison in compared for tool in comparison.tools}
+    figures = tallies.figures(session, tools)
+    return DigestContent(
+        slot=digest.slot,
+        due=digest.due_at.astimezone(rule.zone),
+        cutoff=now,
+        comparisons=tuple(_part(comparison, figures) for comparison in compared),
+        movers=_movers(session, now),
+    )
+
+
+def _part(comparison: Comparison, figures: dict[int, tallies.Figures]) -> ComparisonPart:
+    first, second = (_tool(tool, figures[tool.id]) for tool in comparison.tools)
+    reviews = sum(len(tool.reviews) for tool in comparison.tools)
+    return ComparisonPart(comparison.slug, comparison.question, (first, second), reviews)
+
+
+def _tool(tool: Tool, figures: tallies.Figures) -> ToolPart:
+    return ToolPart(
+        slug=tool.slug, name=tool.name, category=tool.category, tagline=tool.tagline, entry=tool.entry,
+        panel=Score(*tool.panel), community=Score(figures.ship, figures.skip),
+        quote_for=_first(tool, "ship"), quote_against=_first(tool, "skip"),
+    )  # fmt: skip
+
+
+def _first(tool: Tool, verdict: rules.Choice) -> Quote | None:
+    said = (review for review in tool.reviews if review.verdict == verdict)
+    return next((Quote(review.reviewer.name, review.verdict, review.quote) for review in said), None)
+
+
+def _movers(session: Session, now: datetime) -> tuple[Mover, ...]:
+    """The tools whose community ship changed most in seven days, in points."""
+    before = tallies.figures_at_start_of(session, (now - timedelta(days=7)).date())
+    after = tallies.figures(session, before)
+    moved = []
+    for tool_id, then in before.items():
+        seen = after[tool_id]
+        was, became = rules.share(then.ship, then.skip), rules.share(seen.ship, seen.skip)
+        enough = min(then.ship + then.skip, seen.ship + seen.skip) >= MOVER_VOTES
+        if enough and was is not None and became is not None and was != became:
+            moved.append((abs(became - was), tool_id, was, became))
+    top = sorted(moved, reverse=True)[:MOVERS]
+    tools = catalog.tools(session, [tool_id for _, tool_id, _, _ in top])
+    return tuple(Mover(tools[each].slug, tools[each].name, was, became) for _, each, was, became in top)

@@ -1,0 +1,223 @@
+"""One batch on its way: begin its letters in the order of their ids, and settle before more than the window is begun.
+
+A letter is announced to the mail server along with the one before it, as soon as nothing can come between the two; so
+one round trip takes a letter, and the sender composes and signs while the server makes up its mind.
+"""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from db.deliveries import breakers, claims, settlements
+from db.deliveries.claims import Batch, ClaimedLetter
+from db.deliveries.settlements import Fenced, Settlement
+from db.session import DriverConnection, driver_connection, writing
+from db.settings import settings
+from emails.transports import Outcome, Outgoing, Transport, transport_name
+from worker import heartbeats
+from worker.letters import BatchComposer
+from worker.pace import Pace
+from worker.reply_history import ReplyHistory
+from worker.settling import deferred, settlement
+
+log = structlog.get_logger("mail")
+
+
+class BreakerOpen(Exception):
+    """The mail server refuses everybody: stop, and burn nobody's tries."""
+
+
+def shut(reply: str) -> None:
+    """Open the relay's breaker, with its own words."""
+    with writing() as session:
+        relay = breakers.refused(session, transport_name(settings().mail_url), reply, datetime.now(UTC))
+    log.error("relay refuses", relay=relay.name, reply=reply, until=relay.open_until.isoformat())
+
+
+@dataclass
+class Slice:
+    """What the connections of one process share until `end` (monotonic seconds)."""
+
+    end: float
+    pace: Pace
+    hearing: ReplyHistory
+    stopped: bool = False
+    answered: bool = False
+    lease: timedelta = field(default_factory=lambda: timedelta(seconds=settings().send_lease))
+
+    @property
+    def over(self) -> bool:
+        return self.stopped or time.monotonic() >= self.end
+
+
+@dataclass
+class BatchSend:
+    """One batch over one connection: the letters begun since the last settlement are at most the claim's window."""
+
+    slice: Slice
+    door: Transport
+    driver: DriverConnection
+    batch: Batch
+    composers: BatchComposer
+    begun: list[Settlement] = field(default_factory=list)
+    gone: dict[int, str] = field(default_factory=dict)
+    """Who of the letters up to the next settlement may not go any more."""
+    announced: int = 0
+    """The letter that the door was given to announce; 0 without one."""
+    in_hand: ClaimedLetter | None = None
+    heard: Outcome | None = None
+    """What the door said about the letter in hand, before it is weighed."""
+    last: int = 0
+    shut_by: str | None = None
+    confirmed: float = field(default_factory=time.monotonic)
+
+    def go(self) -> None:
+        """Send the batch in the order of its ids and end its claim; raise BreakerOpen if the server is to rest."""
+        fenced = False
+        try:
+            self._all()
+        except Fenced:
+            fenced = True
+        finally:
+            self._take_back()
+        self._give_back(fenced=fenced)
+        if self.shut_by is not None:
+            shut(self.shut_by)
+            raise BreakerOpen
+
+    def _all(self) -> None:
+        rest = self.batch.letters
+        group = self._next(rest)  # the claim has just asked about the first letters
+        while group and self.shut_by is None and (not self.slice.over or group[0].id == self.announced):
+            for at in range(len(group)):
+                if not self._begin(rest[at : at + 3]):
+                    break
+            rest = rest[len(group) :]
+            group = self._next(rest)
+            gone = self._settle(group)
+            if gone is None:
+                return
+            self.gone = gone
+
+    def _next(self, rest: Sequence[ClaimedLetter]) -> Sequence[ClaimedLetter]:
+        """The next handful: no more than may be begun before a settlement."""
+        return rest[: min(self.slice.pace.window, self.batch.win or self.slice.pace.window)]
+
+    def _begin(self, upcoming: Sequence[ClaimedLetter]) -> bool:
+        """Begin the first of these letters, if it may go now; False when no further one may begin."""
+        letter, *after = upcoming
+        if letter.id in self.gone:
+            if letter.id == self.announced:
+                self._take_back()
+            self.begun.append(Settlement(letter.id, "skipped", self.gone[letter.id], tried=0))
+            return True
+        if letter.id != self.announced:  # for an announced one the server waits: better to send it than to hang up
+            until = self.slice.hearing.shut_until(letter.address, datetime.now(UTC))
+            if until is not None:
+                reason = "its domain defers"
+                self.begun.append(Settlement(letter.id, "deferred", reason, not_before=until, tried=0))
+                return True
+            if self.slice.over:
+                return False
+        return self._send(letter, after)
+
+    def _take_back(self) -> None:
+        """A letter that was announced will not come: the server would wait for it, and take any other for it."""
+        if self.announced:
+            self.door.close()
+            self.announced = 0
+
+    def _send(self, letter: ClaimedLetter, after: Sequence[ClaimedLetter]) -> bool:
+        """Begin one letter and keep its outcome; False when no further one may begin.
+
+        While the server makes up its mind about it, a letter further on is composed: a signature costs as long as
+        such an answer.
+        """
+        if wait := self.slice.pace.wait():
+            time.sleep(wait)
+        if time.monotonic() - self.confirmed > self.slice.lease.total_seconds() / 3:
+            self._settle()  # or extend; it only makes doubt smaller: a clock is never what safety rests on
+        try:
+            outgoing = self.composers.compose(letter)
+        except Exception as error:  # one letter that cannot be written must not keep all others waiting
+            log.exception("letter cannot be composed", delivery=letter.id)
+            reply = f"{type(error).__name__}: {error}"[:500]
+            self.begun.append(deferred(letter, "cannot be composed", datetime.now(UTC), None, reply))
+            return True
+        before, self.in_hand, self.last, self.announced = self.last, letter, letter.id, 0
+        outcome = self._handed_over(outgoing, after)
+        if outcome.kind == "relay":
+            self.shut_by, self.last = outcome.reply, before
+        else:
+            self.slice.answered |= outcome.kind == "sent"
+            self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
+            if outcome.kind == "unknown" and self.slice.hearing.loses_answers:
+                self.shut_by = f"no answer to letters: {outcome.reply}"
+        self.in_hand = self.heard = None
+        return self.shut_by is None
+
+    def _handed_over(self, outgoing: Outgoing, after: Sequence[ClaimedLetter]) -> Outcome:
+        """What became of the letter in hand, in the light of what was heard before."""
+        assert self.in_hand is not None
+        began, composing = time.monotonic(), self.composers.took
+        outcome = self.door.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
+        self.heard = outcome
+        if outcome.stage != "dot" or outcome.kind == "unknown":
+            self.announced = 0  # it would have left with the letter, or went with the connection
+        self.slice.pace.took(time.monotonic() - began - (self.composers.took - composing))
+        return self.slice.hearing.weigh(self.in_hand, outcome)
+
+    def _announce(self, next_: Sequence[ClaimedLetter]) -> Outgoing | None:
+        """The letter after the one in hand, unless something may keep it from being the next. It counts as begun only
+        when the server has gone ahead and the letter itself leaves: that waits for a settlement like any other."""
+        if not next_ or self.slice.over or self.slice.pace.is_set or next_[0].id in self.gone:
+            return None
+        [letter] = next_
+        if not self.slice.hearing.is_open(letter.address, datetime.now(UTC)):
+            return None
+        outgoing = self.composers.ahead(letter)
+        self.announced = letter.id if outgoing else 0
+        return outgoing
+
+    def _compose_ahead(self, after: Sequence[ClaimedLetter]) -> None:
+        """Have the next letter ready, or the one after it; not at a set rate, where it would get old waiting."""
+        if not self.slice.pace.is_set:
+            for letter in after[1:] if self.announced else after[:1]:
+                self.composers.ahead(letter)
+
+    def _settle(self, next_: Sequence[ClaimedLetter] = ()) -> dict[int, str] | None:
+        """Settle what was begun; who of the next letters is gone meanwhile, None when the digest may not go on."""
+        gone = settlements.settle(self.driver, self.batch, self.begun, next_, self.slice.lease, datetime.now(UTC))
+        self.confirmed = time.monotonic()
+        heartbeats.did(len(self.begun))
+        self.begun = []
+        return gone
+
+    def break_off(self) -> None:
+        """An error or a time limit ends the batch: write down what is known, so that only the letter in hand is in
+        doubt. Where this fails too, the lapse of the lease leaves the whole window in doubt."""
+        letter = self.in_hand
+        if letter is not None and all(letter.id != known.id for known in self.begun):
+            outcome = self.heard or Outcome("unknown", None, "the sender broke off amid this letter", "dot")
+            if outcome.kind != "relay":  # else it has not left, and goes back to pending
+                self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
+        with contextlib.suppress(Exception), driver_connection() as fresh:  # ours may be what has failed
+            self.driver, fenced = fresh, False
+            try:
+                self._settle()
+            except Fenced:
+                fenced = True
+            self._give_back(fenced=fenced)
+
+    def _give_back(self, *, fenced: bool) -> None:
+        """End the claim; where others have ended it, take back what they had to hold in doubt and was never begun."""
+        if not fenced:
+            with writing() as session:
+                fenced = claims.release(session, self.batch) is None
+        if fenced:
+            back = settlements.give_back(self.driver, self.batch, self.last)
+            log.warning("fenced", claim=self.batch.claim, given_back=back)

@@ -1,0 +1,208 @@
+"""A slice of sending: claim letters, hand them to the mail server, write down what became of each.
+
+A slice works for ten seconds, stops beginning letters, gives the rest back and rings again; so neither TERM nor a
+time limit ever meets it in the middle of a letter. One at a time in a thread: connect and render first, only then
+claim; at most `win` letters are begun and not settled (db/deliveries/claims.py tells why that is enough).
+"""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from db.deliveries import breakers, claims
+from db.deliveries.claims import Terms, Wait
+from db.digests import digests
+from db.session import DriverConnection, driver_connection, reading, writing
+from db.settings import settings
+from emails.transports import Transport, open_transport, transport_name
+from worker import bell
+from worker.letters import BatchComposer
+from worker.pace import Pace
+from worker.reply_history import ReplyHistory
+from worker.send_batch import BatchSend, BreakerOpen, Slice, shut
+
+SLICE = 10.0
+"""Seconds in which letters are begun."""
+
+log = structlog.get_logger("mail")
+
+
+class NoneFree(Exception):
+    """All connections that senders may have together are at work: leave, and keep none open meanwhile."""
+
+
+def send() -> None:
+    """One slice; when the work outlasts it, ring for the next."""
+    recover()
+    if run_slice(time.monotonic() + SLICE):
+        bell.publish("mail")
+
+
+def recover() -> None:
+    """End the claims of senders that are gone."""
+    now = datetime.now(UTC)
+    with reading() as session:
+        lapsed = claims.any_lapsed(session, now)
+    if lapsed:
+        with writing() as session:
+            ended = claims.recover(session, settings().on_unknown == "resend", now)
+        log.warning("claims recovered", claims=ended)
+
+
+def run_slice(end: float) -> bool:
+    """Send what is owed until `end` (monotonic seconds); whether anything is left."""
+    with reading() as session:
+        now = datetime.now(UTC)
+        owed = claims.owed(session, now)
+        shut = breakers.open_breaker(session, transport_name(settings().mail_url), now)
+        ailing = breakers.failing_domains(session)
+    if not owed or shut:
+        return False
+    hearing = _heard.setdefault((os.getpid(), settings().mail_url), ReplyHistory())
+    hearing.ailing = ailing
+    run = Run(end, _pace(), hearing)
+    doors = _doors(settings().mail_url, settings().send_connections)
+    threads = [threading.Thread(target=run.work, args=(door, owed)) for door in doors[1:]]
+    for thread in threads:
+        thread.start()
+    run.work(doors[0], owed)
+    for thread in threads:
+        thread.join()
+    run.weigh_refusals()
+    with writing() as session:
+        if run.answered and not run.stopped:
+            breakers.answered(session, transport_name(settings().mail_url))
+        for digest_id in owed:
+            if digest_id is not None:
+                digests.finish(session, digest_id, datetime.now(UTC))
+    return not run.stopped and time.monotonic() >= end
+
+
+_kept: dict[tuple[int, str], list[Transport]] = {}
+_heard: dict[tuple[int, str], ReplyHistory] = {}
+_paces: dict[tuple[int, str, float, int], Pace] = {}
+
+
+def _doors(mail_url: str, count: int) -> list[Transport]:
+    """The connections that this process keeps between slices; a forked child opens its own."""
+    doors = _kept.setdefault((os.getpid(), mail_url), [])
+    while len(doors) < count:
+        doors.append(open_transport(mail_url))
+    return doors[:count]
+
+
+def _pace() -> Pace:
+    """What this process knows of the server's pace, so that a slow one's first letters are few in doubt as well."""
+    given = settings()
+    key = (os.getpid(), given.mail_url, given.send_rate, given.send_window)
+    if key not in _paces:
+        _paces[key] = Pace(given.send_rate, given.send_window)
+    return _paces[key]
+
+
+@dataclass
+class Run(Slice):
+    """One slice in one process, a thread for each connection."""
+
+    stood: bool = False
+    """Whether any of the connections could be opened."""
+    refusals: list[str] = field(default_factory=list)
+
+    def work(self, door: Transport, owed: Sequence[int | None]) -> None:
+        """What one thread does with one connection. Nothing is raised: what was claimed is recovered by its lease."""
+        try:
+            with driver_connection() as connection:
+                if not self._opens(door):
+                    return
+                for digest_id in owed:
+                    self._all_of(door, connection, digest_id)
+        except NoneFree:
+            door.close()
+        except BreakerOpen:
+            self.stopped = True
+        except Exception:
+            self.stopped = True
+            door.close()
+            log.exception("slice failed")
+
+    def _opens(self, door: Transport) -> bool:
+        """Try the mail server before anything is claimed. A refusal is weighed when all have tried.
+
+        Whether a connection is free is asked before, without a lock: hosts that ask at the same moment may open more
+        between them, until the claims tell who has to close them.
+        """
+        with reading() as session:
+            if claims.at_work(session, datetime.now(UTC)) >= settings().send_connections:
+                raise NoneFree
+        refusal = door.connect()
+        if refusal is not None:
+            self.refusals.append(refusal.reply)
+            return False
+        self.stood = True
+        return True
+
+    def weigh_refusals(self) -> None:
+        """A server that refuses one connection and lets another stand has a limit of its own; one that refuses them
+        all is left alone by everybody, unless the connections that it has are another sender's."""
+        if not self.refusals:
+            return
+        with reading() as session:
+            standing = self.stood or claims.at_work(session, datetime.now(UTC)) > 0
+        if standing:
+            log.warning("connections refused", refused=len(self.refusals), reply=self.refusals[0])
+        else:
+            self.stopped = True
+            shut(self.refusals[0])
+
+    def _all_of(self, door: Transport, connection: DriverConnection, digest_id: int | None) -> None:
+        try:
+            while not self.over and self._one_batch(door, connection, digest_id):
+                pass
+        except (LookupError, ValueError, TypeError):
+            # A digest whose letter cannot be made ready must not keep the others waiting behind it.
+            log.exception("digest cannot be sent", digest=digest_id)
+
+    def _one_batch(self, door: Transport, connection: DriverConnection, digest_id: int | None) -> bool:
+        """Claim and send one batch; False when there is nothing more for this connection."""
+        composers = BatchComposer()
+        if digest_id is not None:
+            composers.of("digest", digest_id)  # rendered and encoded before anything is claimed
+        recover()  # a lease may lapse amid a slice, and its letters are not to wait for the next one
+        with writing() as session:
+            batch = claims.claim(session, self._terms(door, digest_id), digest_id, datetime.now(UTC))
+        if isinstance(batch, Wait):
+            if batch.seconds is None:
+                raise NoneFree
+            time.sleep(min(batch.seconds, max(0.0, self.end - time.monotonic())))
+            return True
+        if batch is None:
+            return False
+        sending = BatchSend(self, door, connection, batch, composers)
+        try:
+            sending.go()
+        except BreakerOpen:
+            raise
+        except BaseException:
+            sending.break_off()
+            raise
+        return True
+
+    def _terms(self, door: Transport, digest_id: int | None) -> Terms:
+        given = settings()
+        return Terms(
+            worker=f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}",
+            # The single letters' consent is read at the claim alone, so their batch is one window.
+            limit=self.pace.batch if digest_id is not None else given.send_window,
+            # As many as the pace asks for: on a slow server a kill leaves fewer in doubt.
+            win=0 if door.certain else self.pace.window,
+            lease=self.lease,
+            connections=given.send_connections,
+            rate=given.send_rate,
+            domain_rates=dict(given.send_domain_rates),
+        )

@@ -1,0 +1,34 @@
+"""What an outcome at the door means for a delivery: settled for good, tried again later, given up, or in doubt."""
+
+import random
+from datetime import datetime
+from functools import partial
+
+from db import rules
+from db.deliveries.claims import ClaimedLetter
+from db.deliveries.settlements import Settlement
+from db.settings import settings
+from emails.transports import Outcome
+
+
+def settlement(letter: ClaimedLetter, outcome: Outcome, now: datetime) -> Settlement:
+    """What an outcome at the door means for the delivery."""
+    if outcome.kind == "sent":
+        return Settlement(letter.id, "sent", None, outcome.code, outcome.reply)
+    told = partial(Settlement, letter.id, code=outcome.code, reply=outcome.reply)
+    if outcome.kind == "refused":
+        return told("failed", f"refused at {outcome.stage}")
+    rule = rules.LETTERS[letter.letter]
+    again = rule.doubt == "resend" or (letter.letter == "digest" and settings().on_unknown == "resend")
+    if outcome.kind == "unknown" and not again:
+        return told("unknown", f"no reply after {outcome.stage}")
+    reason = "sent again after doubt" if outcome.kind == "unknown" else f"deferred at {outcome.stage}"
+    return deferred(letter, reason, now, code=outcome.code, reply=outcome.reply)
+
+
+def deferred(letter: ClaimedLetter, reason: str, now: datetime, code: int | None, reply: str) -> Settlement:
+    """Try again later, or give up when later is too late."""
+    next_try = now + rules.defer_backoff(letter.tries + 1, random.random())
+    if next_try > letter.old_from + rules.LETTERS[letter.letter].given_up_after:
+        return Settlement(letter.id, "failed", f"given up, {reason}", code, reply)
+    return Settlement(letter.id, "deferred", reason, code, reply, next_try)
