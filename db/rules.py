@@ -74,19 +74,19 @@ JOB_LEASE = timedelta(seconds=180)
 """Above the worker's hard limit of 150 s, so that a lapsed lease means a dead worker."""
 
 
-def job_backoff(attempt: int, chance: float) -> timedelta:
-    """How long a failed job waits after its n-th attempt: 30 s × 4ⁿ⁻¹, at most 6 h, ± 20 % by `chance` in [0, 1)."""
-    return _spread(_grown(30.0, 4, attempt, 6 * 3600.0), chance)
+def job_backoff(attempt: int, jitter: float) -> timedelta:
+    """How long a failed job waits after its n-th attempt: 30 s × 4ⁿ⁻¹, at most 6 h, ± 20 % by `jitter` in [0, 1)."""
+    return _spread(_grown(30.0, 4, attempt, 6 * 3600.0), jitter)
 
 
-def defer_backoff(attempt: int, chance: float) -> timedelta:
+def defer_backoff(attempt: int, jitter: float) -> timedelta:
     """How long a deferred letter waits after its n-th try: 5 min × 2ⁿ⁻¹, at most 4 h, ± 20 %."""
-    return _spread(_grown(300.0, 2, attempt, 4 * 3600.0), chance)
+    return _spread(_grown(300.0, 2, attempt, 4 * 3600.0), jitter)
 
 
-def breaker_backoff(failures: int, chance: float) -> timedelta:
+def breaker_backoff(failures: int, jitter: float) -> timedelta:
     """How long the relay is left alone after its n-th refusal in a row: 5 s × 2ⁿ⁻¹, at most 5 min, ± 20 %."""
-    return _spread(_grown(5.0, 2, failures, 300.0), chance)
+    return _spread(_grown(5.0, 2, failures, 300.0), jitter)
 
 
 def _grown(first: float, times: float, number: int, most: float) -> float:
@@ -94,8 +94,8 @@ def _grown(first: float, times: float, number: int, most: float) -> float:
     return min(first * times ** min(number - 1, 20), most)
 
 
-def _spread(seconds: float, chance: float) -> timedelta:
-    return timedelta(seconds=seconds * (0.8 + 0.4 * chance))
+def _spread(seconds: float, jitter: float) -> timedelta:
+    return timedelta(seconds=seconds * (0.8 + 0.4 * jitter))
 
 
 # ---- letters ----------------------------------------------------------------------------------------------

@@ -35,12 +35,12 @@ class BadKey(ValueError):
     """A DKIM key or name that cannot sign; the message says what to mend."""
 
 
-def signer_of(given: Settings) -> "Signer | None":
+def signer_of(config: Settings) -> "Signer | None":
     """The signer that the settings name, if any; BadKey when it cannot sign for MAIL_FROM."""
-    if not (given.dkim_domain and given.dkim_selector and given.dkim_key_file):
+    if not (config.dkim_domain and config.dkim_selector and config.dkim_key_file):
         return None
-    signer = load(given.dkim_domain, given.dkim_selector, given.dkim_key_file)
-    domain = SenderIdentity.of(given).domain
+    signer = load(config.dkim_domain, config.dkim_selector, config.dkim_key_file)
+    domain = SenderIdentity.of(config).domain
     if not signer.signs_for(domain):
         raise BadKey(
             f"DKIM_DOMAIN {signer.domain} does not count for letters from {domain}: "

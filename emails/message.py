@@ -51,16 +51,16 @@ def _date(second: datetime) -> bytes:
 class EncodedLetter:
     """A letter made ready for any number of recipients."""
 
-    def __init__(self, letter: Letter, origin: SenderIdentity, signer: Signer | None = None) -> None:
+    def __init__(self, letter: Letter, identity: SenderIdentity, signer: Signer | None = None) -> None:
         self.letter = letter
         self.marks = letter.marks
-        head, tail = _constant_fields(letter, origin)
+        head, tail = _constant_fields(letter, identity)
         boundary, body = _body(letter)
         tail.append(b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n' % boundary)
         self._start, self._rest = b"".join(head), b"".join(tail) + b"\r\n"
         self._mailing = letter.mailing
-        self._list_start = f"<{origin.base_url}/unsubscribe/".encode("ascii")
-        self._list_rest = f">,\r\n <{origin.unsubscribe_mailto}".encode("ascii")
+        self._list_start = f"<{identity.base_url}/unsubscribe/".encode("ascii")
+        self._list_rest = f">,\r\n <{identity.unsubscribe_mailto}".encode("ascii")
         self._body: list[bytes] = [piece if isinstance(piece, bytes) else b"" for piece in body]
         self._places = [(at, name) for at, name in enumerate(body) if isinstance(name, str)]
         self._signer = signer.prepare([*head, *tail]) if signer else None
@@ -94,15 +94,15 @@ class EncodedLetter:
         return b"".join((signature, self._start, *varying, self._rest, whole))
 
 
-def _constant_fields(letter: Letter, origin: SenderIdentity) -> tuple[list[bytes], list[bytes]]:
+def _constant_fields(letter: Letter, identity: SenderIdentity) -> tuple[list[bytes], list[bytes]]:
     """The fields that all recipients share: those before To, and those after it."""
-    head = [headers.sender(origin.name, origin.address), headers.subject(letter.subject)]
+    head = [headers.sender(identity.name, identity.address), headers.subject(letter.subject)]
     tail = [headers.structured("Auto-Submitted", "auto-generated")]
     if letter.mailing:
         tail += [
             headers.structured("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-            headers.structured("List-Id", origin.list_id),
-            headers.structured("Feedback-ID", origin.feedback_id(letter.kind, letter.about)),
+            headers.structured("List-Id", identity.list_id),
+            headers.structured("Feedback-ID", identity.feedback_id(letter.kind, letter.about)),
         ]
     return head, [*tail, headers.structured("MIME-Version", "1.0")]
 

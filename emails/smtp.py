@@ -33,16 +33,16 @@ class SmtpTransport:
         """Opens a connection, unless one is kept; None when it stands, else the relay's refusal."""
         if self._conversation:
             return None
-        conversation = SmtpConnection(self.server, self._time_outs, self._context)
+        connection = SmtpConnection(self.server, self._time_outs, self._context)
         try:
-            refusal = conversation.open()
+            refusal = connection.open()
         except (OSError, UnicodeError) as error:  # smtplib's errors are OSErrors
-            conversation.close()
-            return self._unopened(conversation.stage, error)
+            connection.close()
+            return self._unopened(connection.stage, error)
         if refusal:
-            conversation.goodbye()
+            connection.goodbye()
             return Outcome("relay", refusal.code, readable(f"{refusal.code} {refusal.text}"), "greeting")
-        self._conversation = conversation
+        self._conversation = connection
         return None
 
     def send(self, letter: Outgoing, following: Following = nobody, meanwhile: Meanwhile = nothing) -> Outcome:
@@ -84,43 +84,43 @@ class SmtpTransport:
         if self._conversation and (self._conversation.announced or self._conversation.torn):
             self._drop(self._conversation)  # a QUIT would be the letter's first line
 
-    def _ignored(self, conversation: SmtpConnection, outcome: Outcome) -> bool:
+    def _ignored(self, connection: SmtpConnection, outcome: Outcome) -> bool:
         """Whether the server seems not to have heard what was announced to it: then the letter is begun anew. Who
         fails to hear three times is announced nothing further."""
         if outcome.kind != "relay" or outcome.stage == "dot":
-            conversation.heeds = True
+            connection.heeds = True
             return False
         if outcome.code is not None and outcome.code < 500:
             return False  # it has heard, and is unwell
-        if self._hung_up and conversation.heeds:
+        if self._hung_up and connection.heeds:
             return False  # it may end a connection after so many letters
         self._deafness += 1
         return True
 
     def _attempt(self, envelope: Envelope, following: Following, meanwhile: Meanwhile) -> Outcome:
-        conversation = self._conversation
-        assert conversation is not None
-        if 0 < conversation.largest < envelope.size:
-            reply = f"the server takes {conversation.largest} bytes at most, and the letter has {envelope.size}"
+        connection = self._conversation
+        assert connection is not None
+        if 0 < connection.largest < envelope.size:
+            reply = f"the server takes {connection.largest} bytes at most, and the letter has {envelope.size}"
             return Outcome("relay", None, reply, "mail")
         try:
-            return _hand_over(conversation, envelope, following if self._deafness < _DEAF else nobody, meanwhile)
+            return _hand_over(connection, envelope, following if self._deafness < _DEAF else nobody, meanwhile)
         except _Ended as ended:
-            self._drop(conversation)
+            self._drop(connection)
             self._hung_up = ended.outcome.stage == "mail" and ended.outcome.code == 421
             return ended.outcome
         except OSError as error:
-            self._drop(conversation)
-            self._hung_up = conversation.stage == "mail" and not isinstance(error, TimeoutError | OutOfStep)
-            kind: Kind = "unknown" if conversation.stage == "dot" else "relay"
-            return Outcome(kind, None, _lost(error), conversation.stage)
+            self._drop(connection)
+            self._hung_up = connection.stage == "mail" and not isinstance(error, TimeoutError | OutOfStep)
+            kind: Kind = "unknown" if connection.stage == "dot" else "relay"
+            return Outcome(kind, None, _lost(error), connection.stage)
         except BaseException:
             # A time limit's exception, say: the next letter must not read this one's replies.
-            self._drop(conversation)
+            self._drop(connection)
             raise
 
-    def _drop(self, conversation: SmtpConnection) -> None:
-        conversation.close()
+    def _drop(self, connection: SmtpConnection) -> None:
+        connection.close()
         self._conversation = None
 
     def _unopened(self, stage: Stage, error: Exception) -> Outcome:
@@ -143,59 +143,59 @@ class _Ended(Exception):
         self.outcome = outcome
 
 
-def _hand_over(conversation: SmtpConnection, envelope: Envelope, following: Following, meanwhile: Meanwhile) -> Outcome:
-    opened, conversation.announced = conversation.announced is not None, None
-    conversation.stage = "mail"
-    if conversation.pipelining and not opened:
-        conversation.write(b"".join(envelope.commands(with_size=conversation.asks_size)))
-    after, behind = _announcement(conversation, following)
-    refusal, go_ahead = _replies(conversation, envelope)
+def _hand_over(connection: SmtpConnection, envelope: Envelope, following: Following, meanwhile: Meanwhile) -> Outcome:
+    opened, connection.announced = connection.announced is not None, None
+    connection.stage = "mail"
+    if connection.pipelining and not opened:
+        connection.write(b"".join(envelope.commands(with_size=connection.asks_size)))
+    after, behind = _announcement(connection, following)
+    refusal, go_ahead = _replies(connection, envelope)
     if refusal:
-        return _taken_back(conversation, refusal, go_ahead=go_ahead)
+        return _taken_back(connection, refusal, go_ahead=go_ahead)
     if opened:
-        conversation.heeds = True
-        conversation.stage = "mail"  # until something of the letter leaves, it can as well begin anew
-    if not conversation.still_waits():
+        connection.heeds = True
+        connection.stage = "mail"  # until something of the letter leaves, it can as well begin anew
+    if not connection.still_waits():
         # It has gone, or said more than its go-ahead. One that was announced to may have waited too long.
         raise smtplib.SMTPServerDisconnected("gone") if opened else OutOfStep("it went on after its go-ahead")
-    conversation.hand_over(envelope.letter.message, behind)
-    conversation.announced = after
+    connection.hand_over(envelope.letter.message, behind)
+    connection.announced = after
     meanwhile()
-    if accepted := conversation.acceptance():
+    if accepted := connection.acceptance():
         return Outcome("sent", accepted.code, f"{accepted.code} {accepted.text}", "dot")
-    reply = conversation.reply()
+    reply = connection.reply()
     outcome = judge("dot", *reply)
     if reply.code == 421 or outcome.kind == "unknown":
         raise _Ended(outcome)
     return outcome
 
 
-def _announcement(conversation: SmtpConnection, following: Following) -> tuple[Envelope | None, bytes]:
+def _announcement(connection: SmtpConnection, following: Following) -> tuple[Envelope | None, bytes]:
     """The letter that can be announced behind this one, and the commands that do it."""
-    letter = following() if conversation.pipelining else None
-    if letter is None or 0 < conversation.largest < len(letter.message):
+    letter = following() if connection.pipelining else None
+    if letter is None or 0 < connection.largest < len(letter.message):
         return None, b""
     try:
         envelope = Envelope.of(letter)
     except headers.Unwritable:
         return None, b""
-    return envelope, b"".join(envelope.commands(with_size=conversation.asks_size))
+    return envelope, b"".join(envelope.commands(with_size=connection.asks_size))
 
 
-def _replies(conversation: SmtpConnection, envelope: Envelope) -> tuple[Outcome | None, bool]:
+def _replies(connection: SmtpConnection, envelope: Envelope) -> tuple[Outcome | None, bool]:
     """The first refusal among MAIL, RCPT and DATA, and whether the server now waits for the letter."""
-    together = conversation.pipelining
-    if together and conversation.gone_ahead():
-        conversation.stage = "data"
+    together = connection.pipelining
+    if together and connection.gone_ahead():
+        connection.stage = "data"
         return None, True
-    commands = envelope.commands(with_size=conversation.asks_size)
+    commands = envelope.commands(with_size=connection.asks_size)
     refusal: Outcome | None = None
     reply = Reply(0, "")
     for stage, command in zip(_STAGES, commands, strict=True):
-        conversation.stage = stage
+        connection.stage = stage
         if not together:
-            conversation.write(command)
-        reply = _next(conversation, refusal)
+            connection.write(command)
+        reply = _next(connection, refusal)
         refusal = refusal or _refusal(stage, reply)
         if reply.code == 421:
             raise _Ended(refusal or judge(stage, *reply))
@@ -206,10 +206,10 @@ def _replies(conversation: SmtpConnection, envelope: Envelope) -> tuple[Outcome 
     return refusal, reply.code == 354
 
 
-def _next(conversation: SmtpConnection, refusal: Outcome | None) -> Reply:
+def _next(connection: SmtpConnection, refusal: Outcome | None) -> Reply:
     """The next reply; when it does not come, a refusal already in hand stands."""
     try:
-        return conversation.reply()
+        return connection.reply()
     except OSError:
         if refusal:
             raise _Ended(refusal) from None
@@ -226,11 +226,11 @@ def _refusal(stage: Stage, reply: Reply) -> Outcome | None:
     return outcome
 
 
-def _taken_back(conversation: SmtpConnection, refusal: Outcome, *, go_ahead: bool) -> Outcome:
+def _taken_back(connection: SmtpConnection, refusal: Outcome, *, go_ahead: bool) -> Outcome:
     """Ends a refused letter's transaction, so that the next letter finds the server ready."""
     try:
-        conversation.write(b".\r\n" if go_ahead else b"RSET\r\n")
-        reply = conversation.reply()
+        connection.write(b".\r\n" if go_ahead else b"RSET\r\n")
+        reply = connection.reply()
     except OSError:
         raise _Ended(refusal) from None
     if reply.code == 421 or not (go_ahead or 200 <= reply.code < 300):

@@ -1,4 +1,4 @@
-"""The one way out: a door takes a message and says what became of it."""
+"""The one way out: a transport takes a message and says what became of it."""
 
 from pathlib import Path
 from ssl import SSLContext
@@ -21,7 +21,7 @@ class Transport(Protocol):
         """Whether sending a letter again does no harm, since it lands in the same place."""
 
     def connect(self) -> Outcome | None:
-        """Opens the door before anything is claimed, if it is shut; None when it is open, else why it is not."""
+        """Connect before anything is claimed, where no connection is kept; None when connected, else why not."""
 
     def send(self, letter: Outgoing, following: Following = nobody, meanwhile: Meanwhile = nothing) -> Outcome:
         """Hands over one letter; never raises for what the other side does.
@@ -32,11 +32,11 @@ class Transport(Protocol):
         """
 
     def close(self) -> None:
-        """Says goodbye; the next send opens the door again."""
+        """Say goodbye (QUIT); the next send connects again."""
 
 
 def open_transport(mail_url: str, time_outs: TimeOuts | None = None, context: SSLContext | None = None) -> Transport:
-    """The door that MAIL_URL names; it connects at connect() or the first send."""
+    """The transport that MAIL_URL names; it connects at connect() or the first send."""
     scheme, _, rest = mail_url.partition(":")
     if scheme == "maildir":
         return MaildirTransport(Path(rest.removeprefix("//")))
@@ -44,7 +44,7 @@ def open_transport(mail_url: str, time_outs: TimeOuts | None = None, context: SS
 
 
 def transport_name(mail_url: str) -> str:
-    """The door without its password, for people."""
+    """The name of the transport for people: its address without the password."""
     scheme, _, rest = mail_url.partition(":")
     if scheme == "maildir":
         return f"maildir:{rest}"
@@ -56,7 +56,7 @@ _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 class BadMailUrl(ValueError):
-    """A MAIL_URL that names no door; the password in it is not repeated."""
+    """A MAIL_URL that names no transport; the password in it is not repeated."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"MAIL_URL {reason}. Write maildir:FOLDER or smtp+starttls://USER:PASSWORD@HOST:PORT.")

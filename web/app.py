@@ -71,7 +71,7 @@ def _words(app: Flask) -> dict[str, Any]:
         "length_class": _length_class,
         "day": _day,
         "moment": _moment,
-        "outbox_is_open": outbox.is_open,
+        "outbox_is_open": outbox.is_shown,
         "consent_words": subscriptions.CONSENT_WORDS,
         "shown": pages.shown,
     }

@@ -128,20 +128,20 @@ def stuck_digests(session: Session, now: datetime) -> Iterator[Condition]:
 
 def open_breakers(session: Session, now: datetime) -> Iterator[Condition]:
     """Mail servers that have refused everybody for a while."""
-    for relay in session.scalars(
+    for breaker in session.scalars(
         select(Breaker).where(Breaker.since < now - BREAKER, Breaker.open_until > now - QUIET)
     ):
-        if relay.name.startswith("to ") and relay.since > now - DOMAIN:
+        if breaker.name.startswith("to ") and breaker.since > now - DOMAIN:
             continue
-        domain, length = relay.name.removeprefix("to "), _length(now - relay.since)
+        domain, length = breaker.name.removeprefix("to "), _length(now - breaker.since)
         title = f"The mail server has refused everybody for {length}"
-        if domain != relay.name:
+        if domain != breaker.name:
             title = f"{domain} has deferred its mail for {length}"
         told = (
             "Its letters wait and nobody's tries are used up. It is asked again by itself.",
             "Its own words stand in the console.",
         )
-        yield Condition(f"breaker:{relay.name}", "breaker", title, told, "/operator")
+        yield Condition(f"breaker:{breaker.name}", "breaker", title, told, "/operator")
 
 
 def silent_processes(session: Session, now: datetime) -> Iterator[Condition]:

@@ -27,7 +27,7 @@ def watch(now: datetime | None = None) -> None:
     found, failed = look(now)
     with reading() as session:
         standing = {alert.key: alert.id for alert in alerts.standing(session)}
-    new = [concern for key, concern in found.items() if key not in standing]
+    new = [condition for key, condition in found.items() if key not in standing]
     # A look that failed knows nothing, so nothing is over because of it.
     over = [] if failed else [id_ for key, id_ in standing.items() if key not in found]
     if new or over:
@@ -43,7 +43,7 @@ def look(now: datetime) -> tuple[dict[str, Condition], bool]:
     for each in alert_checks.CHECKS:
         try:
             with reading() as session:
-                found |= {concern.key: concern for concern in each(session, now)}
+                found |= {condition.key: condition for condition in each(session, now)}
         except Exception:
             failed = True
             log.exception("look failed", look=each.__name__)
@@ -59,19 +59,19 @@ def _votes_are_stuck(now: datetime) -> bool:
     except Exception:
         log.exception("fold failed")
     with reading() as session:
-        return any(concern.key == "age:votes" for concern in alert_checks.old_work(session, now))
+        return any(condition.key == "age:votes" for condition in alert_checks.old_work(session, now))
 
 
 def _tell(session: Session, new: Sequence[Condition], now: datetime) -> None:
     opened = []
-    for concern in new:
-        number = alerts.raise_new(session, concern, now)
+    for condition in new:
+        number = alerts.raise_new(session, condition, now)
         if number is not None:
-            log.warning("alert", key=concern.key, title=concern.title)
-            opened.append((number, concern))
+            log.warning("alert", key=condition.key, title=condition.title)
+            opened.append((number, condition))
     letters = [number for number, _ in opened]
     if len(letters) > AT_ONCE:
-        letters = [*letters[:AT_ONCE], _summary(session, [concern for _, concern in opened[AT_ONCE:]], now)]
+        letters = [*letters[:AT_ONCE], _summary(session, [condition for _, condition in opened[AT_ONCE:]], now)]
     to = select(Operator.id).where(Operator.role.in_(TOLD), Operator.alerts, Operator.disabled_at.is_(None))
     for operator in session.scalars(to.order_by(Operator.id)).all():
         for number in letters:
@@ -80,13 +80,13 @@ def _tell(session: Session, new: Sequence[Condition], now: datetime) -> None:
 
 def _summary(session: Session, rest: list[Condition], now: datetime) -> int:
     """A letter about several alerts that stand open by themselves; it is over as soon as it is told."""
-    listed = tuple(f"{concern.title}." for concern in rest[:20])
+    listed = tuple(f"{condition.title}." for condition in rest[:20])
     more = (f"And {len(rest) - 20:,} more.",) if len(rest) > 20 else ()
-    concern = Condition(
+    condition = Condition(
         f"more:{now.isoformat()}", "more", f"{len(rest):,} more alerts opened at the same time", listed + more,
         "/operator",
     )  # fmt: skip
-    number = alerts.raise_new(session, concern, now)
+    number = alerts.raise_new(session, condition, now)
     assert number is not None
     alerts.end(session, [number], now)
     return number

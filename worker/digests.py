@@ -51,11 +51,11 @@ def _apart(what: str) -> Iterator[None]:
 
 def open_due_slots(now: datetime) -> None:
     """Open the draft of each slot that is near or was missed; what is too late is recorded as expired."""
-    rule, given = schedule.of_digests(), settings()
+    rule, config = schedule.of_digests(), settings()
     with reading() as session:
         began = session.get(schedule.Schedule, "digest")
         since = max(began.started_at, now - timedelta(days=60)) if began else now
-        due = [slot for slot in rule.slots(since, now + given.digest_lead) if digests.by_slot(session, slot) is None]
+        due = [slot for slot in rule.slots(since, now + config.digest_lead) if digests.by_slot(session, slot) is None]
     if began and not due:
         return
     with writing() as session:
@@ -88,8 +88,8 @@ def freeze(session: Session, digest: Digest, now: datetime) -> None:
     if not compared:
         digests.end(digest, "skipped", "no comparison is new", now)
         return
-    taken = subscribers.count_audience(session, now)
-    if not taken.audience:
+    claimed = subscribers.count_audience(session, now)
+    if not claimed.audience:
         digests.end(digest, "skipped", "nobody has subscribed", now)
         return
     tools = {tool.id for comparison in compared for tool in comparison.tools}
@@ -99,7 +99,7 @@ def freeze(session: Session, digest: Digest, now: datetime) -> None:
     letter = letters.digest(content, site(settings()))
     digests.freeze(
         session, digest, [comparison.id for comparison in compared],
-        content=content.as_json(), cutoff=now, frozen_at=now, freeze=taken.number, audience=taken.audience,
+        content=content.as_json(), cutoff=now, frozen_at=now, freeze=claimed.number, audience=claimed.audience,
         addressed_to=0, finished_at=None, **_bodies(letter),
     )  # fmt: skip
 

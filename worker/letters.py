@@ -40,24 +40,24 @@ def site(config: Settings) -> Site:
 class Composer:
     """Writes each recipient's message of one letter that is encoded once."""
 
-    frame: EncodedLetter
-    origin: SenderIdentity
+    encoded: EncodedLetter
+    identity: SenderIdentity
     keys: tuple[bytes, ...]
 
-    def write(self, taken: ClaimedLetter, date: bytes) -> tuple[str, bytes]:
+    def write(self, claimed: ClaimedLetter, date: bytes) -> tuple[str, bytes]:
         """The envelope sender and the message of one delivery."""
-        number = deliveries.subscriber_id(taken.person) or 0
-        sender = self.origin.verp(links.sign(self.keys, "bounce", number, taken.id))
-        marks = {name: self._value(name, taken, number) for name in self.frame.marks}
-        message_id = deliveries.message_id(taken.id, taken.letter, taken.created_at, self.origin.domain)
-        return sender, self.frame.message(Recipient(taken.address, message_id, sender, marks), date)
+        number = deliveries.subscriber_id(claimed.person) or 0
+        sender = self.identity.verp(links.sign(self.keys, "bounce", number, claimed.id))
+        marks = {name: self._value(name, claimed, number) for name in self.encoded.marks}
+        message_id = deliveries.message_id(claimed.id, claimed.letter, claimed.created_at, self.identity.domain)
+        return sender, self.encoded.message(Recipient(claimed.address, message_id, sender, marks), date)
 
-    def _value(self, name: str, taken: ClaimedLetter, number: int) -> str:
+    def _value(self, name: str, claimed: ClaimedLetter, number: int) -> str:
         if name == "SINCE":
-            return day((taken.since or taken.created_at).date())
+            return day((claimed.since or claimed.created_at).date())
         if name == "CONFIRM":
-            return links.sign(self.keys, "confirm", taken.about, taken.id)
-        return links.sign(self.keys, _LINKS[name], number, taken.id)
+            return links.sign(self.keys, "confirm", claimed.about, claimed.id)
+        return links.sign(self.keys, _LINKS[name], number, claimed.id)
 
 
 def composer(session: Session, letter: str, about: int) -> Composer:
@@ -68,8 +68,8 @@ def composer(session: Session, letter: str, about: int) -> Composer:
 
 @lru_cache(maxsize=8)
 def _composer(letter: Letter, config: Settings) -> Composer:
-    origin = SenderIdentity.of(config)
-    return Composer(EncodedLetter(letter, origin, signer(config)), origin, config.keys)
+    identity = SenderIdentity.of(config)
+    return Composer(EncodedLetter(letter, identity, signer(config)), identity, config.keys)
 
 
 @lru_cache(maxsize=1)
@@ -109,24 +109,24 @@ class BatchComposer:
                 self._made[letter, about] = composer(session, letter, about)
         return self._made[letter, about]
 
-    def compose(self, taken: ClaimedLetter) -> Outgoing:
+    def compose(self, claimed: ClaimedLetter) -> Outgoing:
         """A letter ready to go out, as composed ahead or now."""
-        return self._ready.pop(taken.id, None) or self._composed(taken)
+        return self._ready.pop(claimed.id, None) or self._composed(claimed)
 
-    def ahead(self, taken: ClaimedLetter) -> Outgoing | None:
+    def ahead(self, claimed: ClaimedLetter) -> Outgoing | None:
         """Have a letter ready before its turn. Only a digest's, which asks the database nothing; None also for one
         that cannot be composed: what is wrong with it is said when its turn has come."""
-        if taken.id not in self._ready and taken.letter == "digest":
+        if claimed.id not in self._ready and claimed.letter == "digest":
             began = time.monotonic()
             with contextlib.suppress(Exception):
-                self._ready[taken.id] = self._composed(taken)
+                self._ready[claimed.id] = self._composed(claimed)
             self.took += time.monotonic() - began
-        return self._ready.get(taken.id)
+        return self._ready.get(claimed.id)
 
-    def _composed(self, taken: ClaimedLetter) -> Outgoing:
-        composer = self.of(taken.letter, taken.about)
-        sender, message = composer.write(taken, date_header(datetime.now(UTC)))
-        return Outgoing(sender, taken.address, message, f"{taken.letter}-{taken.id}")
+    def _composed(self, claimed: ClaimedLetter) -> Outgoing:
+        composer = self.of(claimed.letter, claimed.about)
+        sender, message = composer.write(claimed, date_header(datetime.now(UTC)))
+        return Outgoing(sender, claimed.address, message, f"{claimed.letter}-{claimed.id}")
 
 
 SAMPLE_FOR = "you@reader.example"
@@ -135,9 +135,9 @@ SAMPLE_FOR = "you@reader.example"
 def sample(letter: Letter) -> bytes:
     """A reader's message as a preview shows it: unsigned, with links that lead nowhere but are as long as real ones."""
     config = settings()
-    origin = SenderIdentity.of(config)
+    identity = SenderIdentity.of(config)
     token = "PREVIEW".ljust(links.LENGTH, "-")
     marks = dict.fromkeys(letter.marks, token) | {"SINCE": day(date(2026, 1, 1))}
-    message_id = deliveries.message_id(0, letter.kind, datetime.fromtimestamp(0, UTC), origin.domain)
-    to = Recipient(SAMPLE_FOR, message_id, origin.verp(token), marks)
-    return EncodedLetter(letter, origin).message(to, date_header(datetime.now(UTC)))
+    message_id = deliveries.message_id(0, letter.kind, datetime.fromtimestamp(0, UTC), identity.domain)
+    to = Recipient(SAMPLE_FOR, message_id, identity.verp(token), marks)
+    return EncodedLetter(letter, identity).message(to, date_header(datetime.now(UTC)))

@@ -49,7 +49,7 @@ class ReplyHistory:
         until = self._shut.get(domain_of(address)) if self._shut else None
         return until if until is not None and until > now else None
 
-    def is_open(self, address: str, now: datetime) -> bool:
+    def may_send(self, address: str, now: datetime) -> bool:
         """Whether no answer to come can shut the address's domain at once: it has not deferred the letter before."""
         if not (self._shut or self._deferrals or self.ailing):
             return True

@@ -5,7 +5,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ScheduleEntry:
     """A task rung every so many seconds; the message is worthless after its period, so it expires then."""
 
     task: str
@@ -15,11 +15,11 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("votes.fold", "votes", 1, "a vote that no bell announced is counted within a second"),
-    Entry("jobs.work", "jobs", 2, "jobs whose bell was lost, whose back-off ended, or whose worker died"),
-    Entry("mail.send", "mail", 2, "letters whose bell was lost, that were deferred, or whose sender died"),
-    Entry("digests.tick", "jobs", 15, "slots that open, are due, are late or are finished"),
-    Entry("alerts.watch", "jobs", 60, "what needs a person, and what no longer does"),
+    ScheduleEntry("votes.fold", "votes", 1, "a vote that no bell announced is counted within a second"),
+    ScheduleEntry("jobs.work", "jobs", 2, "jobs whose bell was lost, whose back-off ended, or whose worker died"),
+    ScheduleEntry("mail.send", "mail", 2, "letters whose bell was lost, that were deferred, or whose sender died"),
+    ScheduleEntry("digests.tick", "jobs", 15, "slots that open, are due, are late or are finished"),
+    ScheduleEntry("alerts.watch", "jobs", 60, "what needs a person, and what no longer does"),
 )
 """Any number of clocks is harmless: a task that finds nothing owed ends at once."""
 
@@ -27,7 +27,7 @@ BELLS = {"votes": "votes.fold", "jobs": "jobs.work", "mail": "mail.send", "diges
 """Which task each bell of a committed transaction rings for."""
 
 
-def entry_of(task: str) -> Entry:
+def entry_of(task: str) -> ScheduleEntry:
     return next(entry for entry in ENTRIES if entry.task == task)
 
 

@@ -31,11 +31,11 @@ class BreakerOpen(Exception):
     """The mail server refuses everybody: stop, and burn nobody's tries."""
 
 
-def shut(reply: str) -> None:
+def trip(reply: str) -> None:
     """Open the relay's breaker, with its own words."""
     with writing() as session:
-        relay = breakers.refused(session, transport_name(settings().mail_url), reply, datetime.now(UTC))
-    log.error("relay refuses", relay=relay.name, reply=reply, until=relay.open_until.isoformat())
+        breaker = breakers.refused(session, transport_name(settings().mail_url), reply, datetime.now(UTC))
+    log.error("relay refuses", breaker=breaker.name, reply=reply, until=breaker.open_until.isoformat())
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Slice:
 
     end: float
     pace: Pace
-    hearing: ReplyHistory
+    history: ReplyHistory
     stopped: bool = False
     answered: bool = False
     lease: timedelta = field(default_factory=lambda: timedelta(seconds=settings().send_lease))
@@ -59,10 +59,10 @@ class BatchSend:
     """One batch over one connection: the letters begun since the last settlement are at most the claim's window."""
 
     slice: Slice
-    door: Transport
+    transport: Transport
     driver: DriverConnection
     batch: Batch
-    composers: BatchComposer
+    composer: BatchComposer
     begun: list[Settlement] = field(default_factory=list)
     gone: dict[int, str] = field(default_factory=dict)
     """Who of the letters up to the next settlement may not go any more."""
@@ -72,7 +72,7 @@ class BatchSend:
     heard: Outcome | None = None
     """What the door said about the letter in hand, before it is weighed."""
     last: int = 0
-    shut_by: str | None = None
+    tripped_by: str | None = None
     confirmed: float = field(default_factory=time.monotonic)
 
     def go(self) -> None:
@@ -85,14 +85,14 @@ class BatchSend:
         finally:
             self._take_back()
         self._give_back(fenced=fenced)
-        if self.shut_by is not None:
-            shut(self.shut_by)
+        if self.tripped_by is not None:
+            trip(self.tripped_by)
             raise BreakerOpen
 
     def _all(self) -> None:
         rest = self.batch.letters
         group = self._next(rest)  # the claim has just asked about the first letters
-        while group and self.shut_by is None and (not self.slice.over or group[0].id == self.announced):
+        while group and self.tripped_by is None and (not self.slice.over or group[0].id == self.announced):
             for at in range(len(group)):
                 if not self._begin(rest[at : at + 3]):
                     break
@@ -116,7 +116,7 @@ class BatchSend:
             self.begun.append(Settlement(letter.id, "skipped", self.gone[letter.id], tried=0))
             return True
         if letter.id != self.announced:  # for an announced one the server waits: better to send it than to hang up
-            until = self.slice.hearing.shut_until(letter.address, datetime.now(UTC))
+            until = self.slice.history.shut_until(letter.address, datetime.now(UTC))
             if until is not None:
                 reason = "its domain defers"
                 self.begun.append(Settlement(letter.id, "deferred", reason, not_before=until, tried=0))
@@ -128,7 +128,7 @@ class BatchSend:
     def _take_back(self) -> None:
         """A letter that was announced will not come: the server would wait for it, and take any other for it."""
         if self.announced:
-            self.door.close()
+            self.transport.close()
             self.announced = 0
 
     def _send(self, letter: ClaimedLetter, after: Sequence[ClaimedLetter]) -> bool:
@@ -142,7 +142,7 @@ class BatchSend:
         if time.monotonic() - self.confirmed > self.slice.lease.total_seconds() / 3:
             self._settle()  # or extend; it only makes doubt smaller: a clock is never what safety rests on
         try:
-            outgoing = self.composers.compose(letter)
+            outgoing = self.composer.compose(letter)
         except Exception as error:  # one letter that cannot be written must not keep all others waiting
             log.exception("letter cannot be composed", delivery=letter.id)
             reply = f"{type(error).__name__}: {error}"[:500]
@@ -151,25 +151,25 @@ class BatchSend:
         before, self.in_hand, self.last, self.announced = self.last, letter, letter.id, 0
         outcome = self._handed_over(outgoing, after)
         if outcome.kind == "relay":
-            self.shut_by, self.last = outcome.reply, before
+            self.tripped_by, self.last = outcome.reply, before
         else:
             self.slice.answered |= outcome.kind == "sent"
             self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
-            if outcome.kind == "unknown" and self.slice.hearing.loses_answers:
-                self.shut_by = f"no answer to letters: {outcome.reply}"
+            if outcome.kind == "unknown" and self.slice.history.loses_answers:
+                self.tripped_by = f"no answer to letters: {outcome.reply}"
         self.in_hand = self.heard = None
-        return self.shut_by is None
+        return self.tripped_by is None
 
     def _handed_over(self, outgoing: Outgoing, after: Sequence[ClaimedLetter]) -> Outcome:
         """What became of the letter in hand, in the light of what was heard before."""
         assert self.in_hand is not None
-        began, composing = time.monotonic(), self.composers.took
-        outcome = self.door.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
+        began, composing = time.monotonic(), self.composer.took
+        outcome = self.transport.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
         self.heard = outcome
         if outcome.stage != "dot" or outcome.kind == "unknown":
             self.announced = 0  # it would have left with the letter, or went with the connection
-        self.slice.pace.took(time.monotonic() - began - (self.composers.took - composing))
-        return self.slice.hearing.weigh(self.in_hand, outcome)
+        self.slice.pace.took(time.monotonic() - began - (self.composer.took - composing))
+        return self.slice.history.weigh(self.in_hand, outcome)
 
     def _announce(self, next_: Sequence[ClaimedLetter]) -> Outgoing | None:
         """The letter after the one in hand, unless something may keep it from being the next. It counts as begun only
@@ -177,9 +177,9 @@ class BatchSend:
         if not next_ or self.slice.over or self.slice.pace.is_set or next_[0].id in self.gone:
             return None
         [letter] = next_
-        if not self.slice.hearing.is_open(letter.address, datetime.now(UTC)):
+        if not self.slice.history.may_send(letter.address, datetime.now(UTC)):
             return None
-        outgoing = self.composers.ahead(letter)
+        outgoing = self.composer.ahead(letter)
         self.announced = letter.id if outgoing else 0
         return outgoing
 
@@ -187,7 +187,7 @@ class BatchSend:
         """Have the next letter ready, or the one after it; not at a set rate, where it would get old waiting."""
         if not self.slice.pace.is_set:
             for letter in after[1:] if self.announced else after[:1]:
-                self.composers.ahead(letter)
+                self.composer.ahead(letter)
 
     def _settle(self, next_: Sequence[ClaimedLetter] = ()) -> dict[int, str] | None:
         """Settle what was begun; who of the next letters is gone meanwhile, None when the digest may not go on."""

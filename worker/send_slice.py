@@ -25,7 +25,7 @@ from worker import bell
 from worker.letters import BatchComposer
 from worker.pace import Pace
 from worker.reply_history import ReplyHistory
-from worker.send_batch import BatchSend, BreakerOpen, Slice, shut
+from worker.send_batch import BatchSend, BreakerOpen, Slice, trip
 
 SLICE = 10.0
 """Seconds in which letters are begun."""
@@ -64,14 +64,14 @@ def run_slice(end: float) -> bool:
         ailing = breakers.failing_domains(session)
     if not owed or shut:
         return False
-    hearing = _heard.setdefault((os.getpid(), settings().mail_url), ReplyHistory())
-    hearing.ailing = ailing
-    run = Run(end, _pace(), hearing)
-    doors = _doors(settings().mail_url, settings().send_connections)
-    threads = [threading.Thread(target=run.work, args=(door, owed)) for door in doors[1:]]
+    history = _histories.setdefault((os.getpid(), settings().mail_url), ReplyHistory())
+    history.ailing = ailing
+    run = SliceRun(end, _pace(), history)
+    connections = _transports(settings().mail_url, settings().send_connections)
+    threads = [threading.Thread(target=run.work, args=(transport, owed)) for transport in connections[1:]]
     for thread in threads:
         thread.start()
-    run.work(doors[0], owed)
+    run.work(connections[0], owed)
     for thread in threads:
         thread.join()
     run.weigh_refusals()
@@ -85,53 +85,53 @@ def run_slice(end: float) -> bool:
 
 
 _kept: dict[tuple[int, str], list[Transport]] = {}
-_heard: dict[tuple[int, str], ReplyHistory] = {}
+_histories: dict[tuple[int, str], ReplyHistory] = {}
 _paces: dict[tuple[int, str, float, int], Pace] = {}
 
 
-def _doors(mail_url: str, count: int) -> list[Transport]:
+def _transports(mail_url: str, count: int) -> list[Transport]:
     """The connections that this process keeps between slices; a forked child opens its own."""
-    doors = _kept.setdefault((os.getpid(), mail_url), [])
-    while len(doors) < count:
-        doors.append(open_transport(mail_url))
-    return doors[:count]
+    connections = _kept.setdefault((os.getpid(), mail_url), [])
+    while len(connections) < count:
+        connections.append(open_transport(mail_url))
+    return connections[:count]
 
 
 def _pace() -> Pace:
     """What this process knows of the server's pace, so that a slow one's first letters are few in doubt as well."""
-    given = settings()
-    key = (os.getpid(), given.mail_url, given.send_rate, given.send_window)
+    config = settings()
+    key = (os.getpid(), config.mail_url, config.send_rate, config.send_window)
     if key not in _paces:
-        _paces[key] = Pace(given.send_rate, given.send_window)
+        _paces[key] = Pace(config.send_rate, config.send_window)
     return _paces[key]
 
 
 @dataclass
-class Run(Slice):
+class SliceRun(Slice):
     """One slice in one process, a thread for each connection."""
 
     stood: bool = False
     """Whether any of the connections could be opened."""
     refusals: list[str] = field(default_factory=list)
 
-    def work(self, door: Transport, owed: Sequence[int | None]) -> None:
+    def work(self, transport: Transport, owed: Sequence[int | None]) -> None:
         """What one thread does with one connection. Nothing is raised: what was claimed is recovered by its lease."""
         try:
             with driver_connection() as connection:
-                if not self._opens(door):
+                if not self._opens(transport):
                     return
                 for digest_id in owed:
-                    self._all_of(door, connection, digest_id)
+                    self._all_of(transport, connection, digest_id)
         except NoneFree:
-            door.close()
+            transport.close()
         except BreakerOpen:
             self.stopped = True
         except Exception:
             self.stopped = True
-            door.close()
+            transport.close()
             log.exception("slice failed")
 
-    def _opens(self, door: Transport) -> bool:
+    def _opens(self, transport: Transport) -> bool:
         """Try the mail server before anything is claimed. A refusal is weighed when all have tried.
 
         Whether a connection is free is asked before, without a lock: hosts that ask at the same moment may open more
@@ -140,7 +140,7 @@ class Run(Slice):
         with reading() as session:
             if claims.at_work(session, datetime.now(UTC)) >= settings().send_connections:
                 raise NoneFree
-        refusal = door.connect()
+        refusal = transport.connect()
         if refusal is not None:
             self.refusals.append(refusal.reply)
             return False
@@ -158,24 +158,24 @@ class Run(Slice):
             log.warning("connections refused", refused=len(self.refusals), reply=self.refusals[0])
         else:
             self.stopped = True
-            shut(self.refusals[0])
+            trip(self.refusals[0])
 
-    def _all_of(self, door: Transport, connection: DriverConnection, digest_id: int | None) -> None:
+    def _all_of(self, transport: Transport, connection: DriverConnection, digest_id: int | None) -> None:
         try:
-            while not self.over and self._one_batch(door, connection, digest_id):
+            while not self.over and self._one_batch(transport, connection, digest_id):
                 pass
         except (LookupError, ValueError, TypeError):
             # A digest whose letter cannot be made ready must not keep the others waiting behind it.
             log.exception("digest cannot be sent", digest=digest_id)
 
-    def _one_batch(self, door: Transport, connection: DriverConnection, digest_id: int | None) -> bool:
+    def _one_batch(self, transport: Transport, connection: DriverConnection, digest_id: int | None) -> bool:
         """Claim and send one batch; False when there is nothing more for this connection."""
-        composers = BatchComposer()
+        composer = BatchComposer()
         if digest_id is not None:
-            composers.of("digest", digest_id)  # rendered and encoded before anything is claimed
+            composer.of("digest", digest_id)  # rendered and encoded before anything is claimed
         recover()  # a lease may lapse amid a slice, and its letters are not to wait for the next one
         with writing() as session:
-            batch = claims.claim(session, self._terms(door, digest_id), digest_id, datetime.now(UTC))
+            batch = claims.claim(session, self._terms(transport, digest_id), digest_id, datetime.now(UTC))
         if isinstance(batch, Wait):
             if batch.seconds is None:
                 raise NoneFree
@@ -183,7 +183,7 @@ class Run(Slice):
             return True
         if batch is None:
             return False
-        sending = BatchSend(self, door, connection, batch, composers)
+        sending = BatchSend(self, transport, connection, batch, composer)
         try:
             sending.go()
         except BreakerOpen:
@@ -193,16 +193,16 @@ class Run(Slice):
             raise
         return True
 
-    def _terms(self, door: Transport, digest_id: int | None) -> Terms:
-        given = settings()
+    def _terms(self, transport: Transport, digest_id: int | None) -> Terms:
+        config = settings()
         return Terms(
             worker=f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}",
             # The single letters' consent is read at the claim alone, so their batch is one window.
-            limit=self.pace.batch if digest_id is not None else given.send_window,
+            limit=self.pace.batch if digest_id is not None else config.send_window,
             # As many as the pace asks for: on a slow server a kill leaves fewer in doubt.
-            win=0 if door.certain else self.pace.window,
+            win=0 if transport.certain else self.pace.window,
             lease=self.lease,
-            connections=given.send_connections,
-            rate=given.send_rate,
-            domain_rates=dict(given.send_domain_rates),
+            connections=config.send_connections,
+            rate=config.send_rate,
+            domain_rates=dict(config.send_domain_rates),
         )

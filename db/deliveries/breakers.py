@@ -55,9 +55,9 @@ def domain_of(address: str) -> str:
 
 def domain_deferred(session: Session, domain: str, reply: str, now: datetime) -> datetime:
     """A recipients' domain defers one letter after the other: leave it alone; until when."""
-    relay = refused(session, f"to {domain}", reply, now)
-    relay.open_until = max(relay.open_until, now + rules.defer_backoff(relay.failures, random.random()))
-    return relay.open_until
+    breaker = refused(session, f"to {domain}", reply, now)
+    breaker.open_until = max(breaker.open_until, now + rules.defer_backoff(breaker.failures, random.random()))
+    return breaker.open_until
 
 
 def open_for_domains(session: Session, domains: Iterable[str], now: datetime) -> dict[str, datetime]:

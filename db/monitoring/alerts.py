@@ -46,12 +46,12 @@ class Condition:
 # ---- orders ------------------------------------------------------------------------------------------------
 
 
-def raise_new(session: Session, concern: Condition, now: datetime) -> int | None:
+def raise_new(session: Session, condition: Condition, now: datetime) -> int | None:
     """Open an alert; its id, or None while one of that key is open: any number of watchers tell it once."""
     number: int | None = session.scalar(
         _OPEN_NEW,
-        {"key": concern.key, "kind": concern.kind, "title": concern.title, "told": "\n".join(concern.told),
-         "link": concern.link, "now": now},
+        {"key": condition.key, "kind": condition.kind, "title": condition.title, "told": "\n".join(condition.told),
+         "link": condition.link, "now": now},
     )  # fmt: skip
     return number
 

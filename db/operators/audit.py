@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 from db.session import NEVER_REUSED, Key, Row
 
 
-class Entry(Row):
+class AuditEntry(Row):
     """One order: who gave it, about what, and which rows it met (`affected`, as ranges such as 3-17,21)."""
 
     __tablename__ = "audit"
@@ -53,14 +53,14 @@ def record(
     session: Session, actor: Actor, action: str, now: datetime, *, about: str | None = None,
     chosen_by: dict[str, Any] | None = None, ids: Iterable[int] = (), count: int | None = None,
     before: dict[str, Any] | None = None, after: dict[str, Any] | None = None, note: str | None = None,
-) -> Entry:  # fmt: skip
+) -> AuditEntry:  # fmt: skip
     """Write an order down in the transaction that carries it out.
 
     `action` is room and verb, such as `jobs.retry`; `about` is what it was about, such as `digest 2026-W47`;
     `chosen_by` is the filter that chose the rows, and `ids` the rows that it met (`count` where they are not named).
     """
     met = sorted(set(ids))
-    entry = Entry(
+    entry = AuditEntry(
         at=now, actor=actor.name, ip=actor.ip, action=action, about=about, chosen_by=chosen_by,
         count=len(met) if count is None else count, affected=ranges(met) or None, before=before, after=after,
         note=note or None,
@@ -94,42 +94,47 @@ class AuditFilter:
     until: datetime | None = None
 
 
-def listed(session: Session, wanted: AuditFilter, limit: int, before: int | None = None) -> list[Entry]:
+def listed(session: Session, wanted: AuditFilter, limit: int, before: int | None = None) -> list[AuditEntry]:
     """The entries that fit, newest first; `before` is the last number of the page above."""
-    query = select(Entry)
+    query = select(AuditEntry)
     if wanted.actor:
-        query = query.where(Entry.actor == wanted.actor)
+        query = query.where(AuditEntry.actor == wanted.actor)
     if wanted.action and wanted.action.endswith("."):
         query = query.where(
-            Entry.action >= wanted.action, Entry.action < wanted.action[:-1] + "/"
+            AuditEntry.action >= wanted.action, AuditEntry.action < wanted.action[:-1] + "/"
         )  # what follows a "."
     elif wanted.action:
-        query = query.where(Entry.action == wanted.action)
+        query = query.where(AuditEntry.action == wanted.action)
     if wanted.about:
-        query = query.where(Entry.about == wanted.about)
+        query = query.where(AuditEntry.about == wanted.about)
     if wanted.since:
-        query = query.where(Entry.at >= wanted.since)
+        query = query.where(AuditEntry.at >= wanted.since)
     if wanted.until:
         # Numbers grow with time, so that an old page is entered by number instead of passing all that came later.
-        last = select(Entry.id).where(Entry.at < wanted.until).order_by(Entry.at.desc(), Entry.id.desc()).limit(1)
-        query = query.where(Entry.id <= last.scalar_subquery())
+        last = (
+            select(AuditEntry.id)
+            .where(AuditEntry.at < wanted.until)
+            .order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
+            .limit(1)
+        )
+        query = query.where(AuditEntry.id <= last.scalar_subquery())
     if before is not None:
-        query = query.where(Entry.id < before)
-    return list(session.scalars(query.order_by(Entry.id.desc()).limit(limit)))
+        query = query.where(AuditEntry.id < before)
+    return list(session.scalars(query.order_by(AuditEntry.id.desc()).limit(limit)))
 
 
-def get(session: Session, number: int) -> Entry | None:
-    return session.get(Entry, number)
+def get(session: Session, number: int) -> AuditEntry | None:
+    return session.get(AuditEntry, number)
 
 
 def actions(session: Session) -> list[str]:
     """Every action that stands here, one index look-up each."""
-    return _distinct(session, Entry.action)
+    return _distinct(session, AuditEntry.action)
 
 
 def actors(session: Session) -> list[str]:
     """Everybody who gave an order, likewise; the first hundred by name."""
-    return _distinct(session, Entry.actor)
+    return _distinct(session, AuditEntry.actor)
 
 
 def _distinct(session: Session, column: InstrumentedAttribute[str], most: int = 100) -> list[str]:

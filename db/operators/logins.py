@@ -69,7 +69,7 @@ def _key(kind: str, name: str) -> str:
 
 
 def attempt(session: Session, account: str, network: str, now: datetime) -> tuple[Counted, Counted]:
-    """Count one attempt for the account and the network of these keys; Shut when one of them has to wait."""
+    """Count one attempt for the account and the network of these keys; LockedOut when one of them has to wait."""
     free = {account: rules.LOGINS_FREE, network: rules.NETWORK_LOGINS_FREE}
     session.execute(delete(LoginFailure).where(LoginFailure.last_at < now - timedelta(days=1)))
     rows = [_lock(session, key, now) for key in sorted(free)]

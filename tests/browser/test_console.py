@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from db.digests import digests
 from db.jobs.jobs import Job
-from db.operators.audit import Entry
+from db.operators.audit import AuditEntry
 from db.session import reading
 from tests import failed, newsroom, operators, walking
 from tests.operators import PASSWORD
@@ -217,7 +217,7 @@ def test_jobs_are_retried_without_scripts(open_browser, room):
     page.get_by_role("button", name=f"Pause {room.slot}").click()
     assert f"{room.slot} is paused." in page.get_by_role("status").inner_text()
     with reading() as session:
-        kept = session.scalars(select(Entry.action).order_by(Entry.id.desc()).limit(2)).all()
+        kept = session.scalars(select(AuditEntry.action).order_by(AuditEntry.id.desc()).limit(2)).all()
     assert kept == ["digest.pause", "jobs.retry"]
 
 

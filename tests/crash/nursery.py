@@ -96,12 +96,12 @@ ROLES: dict[str, Callable[[], None]] = {
 
 def shorten() -> None:
     """Waits that a test need not sit through, and one connection a sender; safety rests on none of them."""
-    doors = send_slice._doors
-    send_slice._doors = lambda mail_url, count: doors(mail_url, 1)
+    connections = send_slice._transports
+    send_slice._transports = lambda mail_url, count: connections(mail_url, 1)
     rules.JOB_LEASE = timedelta(seconds=0.3)
-    rules.job_backoff = lambda attempt, chance: timedelta(seconds=0.05)
-    rules.breaker_backoff = lambda failures, chance: timedelta(seconds=min(0.2 * failures, 1))
-    rules.defer_backoff = lambda attempt, chance: timedelta(seconds=0.2)
+    rules.job_backoff = lambda attempt, jitter: timedelta(seconds=0.05)
+    rules.breaker_backoff = lambda failures, jitter: timedelta(seconds=min(0.2 * failures, 1))
+    rules.defer_backoff = lambda attempt, jitter: timedelta(seconds=0.2)
     deliveries.PAGE = 50
     rules.BATCH = int(os.environ.get("CRASH_BATCH", rules.BATCH))
     if seconds := os.environ.get("CRASH_PATIENCE"):

@@ -21,7 +21,7 @@ from db.jobs.events import SubscriptionRequested
 from db.jobs.jobs import Job
 from db.monitoring import alerts
 from db.monitoring.alerts import Alert
-from db.operators.audit import Entry
+from db.operators.audit import AuditEntry
 from db.session import reading
 from tests import operators
 from tests.conftest import Clock
@@ -102,7 +102,7 @@ def newsroom(catalogue, clock, setting, monkeypatch) -> Iterator[Newsroom]:
     monkeypatch.setattr(Cached, "patience", 30.0)  # a page leaves out numbers that take longer to count
     operators.put(OPERATOR, "operator")
     monkeypatch.setattr(send_slice, "_kept", {})
-    monkeypatch.setattr(send_slice, "_heard", {})
+    monkeypatch.setattr(send_slice, "_histories", {})
     monkeypatch.setattr(send_slice, "_paces", {})
     # Without pipelining each letter is begun after the answer to the one before, so a script can name them.
     with ScriptedServer({"EHLO": "250-mail.example\n250 ENHANCEDSTATUSCODES"}) as server:
@@ -131,7 +131,7 @@ def by_state(of: type) -> dict[str, int]:
 
 def audited() -> list[tuple[str, str]]:
     with reading() as session:
-        kept = session.scalars(select(Entry).order_by(Entry.id))
+        kept = session.scalars(select(AuditEntry).order_by(AuditEntry.id))
         return [(each.action, each.actor) for each in kept if not each.action.startswith("login")]
 
 

@@ -12,6 +12,6 @@ def door(database, clock, setting, monkeypatch) -> Transport:
     made = Transport()
     monkeypatch.setattr(send_slice, "open_transport", lambda url: made)
     monkeypatch.setattr(send_slice, "_kept", {})
-    monkeypatch.setattr(send_slice, "_heard", {})
+    monkeypatch.setattr(send_slice, "_histories", {})
     monkeypatch.setattr(send_slice, "_paces", {})
     return made

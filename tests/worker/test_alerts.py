@@ -314,7 +314,7 @@ def test_an_empty_site_has_nothing_to_tell():
 def outbox(clock, monkeypatch, house):
     """Send what is owed, through the real sender into a Maildir; the messages that lie there."""
     monkeypatch.setattr(send_slice, "_kept", {})
-    monkeypatch.setattr(send_slice, "_heard", {})
+    monkeypatch.setattr(send_slice, "_histories", {})
     monkeypatch.setattr(send_slice, "_paces", {})
 
     def sent():

@@ -61,7 +61,7 @@ class Guarded(ScriptedServer):
 @pytest.fixture
 def server(database, clock, setting, monkeypatch) -> Iterator[Guarded]:
     monkeypatch.setattr(send_slice, "_kept", {})
-    monkeypatch.setattr(send_slice, "_heard", {})
+    monkeypatch.setattr(send_slice, "_histories", {})
     monkeypatch.setattr(send_slice, "_paces", {})
     with Guarded() as made:
         setting(

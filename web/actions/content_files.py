@@ -71,40 +71,40 @@ def _moment(value: object) -> object:
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 Url = Annotated[str, Field(max_length=2000), AfterValidator(_clean), AfterValidator(_link)]
-Entry = Annotated[str, Field(max_length=40), AfterValidator(_clean)]
+Entrance = Annotated[str, Field(max_length=40), AfterValidator(_clean)]
 Name = Annotated[str, Field(max_length=120), AfterValidator(_clean)]
-Line = Annotated[str, Field(max_length=240), AfterValidator(_clean)]
+OneLine = Annotated[str, Field(max_length=240), AfterValidator(_clean)]
 Words = Annotated[str, Field(max_length=1000), AfterValidator(_clean)]
 Prose = Annotated[str, Field(max_length=6000), AfterValidator(_clean)]
 
 
-class Part(BaseModel):
+class _Item(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class ReviewerPart(Part):
+class ReviewerItem(_Item):
     name: Name
-    lens: Line
+    lens: OneLine
 
 
-class ReviewPart(Part):
+class ReviewItem(_Item):
     reviewer: Name
     verdict: Choice
     quote: Prose
 
 
-class ToolPart(Part):
+class ToolItem(_Item):
     slug: Slug
     name: Name
     category: Name
-    tagline: Line
-    entry: Entry
+    tagline: OneLine
+    entry: Entrance
     url: Url
     summary: Prose
-    reviews: list[ReviewPart] = []
+    reviews: list[ReviewItem] = []
 
 
-class ComparisonPart(Part):
+class ComparisonItem(_Item):
     slug: Slug | None = None
     tools: Annotated[list[Slug], Field(min_length=2, max_length=2)]
     question: Words
@@ -115,10 +115,10 @@ class ComparisonPart(Part):
         return self.slug or "-vs-".join(self.tools)
 
 
-class Content(Part):
-    reviewers: list[ReviewerPart] = []
-    tools: list[ToolPart] = []
-    comparisons: list[ComparisonPart] = []
+class Content(_Item):
+    reviewers: list[ReviewerItem] = []
+    tools: list[ToolItem] = []
+    comparisons: list[ComparisonItem] = []
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------

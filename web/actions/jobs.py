@@ -23,18 +23,18 @@ ABLE = {"retry": retries.RETRIABLE, "discard": retries.DISCARDABLE, "restore": r
 """What an order about many can be given for, of the jobs that match."""
 
 
-class Asked(NamedTuple):
+class Preview(NamedTuple):
     """An order about many before it is given: how many jobs it would meet, and the filter bounded to just those."""
 
     jobs: int
     chosen: JobFilter
 
 
-def ask(action: str, chosen: JobFilter, now: datetime) -> Asked:
+def preview(action: str, chosen: JobFilter, now: datetime) -> Preview:
     """Count first: what `order` (retry, discard or restore) would meet now. Changes nothing."""
     with reading() as session:
         bounded = replace(chosen, upto=filters.highest(session), until=now)
-        return Asked(filters.count(session, _met(action, bounded)), bounded)
+        return Preview(filters.count(session, _met(action, bounded)), bounded)
 
 
 def _met(action: str, chosen: JobFilter) -> list[Predicate]:

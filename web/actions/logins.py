@@ -12,7 +12,7 @@ from web.actions import passwords, second_factor
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class LoginAttempt:
     """One attempt at an account, counted for it and for the network that it comes from."""
 
     account: Counted
@@ -21,11 +21,11 @@ class Attempt:
     now: datetime
 
 
-def begin(address: str, ip: str | None, now: datetime) -> Attempt:
-    """Count an attempt; logins.Shut when this account or network has to wait."""
+def begin(address: str, ip: str | None, now: datetime) -> LoginAttempt:
+    """Count an attempt; logins.LockedOut when this account or network has to wait."""
     with writing() as session:
         account, network = logins.attempt(session, logins.account(address), logins.network(ip), now)
-    return Attempt(account, network, ip, now)
+    return LoginAttempt(account, network, ip, now)
 
 
 def by_password(address: str, password: str, ip: str | None, now: datetime) -> Operator | None:
@@ -86,7 +86,7 @@ def left(actor: Actor, now: datetime) -> None:
         audit.record(session, actor, "logout", now)
 
 
-def _signed_in(made: Attempt, found: Operator, how: str, stronger: str | None = None) -> None:
+def _signed_in(made: LoginAttempt, found: Operator, how: str, stronger: str | None = None) -> None:
     with writing() as session:
         logins.clear(session, made.account.key)
         logins.take_back(session, made.network)
@@ -97,13 +97,13 @@ def _signed_in(made: Attempt, found: Operator, how: str, stronger: str | None = 
         audit.record(session, Actor(found.address, made.ip), "login", made.now, after={"by": how})
 
 
-def _took_back(made: Attempt) -> None:
+def _took_back(made: LoginAttempt) -> None:
     with writing() as session:
         for counted in sorted((made.account, made.network), key=lambda each: each.key):
             logins.take_back(session, counted)
 
 
-def _failed(made: Attempt, found: Operator | None) -> None:
+def _failed(made: LoginAttempt, found: Operator | None) -> None:
     # One entry at the first failure of a row, and one for each wait: a flood of guesses writes no flood of entries.
     # What was typed as an unknown address is not kept; it may be a password.
     counted = made.account if found else made.network

@@ -26,7 +26,7 @@ class BadPeople(ValueError):
         self.problems = problems
 
 
-class Line(NamedTuple):
+class CsvRow(NamedTuple):
     """One person of a file."""
 
     number: int
@@ -59,7 +59,7 @@ def pages(path: Path) -> Iterator[dict[str, str | None]]:
         yield {addresses.normal(line.address): line.time_zone or None for line in page}
 
 
-def _lines(path: Path) -> Iterator[Line]:
+def _lines(path: Path) -> Iterator[CsvRow]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, strict=True)
@@ -68,7 +68,7 @@ def _lines(path: Path) -> Iterator[Line]:
                 raise BadPeople([f"{path}:1: has no column named email; the first line names the columns"])
             rows.fieldnames = names
             for row in rows:
-                yield Line(
+                yield CsvRow(
                     rows.line_num, (row.get("email") or "").strip(), (row.get("time_zone") or "").strip() or None
                 )
     except OSError as error:

@@ -12,7 +12,7 @@ from db.deliveries import deliveries
 from db.deliveries.deliveries import Delivery
 from db.digests import schedule
 from db.digests.digests import Digest
-from db.operators.audit import Entry
+from db.operators.audit import AuditEntry
 from db.rules import Person, Refused
 from db.settings import settings
 from db.subscribers import lists, subscribers, suppressions
@@ -121,7 +121,7 @@ def _letter(each: Delivery, slot: str) -> TimelineEntry:
     return TimelineEntry(each.created_at, "letter", sign, level, title, _given(shown))
 
 
-def _order(each: Entry) -> TimelineEntry:
+def _order(each: AuditEntry) -> TimelineEntry:
     return TimelineEntry(
         each.at, "order", "✎", "quiet", f"{each.action} by {each.actor}", _given([("note", each.note)])
     )
@@ -140,8 +140,8 @@ def _slots(session: Session, letters: list[Delivery]) -> dict[int, str]:
     return dict(session.execute(select(Digest.id, Digest.slot).where(Digest.id.in_(abouts))).all())
 
 
-def _orders(session: Session, subscriber_id: int) -> list[Entry]:
-    about = select(Entry).where(Entry.about == f"subscriber {subscriber_id}").order_by(Entry.id.desc())
+def _orders(session: Session, subscriber_id: int) -> list[AuditEntry]:
+    about = select(AuditEntry).where(AuditEntry.about == f"subscriber {subscriber_id}").order_by(AuditEntry.id.desc())
     return list(session.scalars(about.limit(100)))
 
 

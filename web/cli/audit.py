@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from db.operators import audit as audit_log
-from db.operators.audit import AuditFilter, Entry
+from db.operators.audit import AuditEntry, AuditFilter
 from db.session import reading
 from db.settings import settings
 from web.cli import as_json, json_option, table
@@ -48,6 +48,6 @@ def _moment(given: datetime | None) -> datetime | None:
     return given.replace(tzinfo=settings().digest_timezone).astimezone(UTC) if given else None
 
 
-def _row(one: Entry) -> dict[str, Any]:
+def _row(one: AuditEntry) -> dict[str, Any]:
     names = ("id", "at", "actor", "ip", "action", "about", "chosen_by", "count", "affected", "before", "after", "note")
     return {name: getattr(one, name) for name in names}

@@ -91,9 +91,9 @@ def _refusals() -> list[str]:
     with reading() as session:
         shut = breakers.open_breakers(session)
     return [
-        f"{relay.name} refuses since {relay.since:%Y-%m-%d %H:%M} UTC: {relay.reply}; "
-        f"tried again at {relay.open_until:%H:%M:%S} UTC"
-        for relay in shut
+        f"{breaker.name} refuses since {breaker.since:%Y-%m-%d %H:%M} UTC: {breaker.reply}; "
+        f"tried again at {breaker.open_until:%H:%M:%S} UTC"
+        for breaker in shut
     ]
 
 

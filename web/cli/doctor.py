@@ -90,9 +90,9 @@ def _redis(config: Settings) -> Finding:
 def _mail(config: Settings) -> Finding:
     """The door itself, by opening it; what senders heard of it stands in `verdicts digest show`."""
     SenderIdentity.of(config)
-    door = open_transport(config.mail_url)
-    refusal = door.connect()
-    door.close()
+    transport = open_transport(config.mail_url)
+    refusal = transport.connect()
+    transport.close()
     name = transport_name(config.mail_url)
     if refusal is not None:
         return Finding("mail server", False, f"{name}: {refusal.reply} (at {refusal.stage})")

@@ -240,7 +240,7 @@ def _choose(action: str, default: str, ids: tuple[int, ...], everything: bool, *
 
 
 def _say_what(action: str, ids: tuple[int, ...], chosen: JobFilter | None, now: datetime) -> None:
-    asked = actions.ask(action, chosen or JobFilter("all", ids=ids), now)
+    asked = actions.preview(action, chosen or JobFilter("all", ids=ids), now)
     with reading() as session:
         met = filters.page(session, asked.chosen, 20)
     some = f" ({'the newest of them: ' if asked.jobs > 20 else ''}{audit.ranges(sorted(job.id for job in met))})"
@@ -248,7 +248,7 @@ def _say_what(action: str, ids: tuple[int, ...], chosen: JobFilter | None, now: 
 
 
 def _all(action: str, chosen: JobFilter, now: datetime, give: Callable[[JobFilter, Progress], int]) -> int:
-    asked = actions.ask(action, chosen, now)
+    asked = actions.preview(action, chosen, now)
     with counting(action, lambda: asked.jobs) as told:
         met = give(asked.chosen, told)
     if met != asked.jobs:

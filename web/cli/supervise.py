@@ -26,7 +26,7 @@ SHORT_LIVES = 4
 """So many short lives in a row, and the process is not started again."""
 
 
-class Line:
+class ProcfileLine:
     """One Procfile line and the process that runs it just now."""
 
     def __init__(self, name: str, command: str) -> None:
@@ -36,7 +36,7 @@ class Line:
         self.started = 0.0
         self.start_at = 0.0
         self.process: subprocess.Popen[bytes] | None = None
-        self.relay: threading.Thread | None = None
+        self.breaker: threading.Thread | None = None
 
     def start(self, environment: dict[str, str]) -> None:
         self.started = time.monotonic()
@@ -68,7 +68,7 @@ class Supervisor:
 
     def __init__(self, commands: dict[str, str], environment: dict[str, str], also: Callable[[], None]) -> None:
         """`also` is called ten times a second, to look after whatever else has to stay alive."""
-        self.lines = [Line(name, command) for name, command in commands.items()]
+        self.lines = [ProcfileLine(name, command) for name, command in commands.items()]
         self.environment = environment
         self.also = also
         self.stopping = threading.Event()
@@ -95,12 +95,12 @@ class Supervisor:
         """Print a line of our own among those of the processes."""
         self._print("up", text)
 
-    def _start(self, line: Line) -> None:
+    def _start(self, line: ProcfileLine) -> None:
         line.start(self.environment)
-        line.relay = threading.Thread(target=self._relay, args=(line.name, line.process), daemon=True)
-        line.relay.start()
+        line.breaker = threading.Thread(target=self._relay, args=(line.name, line.process), daemon=True)
+        line.breaker.start()
 
-    def _kept_alive(self, line: Line) -> bool:
+    def _kept_alive(self, line: ProcfileLine) -> bool:
         """See to it that the line runs; False once it has had too many short lives."""
         now = time.monotonic()
         if line.process is not None:
@@ -132,8 +132,8 @@ class Supervisor:
                 self.say(f"{line.name} does not end; killing it.")
             line.signal(signal.SIGKILL)
             line.process.wait()
-            if line.relay:
-                line.relay.join(2)
+            if line.breaker:
+                line.breaker.join(2)
 
     def _relay(self, name: str, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, abort, make_response, render_template, request, url_for
 
 from db.operators import audit as audit_log
-from db.operators.audit import AuditFilter, Entry
+from db.operators.audit import AuditEntry, AuditFilter
 from db.session import reading
 from db.settings import settings
 from web.operator.frame.access import allowed, blueprint
@@ -73,7 +73,7 @@ def _midnight(day: str, later: timedelta = timedelta()) -> datetime | None:
 
 
 @blueprint.app_template_global()
-def changes(entry: Entry) -> list[tuple[str, str, str]]:
+def changes(entry: AuditEntry) -> list[tuple[str, str, str]]:
     """What an order changed, name by name: before and after, an empty text where there was nothing."""
     before, after = entry.before or {}, entry.after or {}
     return [

@@ -18,7 +18,7 @@ from db.subscribers import subscribers
 from web.actions import deliveries as actions
 from web.masking import masked, masked_in
 from web.operator import digest_progress
-from web.operator.digests import asked, opened, page_of
+from web.operator.digests import ask_about, opened, page_of
 from web.operator.frame import access, confirm
 from web.operator.frame.access import allowed, blueprint, may
 
@@ -45,7 +45,7 @@ def deliveries_() -> str:
 
 
 def _rows(
-    found: Digest, chosen: DeliveryFilter, look: digest_progress.Look | None
+    found: Digest, chosen: DeliveryFilter, look: digest_progress.Progress | None
 ) -> tuple[list[tuple[Delivery, int | None, str]], str | None]:
     """(delivery, the subscriber's number, the address as this operator may see it) of a page, and the next page."""
     if (chosen.code or chosen.reason) and not set(chosen.states) <= set(EXCEPTIONS):
@@ -76,7 +76,7 @@ def said(reply: str) -> str:
     return reply if may("operator") else masked_in(reply)
 
 
-def _met(look: digest_progress.Look | None, chosen: DeliveryFilter) -> int:
+def _met(look: digest_progress.Progress | None, chosen: DeliveryFilter) -> int:
     """How many letters the filter chooses, as the last look has it."""
     if look is None or not set(chosen.states) or not set(chosen.states) <= set(EXCEPTIONS):
         return 0
@@ -130,7 +130,7 @@ def retry_deliveries(slot: str) -> AnyResponse:
         which = f"1 letter of {slot} that is" if number == 1 else f"{number:,} letters of {slot} that are"
         owed = "is owed" if number == 1 else "are owed"
         sentence = f"{which} {_named(chosen)} {owed} again from now on."
-        return asked(slot, f"Retry letters of {slot}?", sentence, f"Retry {number:,}", _fields(chosen))
+        return ask_about(slot, f"Retry letters of {slot}?", sentence, f"Retry {number:,}", _fields(chosen))
     number = actions.retry(access.actor(), slot, datetime.now(UTC), chosen, note=confirm.note())
     digest_progress.forget(found.id)
     return confirm.done(f"{number:,} {'letter is' if number == 1 else 'letters are'} owed again.", page_of(slot))
@@ -152,7 +152,7 @@ def resolve_deliveries(slot: str) -> AnyResponse:
             else (f"Send {letters} again: whoever got one gets a second.", f"Send {number:,} again")
         )
         fields = _fields(chosen) | {"as": choice}
-        return asked(slot, f"Resolve the doubt about {slot}?", sentence, button, fields, risk=choice == "resend")
+        return ask_about(slot, f"Resolve the doubt about {slot}?", sentence, button, fields, risk=choice == "resend")
     number = actions.resolve(access.actor(), slot, choice == "sent", datetime.now(UTC), chosen, note=confirm.note())
     digest_progress.forget(found.id)
     what = "counted as sent" if choice == "sent" else "sent again"

@@ -30,7 +30,7 @@ _BEHIND = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Progress:
     """A digest's numbers, as first seen `at`; `rate` is letters a second, None while nobody can say."""
 
     account: Account
@@ -50,7 +50,7 @@ class Look:
 class _Kept:
     """What this process knows of one digest: the last look, until when it holds, and whether it is being renewed."""
 
-    look: Look | None = None
+    look: Progress | None = None
     state: str = ""
     until: float = 0.0
     asking: Event | None = None
@@ -60,7 +60,7 @@ class _Kept:
 _lock = Lock()
 
 
-def of(digest: Digest, patience: float | None = None) -> Look | None:
+def of(digest: Digest, patience: float | None = None) -> Progress | None:
     """The digest's numbers; older ones, or at first none, where a million letters take longer than a page may."""
     kept: dict[int, _Kept] = current_app.extensions.setdefault("digests", {})
     with _lock:
@@ -86,7 +86,7 @@ def _renew(known: _Kept, digest: Digest, asking: Event) -> None:
         asking.set()
 
 
-def _look(known: _Kept, digest: Digest) -> Look:
+def _look(known: _Kept, digest: Digest) -> Progress:
     with counting() as session:
         began = time.monotonic()
         account = deliveries.progress(session, digest)
@@ -96,7 +96,7 @@ def _look(known: _Kept, digest: Digest) -> Look:
     before = known.look
     same = before is not None and (before.account, before.replies) == (account, replies)
     at = before.at if before and same else datetime.now(UTC)
-    return Look(account, replies, at, rate, max(1.0, SHARE * (time.monotonic() - began)))
+    return Progress(account, replies, at, rate, max(1.0, SHARE * (time.monotonic() - began)))
 
 
 def account_of(digest: Digest) -> Account | None:

@@ -85,7 +85,7 @@ def page_of(slot: str) -> str:
     return url_for("operator.digest", slot=slot)
 
 
-def asked(
+def ask_about(
     slot: str, title: str, sentence: str, button: str, fields: dict[str, str | list[str]] | None = None, *,
     note: str = "optional", risk: bool = False,
 ) -> AnyResponse:  # fmt: skip
@@ -111,7 +111,7 @@ def change_draft(slot: str, action: str) -> AnyResponse:
 def skip_digest(slot: str) -> AnyResponse:
     if not confirm.given():
         sentence = f"Nothing is sent for {slot}. Its comparisons wait for the next digest."
-        return asked(slot, f"Skip {slot}?", sentence, f"Skip {slot}", note="required", risk=True)
+        return ask_about(slot, f"Skip {slot}?", sentence, f"Skip {slot}", note="required", risk=True)
     why = confirm.note(required=True)
     actions.move(access.actor(), slot, "skip", datetime.now(UTC), reason=why, note=why)
     return confirm.done(f"{slot} is skipped.", page_of(slot))
@@ -138,7 +138,7 @@ def send_digest(slot: str) -> AnyResponse:
         sentence = (f"The digest is frozen as it stands at that moment, and goes to {number:,} {people}. "
                     "What has gone cannot be called back.")  # fmt: skip
         fields: dict[str, str | list[str]] = {"late": "yes"} if late else {}
-        return asked(slot, f"Send {slot} now?", sentence, f"Send to {number:,} {people}", fields)
+        return ask_about(slot, f"Send {slot} now?", sentence, f"Send to {number:,} {people}", fields)
     found, gone = actions.send(access.actor(), slot, now, late=late, note=confirm.note())
     if gone:
         raise Refused(f"{slot} has gone already; it is {found.state}.")
@@ -152,7 +152,7 @@ def send_digest(slot: str) -> AnyResponse:
 def pause_digest(slot: str) -> AnyResponse:
     if not confirm.given():
         sentence = "No further letter is begun; those already begun arrive. The time of the pause makes no letter old."
-        return asked(slot, f"Pause {slot}?", sentence, f"Pause {slot}")
+        return ask_about(slot, f"Pause {slot}?", sentence, f"Pause {slot}")
     why = confirm.note()
     _changed(actions.move(access.actor(), slot, "pause", datetime.now(UTC), reason=why, note=why))
     return confirm.done(f"{slot} is paused.", page_of(slot))
@@ -174,7 +174,7 @@ def cancel_digest(slot: str) -> AnyResponse:
             number = actions.to_cancel(session, slot)
         letters = "letter" if number == 1 else "letters"
         sentence = f"{number:,} {letters} will never be sent. This cannot be taken back."
-        return asked(slot, f"Cancel {slot}?", sentence, f"Cancel {number:,} {letters}", note="required", risk=True)
+        return ask_about(slot, f"Cancel {slot}?", sentence, f"Cancel {number:,} {letters}", note="required", risk=True)
     why = confirm.note(required=True)
     number = actions.cancel(access.actor(), slot, datetime.now(UTC), reason=why, note=why)
     _changed(found)

@@ -51,7 +51,7 @@ def order_many(action: str) -> AnyResponse:
 
 
 def _ask(action: str, chosen: JobFilter, now: datetime) -> Response:
-    asked = actions.ask(action, chosen, now)
+    asked = actions.preview(action, chosen, now)
     if not asked.jobs:
         raise Refused(f"No job that matches can be {'retried' if action == 'retry' else action + 'ed'} any more.")
     verb, what = action.capitalize(), _jobs(asked.jobs)

@@ -40,8 +40,8 @@ def sign_in() -> AnyResponse:
     address, password = request.form.get("address", ""), request.form.get("password", "")
     try:
         found = logins.by_password(address, password, visitor.address(), now)
-    except LockedOut as shut:
-        return _wait("login", shut, now)
+    except LockedOut as locked:
+        return _wait("login", locked, now)
     if found is None:
         return make_response(_page("login", WRONG), 401)
     if not found.totp_secret:
@@ -67,8 +67,8 @@ def show_code() -> AnyResponse:
         return redirect(url_for("operator.login"), 303)
     try:
         found = logins.by_code(half["id"], half["epoch"], request.form.get("code", "")[:100], visitor.address(), now)
-    except LockedOut as shut:
-        return _wait("code", shut, now)
+    except LockedOut as locked:
+        return _wait("code", locked, now)
     return _enter(found, now) if found else make_response(_page("code", WRONG_CODE), 401)
 
 
@@ -83,8 +83,8 @@ def _enter(found: Operator, now: datetime) -> AnyResponse:
     return redirect(_next(), 303)
 
 
-def _wait(page: str, shut: LockedOut, now: datetime) -> Response:
-    seconds = max(1, math.ceil((shut.until - now).total_seconds()))
+def _wait(page: str, locked: LockedOut, now: datetime) -> Response:
+    seconds = max(1, math.ceil((locked.until - now).total_seconds()))
     response = make_response(_page(page, f"Too many attempts failed in a row. Please wait {_long(seconds)}."), 429)
     response.headers["Retry-After"] = str(seconds)
     return response

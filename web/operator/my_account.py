@@ -147,8 +147,8 @@ def _prove(now: datetime) -> None:
     try:
         if logins.proves_password(_me(), request.form.get("password", ""), visitor.address(), now):
             return
-    except LockedOut as shut:
-        wait = max(1, round((shut.until - now).total_seconds()))
+    except LockedOut as locked:
+        wait = max(1, round((locked.until - now).total_seconds()))
         raise Refused(f"Too many attempts failed in a row. Please wait {wait} seconds.") from None
     raise Refused(NOT_THAT)
 

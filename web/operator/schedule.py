@@ -17,7 +17,7 @@ NEXT, LAST = 5, 10
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ScheduledRun:
     """One slot to come; `digest` once its draft is open, `local` in the newsletter's zone with its offset."""
 
     slot: str
@@ -41,11 +41,11 @@ def schedule_() -> str:
     )  # fmt: skip
 
 
-def to_come(now: datetime, known: dict[str, Digest]) -> list[Run]:
+def to_come(now: datetime, known: dict[str, Digest]) -> list[ScheduledRun]:
     """The next slots that are due, with what is known of each."""
     rule = schedule.of_digests()
     slots = rule.slots(now, now + timedelta(weeks=NEXT + 1))[:NEXT]
-    return [Run(slot, rule.due(slot), _local(rule.due(slot)), known.get(slot)) for slot in slots]
+    return [ScheduledRun(slot, rule.due(slot), _local(rule.due(slot)), known.get(slot)) for slot in slots]
 
 
 def _local(moment: datetime) -> str:

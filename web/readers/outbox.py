@@ -30,7 +30,7 @@ _LETTER_POLICY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptLetter:
     """One letter in the list."""
 
     name: str
@@ -39,7 +39,7 @@ class Kept:
     subject: str
 
 
-def is_open() -> bool:
+def is_shown() -> bool:
     """Only while letters stay on this machine and nobody but its users sees the site."""
     config = settings()
     return config.outbox is not None and config.is_local and _is_loopback(request.host)
@@ -47,7 +47,7 @@ def is_open() -> bool:
 
 @blueprint.before_request
 def only_here() -> None:
-    if not is_open():
+    if not is_shown():
         abort(404)
 
 
@@ -103,11 +103,11 @@ def _parse(raw: bytes) -> EmailMessage:
     return message_from_bytes(raw, policy=policy.default)
 
 
-def _kept(path: Path) -> Kept:
+def _kept(path: Path) -> KeptLetter:
     with path.open("rb") as file:
         head = _parse(file.read(16 * 1024).replace(b"\r\n", b"\n").split(b"\n\n")[0] + b"\n\n")
     at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return Kept(path.name, at, str(head.get("To", "")), str(head.get("Subject", "(no subject)")))
+    return KeptLetter(path.name, at, str(head.get("To", "")), str(head.get("Subject", "(no subject)")))
 
 
 def _part(message: EmailMessage, kind: str) -> str:

@@ -28,7 +28,7 @@ ON_A_PAGE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ListedComparison:
     """A tool with its figures, as a row of a small table."""
 
     slug: str
@@ -37,10 +37,10 @@ class Line:
     community: tuple[int, int]
 
 
-def shown(comparison: Comparison, figures: Mapping[int, Figures]) -> list[Line]:
+def shown(comparison: Comparison, figures: Mapping[int, Figures]) -> list[ListedComparison]:
     """The two tools of a comparison with the figures of now."""
     return [
-        Line(tool.slug, tool.name, tool.panel, (figures[tool.id].ship, figures[tool.id].skip))
+        ListedComparison(tool.slug, tool.name, tool.panel, (figures[tool.id].ship, figures[tool.id].skip))
         for tool in comparison.tools
     ]
 

@@ -17,7 +17,7 @@ _NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Segment:
     """One rectangle of a bar; lengths in percent of the bar's width."""
 
     says: str
@@ -29,7 +29,7 @@ class Part:
 class Bar:
     """A split bar and what it says to somebody who does not see it."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[Segment, ...]
     words: str
 
 
@@ -72,7 +72,7 @@ def community_bar(ship: int, skip: int) -> Bar | None:
     return Bar(_lengths(ship, skip), f"{share(ship, skip)}% of {total:,} {votes} ship")
 
 
-def _lengths(ship: int, skip: int) -> tuple[Part, ...]:
+def _lengths(ship: int, skip: int) -> tuple[Segment, ...]:
     if not skip:
         return (_part("ship", 0, 100),)
     if not ship:
@@ -82,10 +82,10 @@ def _lengths(ship: int, skip: int) -> tuple[Part, ...]:
     return (_part("ship", 0, length), _part("skip", length + GAP, room - length))
 
 
-def _part(says: str, x: float, width: float) -> Part:
+def _part(says: str, x: float, width: float) -> Segment:
     if says == "skip":  # the outline is drawn on the edge, half of it outside
         x, width = x + 0.5, width - 1
-    return Part(says, f"{x:.1f}%", f"{width:.1f}%")
+    return Segment(says, f"{x:.1f}%", f"{width:.1f}%")
 
 
 def _verdict(ship: int, skip: int) -> str:

@@ -7,7 +7,7 @@ import pytest
 from db.jobs import filters, jobs, retries
 from db.jobs.filters import JobFilter
 from db.jobs.jobs import Job
-from db.operators.audit import Actor, Entry
+from db.operators.audit import Actor, AuditEntry
 from db.rules import JOB_ATTEMPTS, Refused
 from db.session import reading, writing
 from tests.failed import AT, fill, states
@@ -25,9 +25,9 @@ def look(job_id: int) -> Job:
         return jobs.get(session, job_id)
 
 
-def entries() -> list[Entry]:
+def entries() -> list[AuditEntry]:
     with reading() as session:
-        return list(session.query(Entry).order_by(Entry.id))
+        return list(session.query(AuditEntry).order_by(AuditEntry.id))
 
 
 # ---- all that match ----------------------------------------------------------------------------------------
@@ -35,7 +35,7 @@ def entries() -> list[Entry]:
 
 def test_all_that_match_are_retried_at_a_rate_in_the_order_of_their_numbers():
     ids = fill(25)
-    asked = actions.ask("retry", JobFilter(), NOW)
+    asked = actions.preview("retry", JobFilter(), NOW)
     assert asked.jobs == 25
     assert actions.retry_matching(MARA, asked.chosen, NOW, "mended", rate=5) == 25
     with reading() as session:
@@ -46,7 +46,7 @@ def test_all_that_match_are_retried_at_a_rate_in_the_order_of_their_numbers():
 
 def test_a_worker_takes_no_more_of_them_than_the_rate_lets_go():
     fill(25)
-    actions.retry_matching(MARA, actions.ask("retry", JobFilter(), NOW).chosen, NOW, rate=5)
+    actions.retry_matching(MARA, actions.preview("retry", JobFilter(), NOW).chosen, NOW, rate=5)
     taken = 0
     with writing() as session:
         while jobs.claim(session, KINDS, "host:1", NOW + timedelta(seconds=1)):
@@ -56,7 +56,7 @@ def test_a_worker_takes_no_more_of_them_than_the_rate_lets_go():
 
 def test_what_fails_or_changes_after_the_count_was_shown_is_left_alone():
     first, second, third = fill(3)
-    asked = actions.ask("retry", JobFilter(), NOW)
+    asked = actions.preview("retry", JobFilter(), NOW)
     assert asked.jobs == 3
     [new] = fill(1, failed_at=NOW + timedelta(seconds=1))
     with writing() as session:
@@ -78,7 +78,7 @@ def test_each_page_is_written_down_with_its_filter_and_its_jobs(monkeypatch):
     ids = fill(25)
     told: list[int] = []
     actions.retry_matching(
-        MARA, actions.ask("retry", JobFilter(text="letter"), NOW).chosen, NOW, "mended", on_page=told.append
+        MARA, actions.preview("retry", JobFilter(text="letter"), NOW).chosen, NOW, "mended", on_page=told.append
     )
     assert told == [10, 10, 5]
     kept = entries()
@@ -108,8 +108,8 @@ def test_only_what_an_order_can_be_given_for_is_counted():
     fill(state="succeeded")
     fill(state="pending", attempt=0, failed_at=None)
     [dead] = fill()
-    assert actions.ask("retry", JobFilter("all"), NOW).jobs == 1
-    assert actions.ask("discard", JobFilter("all"), NOW).jobs == 2
+    assert actions.preview("retry", JobFilter("all"), NOW).jobs == 1
+    assert actions.preview("discard", JobFilter("all"), NOW).jobs == 2
     assert actions.retry_matching(MARA, JobFilter("all"), NOW) == 1
     assert look(dead).state == "pending"
 

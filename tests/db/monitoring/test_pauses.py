@@ -7,7 +7,7 @@ import pytest
 from db.deliveries.claims import Claim
 from db.deliveries.deliveries import owe
 from db.monitoring import backlog, pauses
-from db.operators.audit import Actor, Entry
+from db.operators.audit import Actor, AuditEntry
 from db.rules import Refused
 from db.session import reading, writing
 from tests.failed import AT, fill
@@ -35,7 +35,7 @@ def test_a_pause_has_a_reason_an_actor_and_an_end():
     actions.resume(MARA, "mail", AT, "moved")
     with reading() as session:
         assert pauses.paused(session) == []
-        kept = [(each.action, each.about, each.note) for each in session.query(Entry).order_by(Entry.id)]
+        kept = [(each.action, each.about, each.note) for each in session.query(AuditEntry).order_by(AuditEntry.id)]
     assert kept == [("queue.pause", "queue mail", "relay moves"), ("queue.resume", "queue mail", "moved")]
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from db.deliveries import deliveries
 from db.deliveries.deliveries import Delivery
-from db.operators.audit import Entry
+from db.operators.audit import AuditEntry
 from db.session import reading, writing
 from db.subscribers import subscribers
 from db.votes import tallies, votes
@@ -140,7 +140,10 @@ def test_a_longer_file_is_read_in_pages(sqlite, house):
 
 def audited():
     with reading() as session:
-        return [(each.action, each.about, each.count, each.note) for each in session.query(Entry).order_by(Entry.id)]
+        return [
+            (each.action, each.about, each.count, each.note)
+            for each in session.query(AuditEntry).order_by(AuditEntry.id)
+        ]
 
 
 def test_every_order_is_audited_and_names_nobody_but_by_number(database, cast):
@@ -157,7 +160,7 @@ def test_every_order_is_audited_and_names_nobody_but_by_number(database, cast):
         ("people.export", "everybody", 0, None),
     ]
     with reading() as session:
-        whole = str([vars(each) for each in session.query(Entry)])
+        whole = str([vars(each) for each in session.query(AuditEntry)])
         assert "command: " in whole
         assert cast.alice not in whole
         assert cast.bob not in whole

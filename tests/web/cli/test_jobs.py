@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from sqlalchemy import select
 
 from db.jobs import jobs
-from db.operators.audit import Entry
+from db.operators.audit import AuditEntry
 from db.session import reading
 from tests.failed import fill, states
 from web.cli import main
@@ -24,7 +24,7 @@ def verdicts(*words: object, code: int = 0) -> str:
 
 def audited() -> list[tuple[str, int, str | None]]:
     with reading() as session:
-        kept = list(session.scalars(select(Entry).order_by(Entry.id)))
+        kept = list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
     assert all(each.actor.startswith("command: ") for each in kept)
     return [(each.action, each.count, each.note) for each in kept]
 

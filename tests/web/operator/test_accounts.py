@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from sqlalchemy import select
 
 from db.operators import operators
-from db.operators.audit import Actor, Entry
+from db.operators.audit import Actor, AuditEntry
 from db.rules import Refused
 from db.session import reading, writing
 from web.actions import accounts
@@ -47,7 +47,7 @@ def test_an_invitation_by_command_sets_a_password_once(stranger):
     assert stranger.sign_in(DANA).status_code == 303
     assert stranger.get("/operator/accounts").status_code == 200
     with reading() as session:
-        added = session.scalars(select(Entry).where(Entry.action == "account.add")).one()
+        added = session.scalars(select(AuditEntry).where(AuditEntry.action == "account.add")).one()
     assert added.actor.startswith("command: ")
     assert (added.about, added.after, added.note) == (f"operator {DANA}", {"role": "admin"}, "she runs it")
     assert link.rsplit("/", 1)[1] not in str(vars(added))
@@ -132,7 +132,7 @@ def test_every_order_asks_first_and_is_audited_with_its_note(console, account, o
     after = kept(number)
     assert (after.role, after.epoch, after.state) != (before.role, before.epoch, before.state)
     with reading() as session:
-        last = session.scalars(select(Entry).order_by(Entry.id.desc())).first()
+        last = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
     assert (last.action, last.actor, last.note) == (f"account.{order}", "admin@newsroom.example", "because")
 
 

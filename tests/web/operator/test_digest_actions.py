@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from db.digests import digests
 from db.digests.digests import Digest
-from db.operators.audit import Entry
+from db.operators.audit import AuditEntry
 from db.session import reading, writing
 from worker import digests as run
 
@@ -28,7 +28,7 @@ def states() -> dict[str, int]:
 
 def kept() -> list[tuple[str, str | None, int, str | None]]:
     with reading() as session:
-        rows = session.query(Entry).filter(Entry.action.like("d%")).order_by(Entry.id)
+        rows = session.query(AuditEntry).filter(AuditEntry.action.like("d%")).order_by(AuditEntry.id)
         return [(each.action, each.about, each.count, each.note) for each in rows]
 
 
@@ -69,7 +69,7 @@ def test_a_test_goes_to_oneself_or_to_the_address_that_is_typed(console, slot, c
             "editor@newsroom.example",
             cast.dana,
         ]
-        assert cast.dana not in str([vars(each) for each in session.query(Entry)])
+        assert cast.dana not in str([vars(each) for each in session.query(AuditEntry)])
     assert [row[0] for row in kept()] == ["digest.test", "digest.test"]
 
 

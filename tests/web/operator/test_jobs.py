@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from db.jobs import jobs
 from db.jobs.jobs import Job
-from db.operators.audit import Entry
+from db.operators.audit import AuditEntry
 from db.session import reading, writing
 from tests.failed import fill, many, states
 
@@ -29,9 +29,11 @@ def hidden(page: str) -> dict[str, list[str]]:
     return found
 
 
-def audited() -> Entry:
+def audited() -> AuditEntry:
     with reading() as session:
-        return session.scalars(select(Entry).where(Entry.action.like("jobs.%")).order_by(Entry.id.desc())).first()
+        return session.scalars(
+            select(AuditEntry).where(AuditEntry.action.like("jobs.%")).order_by(AuditEntry.id.desc())
+        ).first()
 
 
 # ---- the groups --------------------------------------------------------------------------------------------

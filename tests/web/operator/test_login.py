@@ -7,7 +7,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from db.operators import operators
-from db.operators.audit import Entry
+from db.operators.audit import AuditEntry
 from db.operators.logins import LoginFailure
 from db.session import reading, writing
 from web.actions import passwords
@@ -20,9 +20,9 @@ ELSEWHERE = [
 ]  # fmt: skip
 
 
-def audited(action: str) -> list[Entry]:
+def audited(action: str) -> list[AuditEntry]:
     with reading() as session:
-        return list(session.scalars(select(Entry).where(Entry.action == action).order_by(Entry.id)))
+        return list(session.scalars(select(AuditEntry).where(AuditEntry.action == action).order_by(AuditEntry.id)))
 
 
 def test_a_stranger_is_sent_to_the_login_and_back_to_the_page_asked_for(stranger, account):
@@ -130,7 +130,7 @@ def test_failed_logins_are_audited_once_a_window_and_tell_nothing_that_was_typed
     stranger.sign_in("my secret passphrase", "x")
     assert audited("login.failed")[-1].actor == "unknown"
     with reading() as session:
-        assert "secret" not in str([vars(entry) for entry in session.scalars(select(Entry))])
+        assert "secret" not in str([vars(entry) for entry in session.scalars(select(AuditEntry))])
         assert all("secret" not in row.key for row in session.scalars(select(LoginFailure)))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from db.deliveries import deliveries
 from db.deliveries.deliveries import Delivery
-from db.operators.audit import Entry
+from db.operators.audit import AuditEntry
 from db.session import reading, writing
 from db.subscribers import subscribers
 from db.votes import votes
@@ -36,7 +36,7 @@ def suppress(address, reason="by hand", note=None):
 
 def audited():
     with reading() as session:
-        kept = session.query(Entry).where(Entry.action.startswith("people.")).order_by(Entry.id)
+        kept = session.query(AuditEntry).where(AuditEntry.action.startswith("people.")).order_by(AuditEntry.id)
         return [(each.action, each.actor, each.about, each.note) for each in kept]
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from db.deliveries.claims import Claim
 from db.jobs import jobs
-from db.operators.audit import Entry
+from db.operators.audit import AuditEntry
 from db.session import reading, writing
 from tests.failed import fill
 
@@ -45,7 +45,7 @@ def test_a_queue_is_resumed_after_one_was_told_what_waits(console):
     assert "is paused</strong>" not in done.text
     assert browser.press("/operator/queues/jobs/resume").status_code == 409
     with reading() as session:
-        kept = session.scalars(select(Entry).where(Entry.action.like("queue.%")).order_by(Entry.id))
+        kept = session.scalars(select(AuditEntry).where(AuditEntry.action.like("queue.%")).order_by(AuditEntry.id))
         assert [(each.action, each.note) for each in kept] == [
             ("queue.pause", "relay moves"),
             ("queue.resume", "moved"),

@@ -99,11 +99,11 @@ _redis = Cached(_ping, least=5.0, queued=False)
 
 def _mail_server(session: Session, now: datetime) -> Sign:
     """By what the sender heard last; no page opens the mail server's door."""
-    relay = session.scalars(
+    breaker = session.scalars(
         select(Breaker).where(Breaker.name.not_like("to %")).order_by(Breaker.since).limit(1)
     ).first()
-    if relay is not None:
-        return Sign("Mail server", "refuses", f"everybody, for {length(now - relay.since)}", "bad")
+    if breaker is not None:
+        return Sign("Mail server", "refuses", f"everybody, for {length(now - breaker.since)}", "bad")
     last = ages.last_settled(session)
     if last is None:
         return Sign("Mail server", "not asked", "no letter yet")
