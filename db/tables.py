@@ -5,6 +5,7 @@ from db.digests import catalog, digests, schedule
 from db.jobs import jobs
 from db.monitoring import alerts, heartbeats, pauses
 from db.operators import audit, logins, operators
+from db.schema import SchemaRelease  # noqa: F401  a table of its own, beside the rooms
 from db.session import Row
 from db.subscribers import subscribers
 from db.votes import tallies, votes

@@ -7,6 +7,9 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+release = "the release that this comes with"
+oldest = "the oldest release that may go on with this database"
+touches = ()
 
 
 def upgrade() -> None:

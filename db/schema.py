@@ -1,0 +1,109 @@
+"""Which release this is, and whether the database belongs to an older one, to this one or to a later one."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import String, inspect, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.rules import Refused
+from db.session import Row, reading
+from db.settings import settings
+
+RELEASE = "0.2.0"
+"""The version of the whole product; the package takes it from here."""
+
+VERSIONS = Path(__file__).parent / "migrations" / "versions"
+REVISION = max(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))
+"""The revision that this release needs. It is read once: a later release's files may lie here before this one ends."""
+
+TRUSTED_SECONDS = 5.0
+"""For how long a process goes on without asking again."""
+
+
+class SchemaRelease(Row):
+    """The one row in which each migration writes whose the database is and which release may go on with it."""
+
+    __tablename__ = "schema_release"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    release: Mapped[str] = mapped_column(String)
+    revision: Mapped[str] = mapped_column(String)
+    oldest: Mapped[str] = mapped_column(String)
+
+
+class WrongSchema(Refused):
+    """This release cannot work with the database as it stands; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the database stands, beside this release."""
+
+    revision: str
+    """"" for a database that was never set up."""
+    release: str = ""
+    oldest: str = ""
+
+    @property
+    def answer(self) -> str:
+        """`older`, `this` or `later`: revisions are numbered in the order in which they run."""
+        return "this" if self.revision == REVISION else "older" if self.revision < REVISION else "later"
+
+    @property
+    def may_run(self) -> bool:
+        """Whether this release may work with it."""
+        if self.answer == "later":
+            return bool(self.oldest) and _number(self.oldest) <= _number(RELEASE)
+        return self.answer == "this"
+
+    @property
+    def told(self) -> str:
+        """One sentence: how it stands, and what to do where this release cannot work."""
+        whose = f"release {self.release}" if self.release else "a later release"
+        if self.answer == "this":
+            return f"at this release ({RELEASE}, revision {REVISION})"
+        if self.answer == "older":
+            stands = f"stands at revision {self.revision}" if self.revision else "is not set up"
+            return f"The database {stands}, and release {RELEASE} needs revision {REVISION}. Run: verdicts db upgrade"
+        if self.may_run:
+            return f"of {whose} (revision {self.revision}), with which this release ({RELEASE}) may go on"
+        return f"This database belongs to {whose}; start that release or restore the copy made before."
+
+
+def _number(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split(".") if part.isdigit())
+
+
+def standing() -> Standing:
+    """Ask the database where it stands; SQLAlchemy's errors where it does not answer."""
+    with reading() as session:
+        there = inspect(session.connection())
+        if not there.has_table("alembic_version"):
+            return Standing("")
+        revision = str(session.scalar(text("SELECT max(version_num) FROM alembic_version")) or "")
+        if revision <= REVISION or not there.has_table(SchemaRelease.__tablename__):
+            return Standing(revision)
+        row = session.get(SchemaRelease, 1)
+        return Standing(revision, row.release, row.oldest) if row else Standing(revision)
+
+
+_trusted: dict[str, float] = {}
+"""Until when each database is taken to be as it was: it was asked, and this release may work with it."""
+
+
+def check() -> None:
+    """Raise WrongSchema unless this release may work with the database; asks at most once in some seconds."""
+    url = settings().database_url
+    if _trusted.get(url, 0.0) > time.monotonic():
+        return
+    found = standing()
+    if not found.may_run:
+        raise WrongSchema(found.told)
+    _trusted[url] = time.monotonic() + TRUSTED_SECONDS
+
+
+def forget() -> None:
+    """Ask anew at the next check: the database has changed."""
+    _trusted.clear()

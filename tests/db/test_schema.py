@@ -1,0 +1,58 @@
+"""Whose the database is: an older release's, this one's or a later one's."""
+
+import pytest
+from sqlalchemy import text
+
+from db import schema
+from db.schema import RELEASE, REVISION, WrongSchema
+from db.session import writing
+
+
+def belongs_to(release: str, oldest: str, revision: str = "9999") -> None:
+    """The database as a later release would leave it."""
+    with writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+        session.execute(text("DELETE FROM schema_release"))
+        session.add(schema.SchemaRelease(id=1, release=release, revision=revision, oldest=oldest))
+    schema.forget()
+
+
+@pytest.fixture
+def told(sqlite):
+    schema.forget()
+    yield
+    schema.forget()
+
+
+def test_a_migrated_database_belongs_to_this_release_and_says_so_in_its_row(sqlite):
+    assert schema.standing().answer == "this"
+    with writing() as session:
+        row = session.get(schema.SchemaRelease, 1)
+        assert (row.release, row.revision) == (RELEASE, REVISION)
+        assert row.oldest <= RELEASE
+
+
+def test_an_empty_database_is_older(house):
+    found = schema.standing()
+    assert (found.answer, found.may_run) == ("older", False)
+    assert found.told.startswith("The database is not set up")
+
+
+def test_a_later_release_may_let_this_one_go_on(told):
+    belongs_to("0.4.0", oldest=RELEASE)
+    assert schema.standing().may_run
+    schema.check()
+    assert "release 0.4.0 (revision 9999), with which this release" in schema.standing().told
+
+
+def test_a_later_release_that_does_not_is_named_with_what_to_do(told):
+    belongs_to("0.10.0", oldest="0.10.0")
+    sentence = "This database belongs to release 0.10.0; start that release or restore the copy made before."
+    with pytest.raises(WrongSchema, match=sentence.replace(".", r"\.")):
+        schema.check()
+
+
+def test_releases_are_compared_as_numbers(told, monkeypatch):
+    monkeypatch.setattr(schema, "RELEASE", "0.10.0")
+    belongs_to("0.11.0", oldest="0.9.0")
+    assert schema.standing().may_run
