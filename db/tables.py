@@ -7,9 +7,27 @@ from db.monitoring import alerts, heartbeats, pauses
 from db.operators import audit, logins, operators
 from db.schema import SchemaRelease  # noqa: F401  a table of its own, beside the rooms
 from db.session import Row
-from db.subscribers import subscribers
+from db.subscribers import subscribers, suppressions
 from db.votes import tallies, votes
 
-ROOMS = (rate_limits, jobs, catalog, subscribers, votes, tallies, digests, deliveries, claims, breakers, schedule,
-         operators, logins, audit, pauses, heartbeats, alerts)  # fmt: skip
+ROOMS = (
+    rate_limits,
+    jobs,
+    catalog,
+    subscribers,
+    suppressions,
+    votes,
+    tallies,
+    digests,
+    deliveries,
+    claims,
+    breakers,
+    schedule,
+    operators,
+    logins,
+    audit,
+    pauses,
+    heartbeats,
+    alerts,
+)
 TABLES = Row.metadata

@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from db.deliveries import claims, deliveries, exceptions, settlements
+from db.deliveries import claims, deliveries, exceptions, recovery, settlements
 from db.deliveries.claims import Batch, Terms, Wait
 from db.deliveries.exceptions import DeliveryFilter
 from db.deliveries.settlements import Settlement
 from db.digests import digests
 from db.session import driver_connection, reading, writing
-from db.subscribers import subscribers
+from db.subscribers import audiences
 
 NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
@@ -32,7 +32,7 @@ def make_digest(readers: int) -> int:
                 ),
                 {"address": f"reader-{number}@reader.example", "now": "2026-11-01 09:00:00"},
             )
-        taken = subscribers.count_audience(session, NOW)
+        taken = audiences.count_audience(session, NOW)
         made = digests.open_slot(session, "2026-W47", NOW, NOW)
         digests.freeze(
             session, made, [], content={}, subject="s", preheader="p", html="h", text="t",
@@ -64,7 +64,7 @@ def settle(batch: Batch, letters, state: str = "sent", at: datetime = NOW) -> No
 
 def recover(at: datetime = LATER, resend: bool = False) -> int:
     with writing() as session:
-        return claims.recover(session, resend, at)
+        return recovery.recover(session, resend, at)
 
 
 def account() -> deliveries.Account:

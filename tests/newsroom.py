@@ -16,7 +16,7 @@ from db.monitoring import alerts, heartbeats, pauses
 from db.monitoring.alerts import Condition
 from db.operators.audit import Actor
 from db.session import driver_connection, writing
-from db.subscribers import subscribers
+from db.subscribers import imports, subscriptions, suppressions
 from db.subscribers.subscribers import Subscriber
 from db.votes import votes
 from tests import failed
@@ -58,21 +58,23 @@ def fill(now: datetime | None = None) -> SimpleNamespace:
 def _readers(now: datetime) -> None:
     ordinary = {f"reader-{turn}@mail.example": None for turn in range(120)}
     with writing() as session:
-        subscribers.add_imported(session, {LONG: "America/Argentina/Buenos_Aires", RTL: None} | ordinary,
+        imports.add_imported(session, {LONG: "America/Argentina/Buenos_Aires", RTL: None} | ordinary,
                           "They ticked a box in the old list.", "list.csv", now - timedelta(days=40))  # fmt: skip
     with writing() as session:
-        subscribers.request(session, "asked@reader.example", words="Yes, send me the weekly verdicts.",
+        subscriptions.request(session, "asked@reader.example", words="Yes, send me the weekly verdicts.",
                             words_version="2026-01", locale="de-AT", form_url="https://example.com/" + "x" * 150,
                             ip="2001:db8:85a3:8d3:1319:8a2e:370:7348", user_agent="Mozilla/5.0 " * 12,
                             now=now - timedelta(hours=2))  # fmt: skip
-        subscribers.leave(session, 3, "one-click", now - timedelta(days=2))
-        subscribers.erase(session, 4, now - timedelta(days=1))
+        subscriptions.leave(session, 3, "one-click", now - timedelta(days=2))
+        subscriptions.erase(session, 4, now - timedelta(days=1))
         session.execute(update(Subscriber).where(Subscriber.id == 5).values(paused_until=now + timedelta(days=9)))
         for turn, reason in enumerate(("hard bounce", "complaint", "by hand", "repeated soft bounce")):
-            subscribers.suppress(session, f"reader-{10 + turn}@mail.example", reason, now - timedelta(hours=turn), EVIL)
-        subscribers.suppress(session, LONG, "hard bounce", now, f"550 5.1.1 <{LONG}>: no such mailbox; {WORD * 2}")
+            suppressions.suppress(
+                session, f"reader-{10 + turn}@mail.example", reason, now - timedelta(hours=turn), EVIL
+            )
+        suppressions.suppress(session, LONG, "hard bounce", now, f"550 5.1.1 <{LONG}>: no such mailbox; {WORD * 2}")
         for turn in range(55):
-            subscribers.suppress(session, f"gone-{turn}@elsewhere.example", "complaint", now - timedelta(days=turn))
+            suppressions.suppress(session, f"gone-{turn}@elsewhere.example", "complaint", now - timedelta(days=turn))
 
 
 def _votes(catalogue: SimpleNamespace, now: datetime) -> None:

@@ -10,7 +10,7 @@ from db.deliveries import deliveries, exceptions
 from db.deliveries.exceptions import DeliveryFilter
 from db.digests import digests, schedule
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import audiences
 from emails.letters import mark
 from emails.replies import Following, Meanwhile, Outcome, Outgoing, judge
 from worker import send_slice
@@ -64,7 +64,7 @@ def digest(clock, readers: int = 20) -> int:
                 ),
                 {"address": f"reader-{number}@reader.example", "now": "2026-11-01 09:00:00"},
             )
-        taken = subscribers.count_audience(session, clock.now)
+        taken = audiences.count_audience(session, clock.now)
         made = digests.open_slot(session, SLOT, schedule.of_digests().due(SLOT), clock.now)
         digests.freeze(
             session, made, [], content={}, subject="s", preheader="p", html=html, text=html, frozen_at=clock.now,

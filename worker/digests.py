@@ -16,7 +16,7 @@ from db.digests.digests import Digest, TestLetter
 from db.rules import Refused
 from db.session import reading, writing
 from db.settings import settings
-from db.subscribers import subscribers
+from db.subscribers import audiences, subscribers
 from db.votes import tallies
 from emails import letters
 from emails.letters import Letter
@@ -88,7 +88,7 @@ def freeze(session: Session, digest: Digest, now: datetime) -> None:
     if not compared:
         digests.end(digest, "skipped", "no comparison is new", now)
         return
-    claimed = subscribers.count_audience(session, now)
+    claimed = audiences.count_audience(session, now)
     if not claimed.audience:
         digests.end(digest, "skipped", "nobody has subscribed", now)
         return

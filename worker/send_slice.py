@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from db.deliveries import breakers, claims
+from db.deliveries import breakers, claims, recovery
 from db.deliveries.claims import Terms, Wait
 from db.digests import digests
 from db.session import DriverConnection, driver_connection, reading, writing
@@ -48,10 +48,10 @@ def recover() -> None:
     """End the claims of senders that are gone."""
     now = datetime.now(UTC)
     with reading() as session:
-        lapsed = claims.any_lapsed(session, now)
+        lapsed = recovery.any_lapsed(session, now)
     if lapsed:
         with writing() as session:
-            ended = claims.recover(session, settings().on_unknown == "resend", now)
+            ended = recovery.recover(session, settings().on_unknown == "resend", now)
         log.warning("claims recovered", claims=ended)
 
 

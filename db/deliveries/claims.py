@@ -5,7 +5,7 @@ the letter itself, after the server's go-ahead) and not yet settled:
 
 1. claim: a row in `claims` whose id is never reused, then up to 200 letters under it, consent re-read, in one
    transaction. 2. send in the order of the ids. 3. settle every `win` letters and 4. extend the lease
-   (settlements.py). 5. recover a lapsed claim: of the letters not settled the first `win` are in doubt, all
+   (settlements.py). 5. recover a lapsed claim (recovery.py): of the letters not settled the first `win` are in doubt, all
    later ones were never begun.
 
 The failure chosen: a letter in doubt is held (`unknown`) rather than sent twice, unless its rule says otherwise.
@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Index, TextClause, bindparam, delete, select, text, update
+from sqlalchemy import ColumnElement, Index, TextClause, bindparam, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
 from db.addresses import hashes_of
 from db.deliveries import breakers, rate_limits
 from db.deliveries.breakers import domain_of
-from db.deliveries.deliveries import SENDING, WAITING, Delivery
+from db.deliveries.deliveries import WAITING, Delivery
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
 from db.rules import Person
 from db.session import (
@@ -34,11 +34,9 @@ from db.session import (
     Moment,
     Row,
     driver_connection_of,
-    is_sqlite,
     moment_of,
-    ring,
 )
-from db.subscribers import subscribers
+from db.subscribers import suppressions
 
 
 class Claim(Row):
@@ -226,7 +224,7 @@ def _admit(
     """Who gets their letter, and what becomes of the others. No letter is older than since `young_at`."""
     rows = driver.fetch(_CLAIMED, (number,))
     hashed = {address: tuple(hashes_of(address)) for *_, address, _, _, _ in rows if address}
-    listed = subscribers.listed(session, [each for hashes in hashed.values() for each in hashes])
+    listed = suppressions.listed(session, [each for hashes in hashed.values() for each in hashes])
     moments = dict[Any, datetime]()  # those of a page of letters are all the same
 
     def at(kept: Any) -> datetime:
@@ -272,40 +270,6 @@ def release(session: Session, batch: Batch) -> int | None:
 _GIVE_BACK = "UPDATE deliveries SET state = 'pending', claim = NULL WHERE claim = ? AND state = 'sending'"
 
 
-def recover(session: Session, resend_digests: bool, now: datetime) -> int:
-    """5. End lapsed claims: the first `win` letters not settled are in doubt, all later ones go back to pending.
-
-    The number of claims ended. `win` is the claim's own, whatever today's settings say.
-    """
-    lapsed = select(Claim.id, Claim.win).where(Claim.lease < now).order_by(Claim.id).limit(100)
-    if not is_sqlite(session):
-        lapsed = lapsed.with_for_update(skip_locked=True)
-    claims = session.execute(lapsed).all()
-    for number, win in claims:
-        # A separate statement: it must see what a sender settled while we waited for its claim's row.
-        left = select(Delivery.id, Delivery.letter).where(Delivery.claim == number, SENDING)
-        rows = session.execute(left.order_by(Delivery.id)).all()
-        doubted = [row.id for row in rows[:win] if not _resent(row.letter, resend_digests)]
-        again = [row.id for row in rows[:win] if _resent(row.letter, resend_digests)]
-        _put(session, doubted, {"state": "unknown", "reason": "the sender ended before the reply was kept"})
-        _put(session, again, {"state": "pending", "claim": None, "reason": "sent again after doubt"})
-        _put(session, [row.id for row in rows[win:]], {"state": "pending", "claim": None})
-        session.execute(delete(Claim).where(Claim.id == number))
-    if claims:
-        ring(session, "mail")
-    return len(claims)
-
-
-def _resent(letter: str, resend_digests: bool) -> bool:
-    return rules.LETTERS[letter].doubt == "resend" or (letter == "digest" and resend_digests)
-
-
-def _put(session: Session, ids: list[int], values: dict[str, Any]) -> None:
-    if ids:
-        session.execute(update(Delivery).where(Delivery.id.in_(ids), Delivery.state == "sending").values(**values),
-                        execution_options={"synchronize_session": False})  # fmt: skip
-
-
 # ---- questions -----------------------------------------------------------------------------------------------
 
 
@@ -325,11 +289,6 @@ _OWED = text(
     f"SELECT id FROM deliveries WHERE {OF_DIGEST.format(digest=':digest')} AND {WAITING.text}"
     f" AND not_before <= :now{IN_ORDER} LIMIT 1"
 ).bindparams(bindparam("now", type_=Moment()))
-
-
-def any_lapsed(session: Session, now: datetime) -> bool:
-    """Whether a sender's lease has lapsed."""
-    return session.scalar(select(Claim.id).where(Claim.lease < now).limit(1)) is not None
 
 
 def at_work(session: Session, now: datetime) -> int:

@@ -14,7 +14,7 @@ from db.digests import schedule
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 from db.settings import settings
-from db.subscribers import subscribers
+from db.subscribers import audiences
 
 STATES = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknown", "cancelled")
 WAITING = text("state in ('pending', 'deferred')")
@@ -112,10 +112,10 @@ def address(session: Session, digest: Digest, now: datetime) -> int:
 
 _LAST = text(
     "SELECT max(id) FROM (SELECT id FROM subscribers WHERE id > :after AND "
-    + subscribers.AUDIENCE
+    + audiences.AUDIENCE
     + " ORDER BY id LIMIT :page) AS page"
 )
-_PAGE = " FROM subscribers WHERE id > :after AND id <= :last AND " + subscribers.AUDIENCE
+_PAGE = " FROM subscribers WHERE id > :after AND id <= :last AND " + audiences.AUDIENCE
 _ADDRESS = (
     "INSERT INTO deliveries (letter, about, person, state, not_before, tries, created_at)"
     " SELECT 'digest', :digest, 'subscriber:' || id, 'pending', {moment}, 0, :now" + _PAGE + " ORDER BY id"
@@ -214,7 +214,7 @@ _PROGRESS = text(
 def _unaddressed(session: Session, digest: Digest) -> int:
     if digest.state != "frozen":
         return 0
-    beyond = text("SELECT count(*) FROM subscribers WHERE id > :after AND " + subscribers.AUDIENCE)
+    beyond = text("SELECT count(*) FROM subscribers WHERE id > :after AND " + audiences.AUDIENCE)
     return session.scalar(beyond, {"after": digest.addressed_to, "freeze": digest.freeze}) or 0
 
 

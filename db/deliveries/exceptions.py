@@ -14,7 +14,7 @@ from db.deliveries.deliveries import EXCEPTION, PAGE, SENDING, STATES, WAITING, 
 from db.digests.digests import Digest
 from db.rules import Refused
 from db.session import ring
-from db.subscribers import subscribers
+from db.subscribers import audiences, subscribers
 from db.subscribers.subscribers import Subscriber
 
 EXCEPTIONS = ("deferred", "failed", "skipped", "unknown", "cancelled")
@@ -164,7 +164,7 @@ def _walked(session: Session, digest: Digest, chosen: DeliveryFilter, after: int
 
 def _first_and_last(session: Session, digest: Digest) -> tuple[int, int]:
     """The numbers of a digest's first and last delivery: people are addressed in the order of their own numbers."""
-    audience = select(func.min(Subscriber.id)).where(text(subscribers.AUDIENCE).bindparams(freeze=digest.freeze))
+    audience = select(func.min(Subscriber.id)).where(text(audiences.AUDIENCE).bindparams(freeze=digest.freeze))
     ends = session.scalar(audience), digest.addressed_to
     of_it = Delivery.letter == "digest", Delivery.about == digest.id
     first, last = (

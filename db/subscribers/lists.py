@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
-from db.subscribers.subscribers import STATES, Subscriber, Suppression
+from db.subscribers.subscribers import STATES, Subscriber
+from db.subscribers.suppressions import Suppression
 from db.votes.votes import Vote
 
 LISTS = (*STATES, "paused", "suppressed")

@@ -27,7 +27,7 @@ from db.deliveries.claims import ClaimedLetter
 from db.digests import digests, schedule
 from db.session import is_sqlite, reading, writing
 from db.settings import settings
-from db.subscribers import subscribers
+from db.subscribers import audiences
 from emails.dkim import PrivateKey
 from emails.letters import Letter, mark
 from emails.message import date_header
@@ -80,7 +80,7 @@ def freeze(kilobytes: int = KILOBYTES) -> None:
     """A digest of this size, frozen for all of them and not yet addressed."""
     html, plain = bodies(kilobytes)
     with writing() as session:
-        taken = subscribers.count_audience(session, NOW)
+        taken = audiences.count_audience(session, NOW)
         made = digests.open_slot(session, SLOT, schedule.of_digests().due(SLOT), NOW)
         digests.freeze(
             session, made, [], content={}, subject="Larkspur vs Second Pair", preheader="p", html=html, text=plain,

@@ -6,7 +6,7 @@ import pytest
 
 from db.session import writing
 from db.settings import settings
-from db.subscribers import subscribers
+from db.subscribers import imports
 from emails import links
 from worker import digests
 
@@ -20,7 +20,7 @@ def pages(catalogue) -> list[str]:
     """The address of one page of each kind."""
     now = datetime.now(UTC)
     with writing() as s:
-        subscribers.add_imported(s, {"alice@reader.example": None}, "They ticked a box.", "a list", now)
+        imports.add_imported(s, {"alice@reader.example": None}, "They ticked a box.", "a list", now)
         digests.send(s, SLOT, now)
     token = links.sign(settings().keys, "unsubscribe", 1, 0)
     return ["/", "/archive", "/compare/quillmate-vs-inkwell", "/tools/quillmate", "/tools/inkwell", "/subscribe",

@@ -13,7 +13,7 @@ from db.deliveries.deliveries import Account, Delivery
 from db.digests import digests
 from db.digests.digests import Digest
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import audiences
 from db.subscribers.subscribers import Subscriber
 from emails.letters import mark
 from tests.crash.processes import PATIENCE, Child, MailServer, Nursery, until
@@ -132,7 +132,7 @@ class Scene:
         text = f"Vote and leave: {marks}\n" + "All that was compared this week. " * (padding // 33)
         self.mail.record.write_text("")
         with writing() as session:
-            taken = subscribers.count_audience(session, now)
+            taken = audiences.count_audience(session, now)
             digest = digests.open_slot(session, self.slot, now, now)
             digests.freeze(
                 session, digest, [], content={}, subject=f"The week {self.slot}", preheader="p",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from db import session
-from db.deliveries import claims, deliveries, settlements
+from db.deliveries import claims, deliveries, recovery, settlements
 from db.digests import digests
 from db.jobs import jobs
 from db.votes import tallies
@@ -120,7 +120,7 @@ STAGES: dict[str, Callable[[Gate], None]] = {
     "releasing": _after(claims, "release", lambda _: True),  # before its commit
     "finish": _before(digests, "finish"),
     "finishing": _after(digests, "finish"),  # before its commit
-    "recovering": _after(claims, "recover"),  # before its commit
+    "recovering": _after(recovery, "recover"),  # before its commit
     "addressing": _after(deliveries, "address"),  # before its commit
     "addressed": _before(deliveries, "address"),
     "job claimed": _before(worked, "from_payload"),

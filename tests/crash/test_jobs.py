@@ -11,7 +11,7 @@ from db.jobs import filters
 from db.jobs.filters import JobFilter
 from db.jobs.jobs import Attempt, Job
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import subscriptions
 from tests.crash.processes import until
 from tests.crash.scene import Scene
 
@@ -19,7 +19,7 @@ from tests.crash.scene import Scene
 def sign_up(address: str) -> None:
     """Somebody asks for a subscription: a job is owed, whose effect is that a confirm letter is."""
     with writing() as session:
-        subscribers.request(
+        subscriptions.request(
             session, address, words="Weekly, please.", words_version="1", locale="en", form_url="/", ip=None,
             user_agent=None, now=datetime.now(UTC),
         )  # fmt: skip

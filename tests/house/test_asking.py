@@ -10,7 +10,7 @@ from db.digests import digests
 from db.operators.audit import Actor
 from db.session import reading, writing
 from db.settings import settings
-from db.subscribers import subscribers
+from db.subscribers import subscriptions
 from db.tables import TABLES
 from db.votes import votes
 from emails import links
@@ -55,7 +55,7 @@ def sign_in(client) -> None:
 def test_no_get_or_head_changes_a_row(catalogue, method):
     now = datetime.now(UTC)
     with writing() as s:
-        subscribers.request(
+        subscriptions.request(
             s, "alice@reader.example", words="Yes", words_version="1", locale="en", form_url="/", ip=None,
             user_agent=None, now=now,
         )  # fmt: skip

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from db.session import reading, writing
 from db.settings import settings
-from db.subscribers import subscribers
+from db.subscribers import subscribers, subscriptions
 from emails import links
 from tests import applications
 
@@ -35,7 +35,7 @@ def asked(database: str) -> Callable[[str], int]:
 
     def ask(address: str) -> int:
         with writing() as session:
-            subscribers.request(
+            subscriptions.request(
                 session, address, words="Yes", words_version="1", locale="en", form_url="/", ip=None, user_agent=None,
                 now=datetime.now(UTC),
             )  # fmt: skip
@@ -52,7 +52,7 @@ def active(asked: Callable[[str], int]) -> Callable[[str], int]:
     def confirm(address: str) -> int:
         sign_up = asked(address)
         with writing() as session:
-            return subscribers.confirm(session, sign_up, None, datetime.now(UTC)).id
+            return subscriptions.confirm(session, sign_up, None, datetime.now(UTC)).id
 
     return confirm
 

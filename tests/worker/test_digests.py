@@ -17,7 +17,7 @@ from db.digests import catalog, digests, schedule
 from db.rules import Refused
 from db.session import reading, writing
 from db.settings import settings
-from db.subscribers import subscribers
+from db.subscribers import subscribers, subscriptions
 from db.votes import tallies, votes
 from emails import letters
 from emails.letters import DigestContent
@@ -32,11 +32,11 @@ SLOT = "2026-W47"
 def join(address: str, at: datetime) -> int:
     form = {"words": "w", "words_version": "1", "locale": "en", "form_url": "f", "ip": None, "user_agent": None}
     with writing() as session:
-        subscribers.request(session, address, **form, now=at)
+        subscriptions.request(session, address, **form, now=at)
         found = subscribers.by_address(session, address)
         assert found is not None
         [asked] = subscribers.history(session, found.id)
-        subscribers.confirm(session, asked.id, None, at)
+        subscriptions.confirm(session, asked.id, None, at)
         return found.id
 
 
@@ -227,7 +227,7 @@ def test_who_comes_and_goes_while_a_digest_is_addressed_leaves_the_account_whole
     assert account().holds
     join(cast.dana, clock.now)  # too late for this digest
     with writing() as session:
-        subscribers.leave(session, bob, "link", clock.now)  # in the audience, and gone before the claim
+        subscriptions.leave(session, bob, "link", clock.now)  # in the audience, and gone before the claim
     assert account().holds
     run.address_frozen()
     assert account().holds

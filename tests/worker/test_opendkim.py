@@ -17,7 +17,7 @@ from sqlalchemy import text
 from db.deliveries import deliveries
 from db.digests import digests, schedule
 from db.session import writing
-from db.subscribers import subscribers
+from db.subscribers import audiences
 from emails import letters
 from emails.dkim import PrivateKey, load
 from tests.emails.people import SITE, WEEK
@@ -61,7 +61,7 @@ def everybody_gets_their_letters() -> list[Path]:
             session.execute(text(order), given)
         deliveries.owe(session, "welcome", 1, "subscriber:1", now)
         deliveries.owe(session, "confirm", 1, "subscriber:3", now)
-        taken = subscribers.count_audience(session, now)
+        taken = audiences.count_audience(session, now)
         made = digests.open_slot(session, SLOT, schedule.of_digests().due(SLOT), now)
         digests.freeze(
             session, made, [], content={}, subject=letter.subject, preheader=letter.preheader, html=letter.html,

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from db.deliveries import breakers
 from db.digests import digests
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import subscriptions
 from emails.replies import Outcome, judge
 from emails.transports import TimeOuts, open_transport
 from tests.claiming import recover
@@ -100,7 +100,7 @@ def test_who_left_gets_nothing_though_their_letter_was_announced(door, clock, se
 
     def leave(to: str, number: int) -> Outcome:
         with writing() as session:
-            subscribers.leave(session, 2, "link", clock.now)
+            subscriptions.leave(session, 2, "link", clock.now)
         return judge("dot", 250, "2.0.0 taken")
 
     door.answer = leave
@@ -196,7 +196,7 @@ def test_who_leaves_in_the_middle_of_a_batch_gets_nothing_beyond_the_window(door
         if number == 5:
             with writing() as session:
                 for subscriber in range(1, 31):
-                    subscribers.leave(session, subscriber, "link", clock.now)
+                    subscriptions.leave(session, subscriber, "link", clock.now)
         return judge("dot", 250, "ok")
 
     door.answer = leave_at_five

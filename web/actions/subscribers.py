@@ -13,8 +13,8 @@ from db.operators import audit
 from db.operators.audit import Actor
 from db.rules import Refused
 from db.session import reading, writing
-from db.subscribers import subscribers, suppressions
-from db.subscribers.subscribers import Suppression
+from db.subscribers import imports, subscribers, subscriptions, suppressions
+from db.subscribers.suppressions import Suppression
 from db.votes import votes
 from web.actions import Progress, subscriber_csv, timeline
 from web.actions.timeline import Timeline
@@ -25,7 +25,7 @@ def suppress(actor: Actor, addresses: Sequence[str], now: datetime, note: str | 
     """Put addresses on the suppression list by hand; how many. BadAddress when one of them is none, and none is put."""
     note = _harmless(note)
     with writing() as session:
-        put = [subscribers.suppress(session, address, "by hand", now, note) for address in addresses]
+        put = [suppressions.suppress(session, address, "by hand", now, note) for address in addresses]
         _keep(session, actor, "people.suppress", put, now, note)
     return len(put)
 
@@ -66,7 +66,9 @@ def erase(actor: Actor, subscriber_id: int, now: datetime, note: str | None = No
         if found is None or found.state == "erased":
             raise Refused(f"There is nothing to forget about subscriber {subscriber_id}.")
         before = found.state
-        subscribers.erase(session, subscriber_id, now)  # before the votes: a freeze holds subscribers, then folds them
+        subscriptions.erase(
+            session, subscriber_id, now
+        )  # before the votes: a freeze holds subscribers, then folds them
         votes.withdraw_all(session, person, now)
         deliveries.forget(session, person)
         audit.record(session, actor, "people.erase", now, about=f"subscriber {subscriber_id}", ids=[subscriber_id],
@@ -94,7 +96,7 @@ def import_csv(
     chosen_by = {"file": path.name, "consent": consent}
     for page in subscriber_csv.pages(path):
         with writing() as session:
-            became = subscribers.add_imported(session, page, consent, path.name, now)
+            became = imports.add_imported(session, page, consent, path.name, now)
             outcomes = Counter(became.values())
             audit.record(session, actor, "people.import", now, about=f"file {path.name}"[:200], chosen_by=chosen_by,
                        count=outcomes["added"], after=dict(outcomes), note=note)  # fmt: skip
@@ -109,7 +111,7 @@ def preview_import(path: Path, on_page: Progress) -> tuple[Counter[str], list[st
     refused: list[str] = []
     for page in subscriber_csv.pages(path):
         with reading() as session:
-            _count(subscribers.preview_import(session, page), done, refused)
+            _count(imports.preview_import(session, page), done, refused)
         on_page(len(page))
     return done, refused
 

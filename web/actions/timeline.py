@@ -16,7 +16,8 @@ from db.operators.audit import AuditEntry
 from db.rules import Person, Refused
 from db.settings import settings
 from db.subscribers import lists, subscribers, suppressions
-from db.subscribers.subscribers import Consent, Subscriber, Suppression
+from db.subscribers.subscribers import Consent, Subscriber
+from db.subscribers.suppressions import Suppression
 from db.votes.votes import Vote
 from emails.sender_identity import SenderIdentity
 

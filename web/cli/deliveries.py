@@ -12,7 +12,7 @@ from db.deliveries.exceptions import NONE, RETRIED, DeliveryFilter
 from db.digests import digests
 from db.rules import Refused
 from db.session import reading
-from db.subscribers import subscribers
+from db.subscribers import subscribers, suppressions
 from web.actions import deliveries as actions
 from web.cli import actor, as_json, counting, dry_run_option, json_option, note_option, table
 
@@ -89,7 +89,7 @@ def explain(address: str, slot: str | None, json: bool) -> None:
             raise Refused(f"{address} has never been a subscriber here.")
         found = deliveries_ledger.of_person(session, f"subscriber:{subscriber.id}")
         slots = {each.id: each.slot for each in digests.listed(session, limit=10_000)}
-        listed = subscribers.suppressed(session, [subscriber.address or ""])
+        listed = suppressions.suppressed(session, [subscriber.address or ""])
     rows = [_row(each, subscriber.address) | {"slot": slots.get(each.about) if each.letter == "digest" else None}
             for each in found]  # fmt: skip
     if slot is not None:

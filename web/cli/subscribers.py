@@ -37,7 +37,7 @@ def list_(state: str | None, before: int | None, limit: int, json: bool) -> None
     """Subscribers, the newest first."""
     with reading() as session:
         found = lists.page(session, state, datetime.now(UTC), before=before, limit=limit)
-        held = room.suppressed(session, [each.address for each in found if each.address])
+        held = suppressions.suppressed(session, [each.address for each in found if each.address])
     names = ("id", "address", "state", "time_zone", "paused_until", "created_at", "confirmed_at")
     rows = [{name: getattr(each, name) for name in names} | {"suppressed": each.address in held} for each in found]
     if json:

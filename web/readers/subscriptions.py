@@ -10,8 +10,9 @@ from db import addresses
 from db.rules import BadAddress, Refused
 from db.session import reading, writing
 from db.settings import settings
-from db.subscribers import subscribers
-from db.subscribers.subscribers import SignUp, Subscriber
+from db.subscribers import subscribers, subscriptions
+from db.subscribers.subscribers import Subscriber
+from db.subscribers.subscriptions import SignUp
 from db.votes import votes
 from emails.letters import day
 from emails.links import BadLink, read
@@ -45,7 +46,7 @@ def subscribe() -> Response:
         addresses.normal(given)
         if not request.form.get("website"):  # a field that no person sees: what fills it is a program
             with writing() as session:
-                subscribers.request(
+                subscriptions.request(
                     session, given, words=CONSENT_WORDS, words_version=CONSENT_VERSION, locale="en",
                     form_url=_form_url(), ip=visitor.address(), user_agent=_user_agent(), now=now,
                 )  # fmt: skip
@@ -87,7 +88,7 @@ def ask_confirm(token: str) -> Response:
     except BadLink:
         return mailed.bad_link(_CONFIRM)
     with reading() as session:
-        sign_up = subscribers.sign_up_of(session, sign_up_id, datetime.now(UTC))
+        sign_up = subscriptions.sign_up_of(session, sign_up_id, datetime.now(UTC))
     if sign_up is None or sign_up.state in ("expired", "over"):
         return _link_is_over(sign_up)
     if sign_up.state == "confirmed":
@@ -115,15 +116,15 @@ def confirm(token: str) -> Response:
     now, before = datetime.now(UTC), visitor.voter()
     try:
         with writing() as session:
-            asked = subscribers.sign_up_of(session, sign_up_id, now)
-            subscriber = subscribers.confirm(session, sign_up_id, visitor.address(), now)
+            asked = subscriptions.sign_up_of(session, sign_up_id, now)
+            subscriber = subscriptions.confirm(session, sign_up_id, visitor.address(), now)
             # Letters get forwarded: only the press that confirms makes its browser the subscriber's.
             first = asked is not None and asked.state == "open"
             if first and before:  # what this browser said until now is this subscriber's word
                 votes.merge(session, before, subscriber.id)
     except Refused:
         with reading() as session:
-            return _link_is_over(subscribers.sign_up_of(session, sign_up_id, now))
+            return _link_is_over(subscriptions.sign_up_of(session, sign_up_id, now))
     response = _confirmed(subscriber.address or "you")
     if first:
         visitor.remember(response, f"subscriber:{subscriber.id}")
@@ -193,7 +194,7 @@ def leave(token: str) -> Response:
     except BadLink:
         return mailed.bad_link(_LEAVE)
     with writing() as session:
-        subscriber = subscribers.leave(session, subscriber_id, _channel(), datetime.now(UTC))
+        subscriber = subscriptions.leave(session, subscriber_id, _channel(), datetime.now(UTC))
     return _left(subscriber)
 
 

@@ -9,7 +9,7 @@ from db.deliveries import claims, exceptions, settlements
 from db.deliveries.settlements import Fenced
 from db.digests import digests
 from db.session import driver_connection, reading, writing
-from db.subscribers import subscribers
+from db.subscribers import subscribers, subscriptions, suppressions
 from tests.claiming import LATER, LEASE, NOW, WIN, claim, listed, recover, settle, states
 
 
@@ -134,8 +134,8 @@ def test_so_does_one_with_nothing_to_write_down(digest):
 
 def test_who_left_or_is_not_to_be_mailed_is_skipped_at_the_claim(digest):
     with writing() as session:
-        subscribers.leave(session, 1, "link", NOW)
-        subscribers.suppress(session, "reader-1@reader.example", "by hand", NOW)
+        subscriptions.leave(session, 1, "link", NOW)
+        suppressions.suppress(session, "reader-1@reader.example", "by hand", NOW)
         session.execute(update(subscribers.Subscriber).where(subscribers.Subscriber.id == 3)
                         .values(paused_until=NOW + timedelta(days=7)))  # fmt: skip
         session.execute(update(subscribers.Subscriber).where(subscribers.Subscriber.id == 4)
@@ -160,8 +160,8 @@ def test_who_leaves_while_the_batch_is_held_is_seen_before_the_next_letters(dige
     with driver_connection() as connection:
         assert settlements.settle(connection, batch, [], group, LEASE, NOW) == {}
     with writing() as session:
-        subscribers.leave(session, 2, "link", NOW)
-        subscribers.suppress(session, "reader-2@reader.example", "complaint", NOW)
+        subscriptions.leave(session, 2, "link", NOW)
+        suppressions.suppress(session, "reader-2@reader.example", "complaint", NOW)
         session.execute(update(subscribers.Subscriber).where(subscribers.Subscriber.id == 4)
                         .values(paused_until=NOW + timedelta(days=7)))  # fmt: skip
     with driver_connection() as connection:

@@ -15,7 +15,7 @@ from db.digests.digests import Digest
 from db.operators.audit import Actor
 from db.rules import Refused
 from db.session import Moment, reading, writing
-from db.subscribers import subscribers
+from db.subscribers import audiences
 from web.actions import deliveries as actions
 from worker import digests as run
 
@@ -34,7 +34,7 @@ def addressed(number: int, slot: str = SLOT) -> int:
             ).bindparams(bindparam("now", type_=Moment())),
             [{"address": f"reader-{slot}-{each}@reader.example", "now": NOW} for each in range(number)],
         )
-        taken = subscribers.count_audience(session, NOW)
+        taken = audiences.count_audience(session, NOW)
         made = digests.open_slot(session, slot, NOW, NOW)
         digests.freeze(session, made, [], frozen_at=NOW, freeze=taken.number, audience=taken.audience)
     run.address_frozen()
@@ -106,7 +106,7 @@ def test_the_cheap_account_is_right_while_people_are_addressed(database, monkeyp
                  " VALUES (:a, :a, 'active', :now, :now, 0)").bindparams(bindparam("now", type_=Moment())),
             [{"a": f"reader-{each}@reader.example", "now": NOW} for each in range(8)],
         )  # fmt: skip
-        taken = subscribers.count_audience(session, NOW)
+        taken = audiences.count_audience(session, NOW)
         made = digests.open_slot(session, SLOT, NOW, NOW)
         digests.freeze(session, made, [], frozen_at=NOW, freeze=taken.number, audience=taken.audience)
     seen = [agree().unaddressed]

@@ -6,7 +6,7 @@ from db.digests import digests
 from db.jobs.jobs import Attempt, Job
 from db.monitoring import charts
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import imports, subscriptions
 from db.votes import tallies, votes
 
 NOW = datetime(2026, 11, 18, 8, tzinfo=UTC)  # a Wednesday
@@ -22,13 +22,11 @@ def test_an_empty_site_has_a_figure_for_every_period_and_all_are_none(database):
 
 def test_weeks_begin_on_monday_and_hold_who_came_and_who_left(database):
     with writing() as session:
-        subscribers.add_imported(session, {f"a{n}@reader.example": None for n in range(3)}, "fair", "f.csv",
+        imports.add_imported(session, {f"a{n}@reader.example": None for n in range(3)}, "fair", "f.csv",
                           datetime(2026, 11, 15, 23, 59, 59, tzinfo=UTC))  # fmt: skip
-        subscribers.add_imported(
-            session, {"b@reader.example": None}, "fair", "f.csv", datetime(2026, 11, 16, tzinfo=UTC)
-        )
-        subscribers.leave(session, 1, "link", NOW)
-        subscribers.request(session, "c@reader.example", words="Yes", words_version="1", locale="en", form_url="/",
+        imports.add_imported(session, {"b@reader.example": None}, "fair", "f.csv", datetime(2026, 11, 16, tzinfo=UTC))
+        subscriptions.leave(session, 1, "link", NOW)
+        subscriptions.request(session, "c@reader.example", words="Yes", words_version="1", locale="en", form_url="/",
                             ip=None, user_agent=None, now=NOW)  # fmt: skip
     with reading() as session:
         weeks = charts.subscribers(session, NOW)

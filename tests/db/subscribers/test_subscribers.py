@@ -10,7 +10,7 @@ from db import addresses, rules
 from db.jobs import jobs
 from db.rules import BadAddress, Refused
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import audiences, imports, subscribers, subscriptions, suppressions
 from db.subscribers.subscribers import Consent, Subscriber
 
 NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
@@ -28,29 +28,29 @@ def ask(address: str, at: datetime = NOW) -> int | None:
     """Sign up; the number of the sign-up if a confirm letter became due."""
     with writing() as session:
         before = len(jobs.listed(session, ["pending"]))
-        subscribers.request(session, address, **FORM, now=at)
+        subscriptions.request(session, address, **FORM, now=at)
         owed = jobs.listed(session, ["pending"])
         return owed[0].payload["sign_up"] if len(owed) > before else None
 
 
 def confirm(sign_up: int, at: datetime = NOW) -> Subscriber:
     with writing() as session:
-        return subscribers.confirm(session, sign_up, "203.0.113.8", at)
+        return subscriptions.confirm(session, sign_up, "203.0.113.8", at)
 
 
 def leave(subscriber_id: int, at: datetime = NOW) -> None:
     with writing() as session:
-        subscribers.leave(session, subscriber_id, "link", at)
+        subscriptions.leave(session, subscriber_id, "link", at)
 
 
 def freeze() -> subscribers.Freeze:
     with writing() as session:
-        return subscribers.count_audience(session, NOW)
+        return audiences.count_audience(session, NOW)
 
 
 def audience(number: int) -> int:
     with reading() as session:
-        asked = text("SELECT count(*) FROM subscribers WHERE " + subscribers.AUDIENCE)
+        asked = text("SELECT count(*) FROM subscribers WHERE " + audiences.AUDIENCE)
         return session.scalar(asked, {"freeze": number}) or 0
 
 
@@ -104,10 +104,10 @@ def test_a_link_is_over_after_fourteen_days_and_after_leaving(cast):
     with pytest.raises(Refused, match="Subscribe again"):
         confirm(sign_up, NOW + timedelta(days=3))
     with reading() as session:
-        found = subscribers.sign_up_of(session, sign_up, NOW)
+        found = subscriptions.sign_up_of(session, sign_up, NOW)
         assert found is not None
         assert found.state == "over"
-        assert subscribers.sign_up_of(session, 999, NOW) is None
+        assert subscriptions.sign_up_of(session, 999, NOW) is None
 
 
 def test_who_leaves_while_the_confirm_button_is_pressed_is_not_told_that_they_are_subscribed(cast):
@@ -121,7 +121,7 @@ def test_who_leaves_while_the_confirm_button_is_pressed_is_not_told_that_they_ar
             became.append("refused")
 
     with writing() as session:
-        subscribers.leave(session, subscribers.by_address(session, cast.alice).id, "link", NOW)
+        subscriptions.leave(session, subscribers.by_address(session, cast.alice).id, "link", NOW)
         beside = threading.Thread(target=press)
         beside.start()
         beside.join(timeout=0.5)  # it waits for her row
@@ -135,11 +135,11 @@ def test_who_left_while_a_file_was_read_is_not_brought_back(cast):
 
     def bring() -> None:
         with writing() as session:
-            became.update(subscribers.add_imported(session, {cast.alice: None}, "At the fair", "people.csv", NOW))
+            became.update(imports.add_imported(session, {cast.alice: None}, "At the fair", "people.csv", NOW))
 
     with writing() as session:
         alice = subscribers.by_address(session, cast.alice).id
-        subscribers.leave(session, alice, "link", NOW)
+        subscriptions.leave(session, alice, "link", NOW)
         beside = threading.Thread(target=bring)
         beside.start()
         beside.join(timeout=0.5)
@@ -184,11 +184,11 @@ def test_someone_who_leaves_and_comes_back_between_two_freezes_was_never_away(ca
 def test_suppressed_is_asked_by_keyed_hash_and_survives_a_new_key(cast, setting):
     person = confirm(ask(cast.charlie))
     with writing() as session:
-        subscribers.suppress(session, cast.charlie.upper(), "by hand", NOW)
+        suppressions.suppress(session, cast.charlie.upper(), "by hand", NOW)
     setting(SECRET_KEY="a newer key,a key for tests")
     with reading() as session:
         assert subscribers.people(session, [person.id])[person.id].suppressed
-        stored = session.scalars(select(subscribers.Suppression.address_hash)).one()
+        stored = session.scalars(select(suppressions.Suppression.address_hash)).one()
     assert cast.charlie.split("@")[0] not in stored
 
 

@@ -7,14 +7,14 @@ import pytest
 from db import rules
 from db.rules import Refused
 from db.session import reading, writing
-from db.subscribers import lists, subscribers, suppressions
+from db.subscribers import imports, lists, subscribers, subscriptions, suppressions
 
 NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
 
 
 def suppress(address, reason, at=NOW, note=None):
     with writing() as session:
-        return subscribers.suppress(session, address, reason, at, note).address_hash
+        return suppressions.suppress(session, address, reason, at, note).address_hash
 
 
 def test_the_graver_reason_stays_and_of_two_alike_the_first(database, cast):
@@ -33,7 +33,7 @@ def test_a_bounce_and_a_decision_by_hand_are_lifted_by_an_operator(sqlite, cast,
     with writing() as session:
         assert [each.reason for each in suppressions.lift(session, [hashed], as_admin=False, note=None)] == [reason]
     with reading() as session:
-        assert subscribers.suppressed(session, [cast.charlie]) == set()
+        assert suppressions.suppressed(session, [cast.charlie]) == set()
 
 
 @pytest.mark.parametrize("reason", ["complaint", "erased"])
@@ -51,7 +51,7 @@ def test_of_several_that_are_lifted_one_that_may_not_be_leaves_all(database, cas
     with pytest.raises(Refused), writing() as session:
         suppressions.lift(session, [one, other], as_admin=False, note=None)
     with reading() as session:
-        assert subscribers.suppressed(session, [cast.alice, cast.bob]) == {cast.alice, cast.bob}
+        assert suppressions.suppressed(session, [cast.alice, cast.bob]) == {cast.alice, cast.bob}
 
 
 def test_the_list_is_read_page_by_page_newest_first(database):
@@ -72,15 +72,15 @@ def test_the_list_is_read_page_by_page_newest_first(database):
 
 def test_a_suppression_knows_whose_it_is_until_they_are_erased(database, cast):
     with writing() as session:
-        subscribers.add_imported(session, {cast.alice: None, cast.bob: None}, "fair", "people.csv", NOW)
+        imports.add_imported(session, {cast.alice: None, cast.bob: None}, "fair", "people.csv", NOW)
         alice = subscribers.by_address(session, cast.alice).id
-        held = subscribers.suppress(session, cast.alice, "by hand", NOW, f"{cast.alice} phoned")
+        held = suppressions.suppress(session, cast.alice, "by hand", NOW, f"{cast.alice} phoned")
         assert held.subscriber_id == alice
     with reading() as session:
         assert [each.id for each in lists.page(session, "suppressed", NOW)] == [alice]
         assert lists.counts(session, NOW)["suppressed"] == 1
     with writing() as session:
-        subscribers.erase(session, alice, NOW)
+        subscriptions.erase(session, alice, NOW)
     with reading() as session:
         held = suppressions.of_address(session, cast.alice)
         assert (held.reason, held.subscriber_id, held.note) == ("erased", None, None)
@@ -90,7 +90,7 @@ def test_a_suppression_knows_whose_it_is_until_they_are_erased(database, cast):
 def test_somebody_suppressed_who_asks_for_the_letter_is_found_by_their_suppression(database, cast):
     suppress(cast.charlie, "hard bounce")
     with writing() as session:
-        subscribers.request(session, cast.charlie, words="Yes", words_version="1", locale="en", form_url="/", ip=None,
+        subscriptions.request(session, cast.charlie, words="Yes", words_version="1", locale="en", form_url="/", ip=None,
                             user_agent=None, now=NOW)  # fmt: skip
     with reading() as session:
         [found] = lists.page(session, "suppressed", NOW)
@@ -100,10 +100,10 @@ def test_somebody_suppressed_who_asks_for_the_letter_is_found_by_their_suppressi
 
 def test_people_are_listed_by_state_page_by_page_and_counted(database):
     with writing() as session:
-        subscribers.add_imported(session, {f"r{n}@reader.example": None for n in range(5)}, "fair", "f.csv", NOW)
+        imports.add_imported(session, {f"r{n}@reader.example": None for n in range(5)}, "fair", "f.csv", NOW)
         first, second = subscribers.page(session, 0, 2)
         first.paused_until, second.paused_until = NOW + timedelta(days=1), NOW - timedelta(days=1)
-        subscribers.leave(session, subscribers.page(session, 0, 9)[-1].id, "link", NOW)
+        subscriptions.leave(session, subscribers.page(session, 0, 9)[-1].id, "link", NOW)
     with reading() as session:
         ids = [each.id for each in lists.page(session, "active", NOW, limit=3)]
         rest = [each.id for each in lists.page(session, "active", NOW, before=ids[-1])]

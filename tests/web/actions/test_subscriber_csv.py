@@ -12,7 +12,7 @@ from db.deliveries import deliveries
 from db.deliveries.deliveries import Delivery
 from db.operators.audit import AuditEntry
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import audiences, subscribers, subscriptions, suppressions
 from db.votes import tallies, votes
 from web.cli import main
 
@@ -45,7 +45,7 @@ def test_people_are_imported_with_their_proof_and_again_changes_nothing(database
 def test_who_left_was_erased_or_is_suppressed_is_not_brought_back_and_is_listed(database, cast):
     bring(f"email\n{cast.alice}\n{cast.bob}\n{cast.charlie}\n{cast.dana}\n")
     with writing() as session:
-        subscribers.leave(session, subscribers.by_address(session, cast.alice).id, "link", NOW)
+        subscriptions.leave(session, subscribers.by_address(session, cast.alice).id, "link", NOW)
     run("erase", cast.bob, "--yes")
     run("suppress", cast.charlie)
     told = bring(f"email\n{cast.alice}\n{cast.bob}\n{cast.charlie}\n{cast.dana}\n")
@@ -59,9 +59,9 @@ def test_who_left_is_not_brought_back_because_somebody_typed_the_address_again(d
     bring(f"email\n{cast.alice}\n")
     form = {"words": "Yes", "words_version": "1", "locale": "en", "form_url": "/", "ip": None, "user_agent": None}
     with writing() as session:
-        subscribers.leave(session, subscribers.by_address(session, cast.alice).id, "link", NOW)
-        subscribers.request(session, cast.alice, **form, now=NOW)
-        subscribers.request(session, cast.bob, **form, now=NOW)
+        subscriptions.leave(session, subscribers.by_address(session, cast.alice).id, "link", NOW)
+        subscriptions.request(session, cast.alice, **form, now=NOW)
+        subscriptions.request(session, cast.bob, **form, now=NOW)
     told = bring(f"email\n{cast.alice}\n{cast.bob}\n")
     assert f"not brought back: {cast.alice}: unsubscribed" in told
     assert "1 added" in told
@@ -94,7 +94,7 @@ def test_a_freeze_that_folds_and_an_erasure_never_wait_for_each_other_in_a_circl
         )
     beside = threading.Thread(target=run, args=("erase", cast.bob, "--yes"))
     with writing() as session:
-        subscribers.count_audience(session, NOW)
+        audiences.count_audience(session, NOW)
         beside.start()
         beside.join(timeout=0.5)
         tallies.fold(session, NOW)
@@ -185,7 +185,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(database, cast):
 def test_a_complaint_is_lifted_by_command_only_with_a_note(database, cast):
     bring(f"email\n{cast.charlie}\n")
     with writing() as session:
-        subscribers.suppress(session, cast.charlie, "complaint", NOW)
+        suppressions.suppress(session, cast.charlie, "complaint", NOW)
     assert "Say in the note why" in run("lift", cast.charlie, code=1)
     assert "may be mailed again" in run("lift", cast.charlie, "--note", "it was a slip of the thumb")
     assert f"{cast.charlie} is not suppressed." in run("lift", cast.charlie)
@@ -206,4 +206,4 @@ def test_people_are_listed_and_shown_with_their_story(database, cast):
 def test_nobody_is_suppressed_when_one_of_the_addresses_is_none(database, cast):
     run("suppress", cast.alice, "nobody", code=1)
     with reading() as session:
-        assert subscribers.suppressed(session, [cast.alice]) == set()
+        assert suppressions.suppressed(session, [cast.alice]) == set()

@@ -10,7 +10,7 @@ from db.digests import digests
 from db.operators.audit import Actor
 from db.rules import Refused
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import subscribers, subscriptions
 from db.votes import votes
 from web.actions import subscribers as actions
 from web.actions import timeline
@@ -23,10 +23,10 @@ OLGA = Actor("olga@newsroom.example")
 def alice(database, catalogue, cast):
     """Alice asked, confirmed, got a welcome and a digest that was deferred, and voted."""
     with writing() as session:
-        subscribers.request(session, cast.alice, words="Yes, write to me", words_version="3", locale="en",
+        subscriptions.request(session, cast.alice, words="Yes, write to me", words_version="3", locale="en",
                             form_url="/compare/x", ip="192.0.2.7", user_agent="Browser 1", now=NOW)  # fmt: skip
         asked = subscribers.history(session, subscribers.by_address(session, cast.alice).id)[-1]
-        found = subscribers.confirm(session, asked.id, "192.0.2.7", NOW + timedelta(minutes=1))
+        found = subscriptions.confirm(session, asked.id, "192.0.2.7", NOW + timedelta(minutes=1))
         person = f"subscriber:{found.id}"
         deliveries.owe(session, "welcome", asked.id, person, NOW + timedelta(minutes=2))
         digest = digests.open_slot(session, "2026-W46", NOW - timedelta(days=6), NOW)
@@ -70,7 +70,7 @@ def test_it_says_why_the_next_digest_comes_or_does_not(alice, cast):
     actions.suppress(OLGA, [cast.alice], NOW)
     assert "suppressed (by hand)" in told(alice, NOW + timedelta(days=30)).next_digest
     with writing() as session:
-        subscribers.leave(session, alice, "link", NOW)
+        subscriptions.leave(session, alice, "link", NOW)
     assert "has left" in told(alice).next_digest
     actions.erase(OLGA, alice, NOW)
     assert "was erased" in told(alice).next_digest

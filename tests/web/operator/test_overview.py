@@ -17,7 +17,7 @@ from db.monitoring.charts import DigestCounts, Period
 from db.monitoring.heartbeats import Heartbeat
 from db.monitoring.pauses import Pause
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import imports
 from web.operator import overview, svg_charts
 from web.operator.frame import health
 from web.operator.frame.cached import Cached
@@ -88,7 +88,7 @@ def test_an_empty_site_has_sentences_and_no_empty_chart(console):
 
 def test_the_page_shows_charts_with_their_table_and_breaks_no_policy(console):
     with writing() as session:
-        subscribers.add_imported(session, {f"r{n}@reader.example": None for n in range(7)}, "fair", "f.csv", NOW)
+        imports.add_imported(session, {f"r{n}@reader.example": None for n in range(7)}, "fair", "f.csv", NOW)
     answer = console("viewer").get("/operator")
     assert 'aria-label="Subscribers rose by 7 in 26 weeks: 7 came, 0 left' in answer.text
     assert answer.text.count('<tr><th scope="row">') == 26

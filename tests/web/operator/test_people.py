@@ -8,7 +8,7 @@ from db.deliveries import deliveries
 from db.deliveries.deliveries import Delivery
 from db.operators.audit import AuditEntry
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import imports, subscribers, subscriptions, suppressions
 from db.votes import votes
 
 NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
@@ -18,10 +18,10 @@ NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
 def alice(database, catalogue, cast):
     """Alice is active, voted twice, and a mail server quoted her address."""
     with writing() as session:
-        subscribers.request(session, cast.alice, words="Yes", words_version="3", locale="en", form_url="/",
+        subscriptions.request(session, cast.alice, words="Yes", words_version="3", locale="en", form_url="/",
                             ip="192.0.2.7", user_agent="Browser 1", now=NOW)  # fmt: skip
         asked = subscribers.history(session, subscribers.by_address(session, cast.alice).id)[-1]
-        found = subscribers.confirm(session, asked.id, "192.0.2.8", NOW)
+        found = subscriptions.confirm(session, asked.id, "192.0.2.8", NOW)
         deliveries.owe(session, "welcome", asked.id, f"subscriber:{found.id}", NOW)
         session.query(Delivery).one().reply = f"451 4.2.1 <{cast.alice}>: try later"
         votes.cast(session, f"subscriber:{found.id}", catalogue.quillmate, "ship", NOW)
@@ -31,7 +31,7 @@ def alice(database, catalogue, cast):
 
 def suppress(address, reason="by hand", note=None):
     with writing() as session:
-        return subscribers.suppress(session, address, reason, NOW, note).address_hash
+        return suppressions.suppress(session, address, reason, NOW, note).address_hash
 
 
 def audited():
@@ -109,7 +109,7 @@ def test_who_is_not_found_is_said_and_the_field_keeps_what_was_typed(console, al
 
 def test_people_are_listed_by_state_and_paged(console, database):
     with writing() as session:
-        subscribers.add_imported(session, {f"r{n}@reader.example": None for n in range(60)}, "fair", "f.csv", NOW)
+        imports.add_imported(session, {f"r{n}@reader.example": None for n in range(60)}, "fair", "f.csv", NOW)
     browser = console("operator")
     first = browser.get("/operator/people?state=active").text
     assert "r59@" in first
@@ -139,7 +139,7 @@ def test_suppressing_asks_first_and_says_what_was_done(console, alice, cast):
     assert audited() == [("people.suppress", "operator@newsroom.example", "subscriber 1", "a…@r….example phoned")]
     browser.press(f"/operator/people/{alice}/lift", {"confirmed": "yes"})
     with reading() as session:
-        assert subscribers.suppressed(session, [cast.alice]) == set()
+        assert suppressions.suppressed(session, [cast.alice]) == set()
     assert browser.press(f"/operator/people/{alice}/lift", {"confirmed": "yes"}).status_code == 409
 
 
@@ -203,7 +203,7 @@ def test_an_address_is_added_and_lifted_from_the_list(console, database, cast):
     assert 'value="nobody" aria-invalid="true"' in bad.text
     browser.press("/operator/suppressions/add", {"confirmed": "yes", "address": cast.charlie, "note": "asked"})
     with reading() as session:
-        [hashed] = subscribers.listed(session, [each.address_hash for each in session.query(subscribers.Suppression)])
+        [hashed] = suppressions.listed(session, [each.address_hash for each in session.query(suppressions.Suppression)])
     assert browser.press(f"/operator/suppressions/{hashed}/lift", {"confirmed": "yes"}).status_code == 303
     assert "No address is suppressed." in browser.get("/operator/suppressions").text
     assert browser.press(f"/operator/suppressions/{hashed}/lift", {"confirmed": "yes"}).status_code == 409

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from db.jobs import jobs
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import subscribers, subscriptions
 from db.subscribers.subscribers import Consent
 from db.votes import votes
 from web.app import create_app
@@ -138,7 +138,7 @@ def test_who_left_is_not_brought_back_by_the_old_link(client, asked, link, state
     sign_up = asked(ALICE)
     client.post(link("confirm", sign_up))
     with writing() as session:
-        subscribers.leave(session, 1, "page", datetime.now(UTC))
+        subscriptions.leave(session, 1, "page", datetime.now(UTC))
     for answer in (client.get(link("confirm", sign_up)), client.post(link("confirm", sign_up))):
         assert answer.status_code == 410
         assert "You have unsubscribed" in answer.text

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from db.deliveries import deliveries
 from db.digests import digests
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import subscriptions
 from db.votes import votes
 from web.app import create_app
 
@@ -197,7 +197,7 @@ def test_the_page_names_the_letter_its_link_stood_in(client, catalogue, active, 
 def test_only_an_active_subscribers_vote_counts(client, catalogue, active, asked, link):
     alice = active("alice@reader.example")
     with writing() as session:
-        subscribers.leave(session, alice, "page", datetime.now(UTC))
+        subscriptions.leave(session, alice, "page", datetime.now(UTC))
     query = "?tool=quillmate&choice=ship"
     assert "not subscribed any more" in client.get(link("vote", alice) + query).text
     assert client.post(link("vote", alice) + query).status_code == 409

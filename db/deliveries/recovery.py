@@ -1,0 +1,54 @@
+"""Step 5 of the claim protocol: what becomes of a dead sender's letters."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from db import rules
+from db.deliveries.claims import Claim
+from db.deliveries.deliveries import SENDING, Delivery
+from db.session import (
+    is_sqlite,
+    ring,
+)
+
+
+def recover(session: Session, resend_digests: bool, now: datetime) -> int:
+    """5. End lapsed claims: the first `win` letters not settled are in doubt, all later ones go back to pending.
+
+    The number of claims ended. `win` is the claim's own, whatever today's settings say.
+    """
+    lapsed = select(Claim.id, Claim.win).where(Claim.lease < now).order_by(Claim.id).limit(100)
+    if not is_sqlite(session):
+        lapsed = lapsed.with_for_update(skip_locked=True)
+    claims = session.execute(lapsed).all()
+    for number, win in claims:
+        # A separate statement: it must see what a sender settled while we waited for its claim's row.
+        left = select(Delivery.id, Delivery.letter).where(Delivery.claim == number, SENDING)
+        rows = session.execute(left.order_by(Delivery.id)).all()
+        doubted = [row.id for row in rows[:win] if not _resent(row.letter, resend_digests)]
+        again = [row.id for row in rows[:win] if _resent(row.letter, resend_digests)]
+        _put(session, doubted, {"state": "unknown", "reason": "the sender ended before the reply was kept"})
+        _put(session, again, {"state": "pending", "claim": None, "reason": "sent again after doubt"})
+        _put(session, [row.id for row in rows[win:]], {"state": "pending", "claim": None})
+        session.execute(delete(Claim).where(Claim.id == number))
+    if claims:
+        ring(session, "mail")
+    return len(claims)
+
+
+def _resent(letter: str, resend_digests: bool) -> bool:
+    return rules.LETTERS[letter].doubt == "resend" or (letter == "digest" and resend_digests)
+
+
+def _put(session: Session, ids: list[int], values: dict[str, Any]) -> None:
+    if ids:
+        session.execute(update(Delivery).where(Delivery.id.in_(ids), Delivery.state == "sending").values(**values),
+                        execution_options={"synchronize_session": False})  # fmt: skip
+
+
+def any_lapsed(session: Session, now: datetime) -> bool:
+    """Whether a sender's lease has lapsed."""
+    return session.scalar(select(Claim.id).where(Claim.lease < now).limit(1)) is not None

@@ -1,0 +1,147 @@
+"""Coming and leaving: asking, confirming by the mailed link, unsubscribing, and being erased."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import bindparam, select, text, update
+from sqlalchemy.orm import Session
+
+from db import rules
+from db.addresses import hashes_of, key_of, normal
+from db.jobs import jobs
+from db.jobs.events import SubscriptionConfirmed, SubscriptionRequested
+from db.session import Moment
+from db.subscribers.audiences import last_freeze
+from db.subscribers.subscribers import Consent, Subscriber
+from db.subscribers.suppressions import Suppression, suppress
+
+
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """A sign-up behind a confirm link, and what is true of it now."""
+
+    id: int
+    subscriber_id: int
+    address: str
+    asked_at: datetime
+    state: Literal["open", "confirmed", "expired", "over"]
+
+
+def request(
+    session: Session, address: str, *, words: str, words_version: str, locale: str, form_url: str,
+    ip: str | None, user_agent: str | None, now: datetime,
+) -> None:  # fmt: skip
+    """Ask for a subscription: keep the proof, and owe a confirm letter. Nothing is told about what was known before.
+
+    An active address is left as it is; one confirm letter goes out per address in ten minutes. Raises BadAddress.
+    """
+    address = normal(address)
+    subscriber = _enter(session, address, now)
+    if subscriber.state == "active" or _asked_since(session, subscriber.id, now - rules.SIGN_UP_PAUSE):
+        return
+    subscriber.state, subscriber.address = "pending", address
+    whose = update(Suppression).where(Suppression.address_hash.in_(hashes_of(address)))
+    session.execute(whose.values(subscriber_id=subscriber.id))
+    asked = Consent(
+        subscriber_id=subscriber.id, what="asked", at=now, address=address, words=words, words_version=words_version,
+        locale=locale, source=form_url, ip=ip, user_agent=(user_agent or "")[:500],
+    )  # fmt: skip
+    session.add(asked)
+    session.flush()
+    jobs.record(session, SubscriptionRequested(sign_up=asked.id, subscriber=subscriber.id), now)
+
+
+def _enter(session: Session, address: str, now: datetime) -> Subscriber:
+    session.execute(
+        text(
+            "INSERT INTO subscribers (address, address_key, state, created_at)"
+            " VALUES (:address, :key, 'pending', :now) ON CONFLICT (address_key) DO NOTHING"
+        ).bindparams(bindparam("now", type_=Moment())),
+        {"address": address, "key": key_of(address), "now": now},
+    )
+    found = select(Subscriber).where(Subscriber.address_key == key_of(address)).with_for_update()
+    return session.scalars(found).one()
+
+
+def _asked_since(session: Session, subscriber_id: int, moment: datetime) -> bool:
+    query = select(Consent.id).where(Consent.subscriber_id == subscriber_id, Consent.what == "asked")
+    return session.scalar(query.where(Consent.at > moment).limit(1)) is not None
+
+
+def confirm(session: Session, sign_up: int, ip: str | None, now: datetime) -> Subscriber:
+    """Make the subscriber of an open sign-up active; already active stays so. Refused when the link is over."""
+    found, frozen = session.get(Consent, sign_up), last_freeze(session)
+    if found is None:
+        raise rules.Refused(_NO_LONGER)
+    subscriber = session.get_one(Subscriber, found.subscriber_id, with_for_update=True, populate_existing=True)
+    asked = sign_up_of(session, sign_up, now)  # now that whoever left or was erased meanwhile has been waited for
+    if asked is None or asked.state in ("expired", "over"):
+        raise rules.Refused(_NO_LONGER)
+    if subscriber.state != "pending":
+        return subscriber
+    _activate(subscriber, frozen, now)
+    session.add(Consent(subscriber_id=subscriber.id, what="given", at=now, address=subscriber.address,
+                        source="confirm link", ip=ip, sign_up=sign_up))  # fmt: skip
+    jobs.record(session, SubscriptionConfirmed(sign_up=sign_up, subscriber=subscriber.id), now)
+    return subscriber
+
+
+_NO_LONGER = "This link no longer works. Subscribe again and we will send a new one."
+
+
+def _activate(subscriber: Subscriber, frozen: int, now: datetime) -> None:
+    subscriber.state, subscriber.confirmed_at = "active", now
+    # Left and come back between two freezes is never having been away: the audience of the last one still holds them.
+    if subscriber.joined is None or subscriber.left is None or subscriber.left < frozen:
+        subscriber.joined = frozen
+    subscriber.left = None
+
+
+def leave(session: Session, subscriber_id: int, channel: str, now: datetime) -> Subscriber | None:
+    """Unsubscribe at once; leaving twice is leaving once. None for a subscriber that is not known."""
+    frozen = last_freeze(session)
+    subscriber = session.get(Subscriber, subscriber_id, with_for_update=True, populate_existing=True)
+    if subscriber is None or subscriber.state in ("unsubscribed", "erased"):
+        return subscriber
+    if subscriber.state == "active":
+        subscriber.left = frozen
+    subscriber.state = "unsubscribed"
+    session.add(Consent(subscriber_id=subscriber.id, what="withdrawn", at=now, address=subscriber.address,
+                        source=channel))  # fmt: skip
+    return subscriber
+
+
+def erase(session: Session, subscriber_id: int, now: datetime) -> Subscriber | None:
+    """Forget a subscriber: what remains of the address is a keyed hash in the suppression list.
+
+    The proof of consent keeps its times and loses the person. None for a subscriber that is not known.
+    """
+    gone = leave(session, subscriber_id, "erasure", now)
+    if gone is None or gone.address is None:
+        return gone
+    suppress(session, gone.address, "erased", now)
+    whose = update(Suppression).where(Suppression.subscriber_id == subscriber_id)
+    session.execute(whose.values(subscriber_id=None, note=None))  # a note may name whom it is about
+    gone.state, gone.address, gone.address_key, gone.time_zone, gone.paused_until = "erased", None, None, None, None
+    session.execute(
+        update(Consent).where(Consent.subscriber_id == subscriber_id).values(address=None, ip=None, user_agent=None)
+    )
+    return gone
+
+
+def sign_up_of(session: Session, sign_up: int, now: datetime) -> SignUp | None:
+    """The sign-up behind a confirm link; None when there never was one."""
+    asked = session.get(Consent, sign_up)
+    if asked is None or asked.what != "asked" or asked.address is None:
+        return None
+    later = select(Consent.what).where(Consent.subscriber_id == asked.subscriber_id, Consent.id > asked.id)
+    since = list(session.scalars(later.order_by(Consent.id)))
+    state: Literal["open", "confirmed", "expired", "over"] = "open"
+    if "withdrawn" in since:
+        state = "over"
+    elif "given" in since:
+        state = "confirmed"
+    elif now >= asked.at + rules.SIGN_UP_LIFE:
+        state = "expired"
+    return SignUp(asked.id, asked.subscriber_id, asked.address, asked.at, state)
