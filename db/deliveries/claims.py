@@ -5,8 +5,8 @@ the letter itself, after the server's go-ahead) and not yet settled:
 
 1. claim: a row in `claims` whose id is never reused, then up to 200 letters under it, consent re-read, in one
    transaction. 2. send in the order of the ids. 3. settle every `win` letters and 4. extend the lease
-   (settlements.py). 5. recover a lapsed claim (recovery.py): of the letters not settled the first `win` are in doubt, all
-   later ones were never begun.
+   (settlements.py). 5. recover a lapsed claim (recovery.py): of the letters not settled the first `win` are in
+   doubt, all later ones were never begun.
 
 The failure chosen: a letter in doubt is held (`unknown`) rather than sent twice, unless its rule says otherwise.
 """
