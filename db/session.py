@@ -18,10 +18,12 @@ from sqlalchemy import (
     MetaData,
     create_engine,
     event,
+    text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm import Session as Session
 from sqlalchemy.types import TypeDecorator
 
 from db.settings import settings
@@ -167,6 +169,23 @@ def writing(*, durable: bool = True) -> Iterator[Session]:
         owed = session.info.get("bells")
     if owed:
         notify(*owed)
+
+
+def round_trip(session: Session) -> None:
+    """Ask the database for nothing, to see whether and how fast it answers."""
+    session.execute(text("SELECT 1"))
+
+
+def database_time(session: Session) -> datetime:
+    """What the database's own clock says, in UTC."""
+    told = session.scalar(text("SELECT CURRENT_TIMESTAMP"))
+    return datetime.fromisoformat(told).replace(tzinfo=UTC) if isinstance(told, str) else told.astimezone(UTC)
+
+
+def on_one_core(session: Session) -> None:
+    """Keep PostgreSQL from spreading this transaction's queries over parallel workers; SQLite never does."""
+    if not is_sqlite(session):
+        session.execute(text("SET LOCAL max_parallel_workers_per_gather = 0"))
 
 
 class DriverConnection:

@@ -3,10 +3,9 @@
 import logging
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from db.errors import DBAPIError, PoolTimeout
 from web import headers
 
 log = logging.getLogger(__name__)

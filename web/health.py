@@ -2,9 +2,9 @@
 
 import redis
 from flask import Blueprint, Response, jsonify, make_response
-from sqlalchemy.exc import SQLAlchemyError
 
 from db import migrations
+from db.errors import SQLAlchemyError
 from db.session import reading
 from db.settings import BadSettings, settings
 

@@ -4,18 +4,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session
-
-from db.deliveries import deliveries
-from db.deliveries.breakers import Breaker
+from db.deliveries import breakers, deliveries
 from db.digests import digests
-from db.jobs.filters import GroupKey
-from db.jobs.jobs import Attempt, Job
-from db.monitoring import ages
+from db.jobs import filters
+from db.monitoring import ages, heartbeats, pauses
 from db.monitoring.alerts import Condition
-from db.monitoring.heartbeats import Heartbeat
-from db.monitoring.pauses import Pause
+from db.session import Session
 from db.settings import settings
 
 Check = Callable[[Session, datetime], Iterator[Condition]]
@@ -36,30 +30,23 @@ SILENT = timedelta(minutes=5)
 
 def failed_groups(session: Session, now: datetime) -> Iterator[Condition]:  # noqa: ARG001
     """Jobs that are dead, by kind and error: one alert a group."""
-    dead = text("state = 'dead'")
-    alike = Job.kind, Job.error, Job.fingerprint
-    for kind, error, fingerprint, count in session.execute(select(*alike, func.count()).where(dead).group_by(*alike)):
-        group = str(GroupKey(kind, error, fingerprint))
+    for group, count in filters.dead_groups(session).items():
         yield Condition(
             key=f"failures:{group}",
             kind="failures",
-            title=f"{_counted(count, 'job')} of {kind} failed for good",
+            title=f"{_counted(count, 'job')} of {group.kind} failed for good",
             told=(
-                f"The last attempt ended with {error or 'an error'}.",
+                f"The last attempt ended with {group.error or 'an error'}.",
                 "Nothing is lost: mend the cause, then retry them from the console.",
             ),
-            link="/operator/jobs?" + urlencode({"group": group}),
+            link="/operator/jobs?" + urlencode({"group": str(group)}),
         )
 
 
 def failure_rate(session: Session, now: datetime) -> Iterator[Condition]:
     """More failed attempts in the last hour than ALERT_FAILURES."""
-    failed = text("outcome in ('failed', 'lost')")
-    count = session.scalar(
-        select(func.count()).select_from(Attempt).where(failed, Attempt.ended_at > now - timedelta(hours=1))
-    )
-    most = settings().alert_failures
-    if count and count > most:
+    count, most = filters.count_failures(session, now - timedelta(hours=1)), settings().alert_failures
+    if count > most:
         yield Condition(
             "rate:jobs", "rate", f"{count:,} attempts at jobs failed within an hour",
             (f"ALERT_FAILURES is {most:,}.", "Jobs are tried again by themselves; look whether they share a cause."),
@@ -72,7 +59,7 @@ def failure_rate(session: Session, now: datetime) -> Iterator[Condition]:
 
 def old_work(session: Session, now: datetime) -> Iterator[Condition]:
     """Anything owed for longer than ALERT_AGE, in each ledger whose queue nobody has paused."""
-    paused = set(session.scalars(select(Pause.queue)))
+    paused = {each.queue for each in pauses.paused(session)}
     for queue, ask, what, look in (
         ("votes", ages.of_votes, "A vote has waited to be counted", "the worker line"),
         ("jobs", ages.of_jobs, "A job has waited to be taken", "the worker line"),
@@ -89,7 +76,7 @@ def old_work(session: Session, now: datetime) -> Iterator[Condition]:
 
 def paused_queues(session: Session, now: datetime) -> Iterator[Condition]:
     """Queues that somebody paused long ago."""
-    for pause in session.scalars(select(Pause).where(Pause.at < now - PAUSED)):
+    for pause in (each for each in pauses.paused(session) if each.at < now - PAUSED):
         yield Condition(
             f"paused:{pause.queue}", "paused", f"Queue {pause.queue} has been paused for {_length(now - pause.at)}",
             ("What is owed there waits and grows.", "Resume it when its reason is gone."), "/operator/queues",
@@ -128,9 +115,7 @@ def stuck_digests(session: Session, now: datetime) -> Iterator[Condition]:
 
 def open_breakers(session: Session, now: datetime) -> Iterator[Condition]:
     """Mail servers that have refused everybody for a while."""
-    for breaker in session.scalars(
-        select(Breaker).where(Breaker.since < now - BREAKER, Breaker.open_until > now - QUIET)
-    ):
+    for breaker in breakers.open_since(session, now - BREAKER, now - QUIET):
         if breaker.name.startswith("to ") and breaker.since > now - DOMAIN:
             continue
         domain, length = breaker.name.removeprefix("to "), _length(now - breaker.since)
@@ -146,13 +131,13 @@ def open_breakers(session: Session, now: datetime) -> Iterator[Condition]:
 
 def silent_processes(session: Session, now: datetime) -> Iterator[Condition]:
     """No clock or no sender has given a sign of life."""
-    known = session.execute(select(func.min(Heartbeat.started_at, type_=Heartbeat.at.type))).scalar()
+    known = heartbeats.first_start(session)
     if known is None or known > now - SILENT:
         return  # nobody has been up for long enough to miss anybody
     for kind, means in (("clock", "Nothing is begun by the hour."), ("sender", "No letter leaves.")):
-        last = session.scalar(select(func.max(Heartbeat.at, type_=Heartbeat.at.type)).where(Heartbeat.kind == kind))
-        if last is None or last < now - SILENT:
-            when = "has never given a sign of life" if last is None else f"has been silent for {_length(now - last)}"
+        last = heartbeats.last_seen(session, kind)
+        if last is None or last.at < now - SILENT:
+            when = "has never given a sign of life" if last is None else f"has been silent for {_length(now - last.at)}"
             yield Condition(f"silent:{kind}", "silent", f"The {kind} {when}", (means, f"Start the {kind} line again."),
                           "/operator")  # fmt: skip
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Text, bindparam, delete, select, text
+from sqlalchemy import ColumnElement, Text, bindparam, delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
@@ -26,10 +26,14 @@ class Breaker(Row):
     reply: Mapped[str] = mapped_column(Text)
 
 
+def is_open(now: datetime) -> ColumnElement[bool]:
+    """The one condition for an open breaker: its server is left alone until a later moment than this."""
+    return Breaker.open_until > now
+
+
 def open_breaker(session: Session, name: str, now: datetime) -> Breaker | None:
     """The open breaker of that server, while it is to be left alone."""
-    found = session.get(Breaker, name)
-    return found if found and found.open_until > now else None
+    return session.scalars(select(Breaker).where(Breaker.name == name, is_open(now))).first()
 
 
 def refused(session: Session, name: str, reply: str, now: datetime) -> Breaker:
@@ -62,7 +66,7 @@ def domain_deferred(session: Session, domain: str, reply: str, now: datetime) ->
 
 def open_for_domains(session: Session, domains: Iterable[str], now: datetime) -> dict[str, datetime]:
     """Those of the domains that are to be left alone, each until when."""
-    query = select(Breaker.name, Breaker.open_until).where(Breaker.name.like("to %"), Breaker.open_until > now)
+    query = select(Breaker.name, Breaker.open_until).where(Breaker.name.like("to %"), is_open(now))
     found = {name.removeprefix("to "): until for name, until in session.execute(query)}
     return {domain: found[domain] for domain in domains if domain in found}
 
@@ -81,3 +85,19 @@ def answered(session: Session, name: str) -> None:
 def open_breakers(session: Session) -> list[Breaker]:
     """Every breaker that has opened and not been closed by an answer."""
     return list(session.scalars(select(Breaker)))
+
+
+def refusing_server(session: Session) -> Breaker | None:
+    """The breaker of the mail server that has refused everybody for longest, and taken no letter since."""
+    query = select(Breaker).where(Breaker.name.not_like("to %")).order_by(Breaker.since)
+    return session.scalars(query.limit(1)).first()
+
+
+def count_open(session: Session, now: datetime) -> int:
+    """How many breakers are open."""
+    return session.scalar(select(func.count()).select_from(Breaker).where(is_open(now))) or 0
+
+
+def open_since(session: Session, since: datetime, now: datetime) -> list[Breaker]:
+    """The breakers that first opened before `since` and are open `now`."""
+    return list(session.scalars(select(Breaker).where(Breaker.since < since, is_open(now))))

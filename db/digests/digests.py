@@ -3,6 +3,7 @@
 draft ⇄ held → frozen → sending ⇄ paused → finished | cancelled; or skipped (reason), expired.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -86,6 +87,16 @@ class TestLetter(Row):
 
 def by_slot(session: Session, slot: str) -> Digest | None:
     return session.scalars(select(Digest).where(Digest.slot == slot)).first()
+
+
+def slots_of(session: Session, ids: Iterable[int]) -> dict[int, str]:
+    """The slots of the digests of those numbers."""
+    return dict(session.execute(select(Digest.id, Digest.slot).where(Digest.id.in_(ids))).all())
+
+
+def state_of(session: Session, slot: str) -> str | None:
+    """The state of that slot's digest; None while it is not opened."""
+    return session.scalar(select(Digest.state).where(Digest.slot == slot))
 
 
 def get(session: Session, slot: str, *, lock: bool = False) -> Digest:

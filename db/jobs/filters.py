@@ -174,6 +174,13 @@ def groups(session: Session, chosen: JobFilter, limit: int = 50, offset: int = 0
     return Groups(tuple(shown), rows[0].all_groups, int(rows[0].all_jobs))
 
 
+def dead_groups(session: Session) -> dict[GroupKey, int]:
+    """Every group of dead jobs, and how many each has."""
+    key = Job.kind, Job.error, Job.fingerprint
+    rows = session.execute(select(*key, func.count()).where(DEAD).group_by(*key))
+    return {GroupKey(kind, error, fingerprint): jobs for kind, error, fingerprint, jobs in rows}
+
+
 def _first_failures(session: Session, oldest: dict[int, str | None]) -> dict[int, datetime]:
     """When each of these jobs first failed as its group does: a job's own `failed_at` is that of its last attempt."""
     query = select(Attempt.job_id, Attempt.fingerprint, func.min(Attempt.ended_at)).where(
@@ -225,6 +232,17 @@ def copies(session: Session, job: Job) -> tuple[int | None, list[tuple[int, str 
     copy = session.scalar(select(Job.id).where(text("replaces is not null"), Job.replaces == job.id))
     parts = session.execute(select(Job.id, Job.reaction).where(Job.cause == job.id).order_by(Job.id)).all()
     return copy, [(part.id, part.reaction) for part in parts]
+
+
+def count_dead(session: Session) -> int:
+    """How many jobs are dead."""
+    return session.scalar(select(func.count()).select_from(Job).where(DEAD)) or 0
+
+
+def count_failures(session: Session, since: datetime) -> int:
+    """How many attempts have failed since then, those included whose worker was gone."""
+    query = select(func.count()).select_from(Attempt).where(FAILED, Attempt.ended_at > since)
+    return session.scalar(query) or 0
 
 
 def lost_since(session: Session, since: datetime, limit: int = 20) -> list[tuple[Attempt, Job]]:

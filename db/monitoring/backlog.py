@@ -62,9 +62,9 @@ def rates(session: Session, now: datetime) -> dict[str, float]:
     """Votes folded, jobs done and letters settled a second, lately."""
     done = select(func.count()).where(Job.finished_at >= now - LATELY, text("state = 'succeeded'"))
     return {
-        "votes": heartbeats.rate(session, "worker", now),
+        "votes": heartbeats.rate(session, "worker", now) or 0.0,
         "jobs": (session.scalar(done) or 0) / LATELY.total_seconds(),
-        "mail": heartbeats.rate(session, "sender", now),
+        "mail": heartbeats.rate(session, "sender", now) or 0.0,
     }
 
 

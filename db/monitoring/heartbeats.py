@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Index, select
+from sqlalchemy import ColumnElement, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db.session import BUSY_SECONDS, DriverConnection, Row
+from db.session import BUSY_SECONDS, DriverConnection, Moment, Row
 
 ALIVE = timedelta(seconds=60)
 KEPT = timedelta(days=1)
@@ -80,9 +80,14 @@ def _same(moment: datetime) -> datetime:
 # ---- questions ---------------------------------------------------------------------------------------------
 
 
-def alive(session: Session, now: datetime) -> dict[str, list[Heartbeat]]:
-    """The processes seen within the last minute by kind (worker, sender, clock), the one seen last first."""
-    rows = session.scalars(select(Heartbeat).where(Heartbeat.at >= now - ALIVE).order_by(Heartbeat.at.desc()))
+def is_alive(now: datetime, within: timedelta = ALIVE) -> ColumnElement[bool]:
+    """The one condition for a process that is alive: its last sign of life is no older than that."""
+    return Heartbeat.at >= now - within
+
+
+def alive(session: Session, now: datetime, within: timedelta = ALIVE) -> dict[str, list[Heartbeat]]:
+    """The processes that are alive, by kind (worker, sender, clock), the one seen last first."""
+    rows = session.scalars(select(Heartbeat).where(is_alive(now, within)).order_by(Heartbeat.at.desc()))
     found: dict[str, list[Heartbeat]] = {"worker": [], "sender": [], "clock": []}
     for each in rows:
         found.setdefault(each.kind, []).append(each)
@@ -95,6 +100,15 @@ def last_seen(session: Session, kind: str) -> Heartbeat | None:
     return session.scalars(query).first()
 
 
-def rate(session: Session, kind: str, now: datetime) -> float:
-    """Pieces of work a second that processes of that kind do together, by their last signs of life."""
-    return sum(each.done / each.seconds for each in alive(session, now)[kind] if each.seconds)
+def first_start(session: Session) -> datetime | None:
+    """When the first of the processes that are remembered started; None where none ever gave a sign of life."""
+    return session.scalar(select(func.min(Heartbeat.started_at, type_=Moment())))
+
+
+def rate(session: Session, kind: str, now: datetime, within: timedelta = ALIVE) -> float | None:
+    """Pieces of work a second that processes of that kind do together, by their last signs of life.
+
+    None while no process that is alive has measured any time yet.
+    """
+    measured = [each for each in alive(session, now, within)[kind] if each.seconds]
+    return sum(each.done / each.seconds for each in measured) if measured else None

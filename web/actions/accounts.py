@@ -5,14 +5,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from db import addresses
 from db.operators import audit, logins, operators
 from db.operators.audit import Actor
 from db.operators.operators import ROLES, Operator
 from db.rules import Refused
-from db.session import reading, writing
+from db.session import Session, reading, writing
 from db.settings import settings
 from web.actions import passwords, second_factor
 

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from sqlalchemy.orm import Session
 
 from db.digests import catalog
 from db.rules import Choice, control_in, plain
+from db.session import Session
 from db.settings import settings
 from web.actions.yaml_lines import Lined, Unreadable, read
 

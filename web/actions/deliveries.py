@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
 from db.deliveries import exceptions
 from db.deliveries.exceptions import RETRIED, DeliveryFilter
 from db.digests import digests
@@ -12,7 +10,7 @@ from db.digests.digests import Digest
 from db.operators import audit
 from db.operators.audit import Actor
 from db.rules import Refused
-from db.session import reading, writing
+from db.session import Session, reading, writing
 from web.actions import Progress
 
 _OWING = ("sending", "paused", "finished")

@@ -3,15 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from db.deliveries import deliveries
 from db.digests import digests, schedule
 from db.digests.digests import Digest
 from db.operators import audit
 from db.operators.audit import Actor
 from db.rules import Refused
-from db.session import reading, writing
+from db.session import Session, reading, writing
 from worker import digests as run
 
 OPENING = ("hold", "skip")

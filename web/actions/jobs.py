@@ -5,15 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy.orm import Session
-
 from db.jobs import filters, retries
 from db.jobs.filters import JobFilter, Predicate
 from db.jobs.jobs import Job
 from db.operators import audit
 from db.operators.audit import Actor
 from db.rules import Refused
-from db.session import reading, writing
+from db.session import Session, reading, writing
 from web.actions import Progress
 
 RATE = 10.0

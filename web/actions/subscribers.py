@@ -6,13 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from sqlalchemy.orm import Session
-
 from db.deliveries import deliveries
 from db.operators import audit
 from db.operators.audit import Actor
 from db.rules import Refused
-from db.session import reading, writing
+from db.session import Session, reading, writing
 from db.subscribers import imports, subscribers, subscriptions, suppressions
 from db.subscribers.suppressions import Suppression
 from db.votes import votes

@@ -4,16 +4,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from db import rules
 from db.deliveries import deliveries
 from db.deliveries.deliveries import Delivery
-from db.digests import schedule
-from db.digests.digests import Digest
-from db.operators.audit import AuditEntry
+from db.digests import digests, schedule
+from db.operators import audit
+from db.operators.audit import AuditEntry, AuditFilter
 from db.rules import Person, Refused
+from db.session import Session
 from db.settings import settings
 from db.subscribers import lists, subscribers, suppressions
 from db.subscribers.subscribers import Consent, Subscriber
@@ -138,12 +136,11 @@ def _moment(when: datetime | None) -> str:
 
 def _slots(session: Session, letters: list[Delivery]) -> dict[int, str]:
     abouts = {each.about for each in letters if each.letter == "digest"}
-    return dict(session.execute(select(Digest.id, Digest.slot).where(Digest.id.in_(abouts))).all())
+    return digests.slots_of(session, abouts)
 
 
 def _orders(session: Session, subscriber_id: int) -> list[AuditEntry]:
-    about = select(AuditEntry).where(AuditEntry.about == f"subscriber {subscriber_id}").order_by(AuditEntry.id.desc())
-    return list(session.scalars(about.limit(100)))
+    return audit.listed(session, AuditFilter(about=f"subscriber {subscriber_id}"), 100)
 
 
 # ---- whether the next one comes ----------------------------------------------------------------------------
@@ -162,7 +159,7 @@ def next_digest(
         return False, _WHY_NOT[reason].format(
             reason=held.reason if held else "", until=_moment(who.paused_until), slot=slot
         )
-    state = session.scalar(select(Digest.state).where(Digest.slot == slot))
+    state = digests.state_of(session, slot)
     if state in ("held", "skipped", "cancelled"):
         return False, f"Digest {slot} is {state}, for everybody."
     return True, f"Digest {slot} comes, if anything new was compared: it is due {due:%Y-%m-%d %H:%M} UTC."

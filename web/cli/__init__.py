@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any
 
 import click
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
+from db.errors import IntegrityError, OperationalError, ProgrammingError
 from db.operators.audit import Actor
 from db.rules import BadAddress, Refused
 from db.session import on_commit

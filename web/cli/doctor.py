@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import click
 import redis
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from db import migrations
-from db.session import reading
+from db.errors import SQLAlchemyError
+from db.session import database_time, reading
 from db.settings import BadSettings, Settings, settings
 from emails import dkim
 from emails.headers import Unwritable
@@ -110,9 +109,7 @@ def _dkim(config: Settings) -> Finding:
 
 def _clock(config: Settings) -> Finding:  # noqa: ARG001
     with reading() as session:
-        told = session.scalar(text("SELECT CURRENT_TIMESTAMP"))
-    theirs = datetime.fromisoformat(told).replace(tzinfo=UTC) if isinstance(told, str) else told
-    apart = abs(datetime.now(UTC) - theirs) if isinstance(theirs, datetime) else timedelta()
+        apart = abs(datetime.now(UTC) - database_time(session))
     if apart > timedelta(seconds=10):
         seconds = f"{apart.total_seconds():.0f} s"
         return Finding("clock", False, f"this machine and the database are {seconds} apart; leases rest on one time")

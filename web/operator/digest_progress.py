@@ -11,13 +11,12 @@ from threading import Event, Lock, Thread
 
 import structlog
 from flask import current_app
-from sqlalchemy import func, select
 
 from db.deliveries import deliveries, exceptions
 from db.deliveries.deliveries import Account
 from db.deliveries.exceptions import ReplyGroup
 from db.digests.digests import Digest
-from db.monitoring.heartbeats import Heartbeat
+from db.monitoring import heartbeats
 from db.session import reading
 from web.operator.frame.cached import Cached, counting
 
@@ -127,7 +126,4 @@ def _rate(seen: deque[tuple[float, int]]) -> float | None:
     if at - before >= 1:
         return max(0.0, (tried - then) / (at - before))
     with reading() as session:
-        lately = datetime.now(UTC) - timedelta(seconds=_BEHIND)
-        alive = Heartbeat.kind == "sender", Heartbeat.at > lately, Heartbeat.seconds > 0
-        rate = session.scalar(select(func.sum(Heartbeat.done / Heartbeat.seconds)).where(*alive))
-    return None if rate is None else float(rate)
+        return heartbeats.rate(session, "sender", datetime.now(UTC), timedelta(seconds=_BEHIND))

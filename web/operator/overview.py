@@ -5,12 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Response, render_template
-from sqlalchemy.orm import Session
 
 from db.digests import digests
 from db.digests.digests import Digest
 from db.monitoring import alerts, charts
-from db.session import reading
+from db.session import Session, reading
 from web.operator import digest_progress, svg_charts
 from web.operator.frame import live
 from web.operator.frame.access import allowed, blueprint

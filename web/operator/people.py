@@ -10,12 +10,11 @@ from types import SimpleNamespace
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 from markupsafe import Markup
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from db.digests import catalog
 from db.rules import SUPPRESSIONS, BadAddress, Refused
-from db.session import reading
+from db.session import Session, reading
 from db.subscribers import lists, subscribers, suppressions
 from db.subscribers.subscribers import Subscriber
 from web.actions import subscribers as actions

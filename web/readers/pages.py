@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flask import Blueprint, abort, render_template, request
-from sqlalchemy.orm import Session
 
 from db.digests import catalog, digests
 from db.digests.catalog import Comparison, Review, Reviewer, Tool
 from db.rules import share
-from db.session import reading
+from db.session import Session, reading
 from db.settings import settings
 from db.votes import tallies
 from db.votes.tallies import Figures

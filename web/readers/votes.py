@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, make_response, redirect, request
-from sqlalchemy.orm import Session
 
 from db.deliveries.deliveries import Delivery
 from db.digests import catalog
 from db.digests.catalog import Tool
 from db.digests.digests import Digest
 from db.rules import Choice, share
-from db.session import driver_connection, reading, writing
+from db.session import Session, driver_connection, reading, writing
 from db.settings import settings
 from db.subscribers import subscribers
 from db.votes import tallies, votes

@@ -35,6 +35,22 @@ def test_a_process_is_alive_for_a_minute_after_its_sign(database):
         assert (last.process, last.at) == ("host:3", AT)
 
 
+def test_nobody_can_say_a_rate_before_a_sender_that_is_alive_has_measured_one(database):
+    with reading() as session:
+        assert heartbeats.first_start(session) is None
+    beat("host:1", "sender", seconds=0.0)
+    beat("host:2", "worker", done=300)
+    with reading() as session:
+        assert heartbeats.rate(session, "sender", AT) is None
+        assert heartbeats.first_start(session) == AT
+    beat("host:1", "sender", done=0)
+    with reading() as session:
+        assert heartbeats.rate(session, "sender", AT) == 0.0
+        half_a_minute = timedelta(seconds=30)
+        assert heartbeats.rate(session, "sender", AT + half_a_minute, half_a_minute) == 0.0
+        assert heartbeats.rate(session, "sender", AT + timedelta(seconds=31), half_a_minute) is None
+
+
 def test_the_clock_forgets_who_was_not_seen_for_a_day(database):
     beat("host:1")
     beat("host:2", at=AT + timedelta(hours=23))

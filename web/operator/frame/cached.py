@@ -9,10 +9,8 @@ from threading import Event, Lock, Thread
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import structlog
-from sqlalchemy import text
-from sqlalchemy.orm import Session
 
-from db.session import is_sqlite, reading
+from db.session import Session, on_one_core, reading
 from db.settings import settings
 
 Answer = TypeVar("Answer")
@@ -29,8 +27,7 @@ def counting() -> Iterator[Session]:
     Five at once, or one on all cores, would keep the database from the pages and from the send.
     """
     with _one_at_a_time, reading(snapshot=True) as session:
-        if not is_sqlite(session):
-            session.execute(text("SET LOCAL max_parallel_workers_per_gather = 0"))
+        on_one_core(session)
         yield session
 
 

@@ -4,9 +4,9 @@ import logging
 
 from flask import Response, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
+from db.errors import DataError
 from db.rules import BadAddress, Refused
 from web.operator.frame import confirm
 from web.operator.frame.access import blueprint

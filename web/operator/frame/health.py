@@ -5,20 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import redis
-from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session
 
-from db.deliveries.breakers import Breaker
-from db.jobs.jobs import Job
-from db.monitoring import ages
-from db.monitoring.heartbeats import Heartbeat
-from db.monitoring.pauses import QUEUES, Pause
-from db.session import Moment
+from db.deliveries import breakers
+from db.jobs import filters
+from db.monitoring import ages, heartbeats, pauses
+from db.monitoring.heartbeats import ALIVE
+from db.monitoring.pauses import QUEUES
+from db.session import Session, round_trip
 from db.settings import BadSettings, settings
 from web.operator.frame.cached import Cached
 
-ALIVE = timedelta(seconds=60)
-"""Processes give a sign of life every ten seconds."""
 SLOW_MS = 100
 
 
@@ -47,7 +43,7 @@ def strip(session: Session, now: datetime) -> list[Sign]:
 
 def counts(session: Session, now: datetime) -> dict[str, str]:  # noqa: ARG001
     """What stands beside a page's name in the menu, by endpoint; nothing beside those that are not named."""
-    dead, paused = _dead(session), _paused(session)
+    dead, paused = filters.count_dead(session), len(pauses.paused(session))
     found = {"operator.jobs": f"{dead:,}" if dead else "", "operator.queues": f"{paused} paused" if paused else ""}
     return {endpoint: count for endpoint, count in found.items() if count}
 
@@ -56,9 +52,8 @@ def counts(session: Session, now: datetime) -> dict[str, str]:  # noqa: ARG001
 
 
 def _workers(session: Session, now: datetime) -> Sign:
-    query = select(Heartbeat.kind, func.count()).where(Heartbeat.at >= now - ALIVE).group_by(Heartbeat.kind)
-    alive = dict(session.execute(query).all())
-    workers, senders = alive.get("worker", 0), alive.get("sender", 0)
+    alive = heartbeats.alive(session, now)
+    workers, senders = len(alive["worker"]), len(alive["sender"])
     if not workers and not senders:
         return Sign("Workers", "silent", "for a minute", "bad")
     small = f"{workers} at work, {senders} sending"
@@ -66,11 +61,12 @@ def _workers(session: Session, now: datetime) -> Sign:
 
 
 def _clock(session: Session, now: datetime) -> Sign:
-    last = session.scalar(select(func.max(Heartbeat.at, type_=Moment())).where(Heartbeat.kind == "clock"))
+    last = heartbeats.last_seen(session, "clock")
     if last is None:
         return Sign("Clock", "never seen", level="bad")
-    small = f"{length(now - last)} ago"
-    return Sign("Clock", "ticked", small) if now - last < ALIVE else Sign("Clock", "silent", f"since {small}", "bad")
+    since = now - last.at
+    small = f"{length(since)} ago"
+    return Sign("Clock", "ticked", small) if since <= ALIVE else Sign("Clock", "silent", f"since {small}", "bad")
 
 
 # ---- what we lean on ---------------------------------------------------------------------------------------
@@ -78,7 +74,7 @@ def _clock(session: Session, now: datetime) -> Sign:
 
 def _database(session: Session) -> Sign:
     began = time.perf_counter()
-    session.execute(text("SELECT 1"))
+    round_trip(session)
     took = (time.perf_counter() - began) * 1000
     return Sign("Database", f"{took:.0f} ms", level="good" if took < SLOW_MS else "warn")
 
@@ -99,15 +95,13 @@ _redis = Cached(_ping, least=5.0, queued=False)
 
 def _mail_server(session: Session, now: datetime) -> Sign:
     """By what the sender heard last; no page opens the mail server's door."""
-    breaker = session.scalars(
-        select(Breaker).where(Breaker.name.not_like("to %")).order_by(Breaker.since).limit(1)
-    ).first()
+    breaker = breakers.refusing_server(session)
     if breaker is not None:
         return Sign("Mail server", "refuses", f"everybody, for {length(now - breaker.since)}", "bad")
     last = ages.last_settled(session)
     if last is None:
         return Sign("Mail server", "not asked", "no letter yet")
-    domains = session.scalar(select(func.count()).select_from(Breaker).where(Breaker.open_until > now)) or 0
+    domains = breakers.count_open(session, now)
     small = f"{length(now - last)} ago"
     if domains:
         return Sign("Mail server", "slow", f"{domains} {'domain defers' if domains == 1 else 'domains defer'}", "warn")
@@ -127,23 +121,15 @@ def _owed(session: Session, now: datetime) -> Sign:
 
 
 def _queues(session: Session) -> Sign:
-    paused = _paused(session)
+    paused = len(pauses.paused(session))
     if paused:
         return Sign("Queues", f"{paused} paused", f"of {len(QUEUES)}", "warn")
     return Sign("Queues", "none paused")
 
 
 def _failed(session: Session) -> Sign:
-    dead = _dead(session)
+    dead = filters.count_dead(session)
     return Sign("Failed jobs", f"{dead:,}", level="bad" if dead else "good")
-
-
-def _paused(session: Session) -> int:
-    return session.scalar(select(func.count()).select_from(Pause)) or 0
-
-
-def _dead(session: Session) -> int:
-    return session.scalar(select(func.count()).select_from(Job).where(text("state = 'dead'"))) or 0
 
 
 def length(time: timedelta) -> str:
