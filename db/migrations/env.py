@@ -16,7 +16,7 @@ FIRST_THAT_SAYS = "0010"
 """What came before this revision belonged to release 0.1.0 and said nothing."""
 
 
-def write_whose(ctx: MigrationContext, step: MigrationInfo, **_: Any) -> None:
+def write_whose(ctx: MigrationContext, step: MigrationInfo, *_: Any, **__: Any) -> None:
     """Write into the database, in the step's own transaction, whose it now is and which release may go on with it."""
     connection = ctx.connection
     assert isinstance(connection, Connection)
