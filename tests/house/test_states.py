@@ -44,9 +44,10 @@ def test_every_arrow_leads_to_a_state(title):
 
 
 def test_every_table_has_its_row_with_its_class():
-    classes = {mapper.class_.__tablename__: mapper.class_ for mapper in Row.registry.mappers}
-    written = {table.strip("`"): reach(where.strip("`")) for table, where, _, _ in rows("The tables")}
-    assert written == {name: classes[name] for name in TABLES.tables}
+    classes = [mapper.class_ for mapper in Row.registry.mappers]
+    homes = {each.__tablename__: f"{each.__module__}.{each.__name__}" for each in classes}
+    written = {table.strip("`"): where.strip("`") for table, where, _, _ in rows("The tables")}
+    assert written == {name: homes[name] for name in TABLES.tables}
 
 
 def test_every_name_is_one_in_the_code():
