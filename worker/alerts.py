@@ -11,6 +11,7 @@ from db.deliveries import deliveries
 from db.monitoring import alerts
 from db.monitoring.alerts import Condition
 from db.operators.operators import Operator
+from db.persons import person_of
 from db.session import reading, writing
 from worker import alert_checks, votes
 
@@ -75,7 +76,7 @@ def _tell(session: Session, new: Sequence[Condition], now: datetime) -> None:
     to = select(Operator.id).where(Operator.role.in_(TOLD), Operator.alerts, Operator.disabled_at.is_(None))
     for operator in session.scalars(to.order_by(Operator.id)).all():
         for number in letters:
-            deliveries.owe(session, "alert", number, f"operator:{operator}", now)
+            deliveries.owe(session, "alert", number, person_of(operator, "operator"), now)
 
 
 def _summary(session: Session, rest: list[Condition], now: datetime) -> int:

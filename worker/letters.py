@@ -13,6 +13,7 @@ from db.deliveries.claims import ClaimedLetter
 from db.digests import schedule
 from db.digests.digests import Digest, TestLetter
 from db.monitoring.alerts import Alert
+from db.persons import subscriber_id
 from db.session import reading
 from db.settings import Settings, settings
 from emails import dkim, letters, links
@@ -46,7 +47,7 @@ class Composer:
 
     def write(self, claimed: ClaimedLetter, date: bytes) -> tuple[str, bytes]:
         """The envelope sender and the message of one delivery."""
-        number = deliveries.subscriber_id(claimed.person) or 0
+        number = subscriber_id(claimed.person) or 0
         sender = self.identity.verp(links.sign(self.keys, "bounce", number, claimed.id))
         marks = {name: self._value(name, claimed, number) for name in self.encoded.marks}
         message_id = deliveries.message_id(claimed.id, claimed.letter, claimed.created_at, self.identity.domain)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from db.deliveries import deliveries
 from db.jobs.events import ComparisonPublished, Event, SubscriptionConfirmed, SubscriptionRequested
+from db.persons import person_of
 from worker import digests
 
 Reaction = Callable[[Session, Event, datetime], None]
@@ -15,13 +16,13 @@ Reaction = Callable[[Session, Event, datetime], None]
 def ask_for_confirmation(session: Session, event: Event, now: datetime) -> None:
     """Owe the confirm letter for a sign-up."""
     assert isinstance(event, SubscriptionRequested)
-    deliveries.owe(session, "confirm", event.sign_up, f"subscriber:{event.subscriber}", now)
+    deliveries.owe(session, "confirm", event.sign_up, person_of(event.subscriber), now)
 
 
 def welcome(session: Session, event: Event, now: datetime) -> None:
     """Owe the welcome letter that follows a confirmation."""
     assert isinstance(event, SubscriptionConfirmed)
-    deliveries.owe(session, "welcome", event.sign_up, f"subscriber:{event.subscriber}", now)
+    deliveries.owe(session, "welcome", event.sign_up, person_of(event.subscriber), now)
 
 
 def refresh_drafts(session: Session, event: Event, now: datetime) -> None:

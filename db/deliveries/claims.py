@@ -25,6 +25,7 @@ from db.deliveries import breakers, rate_limits
 from db.deliveries.breakers import domain_of
 from db.deliveries.deliveries import WAITING, Delivery
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
+from db.persons import number_in
 from db.rules import Person
 from db.session import (
     NEVER_REUSED,
@@ -200,9 +201,9 @@ _CLAIMED = (
     " s.confirmed_at"
     " FROM deliveries AS d"
     " LEFT JOIN subscribers AS s"
-    " ON s.id = CASE WHEN substr(d.person, 1, 11) = 'subscriber:' THEN CAST(substr(d.person, 12) AS bigint) END"
+    f" ON s.id = {number_in('d.person')}"
     " LEFT JOIN test_letters AS t ON d.letter = 'test' AND t.id = d.about"
-    " LEFT JOIN operators AS o ON o.id = CASE WHEN d.letter = 'alert' THEN CAST(substr(d.person, 10) AS bigint) END"
+    f" LEFT JOIN operators AS o ON o.id = {number_in('d.person', 'operator')}"
     " AND o.alerts AND o.disabled_at IS NULL"
     " WHERE d.claim = ? AND d.state = 'sending' ORDER BY d.id"
 )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.digests import schedule
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
+from db.persons import PERSON_OF_ID
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 from db.settings import settings
 from db.subscribers import audiences
@@ -66,12 +67,6 @@ class Delivery(Row):
     settled_at: Mapped[datetime | None]
 
 
-def subscriber_id(person: str) -> int | None:
-    """The number in `subscriber:7`; None for a person who is none."""
-    kind, _, number = person.partition(":")
-    return int(number) if kind == "subscriber" else None
-
-
 def message_id(delivery_id: int, letter: str, created_at: datetime, domain: str) -> str:
     """The Message-ID (RFC 5322 3.6.4) of a delivery: the same on every attempt, another for every recipient."""
     return f"<{letter}.{delivery_id}.{int(created_at.timestamp())}@{domain}>"
@@ -118,7 +113,7 @@ _LAST = text(
 _PAGE = " FROM subscribers WHERE id > :after AND id <= :last AND " + audiences.AUDIENCE
 _ADDRESS = (
     "INSERT INTO deliveries (letter, about, person, state, not_before, tries, created_at)"
-    " SELECT 'digest', :digest, 'subscriber:' || id, 'pending', {moment}, 0, :now" + _PAGE + " ORDER BY id"
+    f" SELECT 'digest', :digest, {PERSON_OF_ID}, 'pending', {{moment}}, 0, :now{_PAGE} ORDER BY id"
 )
 
 

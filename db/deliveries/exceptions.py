@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, TextClause, func, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from db import rules
-from db.deliveries.deliveries import EXCEPTION, PAGE, SENDING, STATES, WAITING, Delivery, subscriber_id
+from db.deliveries.deliveries import EXCEPTION, PAGE, SENDING, STATES, WAITING, Delivery
 from db.digests.digests import Digest
+from db.persons import person_of, subscriber_id
 from db.rules import Refused
 from db.session import ring
 from db.subscribers import audiences, subscribers
@@ -168,7 +169,7 @@ def _first_and_last(session: Session, digest: Digest) -> tuple[int, int]:
     ends = session.scalar(audience), digest.addressed_to
     of_it = Delivery.letter == "digest", Delivery.about == digest.id
     first, last = (
-        session.scalar(select(Delivery.id).where(*of_it, Delivery.person == f"subscriber:{end}")) for end in ends
+        session.scalar(select(Delivery.id).where(*of_it, Delivery.person == person_of(end or 0))) for end in ends
     )
     return first or 1, last or session.scalar(select(func.max(Delivery.id))) or 0
 

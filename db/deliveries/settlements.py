@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from db import rules
 from db.deliveries.claims import Batch, ClaimedLetter
-from db.deliveries.deliveries import subscriber_id
+from db.persons import subscriber_id
 from db.rules import Person
 from db.session import DriverConnection, moment_of
 
@@ -174,7 +174,7 @@ def _withdrawn(
     people = {named: (state, moment_of(paused)) for kind, named, state, paused in found if kind == "person"}
     reasons = {}
     for letter in letters:
-        state, paused = people.get(letter.person.removeprefix("subscriber:"), ("active", None))
+        state, paused = people.get(str(subscriber_id(letter.person)), ("active", None))
         person = Person(letter.address, state, paused, not listed.isdisjoint(letter.hashes))
         reason = rules.why_not(letter.letter, person, now)
         if reason is not None:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
+from db.persons import person_of
 from db.subscribers.subscribers import STATES, Subscriber
 from db.subscribers.suppressions import Suppression
 from db.votes.votes import Vote
@@ -65,5 +66,5 @@ def which_suppressed(session: Session, ids: list[int]) -> dict[int, str]:
 
 def votes_of(session: Session, subscriber_id: int) -> list[Vote]:
     """A subscriber's standing votes, the latest first."""
-    query = select(Vote).where(Vote.voter == f"subscriber:{subscriber_id}", Vote.choice.is_not(None))
+    query = select(Vote).where(Vote.voter == person_of(subscriber_id), Vote.choice.is_not(None))
     return list(session.scalars(query.order_by(Vote.cast_at.desc(), Vote.id.desc())))

@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, Index, case, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from db.persons import SUBSCRIBERS
 from db.rules import Choice, share
 from db.session import BigId, Row, is_sqlite
 from db.votes.votes import DIRTY, Kind, Vote, kind_of
@@ -192,7 +193,7 @@ def rebuild(session: Session, now: datetime) -> int:
 
 
 def _counted(session: Session, column: Any) -> Sums:
-    kind = case((Vote.voter.like("subscriber:%"), "subscriber"), else_="anonymous")
+    kind = case((Vote.voter.like(SUBSCRIBERS), "subscriber"), else_="anonymous")
     ship, skip = (func.sum(case((column == word, 1), else_=0)) for word in ("ship", "skip"))
     rows = session.execute(select(Vote.tool_id, kind, ship, skip).group_by(Vote.tool_id, kind))
     return {(tool_id, of): (int(a), int(b)) for tool_id, of, a, b in rows if a or b}

@@ -11,6 +11,7 @@ from typing import Literal
 from sqlalchemy import CheckConstraint, ForeignKey, Index, bindparam, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from db import persons
 from db.rules import Choice
 from db.session import NEVER_REUSED, BigId, DriverConnection, Key, Moment, Row, is_sqlite, notify, ring
 
@@ -47,7 +48,7 @@ def new_voter() -> str:
 
 
 def kind_of(voter: str) -> Kind:
-    return "subscriber" if voter.startswith("subscriber:") else "anonymous"
+    return "anonymous" if persons.subscriber_id(voter) is None else "subscriber"
 
 
 # ---- orders ------------------------------------------------------------------------------------------------
@@ -110,7 +111,7 @@ def merge(session: Session, anonymous: str, subscriber_id: int) -> int:
     """
     if kind_of(anonymous) != "anonymous":
         return 0
-    voter = f"subscriber:{subscriber_id}"
+    voter = persons.person_of(subscriber_id)
     # In the folders' own order, so that neither waits for the other in a circle; and held, so that a newer word that
     # is on its way is not overwritten by the older one given here.
     both = select(Vote).where(Vote.voter.in_((anonymous, voter))).order_by(Vote.id)

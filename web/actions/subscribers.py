@@ -9,6 +9,7 @@ from typing import TextIO
 from db.deliveries import deliveries
 from db.operators import audit
 from db.operators.audit import Actor
+from db.persons import person_of
 from db.rules import Refused
 from db.session import Session, reading, writing
 from db.subscribers import imports, subscribers, subscriptions, suppressions
@@ -58,7 +59,7 @@ def _keep(
 
 def erase(actor: Actor, subscriber_id: int, now: datetime, note: str | None = None) -> None:
     """Forget a reader for ever; Refused when there is none of that number, or nothing left to forget."""
-    person = f"subscriber:{subscriber_id}"
+    person = person_of(subscriber_id)
     with writing() as session:
         found = subscribers.find(session, subscriber_id)
         if found is None or found.state == "erased":

@@ -10,6 +10,7 @@ from db.deliveries.deliveries import Delivery
 from db.digests import digests, schedule
 from db.operators import audit
 from db.operators.audit import AuditEntry, AuditFilter
+from db.persons import person_of
 from db.rules import Person, Refused
 from db.session import Session
 from db.settings import settings
@@ -81,7 +82,7 @@ def of(session: Session, subscriber_id: int, now: datetime) -> Timeline:
     if who is None:
         raise Refused(f"There is no subscriber {subscriber_id}.")
     held = suppressions.of_address(session, who.address) if who.address else None
-    letters = deliveries.of_person(session, f"subscriber:{who.id}")
+    letters = deliveries.of_person(session, person_of(who.id))
     told = letters[-MOST_LETTERS:]
     events = [_consent(each) for each in subscribers.history(session, who.id)]
     slots = _slots(session, told)

@@ -10,6 +10,7 @@ from db.deliveries import exceptions
 from db.deliveries.deliveries import Delivery
 from db.deliveries.exceptions import NONE, RETRIED, DeliveryFilter
 from db.digests import digests
+from db.persons import person_of
 from db.rules import Refused
 from db.session import reading
 from db.subscribers import subscribers, suppressions
@@ -87,7 +88,7 @@ def explain(address: str, slot: str | None, json: bool) -> None:
         subscriber = subscribers.by_address(session, address)
         if subscriber is None:
             raise Refused(f"{address} has never been a subscriber here.")
-        found = deliveries_ledger.of_person(session, f"subscriber:{subscriber.id}")
+        found = deliveries_ledger.of_person(session, person_of(subscriber.id))
         slots = {each.id: each.slot for each in digests.listed(session, limit=10_000)}
         listed = suppressions.suppressed(session, [subscriber.address or ""])
     rows = [_row(each, subscriber.address) | {"slot": slots.get(each.about) if each.letter == "digest" else None}

@@ -8,10 +8,11 @@ from flask import render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from db.deliveries import exceptions
-from db.deliveries.deliveries import STATES, Delivery, subscriber_id
+from db.deliveries.deliveries import STATES, Delivery
 from db.deliveries.exceptions import EXCEPTIONS, NONE, RETRIED, DeliveryFilter
 from db.digests import digests
 from db.digests.digests import Digest
+from db.persons import subscriber_id
 from db.rules import Refused
 from db.session import reading
 from db.subscribers import subscribers

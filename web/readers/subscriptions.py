@@ -7,6 +7,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from db import addresses
+from db.persons import person_of
 from db.rules import BadAddress, Refused
 from db.session import reading, writing
 from db.settings import settings
@@ -127,7 +128,7 @@ def confirm(token: str) -> Response:
             return _link_is_over(subscriptions.sign_up_of(session, sign_up_id, now))
     response = _confirmed(subscriber.address or "you")
     if first:
-        visitor.remember(response, f"subscriber:{subscriber.id}")
+        visitor.remember(response, person_of(subscriber.id))
     return response
 
 

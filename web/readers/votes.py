@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, make_response, redirect, request
 
+from db import persons
 from db.deliveries.deliveries import Delivery
 from db.digests import catalog
 from db.digests.catalog import Tool
@@ -71,9 +72,10 @@ def _answered(slug: str, tool_id: int, voter: str) -> Response:
 def _voter() -> str:
     """Whose vote it is; a browser whose subscriber was erased is a new voter."""
     known = visitor.voter()
-    if known and known.startswith("subscriber:"):
+    number = persons.subscriber_id(known) if known else None
+    if number is not None:
         with reading() as session:
-            subscriber = subscribers.find(session, int(known.removeprefix("subscriber:")))
+            subscriber = subscribers.find(session, number)
         if subscriber is None or subscriber.state == "erased":
             known = None
     return known or votes.new_voter()
@@ -114,7 +116,7 @@ def cast_vote(token: str) -> Response:
     with writing() as session:
         tool, choice = _asked_for(session)
         if _may_vote(session, subscriber_id):
-            votes.cast(session, f"subscriber:{subscriber_id}", tool.id, choice, datetime.now(UTC))
+            votes.cast(session, persons.person_of(subscriber_id), tool.id, choice, datetime.now(UTC))
         return _answer(session, token, tool, choice)
 
 
@@ -154,7 +156,7 @@ def _answer(session: Session, token: str, tool: Tool, choice: Choice) -> Respons
     if not _may_vote(session, subscriber_id):
         said["problem"] = "Not counted: this letter's address is not subscribed any more. Vote on the page instead."
         return mailed.page(409 if request.method == "POST" else 200, **said | {"onward_words": "To the page"})
-    own = tallies.figures(session, [tool.id], f"subscriber:{subscriber_id}")[tool.id].own
+    own = tallies.figures(session, [tool.id], persons.person_of(subscriber_id))[tool.id].own
     if own == choice:
         said |= {"title": f"You said {choice}", "onward_words": "See how it stands"}
         return mailed.page(note=f"Counted: your vote on {tool.name} is {choice}.", **said)
