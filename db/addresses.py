@@ -1,4 +1,4 @@
-"""An address: as it goes on an envelope, what makes two the same, and the keyed hashes it can be forgotten to."""
+"""An email address: its envelope form, the key under which two are the same, and the keyed hashes that replace it."""
 
 import hmac
 
@@ -16,20 +16,20 @@ def normal(address: str) -> str:
     """
     given = address.strip()
     if not given:
-        raise BadAddress("Please type your email address, such as name@example.org.")
+        raise BadAddress("Please enter your email address, such as name@example.org.")
     if len(given) > 320 or rules.control_in(given):
-        raise BadAddress("That is not an email address. Please type it again, such as name@example.org.")
+        raise BadAddress("That isn’t an email address. Please check it; it should look like name@example.org.")
     try:
         found = validate_email(
             given, check_deliverability=False, allow_smtputf8=False, test_environment=True, strict=True
         )
     except EmailNotValidError as error:
-        raise BadAddress(f"We cannot mail to that address: {str(error).rstrip('.')}. Please check it.") from None
+        raise BadAddress(f"We can’t send email to that address: {str(error).rstrip('.')}. Please check it.") from None
     return f"{found.ascii_local_part}@{found.ascii_domain.lower()}"
 
 
 def key_of(address: str) -> str:
-    """What makes two addresses the same: letters' case does not count (RFC 5321 2.4 lets a host differ; none does)."""
+    """The key under which two addresses are the same: case is ignored (RFC 5321 2.4 lets a host differ; none does)."""
     return address.lower()
 
 

@@ -1,4 +1,4 @@
-"""What readers see when something cannot be done: the right status, and what to do about it."""
+"""The error pages: the right status, what went wrong, and what the reader can do about it."""
 
 import logging
 
@@ -11,14 +11,14 @@ from web import headers
 log = logging.getLogger(__name__)
 
 _SAID = {
-    400: ("That was not whole", "Something in it could not be read. Go back, open the page again and press once more."),
-    403: ("Not from here", "This form was sent from another site, so nothing was done. Press again on our own page."),
-    404: ("Nothing stands here", "The address may be mistyped, or the page has gone. The archive has all comparisons."),
-    405: ("Not this way", "This address answers to a form on one of our pages. Open the page and use its button."),
-    413: ("That was too much", "What was sent is larger than any form here. Go back, shorten it and send it again."),
-    415: ("Not in this form", "Send it as an ordinary form, as the buttons on the pages do."),
-    500: ("Our mistake", "Something broke on our side, and it has been written down. Please try again in a minute."),
-    503: ("Back in a moment", "Our database does not answer just now. Nothing was lost; try again in a minute."),
+    400: ("The form was incomplete", "We couldn’t read all of it. Go back, reload the page and try again."),
+    403: ("Sent from another site", "This form came from another site, so nothing was done. Please use the form here."),
+    404: ("Page not found", "The address may be mistyped, or the page is gone. The archive has all comparisons."),
+    405: ("This page can’t be opened directly", "It only takes a form from one of our pages. Use the button there."),
+    413: ("That was too large", "It’s larger than any form here allows. Go back, shorten it and send it again."),
+    415: ("That format isn’t supported", "Please send the form with the button on the page."),
+    500: ("Something went wrong", "That was our mistake, and we’ve logged it. Please try again in a minute."),
+    503: ("Back in a moment", "Our database isn’t responding right now. Nothing was lost; try again in a minute."),
 }  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def page(status: int, title: str = "", advice: str = "") -> Response:
     """The page or the JSON for one kind of failure."""
     usual = _SAID.get(status, _SAID[500 if status >= 500 else 400])
     title, advice = title or usual[0], advice or usual[1]
-    menu = "token" not in (request.view_args or {})  # behind a mailed link there is none
+    menu = "token" not in (request.view_args or {})  # pages behind links in emails have no menu
     if wants_json():
         response = jsonify(error=title, advice=advice)
     else:
@@ -41,7 +41,7 @@ def page(status: int, title: str = "", advice: str = "") -> Response:
 
 
 def install(app: Flask) -> None:
-    """Answer every failure of `app` with such a page."""
+    """Register the error handlers on `app`."""
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:

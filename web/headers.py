@@ -1,4 +1,4 @@
-"""What browsers and caches are told about every answer."""
+"""The security and caching headers of every response."""
 
 from flask import Flask, Response, request
 
@@ -11,7 +11,7 @@ POLICY = (
 
 
 def private(response: Response) -> Response:
-    """For pages behind mailed links: kept nowhere, told to nobody, not indexed."""
+    """For pages behind links in emails: not cached, not indexed, and no Referer is sent from them."""
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Robots-Tag"] = "noindex"
@@ -19,7 +19,7 @@ def private(response: Response) -> Response:
 
 
 def install(app: Flask) -> None:
-    """Set the headers that an answer of `app` does not bring itself."""
+    """Set the headers that a response of `app` does not set itself."""
     strict_transport = settings().base_url.startswith("https:")
 
     @app.after_request
@@ -41,7 +41,7 @@ def install(app: Flask) -> None:
 
 
 def _caching(response: Response) -> str:
-    # A page with nobody's vote on it is everybody's page; ten seconds carry a front page through a rush.
+    # A page that shows no visitor's own vote is the same for all, so a shared cache may keep it for ten seconds.
     if request.method in ("GET", "HEAD") and response.status_code == 200 and not request.cookies:
         return "public, max-age=0, s-maxage=10"
     return "private, no-cache"

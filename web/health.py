@@ -1,4 +1,4 @@
-"""Signs of life: whether this process answers, and whether what it leans on does."""
+"""Health checks: whether this process answers (/healthz), and whether its database and Redis do (/readyz)."""
 
 import redis
 from flask import Blueprint, Response, jsonify, make_response
@@ -21,7 +21,7 @@ def alive() -> Response:
 
 @blueprint.get("/readyz")
 def ready() -> Response:
-    """503 without the database. Without Redis the site serves on, and what is owed is found later by the clock."""
+    """503 without the database. Without Redis the site still serves pages, and queued work waits for the next poll."""
     database, bell = _database(), _redis()
     response = jsonify(ready=database == "ok", database=database, redis=bell)
     response.status_code = 200 if database == "ok" else 503

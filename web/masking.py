@@ -1,4 +1,4 @@
-"""Addresses as somebody sees them who need not know whose they are."""
+"""Masks email addresses for operators whose role does not let them see whole ones."""
 
 import re
 
@@ -13,5 +13,5 @@ def masked(address: str) -> str:
 
 
 def masked_in(text: str) -> str:
-    """The text with every address in it masked: mail servers tend to quote whom they refuse."""
+    """The text with every address in it masked: mail servers often quote the recipient that they reject."""
     return _ADDRESS.sub(lambda found: masked(found[0]), text)

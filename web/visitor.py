@@ -1,4 +1,4 @@
-"""Who is asking: the voter's signed cookie, and whether a form was sent from our own pages."""
+"""The visitor: the voter's signed cookie, and the check that a form was sent from our own pages (CSRF)."""
 
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -10,11 +10,11 @@ from emails.links import BadLink, read_voter, sign_voter
 
 COOKIE = "voter"
 LIFE = timedelta(days=400)
-"""As long as browsers keep any cookie; it is renewed with each vote."""
+"""The longest that browsers keep any cookie; each vote renews it."""
 
 
 def voter() -> str | None:
-    """The voter this browser is, or None: it has not voted here, or its cookie was not made here."""
+    """The voter in this browser's cookie; None without a cookie or with one that this site did not sign."""
     cookie = request.cookies.get(COOKIE)
     if not cookie or len(cookie) > 200:
         return None
@@ -25,23 +25,24 @@ def voter() -> str | None:
 
 
 def remember(response: Response, voter: str) -> None:
-    """Let the browser be this voter from now on."""
+    """Set the signed cookie that makes this browser the voter from now on."""
     secure = settings().base_url.startswith("https:")
     signed = sign_voter(settings().keys, voter)
     response.set_cookie(COOKIE, signed, max_age=LIFE, httponly=True, secure=secure, samesite="Lax")
 
 
 def address() -> str | None:
-    """The visitor's network address, as far as the trusted proxies tell."""
+    """The visitor's IP address, which the trusted proxies may have forwarded."""
     return request.remote_addr
 
 
 def refuse_strangers(*, private_page: bool = False) -> None:
-    """403 for a form that another site sent in the reader's name.
+    """Answer 403 to a form that another site sent in the reader's name (CSRF).
 
-    A browser says where a form stands (Fetch, "append a request Origin header"; Fetch Metadata). Who sends neither
-    header is no browser that carries a reader's cookie unawares. Pages behind mailed links send no referrer, and so
-    their forms say `Origin: null`; they pass for `private_page`, whose forms need the token in the path besides.
+    A browser names the site that a form was sent from in Sec-Fetch-Site (Fetch Metadata) or Origin (the Fetch
+    standard). A client that sends neither header is not a browser that could carry a reader's cookie unawares. Pages
+    behind links in emails send no referrer, so their forms send `Origin: null`; `private_page` lets that pass, since
+    those forms need the token in their path as well.
     """
     told = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
@@ -49,7 +50,7 @@ def refuse_strangers(*, private_page: bool = False) -> None:
         return
     if told is None and (origin is None or _is_ours(origin) or (origin == "null" and private_page)):
         return
-    abort(403, "This form was sent from another site, so nothing was done. Open the page here and press again.")
+    abort(403, "This form came from another site, so nothing was done. Open the page here and try again.")
 
 
 def _is_ours(origin: str) -> bool:

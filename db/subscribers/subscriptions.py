@@ -87,7 +87,7 @@ def confirm(session: Session, sign_up: int, ip: str | None, now: datetime) -> Su
     return subscriber
 
 
-_NO_LONGER = "This link no longer works. Subscribe again and we will send a new one."
+_NO_LONGER = "This link no longer works. Subscribe again and we’ll send you a new one."
 
 
 def _activate(subscriber: Subscriber, frozen: int, now: datetime) -> None:

@@ -34,7 +34,7 @@ def test_alice_votes_without_javascript(open_browser, catalogue):
     assert form.get_by_role("status").inner_text() == "Counted: you said ship."
     assert form.get_by_role("button", name="Ship").get_attribute("aria-pressed") == "true"
     form.get_by_role("button", name="Withdraw my vote").click()
-    assert "You have not voted" in form.get_by_role("status").inner_text()
+    assert "You haven’t voted yet" in form.get_by_role("status").inner_text()
 
 
 def test_with_javascript_the_page_stays_and_says_it(open_browser, catalogue):
@@ -50,7 +50,7 @@ def test_with_javascript_the_page_stays_and_says_it(open_browser, catalogue):
     form.get_by_role("button", name="Ship").click()
     page.get_by_text("Counted: you said ship.").wait_for()
     form.get_by_role("button", name="Withdraw my vote").click()
-    form.get_by_text("You have not voted").wait_for()
+    form.get_by_text("You haven’t voted yet").wait_for()
     assert page.evaluate("document.activeElement.value") == "ship"
     assert page.evaluate("window.stayed") is True
     assert form.get_by_role("button").count() == 2
@@ -84,7 +84,7 @@ def test_by_keyboard_alone(open_browser, catalogue):
     page = open_browser()
     page.goto(PAGE)
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "To the content"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.keyboard.press("Enter")
     for _ in range(20):
         page.keyboard.press("Tab")
@@ -96,7 +96,7 @@ def test_by_keyboard_alone(open_browser, catalogue):
     page.locator("#email_field").focus()
     page.keyboard.type(ALICE)
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Look into your inbox").wait_for()
+    page.get_by_role("heading", name="Check your inbox").wait_for()
     assert sign_up()[0] == "pending"
 
 
@@ -109,13 +109,13 @@ def test_alice_comes_votes_from_her_letter_and_leaves(open_browser, catalogue, s
     page.goto("/")
     page.get_by_label("Email address").fill(ALICE)
     page.get_by_role("button", name="Subscribe").click()
-    page.get_by_role("heading", name="Look into your inbox").wait_for()
+    page.get_by_role("heading", name="Check your inbox").wait_for()
 
     keys, (_, asked, alice) = settings().keys, sign_up()
     page.goto("/confirm/" + links.sign(keys, "confirm", asked))
     assert page.get_by_role("navigation").count() == 0
     page.get_by_role("button").click()
-    page.get_by_role("heading", name="You are subscribed").wait_for()
+    page.get_by_role("heading", name="You’re subscribed").wait_for()
     assert sign_up()[0] == "active"
 
     page.goto("/vote/" + links.sign(keys, "vote", alice) + "?tool=inkwell&choice=skip")
@@ -126,7 +126,7 @@ def test_alice_comes_votes_from_her_letter_and_leaves(open_browser, catalogue, s
 
     page.goto("/unsubscribe/" + links.sign(keys, "unsubscribe", alice))
     page.get_by_role("button").click()
-    page.get_by_role("heading", name="You are unsubscribed").wait_for()
+    page.get_by_role("heading", name="You’re unsubscribed").wait_for()
     assert sign_up()[0] == "unsubscribed"
 
 

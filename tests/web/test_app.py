@@ -115,7 +115,7 @@ def test_a_mistake_of_ours_shows_no_insides(sqlite, monkeypatch):
     answer = create_app().test_client().get("/")
     assert answer.status_code == 500
     assert "a secret" not in answer.text
-    assert "Our mistake" in answer.text
+    assert "Something went wrong" in answer.text
 
 
 @pytest.mark.parametrize(("proxies", "seen"), [(0, "127.0.0.1"), (1, "2.2.2.2"), (2, "1.1.1.1")])

@@ -1,4 +1,4 @@
-"""A page behind a mailed link: what is so now, one question, and one button for its one action."""
+"""The page behind a link in an email: the current state, one question, and one button for the one action."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ def page(status: int = 200, **said: Any) -> Response:
 
 
 def bad_link(what: str) -> Response:
-    """For a token that is cut, forged, or made for another purpose."""
+    """The answer to a token that is cut off, forged, or made for another purpose."""
     return page(
         404,
         what=what,
-        title="This link is not whole",
-        problem="We cannot read it, so nothing was done. Mail programs sometimes cut long links: "
-        "open the letter again and press its link, or copy the whole of it.",
+        title="This link is incomplete",
+        problem="We couldn’t read it, so nothing was changed. Email apps sometimes cut long links: "
+        "open the email again and use its link, or copy the whole link.",
         onward="/",
-        onward_words="To the latest comparison",
+        onward_words="See the latest comparison",
     )

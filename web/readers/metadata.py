@@ -1,4 +1,4 @@
-"""What a page tells search engines and those who show a preview of its link (Open Graph, schema.org)."""
+"""A page's metadata for search engines and link previews (Open Graph, schema.org)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def of_tool(tool: Tool, figures: Figures) -> Page:
 
 def of_site() -> Page:
     name = settings().site_name
-    description = "Two AI tools side by side every week: what the panel says, what readers say, ship or skip."
+    description = "Two AI tools side by side every week: what our panel says and how readers vote, ship or skip."
     data = {
         "@context": "https://schema.org",
         "@type": "WebSite",

@@ -92,10 +92,10 @@ def _files() -> list[os.DirEntry[str]]:
 def _open(name: str) -> EmailMessage:
     folder = settings().outbox
     if not folder or not _NAME.fullmatch(name):
-        abort(404, "There is no such letter in the outbox.")
+        abort(404, "That email isn’t in the outbox.")
     rows = [folder / part / name for part in ("new", "cur") if (folder / part / name).is_file()]
     if not rows:
-        abort(404, "There is no such letter in the outbox.")
+        abort(404, "That email isn’t in the outbox.")
     return _parse(rows[0].read_bytes())
 
 

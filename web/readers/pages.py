@@ -63,7 +63,7 @@ def home() -> str:
 def archive() -> str:
     number = request.args.get("page", "1")
     if not (number.isascii() and number.isdigit() and 1 <= len(number) <= 6 and int(number)):
-        abort(404, "The archive's pages are numbered from 1.")
+        abort(404, "The archive has no such page; its first page is 1.")
     now, place = datetime.now(UTC), int(number)
     with reading() as session:
         found = catalog.latest(session, now, ON_A_PAGE, (place - 1) * ON_A_PAGE)
@@ -72,9 +72,9 @@ def archive() -> str:
         last = digests.latest_slot(session)
     pages = max(1, -(-count // ON_A_PAGE))
     if place > pages:
-        abort(404, f"The archive ends at page {pages}.")
+        abort(404, f"The archive’s last page is {pages}.")
     path = "/archive" if place == 1 else f"/archive?page={place}"
-    page = Page(path, f"Archive · {settings().site_name}", "Every comparison, the latest first.")
+    page = Page(path, f"Archive · {settings().site_name}", "Every comparison, latest first.")
     return render_template(
         "archive.html", here="archive", page=page, comparisons=found, figures=figures, count=count, place=place,
         pages=pages, last_digest=last, subscribe_at="#join_us",
@@ -87,7 +87,7 @@ def comparison(slug: str) -> str:
     with reading() as session:
         found = catalog.comparison(session, slug, now)
         if found is None:
-            abort(404, "There is no comparison at this address, or not yet. The archive lists every one.")
+            abort(404, "There’s no comparison here, or it isn’t published yet. The archive lists them all.")
         figures = _figures(session, [found])
         trends = {tool.id: _trend(session, tool.id, figures[tool.id], now) for tool in found.tools}
         last = digests.latest_slot(session)
@@ -103,7 +103,7 @@ def tool(slug: str) -> str:
     with reading() as session:
         found = catalog.tool(session, slug)
         if found is None:
-            abort(404, "There is no tool at this address. The archive lists every comparison with its tools.")
+            abort(404, "There’s no tool at this address. The archive lists every comparison and its tools.")
         stands = catalog.comparisons_of(session, found.id, now)
         figures = _figures(session, stands, found)
         trend = _trend(session, found.id, figures[found.id], now)
@@ -119,7 +119,7 @@ def digest(slot: str) -> str:
     with reading() as session:
         found = digests.by_slot(session, slot)
         if found is None or found.content is None or found.frozen_at is None:
-            abort(404, f"No digest of {slot} has gone out. The archive lists every comparison.")
+            abort(404, f"No digest was sent for {slot}. The archive lists every comparison.")
         content = DigestContent.from_json(found.content)
         last = digests.latest_slot(session)
     heads = " · ".join(part.heading for part in content.comparisons)
@@ -136,7 +136,7 @@ def _figures(session: Session, comparisons: list[Comparison], *more: Tool) -> di
 
 def _trend(session: Session, tool_id: int, figures: Figures, now: datetime) -> Trend | None:
     points = tallies.trend(session, tool_id, now.date())
-    # The line ends at the figure beside it, which holds the reader's own vote already.
+    # The line ends at the figure that is shown beside it, which already includes the reader's own vote.
     return trend_line([*points[:-1], (points[-1][0], share(figures.ship, figures.skip))])
 
 

@@ -1,4 +1,4 @@
-"""How figures are shown: percentages, split bars, the trend line, and the same in words."""
+"""How figures are shown: percentages, split bars and the trend line, each with a text for screen readers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import date
 from db.rules import share
 
 GAP = 2.0
-"""Between two parts of a bar, in percent of its width."""
+"""The gap between two parts of a bar, in percent of its width."""
 LEAST = 1.5
 """The narrowest a part is drawn, so that one vote among thousands can still be seen."""
 MOST_BLOCKS = 12
@@ -27,7 +27,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A split bar and what it says to somebody who does not see it."""
+    """A split bar and its text for screen readers."""
 
     parts: tuple[Segment, ...]
     words: str
@@ -94,7 +94,7 @@ def _verdict(ship: int, skip: int) -> str:
         said = f"{number(ship).capitalize()} of {number(total)} reviewers {_say(ship)} ship"
         return f"{said}, {number(skip)} {_say(skip)} skip"
     word = "ship" if ship else "skip"
-    return f"The one reviewer says {word}" if total == 1 else f"All {number(total)} reviewers say {word}"
+    return f"The only reviewer says {word}" if total == 1 else f"All {number(total)} reviewers say {word}"
 
 
 def _say(count: int) -> str:
@@ -122,8 +122,8 @@ def _course(known: Sequence[tuple[int, int]]) -> str:
     first, last, weeks = values[0], values[-1], known[-1][0] - known[0][0] + 1
     words = f"Community ship {'rose' if last > first else 'fell'} from {first}% to {last}%"
     if first == last:
-        words = f"Community ship stands at {last}%, as it did at the start,"
-    words += f" in {number(weeks)} weeks"
+        words = f"Community ship started and ended at {last}%"
+    words += f" over {number(weeks)} weeks"
     low, high = min(values), max(values)
     if low < min(first, last) - 2:
         words += f", with a low of {low}%"

@@ -1,4 +1,4 @@
-"""Coming and leaving: the form, the confirm link, the ways out (RFC 8058)."""
+"""Subscribing and unsubscribing: the form, the confirm link, the unsubscribe link (one-click by RFC 8058)."""
 
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -23,11 +23,11 @@ from web.readers import mailed
 blueprint = Blueprint("subscriptions", __name__)
 
 CONSENT_WORDS = (
-    "By subscribing you ask for one letter a week. We first send one letter to ask whether it was you. "
-    "Nothing else comes until you say yes, and every letter has a way out."
+    "By subscribing you agree to get one email a week. First we’ll send you one email to confirm your address. "
+    "If you don’t confirm, we won’t email you again. You can unsubscribe at any time."
 )
-CONSENT_VERSION = "2026-11"
-"""Goes with the words: whoever changes them, changes it."""
+CONSENT_VERSION = "2026-11-28"
+"""Names the words above: change it whenever they change. Proofs that are stored already keep their own words."""
 
 
 # ---- the form ----------------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ def subscribe() -> Response:
     now = datetime.now(UTC)
     try:
         addresses.normal(given)
-        if not request.form.get("website"):  # a field that no person sees: what fills it is a program
+        if not request.form.get("website"):  # a honeypot: people do not see this field, so only a bot fills it in
             with writing() as session:
                 subscriptions.request(
                     session, given, words=CONSENT_WORDS, words_version=CONSENT_VERSION, locale="en",
@@ -59,7 +59,7 @@ def subscribe() -> Response:
 
 
 def _form_url() -> str:
-    """The page that the form stood on, as far as the browser tells."""
+    """The page that held the form, from the Referer header if the browser sent one."""
     path = urlsplit(request.referrer or "").path if request.referrer else ""
     return settings().base_url + _printable(path or "/subscribe")[:300]
 
@@ -96,10 +96,10 @@ def ask_confirm(token: str) -> Response:
         return _confirmed(sign_up.address)
     return mailed.page(
         what=_CONFIRM,
-        title="Shall the letter come to you?",
+        title="Confirm your subscription",
         sentences=[
-            f"On {day(sign_up.asked_at)} somebody, most likely you, asked that {settings().site_name} be sent to "
-            f"{sign_up.address}. Nothing is sent yet. Press the button and a digest comes each week, with a way out."
+            f"On {day(sign_up.asked_at)} someone, most likely you, signed up {sign_up.address} for "
+            f"{settings().site_name}. Press the button to get one email a week. You can unsubscribe at any time."
         ],
         button="Confirm my subscription",
         face="big-plain",
@@ -119,9 +119,9 @@ def confirm(token: str) -> Response:
         with writing() as session:
             asked = subscriptions.sign_up_of(session, sign_up_id, now)
             subscriber = subscriptions.confirm(session, sign_up_id, visitor.address(), now)
-            # Letters get forwarded: only the press that confirms makes its browser the subscriber's.
+            # Emails get forwarded, so only the browser that first confirms the sign-up becomes the subscriber's.
             first = asked is not None and asked.state == "open"
-            if first and before:  # what this browser said until now is this subscriber's word
+            if first and before:  # the votes that this browser cast so far become the subscriber's
                 votes.merge(session, before, subscriber.id)
     except Refused:
         with reading() as session:
@@ -135,32 +135,32 @@ def confirm(token: str) -> Response:
 def _confirmed(address: str) -> Response:
     return mailed.page(
         what=_CONFIRM,
-        title="You are subscribed",
-        note=f"Confirmed: the digest goes to {address}.",
-        sentences=["It comes once a week. You can vote from it, and each one has a link to leave."],
+        title="You’re subscribed",
+        note=f"Confirmed. We’ll send the weekly digest to {address}.",
+        sentences=["You can vote right from it, and unsubscribe at any time."],
         onward="/",
-        onward_words="To the latest comparison",
+        onward_words="See the latest comparison",
     )
 
 
 def _link_is_over(sign_up: SignUp | None) -> Response:
     left = sign_up is not None and sign_up.state == "over"
     problem = (
-        "You have unsubscribed since this link was made, so it does nothing now. To come back, subscribe again."
+        "You’ve unsubscribed since we sent this link, so it no longer works. To come back, subscribe again."
         if left
-        else "A confirm link works for 14 days. Nothing was done; subscribe again and we will send a new one."
+        else "A confirmation link works for 14 days. Subscribe again and we’ll send you a new one."
     )
     return mailed.page(
         410,
         what=_CONFIRM,
-        title="This link is over",
+        title="This link has expired",
         problem=problem,
         onward="/subscribe",
         onward_words="Subscribe again",
     )
 
 
-# ---- the way out -------------------------------------------------------------------------------------------
+# ---- unsubscribing -----------------------------------------------------------------------------------------
 
 _LEAVE = "Your subscription"
 
@@ -177,10 +177,8 @@ def ask_leave(token: str) -> Response:
         return _left(subscriber)
     return mailed.page(
         what=_LEAVE,
-        title="Stop the weekly letter?",
-        sentences=[
-            f"{settings().site_name} goes to {subscriber.address} once a week. Press the button and it stops at once."
-        ],
+        title="Unsubscribe from the weekly letter?",
+        sentences=[f"We send {settings().site_name} to {subscriber.address} once a week. Press the button to stop it."],
         button="Unsubscribe",
         face="big-plain",
         action=f"/unsubscribe/{token}",
@@ -189,7 +187,7 @@ def ask_leave(token: str) -> Response:
 
 @blueprint.post("/unsubscribe/<token>")
 def leave(token: str) -> Response:
-    """RFC 8058: acts on the path alone, whatever cookies, origin or body come with it, and answers 200 each time."""
+    """One-click by RFC 8058: reads the token in the path alone (no cookie, Origin or body), and always answers 200."""
     try:
         subscriber_id = read(settings().keys, "unsubscribe", token).subject
     except BadLink:
@@ -211,9 +209,11 @@ def _left(subscriber: Subscriber | None) -> Response:
     name = subscriber.address if subscriber else None
     return mailed.page(
         what=_LEAVE,
-        title="You are unsubscribed",
-        note=f"Done: no more digests go to {name}." if name else "Done: no more digests come to you.",
-        sentences=["A letter that was on its way at this very moment may still arrive."],
+        title="You’re unsubscribed",
+        note=f"Done. We won’t send any more digests to {name}."
+        if name
+        else "Done. We won’t send you any more digests.",
+        sentences=["One that is already on its way may still arrive."],
         onward="/subscribe",
         onward_words="Changed your mind? Subscribe again",
     )

@@ -34,9 +34,7 @@ def vote(slug: str) -> Response:
     visitor.refuse_strangers()
     choice = request.form.get("choice", "")
     if choice not in CHOICES and choice != "withdraw":
-        abort(
-            400, "A vote is ship, skip or withdraw, and this was none of them. Open the tool's page and press a button."
-        )
+        abort(400, "We couldn’t read your vote, so nothing was counted. Open the tool’s page and use its buttons.")
     if choice == "withdraw":
         return _withdraw(slug)
     voter = _voter()
@@ -49,7 +47,7 @@ def vote(slug: str) -> Response:
     return answer
 
 
-_NO_TOOL = "We do not know this tool, so nothing was counted. The archive lists every comparison."
+_NO_TOOL = "We don’t know this tool, so no vote was counted. The archive lists every comparison."
 
 
 def _withdraw(slug: str) -> Response:
@@ -70,7 +68,7 @@ def _answered(slug: str, tool_id: int, voter: str) -> Response:
 
 
 def _voter() -> str:
-    """Whose vote it is; a browser whose subscriber was erased is a new voter."""
+    """The voter behind this browser; a browser whose subscriber was erased becomes a new voter."""
     known = visitor.voter()
     number = persons.subscriber_id(known) if known else None
     if number is not None:
@@ -125,9 +123,9 @@ def _asked_for(session: Session) -> tuple[Tool, Choice]:
     slug, choice = request.values.get("tool", ""), request.values.get("choice", "")
     tool = catalog.tool(session, slug) if _SLUG.fullmatch(slug) else None
     if tool is None:
-        abort(404, "The tool in this link is not known here, so nothing was counted. Use the letter's whole link.")
+        abort(404, "We don’t know the tool in this link, so no vote was counted. Use the whole link from your letter.")
     if choice not in CHOICES:
-        abort(400, "This link says neither ship nor skip, so nothing was counted. Use the whole link from the letter.")
+        abort(400, "This link says neither ship nor skip, so no vote was counted. Use the whole link from your letter.")
     return tool, CHOICES[choice]
 
 
@@ -137,14 +135,14 @@ def _may_vote(session: Session, subscriber_id: int) -> bool:
 
 
 def _letter(session: Session, delivery_id: int) -> str:
-    """Which letter the link stood in, as long as its delivery is remembered."""
+    """The digest that the link came from, as long as its delivery is stored."""
     delivery = session.get(Delivery, delivery_id)
     digest = session.get(Digest, delivery.about) if delivery and delivery.letter == "digest" else None
     return f"From your letter {digest.slot}" if digest else "From your letter"
 
 
 def _answer(session: Session, token: str, tool: Tool, choice: Choice) -> Response:
-    """What is so now, and the button while there is something for it to do."""
+    """The page with the current vote, and with the button unless that vote is the one in the link."""
     subscriber_id, delivery_id = read(settings().keys, "vote", token)
     stands = catalog.comparisons_of(session, tool.id, datetime.now(UTC))
     said: dict[str, Any] = {
@@ -154,16 +152,15 @@ def _answer(session: Session, token: str, tool: Tool, choice: Choice) -> Respons
         "onward_words": "Read the comparison first",
     }
     if not _may_vote(session, subscriber_id):
-        said["problem"] = "Not counted: this letter's address is not subscribed any more. Vote on the page instead."
-        return mailed.page(409 if request.method == "POST" else 200, **said | {"onward_words": "To the page"})
+        said["problem"] = "Not counted: this address is no longer subscribed. You can vote on the page instead."
+        return mailed.page(409 if request.method == "POST" else 200, **said | {"onward_words": "Open the page"})
     own = tallies.figures(session, [tool.id], persons.person_of(subscriber_id))[tool.id].own
     if own == choice:
-        said |= {"title": f"You said {choice}", "onward_words": "See how it stands"}
+        said |= {"title": f"You said {choice}", "onward_words": "See the results"}
         return mailed.page(note=f"Counted: your vote on {tool.name} is {choice}.", **said)
-    until = f"until now it was {own}" if own else "until now you have none"
-    press = f"Press the button and your vote on {tool.name} becomes {choice}; {until}."
+    earlier = f"It replaces your earlier vote, {own}." if own else f"You haven’t voted on {tool.name} yet."
     return mailed.page(
-        sentences=[f"Nothing has been counted yet. {press}"],
+        sentences=[f"Your vote counts once you press the button. {earlier}"],
         button=f"{choice.capitalize()} {tool.name}",
         sign=choice,
         face=f"big-{choice}",

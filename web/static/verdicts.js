@@ -1,8 +1,8 @@
-// Votes without a new page. Every form works without this file; here its answer is read and put in place.
+// Sends votes without a page load. Every form also works without this file; here the response replaces parts of the page.
 "use strict";
 
 (() => {
-  const busy = new Map(); // form -> the press that came while another one was under way
+  const busy = new Map(); // form -> the choice pressed while a request was in flight
 
   const say = (form, words, error) => {
     const note = form.querySelector("[role=status]");
@@ -19,7 +19,7 @@
     }
   };
 
-  // The form itself stays, so that focus stays and the live region is heard.
+  // The form element itself stays, so that it keeps focus and screen readers announce the live region.
   const update = (form, fresh) => {
     for (const button of form.querySelectorAll("[aria-pressed]")) {
       const now = fresh.querySelector(`[aria-pressed][value="${button.value}"]`);
@@ -48,9 +48,9 @@
       const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (answer.ok) replace(page);
-      else say(form, page.querySelector(".note")?.textContent ?? "Your vote was not counted. Load the page again and press once more.", true);
+      else say(form, page.querySelector(".note")?.textContent ?? "Your vote wasn’t counted. Reload the page and try again.", true);
     } catch {
-      say(form, "Your vote did not reach us. Check the connection and press again.", true);
+      say(form, "Your vote didn’t reach us. Check your connection and try again.", true);
     }
     form.removeAttribute("aria-busy");
     const next = busy.get(form);

@@ -37,7 +37,7 @@ def put(house):
 def test_an_empty_outbox_says_how_to_fill_it(client):
     answer = client.get("/outbox")
     assert answer.status_code == 200
-    assert "No letter yet" in answer.text
+    assert "No emails yet" in answer.text
 
 
 def test_letters_stand_newest_first(client, put):

@@ -42,16 +42,16 @@ def test_a_comparison_shows_both_tools_with_their_figures(client, catalogue):
     assert page.count('<span class="n">') == 2  # both panels; nobody has voted
     assert "100<small>%</small>" in page
     assert "50<small>%</small>" in page
-    assert page.count("No votes yet") == 4  # to be seen and to be heard, for each tool
+    assert page.count("No votes yet") == 6  # for each tool: under its figure, for screen readers, and as its trend
     assert "“It made up my aunt.”" in page
-    assert "You have not voted." in page
+    assert "You haven’t voted yet." in page
     assert "0%</b>" not in page.replace("100%</b>", "").replace("50%</b>", "")
 
 
 def test_a_tool_without_a_review_or_comparison_has_a_page(client, catalogue):
     page = client.get("/tools/patchbay").text
     assert page.count("No reviews yet") == 2
-    assert "has not been set beside another tool yet" in page
+    assert "hasn’t been compared with another tool yet" in page
 
 
 def test_a_tool_lists_the_comparisons_it_stands_in(client, catalogue):

@@ -16,8 +16,8 @@ from web.readers.scores import community_bar, number, panel_bar, trend_line
         (1, 1, "One of two reviewers says ship, one says skip"),
         (4, 0, "All four reviewers say ship"),
         (0, 2, "All two reviewers say skip"),
-        (1, 0, "The one reviewer says ship"),
-        (0, 1, "The one reviewer says skip"),
+        (1, 0, "The only reviewer says ship"),
+        (0, 1, "The only reviewer says skip"),
     ],
 )
 def test_a_panel_says_in_words_what_its_bar_shows(ship, skip, words):
@@ -64,10 +64,10 @@ def test_no_line_before_two_weeks_have_a_figure():
 
 def test_the_trend_tells_its_course():
     assert trend_line(weeks(None, 51, 47, 60, 68)).words == (
-        "Community ship rose from 51% to 68% in four weeks, with a low of 47%"
+        "Community ship rose from 51% to 68% over four weeks, with a low of 47%"
     )
     assert trend_line(weeks(40, 90, 40)).words == (
-        "Community ship stands at 40%, as it did at the start, in three weeks, with a high of 90%"
+        "Community ship started and ended at 40% over three weeks, with a high of 90%"
     )
 
 

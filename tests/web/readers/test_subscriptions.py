@@ -34,7 +34,7 @@ def test_alice_subscribes_and_her_consent_is_kept_with_its_words(client, state):
         headers={"Referer": "http://localhost/compare/a-vs-b?utm=1", "User-Agent": "Browser\t1"},
     )
     assert answer.status_code == 200
-    assert "Look into your inbox" in answer.text
+    assert "Check your inbox" in answer.text
     assert state(ALICE) == "pending"
     with reading() as session:
         kept = session.scalars(select(Consent)).one()
@@ -99,11 +99,11 @@ def test_one_press_confirms_and_a_second_visit_shows_what_is_so(client, asked, l
     assert state(ALICE) == "pending"
     done = client.post(path, headers={"Origin": "null"})
     assert done.status_code == 200
-    assert "You are subscribed" in done.text
+    assert "You’re subscribed" in done.text
     assert state(ALICE) == "active"
     again = client.get(path)
     assert again.status_code == 200
-    assert "You are subscribed" in again.text
+    assert "You’re subscribed" in again.text
     assert "<button" not in again.text
     assert client.post(path).status_code == 200
 
@@ -130,7 +130,7 @@ def test_a_link_expires_after_two_weeks(client, clock, asked, link, state):
     clock.forward(days=15)
     for answer in (client.get(path), client.post(path)):
         assert answer.status_code == 410
-        assert "subscribe again" in answer.text
+        assert "Subscribe again" in answer.text
     assert state(ALICE) == "pending"
 
 
@@ -141,7 +141,7 @@ def test_who_left_is_not_brought_back_by_the_old_link(client, asked, link, state
         subscriptions.leave(session, 1, "page", datetime.now(UTC))
     for answer in (client.get(link("confirm", sign_up)), client.post(link("confirm", sign_up))):
         assert answer.status_code == 410
-        assert "You have unsubscribed" in answer.text
+        assert "You’ve unsubscribed" in answer.text
     assert state(ALICE) == "unsubscribed"
 
 
@@ -163,7 +163,7 @@ def test_forged_cut_and_misused_tokens_are_refused_in_words(client, active, link
     for token in (cut, bent, other, "x" * 40, "x" * 4000, "%00", "%ff%fe", "é" * 40, "."):
         for answer in (client.get(f"/{purpose}/{token}"), client.post(f"/{purpose}/{token}")):
             assert answer.status_code == 404, token
-            assert "nothing was done" in answer.text
+            assert "nothing was changed" in answer.text
             assert answer.headers["Cache-Control"] == "no-store"
     assert state(ALICE) == "active"
 
@@ -181,7 +181,7 @@ def test_pages_behind_links_are_private_and_without_menu(client, catalogue, aske
             assert answer.text.count("<h1") == 1
 
 
-# ---- the way out (RFC 8058) --------------------------------------------------------------------------------------
+# ---- unsubscribing (RFC 8058) ------------------------------------------------------------------------------------
 
 ONE_CLICK = [
     {"data": {"List-Unsubscribe": "One-Click"}},
@@ -211,9 +211,9 @@ def test_a_reader_leaves_by_the_page(client, active, link, state):
     assert asks.text.count("<button") == 1
     assert client.head(path).status_code == 200
     assert state(ALICE) == "active"
-    assert "You are unsubscribed" in client.post(path).text
+    assert "You’re unsubscribed" in client.post(path).text
     assert state(ALICE) == "unsubscribed"
-    assert "You are unsubscribed" in client.get(path).text
+    assert "You’re unsubscribed" in client.get(path).text
 
 
 def test_no_body_keeps_anybody_subscribed(client, active, link, state):

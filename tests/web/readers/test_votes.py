@@ -173,7 +173,7 @@ def test_the_letters_link_asks_and_one_press_votes(client, catalogue, active, li
     asks = client.get(path)
     assert "Ship Quillmate?" in asks.text
     assert asks.text.count("<button") == 1
-    assert "until now you have none" in asks.text
+    assert "You haven’t voted on Quillmate yet." in asks.text
     assert cast_votes() == set()
     done = client.post(path, headers={"Origin": "null"})
     assert done.status_code == 200
@@ -181,7 +181,7 @@ def test_the_letters_link_asks_and_one_press_votes(client, catalogue, active, li
     assert "<button" not in done.text
     assert cast_votes() == {("subscriber", "ship")}
     assert "Counted: your vote on Quillmate is ship." in client.get(path).text
-    assert "until now it was ship" in client.get(path.replace("=ship", "=skip")).text
+    assert "It replaces your earlier vote, ship." in client.get(path.replace("=ship", "=skip")).text
 
 
 def test_the_page_names_the_letter_its_link_stood_in(client, catalogue, active, link):
@@ -199,7 +199,7 @@ def test_only_an_active_subscribers_vote_counts(client, catalogue, active, asked
     with writing() as session:
         subscriptions.leave(session, alice, "page", datetime.now(UTC))
     query = "?tool=quillmate&choice=ship"
-    assert "not subscribed any more" in client.get(link("vote", alice) + query).text
+    assert "no longer subscribed" in client.get(link("vote", alice) + query).text
     assert client.post(link("vote", alice) + query).status_code == 409
     assert client.post(link("vote", 4711) + query).status_code == 409
     assert cast_votes() == set()
