@@ -66,7 +66,7 @@ class Standing:
             return f"at this release ({RELEASE}, revision {REVISION})"
         if self.answer == "older":
             stands = f"stands at revision {self.revision}" if self.revision else "is not set up"
-            return f"The database {stands}, and release {RELEASE} needs revision {REVISION}. Run: verdicts db upgrade"
+            return f"The database {stands}, and release {RELEASE} needs revision {REVISION}; run: verdicts db upgrade"
         if self.may_run:
             return f"of {whose} (revision {self.revision}), with which this release ({RELEASE}) may go on"
         return f"This database belongs to {whose}; start that release or restore the copy made before."

@@ -5,10 +5,15 @@ import logging
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from db.errors import DBAPIError, PoolTimeout
+from db import schema
+from db.errors import DBAPIError, PoolTimeout, SQLAlchemyError
+from db.schema import WrongSchema
 from web import headers
 
 log = logging.getLogger(__name__)
+
+SERVED_ALWAYS = {"health.alive", "health.ready", "static"}
+_UPGRADING = "The site is being brought up to date. Nothing was lost; try again in a minute."
 
 _SAID = {
     400: ("The form was incomplete", "We couldn’t read all of it. Go back, reload the page and try again."),
@@ -42,6 +47,26 @@ def page(status: int, title: str = "", advice: str = "") -> Response:
 
 def install(app: Flask) -> None:
     """Register the error handlers on `app`."""
+
+    said: set[str] = set()
+
+    @app.before_request
+    def beside_its_schema() -> Response | None:
+        """No page is answered by half from a database that this release cannot work with."""
+        if request.endpoint in SERVED_ALWAYS:
+            return None
+        try:
+            schema.check()
+        except WrongSchema as error:
+            if str(error) not in said:
+                log.warning("every page answers 503: %s", error)
+                said.add(str(error))
+            response = page(503, advice=_UPGRADING)
+            response.headers["Retry-After"] = "60"
+            return response
+        except (SQLAlchemyError, OSError):
+            return None  # a page that needs the database says so itself
+        return None
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:

@@ -3,9 +3,8 @@
 import redis
 from flask import Blueprint, Response, jsonify, make_response
 
-from db import migrations
+from db import schema
 from db.errors import SQLAlchemyError
-from db.session import reading
 from db.settings import BadSettings, settings
 
 blueprint = Blueprint("health", __name__)
@@ -22,20 +21,22 @@ def alive() -> Response:
 @blueprint.get("/readyz")
 def ready() -> Response:
     """503 without the database. Without Redis the site still serves pages, and queued work waits for the next poll."""
-    database, bell = _database(), _redis()
-    response = jsonify(ready=database == "ok", database=database, redis=bell)
-    response.status_code = 200 if database == "ok" else 503
+    ready, database, revision = _database()
+    response = jsonify(
+        ready=ready, database=database, redis=_redis(), release=schema.RELEASE, needs=schema.REVISION, revision=revision
+    )
+    response.status_code = 200 if ready else 503
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _database() -> str:
+def _database() -> tuple[bool, str, str | None]:
+    """Whether it can be worked with, how it stands in words, and its revision."""
     try:
-        with reading() as session:
-            session.connection()
-        return "ok" if migrations.is_current() else "not migrated: run `verdicts db upgrade`"
+        found = schema.standing()
     except (SQLAlchemyError, OSError):
-        return "does not answer"
+        return False, "does not answer", None
+    return found.may_run, "ok" if found.answer == "this" else found.told, found.revision or None
 
 
 def _redis() -> str:

@@ -116,12 +116,12 @@ def stuck_digests(session: Session, now: datetime) -> Iterator[Condition]:
 def open_breakers(session: Session, now: datetime) -> Iterator[Condition]:
     """Mail servers that have refused everybody for a while."""
     for breaker in breakers.open_since(session, now - BREAKER, now - QUIET):
-        if breaker.name.startswith("to ") and breaker.since > now - DOMAIN:
+        if breaker.kind == "domain" and breaker.since > now - DOMAIN:
             continue
-        domain, length = breaker.name.removeprefix("to "), _length(now - breaker.since)
+        length = _length(now - breaker.since)
         title = f"The mail server has refused everybody for {length}"
-        if domain != breaker.name:
-            title = f"{domain} has deferred its mail for {length}"
+        if breaker.kind == "domain":
+            title = f"{breaker.server} has deferred its mail for {length}"
         told = (
             "Its letters wait and nobody's tries are used up. It is asked again by itself.",
             "Its own words stand in the console.",

@@ -83,7 +83,7 @@ class ReplyHistory:
             if outcome.kind == "sent" and domain in self.ailing:
                 self.ailing.discard(domain)
                 with writing() as session:
-                    breakers.answered(session, f"to {domain}")
+                    breakers.domain_answered(session, domain)
             return
         self._deferrals[domain] = self._deferrals.get(domain, 0) + (DEFERRALS if domain in self.ailing else 1)
         if self._deferrals[domain] >= DEFERRALS:

@@ -11,10 +11,10 @@ from db.session import reading
 from db.settings import BadSettings, settings
 from emails.dkim import BadKey
 from emails.transports import BadMailUrl, open_transport
-from worker import alerts, bell, digests, heartbeats, jobs, letters, send_slice, votes
+from worker import alerts, bell, digests, heartbeats, jobs, letters, schema_gate, send_slice, votes
 from worker.app import SENDER_LIMIT, app
 
-__all__ = ["heartbeats"]  # imported for its signals
+__all__ = ["heartbeats", "schema_gate"]  # imported for its signals
 
 
 def send_unless_paused() -> None:
@@ -27,11 +27,11 @@ def send_unless_paused() -> None:
         send_slice.send()
 
 
-app.task(name="votes.fold")(votes.fold)
-app.task(name="jobs.work")(jobs.work)
-app.task(name="mail.send", soft_time_limit=None, time_limit=SENDER_LIMIT)(send_unless_paused)
-app.task(name="digests.tick")(digests.tick)
-app.task(name="alerts.watch")(alerts.watch)
+app.task(name="votes.fold")(schema_gate.checked(votes.fold))
+app.task(name="jobs.work")(schema_gate.checked(jobs.work))
+app.task(name="mail.send", soft_time_limit=None, time_limit=SENDER_LIMIT)(schema_gate.checked(send_unless_paused))
+app.task(name="digests.tick")(schema_gate.checked(digests.tick))
+app.task(name="alerts.watch")(schema_gate.checked(alerts.watch))
 
 bell.attach()
 

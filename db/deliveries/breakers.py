@@ -6,24 +6,39 @@ One row a server, shared by all senders: a refusal that is the relay's own opens
 import random
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Literal
 
-from sqlalchemy import ColumnElement, Text, bindparam, delete, func, select, text
+from sqlalchemy import ColumnElement, Computed, String, Text, bindparam, delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
 from db.session import Moment, Row
 
+# Processes of a release without the column `kind` may run beside this one during an upgrade. They tell a domain from a
+# relay by this prefix and write rows without a kind. So the key keeps the prefix, and the database derives the kind
+# from it: the column is right in every row, whoever wrote it. No other code than this module knows the prefix.
+_PREFIX = "to "
+
 
 class Breaker(Row):
-    """A mail server, or (`to …`) a recipients' domain, that refuses everybody; since when, and with which sentence."""
+    """A mail server, or a recipients' domain, that refuses everybody; since when, and with which sentence."""
 
     __tablename__ = "relays"
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012 (the kind stays known after an update)
 
     name: Mapped[str] = mapped_column(primary_key=True)
     failures: Mapped[int]
     since: Mapped[datetime]
     open_until: Mapped[datetime]
     reply: Mapped[str] = mapped_column(Text)
+    kind: Mapped[Literal["relay", "domain"]] = mapped_column(
+        String, Computed(f"CASE WHEN substr(name, 1, {len(_PREFIX)}) = '{_PREFIX}' THEN 'domain' ELSE 'relay' END")
+    )
+
+    @property
+    def server(self) -> str:
+        """Who refuses, as operators know it: the relay's name, or the domain."""
+        return self.name.removeprefix(_PREFIX) if self.kind == "domain" else self.name
 
 
 def is_open(now: datetime) -> ColumnElement[bool]:
@@ -52,6 +67,11 @@ _MEET = text(
 ).bindparams(bindparam("now", type_=Moment()))
 
 
+def _of_domain(domain: str) -> str:
+    """The key of a domain's breaker."""
+    return _PREFIX + domain
+
+
 def domain_of(address: str) -> str:
     """The recipient's domain, in lower case."""
     return address.rpartition("@")[2].lower()
@@ -59,27 +79,31 @@ def domain_of(address: str) -> str:
 
 def domain_deferred(session: Session, domain: str, reply: str, now: datetime) -> datetime:
     """A recipients' domain defers one letter after the other: leave it alone; until when."""
-    breaker = refused(session, f"to {domain}", reply, now)
+    breaker = refused(session, _of_domain(domain), reply, now)
     breaker.open_until = max(breaker.open_until, now + rules.defer_backoff(breaker.failures, random.random()))
     return breaker.open_until
 
 
 def open_for_domains(session: Session, domains: Iterable[str], now: datetime) -> dict[str, datetime]:
     """Those of the domains that are to be left alone, each until when."""
-    query = select(Breaker.name, Breaker.open_until).where(Breaker.name.like("to %"), is_open(now))
-    found = {name.removeprefix("to "): until for name, until in session.execute(query)}
+    query = select(Breaker).where(Breaker.kind == "domain", is_open(now))
+    found = {breaker.server: breaker.open_until for breaker in session.scalars(query)}
     return {domain: found[domain] for domain in domains if domain in found}
 
 
 def failing_domains(session: Session) -> set[str]:
     """Domains that deferred one letter after the other, and have taken none since."""
-    query = select(Breaker.name).where(Breaker.name.like("to %"))
-    return {name.removeprefix("to ") for name in session.scalars(query)}
+    return {breaker.server for breaker in session.scalars(select(Breaker).where(Breaker.kind == "domain"))}
 
 
 def answered(session: Session, name: str) -> None:
     """The server took a letter: its breaker is closed."""
     session.execute(delete(Breaker).where(Breaker.name == name))
+
+
+def domain_answered(session: Session, domain: str) -> None:
+    """A letter to the domain was taken: its breaker is closed."""
+    answered(session, _of_domain(domain))
 
 
 def open_breakers(session: Session) -> list[Breaker]:
@@ -89,7 +113,7 @@ def open_breakers(session: Session) -> list[Breaker]:
 
 def refusing_server(session: Session) -> Breaker | None:
     """The breaker of the mail server that has refused everybody for longest, and taken no letter since."""
-    query = select(Breaker).where(Breaker.name.not_like("to %")).order_by(Breaker.since)
+    query = select(Breaker).where(Breaker.kind == "relay").order_by(Breaker.since)
     return session.scalars(query.limit(1)).first()
 
 

@@ -170,7 +170,7 @@ def _within_rates(
         if domain in shut:
             room, times = 0, [shut[domain]] * len(here)
         elif domain in rates:
-            row = rate_limits.lock(session, f"to {domain}", now)
+            row = rate_limits.lock_domain(session, domain, now)
             room = rate_limits.take(row, rates[domain], len(here), now)
             times = rate_limits.queue(row, rates[domain], len(here) - room, now)
         kept += here[:room]

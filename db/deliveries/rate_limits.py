@@ -35,6 +35,11 @@ def lock(session: Session, name: str, now: datetime) -> TokenBucket:
     return session.get_one(TokenBucket, name, with_for_update=True, populate_existing=True)
 
 
+def lock_domain(session: Session, domain: str, now: datetime) -> TokenBucket:
+    """The row of letters to that domain, held likewise."""
+    return lock(session, f"to {domain}", now)
+
+
 _NEW = text(
     "INSERT INTO allowances (name, tokens, at, queued_to) VALUES (:name, 1e9, :now, :now) ON CONFLICT (name) DO NOTHING"
 ).bindparams(bindparam("now", type_=Moment()))

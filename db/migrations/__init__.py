@@ -4,10 +4,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
-from db.session import engine
+from db import schema
+from db.schema import WrongSchema
 
 
 def _config() -> Config:
@@ -19,11 +18,10 @@ def _config() -> Config:
 
 def upgrade() -> None:
     """Make the database, or bring it to this release. Processes that start together wait for one another."""
+    found = schema.standing()
+    if found.answer == "later":
+        if found.may_run:
+            return
+        raise WrongSchema(found.told)
     command.upgrade(_config(), "head")
-
-
-def is_current() -> bool:
-    """Whether the database is as this release needs it."""
-    with engine().connect() as connection:
-        stands = MigrationContext.configure(connection).get_current_heads()
-    return set(stands) == set(ScriptDirectory.from_config(_config()).get_heads())
+    schema.forget()

@@ -1,20 +1,11 @@
 """Whose the database is: an older release's, this one's or a later one's."""
 
 import pytest
-from sqlalchemy import text
 
 from db import schema
 from db.schema import RELEASE, REVISION, WrongSchema
 from db.session import writing
-
-
-def belongs_to(release: str, oldest: str, revision: str = "9999") -> None:
-    """The database as a later release would leave it."""
-    with writing() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
-        session.execute(text("DELETE FROM schema_release"))
-        session.add(schema.SchemaRelease(id=1, release=release, revision=revision, oldest=oldest))
-    schema.forget()
+from tests.schemas import belongs_to
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from db import schema
 from db.errors import IntegrityError, OperationalError, ProgrammingError
 from db.operators.audit import Actor
 from db.rules import BadAddress, Refused
@@ -30,6 +31,9 @@ COMMANDS = {
     "doctor": ("web.cli.doctor", "doctor"),
 }
 """Each command and where it lives; only the one that is called is imported."""
+
+BESIDE_ANY_SCHEMA = ("db", "doctor", "up")
+"""Commands that look at the database's release themselves."""
 
 
 class Later(click.Group):
@@ -55,6 +59,15 @@ class Verdicts(Later):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(self.later)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Refuse to work with the database of another release; help is given all the same."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name not in BESIDE_ANY_SCHEMA and "--help" not in rest and not ctx.resilient_parsing:
+            schema.check()
+        return name, command, rest
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         on_commit(rung.update)
@@ -110,7 +123,7 @@ def _about_database(error: OperationalError | ProgrammingError) -> str:
 
 
 @click.command(cls=Verdicts, later=COMMANDS)
-@click.version_option(package_name="verdicts")
+@click.version_option(schema.RELEASE, prog_name="verdicts")
 def main() -> None:
     """A weekly newsletter that compares AI tools, and the vote under each comparison."""
 

@@ -91,7 +91,7 @@ def _refusals() -> list[str]:
     with reading() as session:
         shut = breakers.open_breakers(session)
     return [
-        f"{breaker.name} refuses since {breaker.since:%Y-%m-%d %H:%M} UTC: {breaker.reply}; "
+        f"{breaker.server} refuses since {breaker.since:%Y-%m-%d %H:%M} UTC: {breaker.reply}; "
         f"tried again at {breaker.open_until:%H:%M:%S} UTC"
         for breaker in shut
     ]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 import redis
 
-from db import migrations
+from db import schema
 from db.errors import SQLAlchemyError
 from db.session import database_time, reading
 from db.settings import BadSettings, Settings, settings
@@ -75,9 +75,10 @@ def _settings(config: Settings) -> Iterator[Finding]:
 
 def _database(config: Settings) -> Finding:
     kind = config.database_url.partition(":")[0]
-    if not migrations.is_current():
-        return Finding("database", False, f"{kind} answers, but is not at this release; run: verdicts db upgrade")
-    return Finding("database", True, f"{kind} answers and is at this release")
+    found = schema.standing()
+    if not found.may_run:
+        return Finding("database", False, f"{kind} answers. {found.told}")
+    return Finding("database", True, f"{kind} answers and is {found.told}")
 
 
 def _redis(config: Settings) -> Finding:

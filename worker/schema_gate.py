@@ -1,0 +1,59 @@
+"""Workers and clocks wait while the database is older than they are, and end where it is too new for them."""
+
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import structlog
+from celery.signals import beat_init, celeryd_after_setup
+
+from db import schema
+from db.errors import SQLAlchemyError
+from db.schema import WrongSchema
+
+LOOK_AGAIN_SECONDS = 1.0
+
+log = structlog.get_logger("schema")
+_said: set[str] = set()
+
+
+def wait_for_schema(**_: Any) -> None:
+    """Return as soon as this release may work with the database; one log line says what is waited for."""
+    while True:
+        try:
+            found = schema.standing()
+        except (SQLAlchemyError, OSError):
+            return  # a database that is away is waited for by the tasks themselves
+        if found.may_run:
+            return
+        if found.answer == "later":
+            sys.exit(f"Error: {found.told}")
+        _say_once(found.told)
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+celeryd_after_setup.connect(wait_for_schema)
+beat_init.connect(wait_for_schema)
+
+
+def checked(task: Callable[[], object]) -> Callable[[], object]:
+    """The task, which does nothing while this release cannot work with the database: what is owed stays owed."""
+
+    @wraps(task)
+    def run() -> object:
+        try:
+            schema.check()
+        except WrongSchema as error:
+            _say_once(str(error))
+            return None
+        return task()
+
+    return run
+
+
+def _say_once(told: str) -> None:
+    if told not in _said:
+        _said.add(told)
+        log.warning("waiting for the database", told=told)
