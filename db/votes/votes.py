@@ -4,6 +4,7 @@ A vote's row carries the reader's `choice` and `counted`, which is what the tall
 (tallies.py) moves one to the other in one transaction, so nothing is counted twice however often it runs.
 """
 
+import re
 import secrets
 from datetime import UTC, datetime
 from typing import Literal
@@ -56,7 +57,7 @@ def kind_of(voter: str) -> Kind:
 
 def cast(session: Session, voter: str, tool_id: int, choice: Choice, now: datetime) -> None:
     """Cast or change a vote: one upsert; the last word counts."""
-    session.execute(_UPSERT, {"voter": voter, "tool": tool_id, "choice": choice, "now": now})
+    session.execute(_CAST_BY_ID, {"voter": voter, "tool": tool_id, "choice": choice, "now": now})
     ring(session, "votes")
 
 
@@ -66,17 +67,20 @@ def cast_at_once(driver: DriverConnection, voter: str, slug: str, choice: Choice
     One statement and no Python within it: on SQLite nobody waits for a writer that waits for its turn to run.
     """
     at = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") if driver.sqlite else now
-    rows = driver.fetch(_CAST if driver.sqlite else _CAST.replace("?", "%s"), (voter, choice, at, slug))
+    rows = driver.fetch(_CAST_BY_SLUG, (voter, choice, at, slug))
     notify("votes")
     return int(rows[0][0]) if rows else None
 
 
 _CAST = """
     INSERT INTO votes (voter, tool_id, choice, dirty, cast_at)
-    SELECT ?, id, ?, true, ? FROM tools WHERE slug = ?
+    SELECT :voter, id, :choice, true, :now FROM tools WHERE {column} = :tool
     ON CONFLICT (voter, tool_id) DO UPDATE SET choice = excluded.choice, dirty = true, cast_at = excluded.cast_at
     RETURNING tool_id
 """
+_CAST_BY_ID = text(_CAST.format(column="id")).bindparams(bindparam("now", type_=Moment()))
+_CAST_BY_SLUG = re.sub(r":\w+", "?", _CAST.format(column="slug"))
+"""The same statement for the driver, which takes its values in the order of their places."""
 
 
 def withdraw(session: Session, voter: str, tool_id: int, now: datetime) -> None:
@@ -95,13 +99,6 @@ def withdraw_all(session: Session, voter: str, now: datetime) -> None:
         update(Vote).where(Vote.voter == voter, Vote.choice.is_not(None)).values(choice=None, dirty=True, cast_at=now)
     )
     ring(session, "votes")
-
-
-_UPSERT = text(
-    "INSERT INTO votes (voter, tool_id, choice, dirty, cast_at) VALUES (:voter, :tool, :choice, true, :now)"
-    " ON CONFLICT (voter, tool_id) DO UPDATE"
-    " SET choice = excluded.choice, dirty = true, cast_at = excluded.cast_at"
-).bindparams(bindparam("now", type_=Moment()))
 
 
 def merge(session: Session, anonymous: str, subscriber_id: int) -> int:
