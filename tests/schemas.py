@@ -2,8 +2,8 @@
 
 from sqlalchemy import text
 
-from db import schema
-from db.session import writing
+from db import migrations, schema
+from db.session import engine, writing
 
 
 def belongs_to(release: str, oldest: str, revision: str = "9999") -> None:
@@ -12,4 +12,12 @@ def belongs_to(release: str, oldest: str, revision: str = "9999") -> None:
         session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
         session.execute(text("DELETE FROM schema_release"))
         session.add(schema.SchemaRelease(id=1, release=release, revision=revision, oldest=oldest))
+    schema.forget()
+
+
+def at_revision(revision: str) -> None:
+    """Bring a new database to an older release's revision, with that release's own tables."""
+    with engine().connect() as connection:
+        for each in range(1, int(revision) + 1):
+            migrations.run(connection, f"{each:04}")
     schema.forget()

@@ -1,27 +1,146 @@
 """How the database came to look as it does: one step after the other, from nothing to today."""
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from db import schema
+from db.rules import Refused
 from db.schema import WrongSchema
+from db.session import engine, reading
+
+ONE_AT_A_TIME = 7_205_261
+"""A number of our own for PostgreSQL's advisory lock; on SQLite each revision is one BEGIN IMMEDIATE."""
+OTHERS_SECONDS = 60.0
+"""How long another process's upgrade is waited for."""
+TRIES, BETWEEN_TRIES = 15, 1.0
+"""A revision that finds its tables in use is begun anew this often, after so many seconds."""
+IN_USE = {"55P03", "40P01"}
+"""PostgreSQL's codes for a lock that was not got in time, and for a deadlock."""
+COUNTED_EXACTLY = 100_000
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
+class InUse(Refused):
+    """Others were at work on the database for longer than an upgrade waits; nothing is half done."""
 
 
-def upgrade() -> None:
-    """Make the database, or bring it to this release. Processes that start together wait for one another."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A revision that has yet to run: its number, what it is for, and how many rows its tables hold."""
+
+    revision: str
+    title: str
+    rows: dict[str, int]
+
+
+def pending() -> list[Step]:
+    """The revisions that an upgrade would run now, in their order."""
+    stands = schema.standing().revision
+    scripts = [each for each in ScriptDirectory.from_config(_config()).walk_revisions() if each.revision > stands]
+    with reading() as session:
+        connection = session.connection()
+        return [
+            Step(each.revision, each.doc, _rows(connection, getattr(each.module, "touches", ())))
+            for each in reversed(scripts)
+        ]
+
+
+def upgrade(tell: Callable[[str], object] = lambda _: None) -> None:
+    """Make the database, or bring it to this release; `tell` is given a line for each revision that was run.
+
+    Processes that start together wait for one another. Each revision commits by itself, so that a kill loses at most
+    the one that ran, which the next run begins anew. Raises WrongSchema beside the database of a later release, and
+    InUse when others held what was needed.
+    """
     found = schema.standing()
     if found.answer == "later":
         if found.may_run:
             return
         raise WrongSchema(found.told)
-    command.upgrade(_config(), "head")
+    if found.answer == "this":
+        return
+    with engine().connect() as connection, _alone(connection):
+        for step in pending():
+            begun = time.monotonic()
+            run(connection, step.revision)
+            tell(f"{step.revision} {step.title}: {time.monotonic() - begun:.1f} s")
     schema.forget()
+
+
+def run(connection: Connection, revision: str) -> None:
+    """Run one revision, anew where its tables were in use."""
+    for left in reversed(range(TRIES)):
+        try:
+            command.upgrade(_config(connection), revision)
+        except OperationalError as error:
+            connection.rollback()
+            if not _in_use(error):
+                raise
+            if not left or connection.dialect.name == "sqlite":  # which has waited for its one writer's place
+                raise _stands() from None
+            time.sleep(BETWEEN_TRIES)
+        else:
+            return
+
+
+def _in_use(error: OperationalError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in IN_USE or "database is locked" in str(error.orig)
+
+
+def _stands() -> InUse:
+    return InUse(
+        f"Others were at work on the database. It stands at revision {schema.standing().revision or 'none'},"
+        f" and nothing is half done; run it again."
+    )
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Hold PostgreSQL's advisory lock on this connection, and so until the server has done with what it was asked.
+
+    It is polled outside a transaction: a transaction that waited for the lock would be waited for by an index that
+    the lock's holder builds CONCURRENTLY.
+    """
+    if connection.dialect.name != "sqlite":
+        end = time.monotonic() + OTHERS_SECONDS
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": ONE_AT_A_TIME}):
+            connection.rollback()
+            if time.monotonic() > end:
+                raise _stands()
+            time.sleep(0.2)
+        connection.commit()
+    try:
+        yield
+    finally:
+        connection.invalidate()  # closed and not kept: with it go the lock and its time-outs
+
+
+def _rows(connection: Connection, tables: tuple[str, ...]) -> dict[str, int]:
+    """How many rows each table holds that is there already; on PostgreSQL as last estimated where there are many."""
+    there = set(inspect(connection).get_table_names())
+    return {name: _count(connection, name) for name in tables if name in there}
+
+
+def _count(connection: Connection, table: str) -> int:
+    if connection.dialect.name != "sqlite":
+        estimate = connection.scalar(
+            text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name)"), {"name": table}
+        )
+        if estimate and estimate > COUNTED_EXACTLY:
+            return int(estimate)
+    return int(connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

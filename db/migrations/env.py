@@ -1,4 +1,4 @@
-"""Run by Alembic: migrations go over the project's own engine, one process at a time."""
+"""Run by Alembic for one revision at a time, over the connection that `db.migrations` holds its lock on."""
 
 from typing import Any
 
@@ -6,12 +6,10 @@ from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, delete, insert, inspect, text
 
+from db.migrations import steps
 from db.schema import RELEASE, SchemaRelease
-from db.session import engine
 from db.tables import TABLES
 
-ONE_AT_A_TIME = 7_205_261
-"""A number of our own for PostgreSQL's advisory lock; SQLite's BEGIN IMMEDIATE needs none."""
 FIRST_THAT_SAYS = "0010"
 """What came before this revision belonged to release 0.1.0 and said nothing."""
 
@@ -22,18 +20,27 @@ def write_whose(ctx: MigrationContext, step: MigrationInfo, *_: Any, **__: Any) 
     assert isinstance(connection, Connection)
     if not inspect(connection).has_table(SchemaRelease.__tablename__):
         return
-    steps = [each.module for each in context.script.iterate_revisions(step.up_revision_id, "base")]
-    said = [each for each in steps if each.revision >= FIRST_THAT_SAYS]
+    modules = [each.module for each in context.script.iterate_revisions(step.up_revision_id, "base")]
+    said = [each for each in modules if each.revision >= FIRST_THAT_SAYS]
     oldest = max((getattr(each, "oldest", RELEASE) for each in said), key=lambda name: [*map(int, name.split("."))])
     release = getattr(said[0], "release", RELEASE)
     connection.execute(delete(SchemaRelease))
     connection.execute(insert(SchemaRelease).values(id=1, release=release, revision=step.up_revision_id, oldest=oldest))
 
 
-with engine().connect() as connection:
-    context.configure(connection=connection, target_metadata=TABLES, compare_type=True, on_version_apply=write_whose)
-    with connection.begin():
-        if connection.dialect.name != "sqlite":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": ONE_AT_A_TIME})
-        with context.begin_transaction():
-            context.run_migrations()
+connection: Connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=TABLES,
+    compare_type=True,
+    transaction_per_migration=True,
+    on_version_apply=write_whose,
+)
+if connection.dialect.name == "sqlite":
+    with connection.begin():  # BEGIN IMMEDIATE: where the database stands is read behind the one lock that there is
+        context.run_migrations()
+else:
+    connection.execute(text(f"SET lock_timeout = '{steps.LOCK_SECONDS}s'"))
+    connection.commit()
+    with context.begin_transaction():
+        context.run_migrations()

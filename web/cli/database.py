@@ -2,7 +2,9 @@
 
 import click
 
-from db import migrations
+from db import migrations, schema
+from db.schema import Standing
+from web.cli import dry_run_option
 
 
 @click.group()
@@ -11,7 +13,22 @@ def database() -> None:
 
 
 @database.command()
-def upgrade() -> None:
-    """Make the database, or bring it to this release."""
-    migrations.upgrade()
+@dry_run_option
+def upgrade(dry_run: bool) -> None:
+    """Make the database, or bring it to this release, beside a site that goes on working."""
+    found = schema.standing()
+    steps = migrations.pending() if found.answer == "older" else []
+    if steps:
+        click.echo(f"From {_named(found)} to revision {schema.REVISION} (release {schema.RELEASE}):")
+        for step in steps:
+            rows = ", ".join(f"{count:,} {table}" for table, count in step.rows.items())
+            click.echo(f"  {step.revision} {step.title}" + (f" ({rows})" if rows else ""))
+    if dry_run and (steps or found.may_run):
+        click.echo("Nothing was changed." if steps else "Nothing would be changed.")
+        return
+    migrations.upgrade(click.echo)
     click.echo("The database is up to date.")
+
+
+def _named(found: Standing) -> str:
+    return f"revision {found.revision}" if found.revision else "an empty database"

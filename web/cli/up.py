@@ -17,7 +17,7 @@ import click
 import redis
 from honcho.environ import parse_procfile
 
-from db import migrations
+from db import migrations, schema
 from db.digests import catalog
 from db.session import writing
 from db.settings import VAR, BadSettings, Settings, settings
@@ -44,7 +44,7 @@ def up(demo: bool) -> None:
         _port_is_free(config.port)
         config.keys  # noqa: B018  made or refused here, not by the first process that needs it
         _can_send(config)
-        migrations.upgrade()
+        migrations.upgrade(click.echo if schema.standing().revision else str)
         if demo:
             _load_demo()
         with _redis(config) as server:

@@ -1,0 +1,59 @@
+"""What a migration does to a table that is in use: indexes built beside writers, and rows changed page by page."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy import Connection
+
+LOCK_SECONDS = 1
+"""How long a change of columns waits for others' transactions; whoever comes behind it waits as long."""
+PAGE = 5_000
+
+
+def has_column(table: str, column: str) -> bool:
+    """Whether an earlier run, killed after its columns and before its indexes, has made them already."""
+    return column in {each["name"] for each in sa.inspect(op.get_bind()).get_columns(table)}
+
+
+def index(name: str, table: str, columns: Sequence[str], *, unique: bool = False, where: str | None = None) -> None:
+    """Make an index, or make it anew where it is invalid or covers other columns.
+
+    On PostgreSQL it is built CONCURRENTLY, outside a transaction: what the migration did before it is committed, so
+    that has to be safe to meet again. On SQLite it stands in the revision's own transaction.
+    """
+    condition = sa.text(where) if where else None
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(f"DROP INDEX IF EXISTS {name}")
+        op.create_index(name, table, list(columns), unique=unique, sqlite_where=condition)
+        return
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")  # it waits for others, and nobody waits for it
+        if not _stands(op.get_bind(), name, columns):
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            op.create_index(
+                name, table, list(columns), unique=unique, postgresql_where=condition, postgresql_concurrently=True
+            )
+        op.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+
+
+def _stands(connection: Connection, name: str, columns: Sequence[str]) -> bool:
+    valid = connection.scalar(
+        sa.text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(quote_ident(:name))"), {"name": name}
+    )
+    covers = connection.scalars(
+        sa.text("SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(quote_ident(:name)) ORDER BY attnum"),
+        {"name": name},
+    )
+    return bool(valid) and list(covers) == list(columns)
+
+
+def pages(table: str, columns: Sequence[str]) -> Iterator[list[Any]]:
+    """The rows of a table in pages by `id`; on PostgreSQL what is done to a page commits by itself."""
+    last = 0
+    named = ", ".join(("id", *columns))
+    query = sa.text(f"SELECT {named} FROM {table} WHERE id > :last ORDER BY id LIMIT {PAGE}")
+    while rows := list(op.get_bind().execute(query, {"last": last})):
+        yield rows
+        last = rows[-1].id
