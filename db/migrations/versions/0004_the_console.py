@@ -3,13 +3,23 @@
 import sqlalchemy as sa
 from alembic import op
 
+from db.migrations import steps
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+touches = ("attempts", "consents", "deliveries", "digests", "jobs")
 
 
 def upgrade() -> None:
+    if not steps.has_column("jobs", "replaces"):
+        _tables_and_columns()
+    _indexes()
+    _fill_last_failures()
+
+
+def _tables_and_columns() -> None:
     op.create_table(
         "alerts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -111,40 +121,26 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_recovery_codes_operator_id", "recovery_codes", ["operator_id"], unique=False)
-    op.create_index(
-        "ix_attempts_failed",
-        "attempts",
-        ["ended_at"],
-        unique=False,
-        sqlite_where=sa.text("outcome in ('failed', 'lost')"),
-        postgresql_where=sa.text("outcome in ('failed', 'lost')"),
-    )
-    op.create_index("ix_consents_at", "consents", ["at", "what"], unique=False)
-    op.create_index(
-        "ix_deliveries_exceptions",
-        "deliveries",
-        ["letter", "about", "state", "code", "id"],
-        unique=False,
-        sqlite_where=sa.text("state in ('deferred', 'failed', 'skipped', 'unknown', 'cancelled')"),
-        postgresql_where=sa.text("state in ('deferred', 'failed', 'skipped', 'unknown', 'cancelled')"),
-    )
     op.add_column("digests", sa.Column("outcomes", sa.JSON(), nullable=True))
     op.add_column("jobs", sa.Column("error", sa.String(), nullable=True))
     op.add_column("jobs", sa.Column("said", sa.Text(), nullable=True))
     op.add_column("jobs", sa.Column("fingerprint", sa.String(), nullable=True))
     op.add_column("jobs", sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("jobs", sa.Column("replaces", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
-    op.create_index(
-        "ix_jobs_dead",
-        "jobs",
-        ["kind", "error", "fingerprint", "failed_at", "id"],
-        unique=False,
-        sqlite_where=sa.text("state = 'dead'"),
-        postgresql_where=sa.text("state = 'dead'"),
-    )
-    op.create_index("ix_jobs_finished", "jobs", ["finished_at"], unique=False)
-    _fill_last_failures()
     _keep_audit()
+
+
+def _indexes() -> None:
+    steps.index("ix_attempts_failed", "attempts", ["ended_at"], where="outcome in ('failed', 'lost')")
+    steps.index("ix_consents_at", "consents", ["at", "what"])
+    steps.index(
+        "ix_deliveries_exceptions",
+        "deliveries",
+        ["letter", "about", "state", "code", "id"],
+        where="state in ('deferred', 'failed', 'skipped', 'unknown', 'cancelled')",
+    )
+    steps.index("ix_jobs_dead", "jobs", ["kind", "error", "fingerprint", "failed_at", "id"], where="state = 'dead'")
+    steps.index("ix_jobs_finished", "jobs", ["finished_at"])
 
 
 def _fill_last_failures() -> None:

@@ -3,27 +3,23 @@
 import sqlalchemy as sa
 from alembic import op
 
+from db.migrations import steps
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+touches = ("suppressions", "subscribers", "tally_days")
 
 
 def upgrade() -> None:
-    op.add_column(
-        "suppressions",
-        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-    )
-    op.create_index("ix_suppressions_at", "suppressions", ["at", "address_hash"], unique=False)
-    op.create_index("ix_suppressions_subscriber_id", "suppressions", ["subscriber_id"], unique=False)
-    op.drop_index("ix_subscribers_state", table_name="subscribers")
-    op.create_index("ix_subscribers_state", "subscribers", ["state", "id"], unique=False)
-    op.create_index(
-        "ix_subscribers_paused",
-        "subscribers",
-        ["paused_until"],
-        unique=False,
-        sqlite_where=sa.text("paused_until is not null"),
-        postgresql_where=sa.text("paused_until is not null"),
-    )
-    op.create_index("ix_tally_days_day", "tally_days", ["day"], unique=False)
+    if not steps.has_column("suppressions", "subscriber_id"):
+        op.add_column(
+            "suppressions",
+            sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        )
+    steps.index("ix_suppressions_at", "suppressions", ["at", "address_hash"])
+    steps.index("ix_suppressions_subscriber_id", "suppressions", ["subscriber_id"])
+    steps.index("ix_subscribers_state", "subscribers", ["state", "id"])
+    steps.index("ix_subscribers_paused", "subscribers", ["paused_until"], where="paused_until is not null")
+    steps.index("ix_tally_days_day", "tally_days", ["day"])

@@ -1,12 +1,13 @@
 """The audit is found by time"""
 
-from alembic import op
+from db.migrations import steps
 
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
+touches = ("audit",)
 
 
 def upgrade() -> None:
-    op.create_index("ix_audit_at", "audit", ["at", "id"], unique=False)
+    steps.index("ix_audit_at", "audit", ["at", "id"])

@@ -1,20 +1,13 @@
 """A job is replaced by at most one edited copy, and finds it"""
 
-import sqlalchemy as sa
-from alembic import op
+from db.migrations import steps
 
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
+touches = ("jobs",)
 
 
 def upgrade() -> None:
-    op.create_index(
-        "uq_jobs_replaces",
-        "jobs",
-        ["replaces"],
-        unique=True,
-        sqlite_where=sa.text("replaces is not null"),
-        postgresql_where=sa.text("replaces is not null"),
-    )
+    steps.index("uq_jobs_replaces", "jobs", ["replaces"], unique=True, where="replaces is not null")
