@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from db.deliveries import claims, deliveries, exceptions, recovery, settlements
+from db.deliveries import accounts, addressing, claims, exceptions, recovery, settlements
 from db.deliveries.claims import Batch, Terms, Wait
 from db.deliveries.exceptions import DeliveryFilter
 from db.deliveries.settlements import Settlement
@@ -38,7 +38,7 @@ def make_digest(readers: int) -> int:
             session, made, [], content={}, subject="s", preheader="p", html="h", text="t",
             frozen_at=NOW, cutoff=NOW, freeze=taken.number, audience=taken.audience,
         )  # fmt: skip
-        while deliveries.address(session, made, NOW):
+        while addressing.address(session, made, NOW):
             pass
         digests.begin(session, made)
     return made.id
@@ -67,9 +67,9 @@ def recover(at: datetime = LATER, resend: bool = False) -> int:
         return recovery.recover(session, resend, at)
 
 
-def account() -> deliveries.Account:
+def account() -> accounts.Account:
     with reading(snapshot=True) as session:
-        return deliveries.account(session, digests.get(session, "2026-W47"))
+        return accounts.account(session, digests.get(session, "2026-W47"))
 
 
 def states() -> dict[str, int]:

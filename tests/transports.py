@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import text
 
-from db.deliveries import deliveries, exceptions
+from db.deliveries import accounts, addressing, deliveries, exceptions
 from db.deliveries.exceptions import DeliveryFilter
 from db.digests import digests, schedule
 from db.session import reading, writing
@@ -70,7 +70,7 @@ def digest(clock, readers: int = 20) -> int:
             session, made, [], content={}, subject="s", preheader="p", html=html, text=html, frozen_at=clock.now,
             cutoff=clock.now, freeze=taken.number, audience=taken.audience,
         )  # fmt: skip
-        while deliveries.address(session, made, clock.now):
+        while addressing.address(session, made, clock.now):
             pass
         digests.begin(session, made)
     return made.id
@@ -82,7 +82,7 @@ def run(seconds: float = 60) -> bool:
 
 def states() -> dict[str, int]:
     with reading(snapshot=True) as session:
-        account = deliveries.account(session, digests.get(session, SLOT))
+        account = accounts.account(session, digests.get(session, SLOT))
     assert account.holds
     return {state: number for state, number in account.states.items() if number}
 

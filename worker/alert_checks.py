@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from db.deliveries import breakers, deliveries
 from db.digests import digests
-from db.jobs import filters
+from db.jobs import filters, groups
 from db.monitoring import ages, heartbeats, pauses
 from db.monitoring.alerts import Condition
 from db.session import Session
@@ -30,7 +30,7 @@ SILENT = timedelta(minutes=5)
 
 def failed_groups(session: Session, now: datetime) -> Iterator[Condition]:  # noqa: ARG001
     """Jobs that are dead, by kind and error: one alert a group."""
-    for group, count in filters.dead_groups(session).items():
+    for group, count in groups.dead_groups(session).items():
         yield Condition(
             key=f"failures:{group}",
             kind="failures",

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from db import addresses
-from db.deliveries import deliveries
+from db.deliveries import accounts, addressing, deliveries
 from db.digests import digests, schedule
 from db.digests.digests import Digest, TestLetter
 from db.rules import Refused
@@ -166,7 +166,7 @@ def _address_page(slot: str) -> bool:
         digest = digests.get(session, slot, lock=True)
         if digest.state != "frozen":
             return False
-        if deliveries.address(session, digest, now):
+        if addressing.address(session, digest, now):
             return True
         # Claims were eight times slower on a table that the planner still believed to be empty.
         session.execute(text("ANALYZE deliveries"))
@@ -191,7 +191,7 @@ def finish_sent() -> None:
 
 def _cancel_page(digest_id: int, now: datetime) -> int:
     with writing() as session:
-        return deliveries.cancel(session, digest_id, now)
+        return addressing.cancel(session, digest_id, now)
 
 
 def count_ended() -> None:
@@ -205,7 +205,7 @@ def count_ended() -> None:
         with _apart(f"count {slot}"), writing() as session:
             digest = digests.get(session, slot, lock=True)
             if digest.state in ("finished", "cancelled") and not deliveries.owing(session, digest.id):
-                digest.outcomes = deliveries.progress(session, digest).states
+                digest.outcomes = accounts.progress(session, digest).states
 
 
 # ---- by hand ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, TextClause, func, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from db import rules
-from db.deliveries.deliveries import EXCEPTION, PAGE, SENDING, STATES, WAITING, Delivery
+from db.deliveries.addressing import PAGE
+from db.deliveries.deliveries import EXCEPTION, SENDING, STATES, WAITING, Delivery
 from db.digests.digests import Digest
 from db.persons import person_of, subscriber_id
 from db.rules import Refused

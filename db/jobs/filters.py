@@ -129,67 +129,6 @@ class JobFilter:
         return found
 
 
-class Group(NamedTuple):
-    """Jobs that failed alike. `newest` is the one recorded last: a sample of what was said, and how often tried."""
-
-    key: GroupKey
-    jobs: int
-    first_seen: datetime | None
-    last_seen: datetime | None
-    newest: Job
-
-
-class Groups(NamedTuple):
-    """One page of groups, and how many groups and jobs there are in all."""
-
-    shown: tuple[Group, ...]
-    groups: int
-    jobs: int
-
-
-def groups(session: Session, chosen: JobFilter, limit: int = 50, offset: int = 0) -> Groups:
-    """The groups that match, those that failed last first."""
-    number, newest, last = func.count(), func.max(Job.id), func.max(Job.failed_at)
-    key = Job.kind, Job.error, Job.fingerprint
-    query = (
-        select(
-            *key, number.label("jobs"), newest.label("newest"), func.min(Job.id).label("oldest"),
-            func.min(Job.failed_at).label("first"), last.label("last"),
-            func.count().over().label("all_groups"), func.sum(number).over().label("all_jobs"),
-        )
-        .where(*chosen.conditions()).group_by(*key).order_by(last.desc(), newest.desc()).limit(limit).offset(offset)
-    )  # fmt: skip
-    rows = session.execute(query).all()
-    if not rows:
-        return Groups((), 0, 0)
-    samples = {job.id: job for job in session.scalars(select(Job).where(Job.id.in_([row.newest for row in rows])))}
-    began = _first_failures(session, {row.oldest: row.fingerprint for row in rows})
-    shown = (
-        Group(
-            GroupKey(row.kind, row.error, row.fingerprint), row.jobs,
-            min(filter(None, (row.first, began.get(row.oldest))), default=None), row.last, samples[row.newest],
-        )
-        for row in rows
-    )  # fmt: skip
-    return Groups(tuple(shown), rows[0].all_groups, int(rows[0].all_jobs))
-
-
-def dead_groups(session: Session) -> dict[GroupKey, int]:
-    """Every group of dead jobs, and how many each has."""
-    key = Job.kind, Job.error, Job.fingerprint
-    rows = session.execute(select(*key, func.count()).where(DEAD).group_by(*key))
-    return {GroupKey(kind, error, fingerprint): jobs for kind, error, fingerprint, jobs in rows}
-
-
-def _first_failures(session: Session, oldest: dict[int, str | None]) -> dict[int, datetime]:
-    """When each of these jobs first failed as its group does: a job's own `failed_at` is that of its last attempt."""
-    query = select(Attempt.job_id, Attempt.fingerprint, func.min(Attempt.ended_at)).where(
-        Attempt.job_id.in_(list(oldest)), Attempt.outcome.in_(("failed", "lost"))
-    )
-    rows = session.execute(query.group_by(Attempt.job_id, Attempt.fingerprint))
-    return {job: first for job, fingerprint, first in rows if first and fingerprint == oldest[job]}
-
-
 def page(session: Session, chosen: JobFilter, limit: int = 50, before: int | None = None) -> list[Job]:
     """Jobs that match, newest first; with `before` those under that number."""
     if chosen.state == "failing":  # one question would be answered by walking past all that went well
@@ -200,12 +139,6 @@ def page(session: Session, chosen: JobFilter, limit: int = 50, before: int | Non
     if before is not None:
         query = query.where(number < before)
     return list(session.scalars(query.order_by(number.desc()).limit(limit)))
-
-
-def of_group(session: Session, chosen: JobFilter, key: GroupKey, limit: int) -> list[Job]:
-    """The jobs of one group that failed last."""
-    query = select(Job).where(*replace(chosen, groups=(key,), ids=()).conditions())
-    return list(session.scalars(query.order_by(Job.failed_at.desc(), Job.id.desc()).limit(limit)))
 
 
 def count(session: Session, conditions: Sequence[Predicate], most: int | None = None) -> int:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from db.deliveries import deliveries
+from db.deliveries import accounts
 from db.digests.digests import Digest
 from db.jobs.jobs import Attempt
 from db.subscribers.subscribers import Consent
@@ -72,7 +72,7 @@ def digest_counts(session: Session, limit: int = 12) -> list[DigestCounts]:
 
 
 def _states(session: Session, digest: Digest) -> dict[str, int]:
-    return digest.outcomes or deliveries.progress(session, digest).states
+    return digest.outcomes or accounts.progress(session, digest).states
 
 
 def _days(since: date, days: int) -> list[date]:

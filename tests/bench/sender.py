@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
 from db import migrations
-from db.deliveries import deliveries
+from db.deliveries import accounts, addressing
 from db.deliveries.claims import ClaimedLetter
 from db.digests import digests, schedule
 from db.session import is_sqlite, reading, writing
@@ -94,7 +94,7 @@ def prepare(readers: int, kilobytes: int = KILOBYTES) -> None:
     freeze(kilobytes)
     with writing() as session:
         made = digests.get(session, SLOT)
-        while deliveries.address(session, made, NOW):
+        while addressing.address(session, made, NOW):
             pass
         session.execute(text("ANALYZE"))
         digests.begin(session, made)
@@ -124,7 +124,7 @@ def with_ledger(number: int) -> None:
     while send_slice.run_slice(time.monotonic() + 600):
         pass
     with reading() as session:
-        account = deliveries.account(session, digests.get(session, SLOT))
+        account = accounts.account(session, digests.get(session, SLOT))
     if account.states["sent"] != number or not account.holds:
         sys.exit(f"only {account.states} of {number} letters were sent")
 

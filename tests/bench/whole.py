@@ -21,7 +21,7 @@ import redis
 from honcho.environ import parse_procfile
 from sqlalchemy import func, select
 
-from db.deliveries import deliveries
+from db.deliveries import accounts
 from db.deliveries.deliveries import Delivery
 from db.digests import digests
 from db.session import reading
@@ -86,7 +86,7 @@ def wait_until_finished(patience: float) -> float:
             sys.exit("the digest does not finish")
         time.sleep(0.2)
     with reading() as session:
-        account = deliveries.account(session, found)
+        account = accounts.account(session, found)
         if not account.holds or account.states["sent"] != account.audience:
             sys.exit(f"not everybody got the letter: {account.states}")
         last = session.scalar(select(func.max(Delivery.settled_at)))

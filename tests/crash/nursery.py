@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from db import rules, session
-from db.deliveries import deliveries
+from db.deliveries import addressing
 from db.session import writing
 from db.settings import settings
 from db.votes import tallies, votes
@@ -102,7 +102,7 @@ def shorten() -> None:
     rules.job_backoff = lambda attempt, jitter: timedelta(seconds=0.05)
     rules.breaker_backoff = lambda failures, jitter: timedelta(seconds=min(0.2 * failures, 1))
     rules.defer_backoff = lambda attempt, jitter: timedelta(seconds=0.2)
-    deliveries.PAGE = 50
+    addressing.PAGE = 50
     rules.BATCH = int(os.environ.get("CRASH_BATCH", rules.BATCH))
     if seconds := os.environ.get("CRASH_PATIENCE"):
         session.BUSY_SECONDS = int(seconds)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import insert, select
 
-from db.deliveries import deliveries
-from db.deliveries.deliveries import Account, Delivery
+from db.deliveries import accounts, addressing
+from db.deliveries.accounts import Account
+from db.deliveries.deliveries import Delivery
 from db.digests import digests
 from db.digests.digests import Digest
 from db.session import reading, writing
@@ -68,7 +69,7 @@ class Watcher:
     def _look(self) -> None:
         with reading(snapshot=True) as session:
             for digest in digests.listed(session, ("frozen", "sending", "paused", "finished"), limit=1):
-                found = deliveries.account(session, digest)
+                found = accounts.account(session, digest)
                 self.samples += 1
                 if not found.holds:
                     self.faults.append(f"{digest.slot}: {found}")
@@ -143,7 +144,7 @@ class Scene:
     def address(self) -> None:
         with writing() as session:
             digest = digests.get(session, self.slot)
-            while deliveries.address(session, digest, datetime.now(UTC)):
+            while addressing.address(session, digest, datetime.now(UTC)):
                 pass
             digests.begin(session, digest)
 
@@ -155,7 +156,7 @@ class Scene:
 
     def account(self) -> Account:
         with reading(snapshot=True) as session:
-            return deliveries.account(session, digests.get(session, self.slot))
+            return accounts.account(session, digests.get(session, self.slot))
 
     def owed(self) -> int:
         states = self.account().states

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from db import session
-from db.deliveries import claims, deliveries, recovery, settlements
+from db.deliveries import addressing, claims, recovery, settlements
 from db.digests import digests
 from db.jobs import jobs
 from db.votes import tallies
@@ -121,8 +121,8 @@ STAGES: dict[str, Callable[[Gate], None]] = {
     "finish": _before(digests, "finish"),
     "finishing": _after(digests, "finish"),  # before its commit
     "recovering": _after(recovery, "recover"),  # before its commit
-    "addressing": _after(deliveries, "address"),  # before its commit
-    "addressed": _before(deliveries, "address"),
+    "addressing": _after(addressing, "address"),  # before its commit
+    "addressed": _before(addressing, "address"),
     "job claimed": _before(worked, "from_payload"),
     "job done": _after(jobs, "succeed"),  # before its commit
     "folded": _after(tallies, "fold"),  # before its commit

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from db.deliveries import deliveries
+from db.deliveries import accounts
 from tests.crash.processes import Nursery, until
 from tests.crash.run import TRIALS, tried
 from tests.crash.scene import SETTINGS, Scene, Watcher
@@ -48,7 +48,7 @@ def test_however_short_it_was_there_is_a_look_at_its_end(watched: Scene):
 @pytest.mark.usefixtures("digest")
 def test_a_watcher_that_dies_fails_the_trial(watched: Scene, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as patch:
-        patch.setattr(deliveries, "account", fails)
+        patch.setattr(accounts, "account", fails)
         until(lambda: watched.watcher.faults, "the watcher's death")
     with pytest.raises(AssertionError, match="could not be asked: ConnectionError"):
         watched.close()
@@ -56,8 +56,8 @@ def test_a_watcher_that_dies_fails_the_trial(watched: Scene, monkeypatch: pytest
 
 @pytest.mark.usefixtures("digest")
 def test_an_account_that_is_off_fails_the_trial(watched: Scene, monkeypatch: pytest.MonkeyPatch):
-    real = deliveries.account
-    monkeypatch.setattr(deliveries, "account", lambda *given: replace(real(*given), rows=19))
+    real = accounts.account
+    monkeypatch.setattr(accounts, "account", lambda *given: replace(real(*given), rows=19))
     until(lambda: watched.watcher.faults, "a fault")
     with pytest.raises(AssertionError, match="rows=19"):
         watched.close()

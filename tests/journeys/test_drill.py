@@ -14,7 +14,7 @@ from itertools import count
 import pytest
 from sqlalchemy import func, select
 
-from db.deliveries import breakers, deliveries
+from db.deliveries import accounts, breakers
 from db.deliveries.deliveries import Delivery
 from db.digests import digests
 from db.jobs.events import SubscriptionRequested
@@ -251,6 +251,6 @@ def _digest() -> digests.Digest:
         return digests.get(session, SLOT)
 
 
-def _account() -> deliveries.Account:
+def _account() -> accounts.Account:
     with reading() as session:
-        return deliveries.account(session, digests.get(session, SLOT))
+        return accounts.account(session, digests.get(session, SLOT))

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select, text
 
-from db.deliveries import deliveries, exceptions
+from db.deliveries import accounts, addressing, deliveries, exceptions
 from db.deliveries.exceptions import DeliveryFilter
 from db.digests import catalog, digests, schedule
 from db.rules import Refused
@@ -50,9 +50,9 @@ def look(slot: str = SLOT) -> digests.Digest:
         return digests.get(session, slot)
 
 
-def account(slot: str = SLOT) -> deliveries.Account:
+def account(slot: str = SLOT) -> accounts.Account:
     with reading(snapshot=True) as session:
-        return deliveries.account(session, digests.get(session, slot))
+        return accounts.account(session, digests.get(session, slot))
 
 
 def compare(slug: str, at: datetime) -> None:
@@ -220,7 +220,7 @@ def test_what_is_frozen_renders_to_the_same_bytes_later(started, clock):
 
 
 def test_who_comes_and_goes_while_a_digest_is_addressed_leaves_the_account_whole(started, clock, cast, monkeypatch):
-    monkeypatch.setattr(deliveries, "PAGE", 1)
+    monkeypatch.setattr(addressing, "PAGE", 1)
     bob, charlie = join(cast.bob, clock.now), join(cast.charlie, clock.now)
     send(SLOT, clock.now)
     assert run._address_page(SLOT)

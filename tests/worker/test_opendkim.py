@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
-from db.deliveries import deliveries
+from db.deliveries import addressing, deliveries
 from db.digests import digests, schedule
 from db.session import writing
 from db.subscribers import audiences
@@ -67,7 +67,7 @@ def everybody_gets_their_letters() -> list[Path]:
             session, made, [], content={}, subject=letter.subject, preheader=letter.preheader, html=letter.html,
             text=letter.text, frozen_at=now, cutoff=now, freeze=taken.number, audience=taken.audience,
         )  # fmt: skip
-        while deliveries.address(session, made, now):
+        while addressing.address(session, made, now):
             pass
         digests.begin(session, made)
     send_slice.run_slice(time.monotonic() + 30)

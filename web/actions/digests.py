@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from db.deliveries import deliveries
+from db.deliveries import accounts, addressing
 from db.digests import digests, schedule
 from db.digests.digests import Digest
 from db.operators import audit
@@ -46,7 +46,7 @@ def cancel(actor: Actor, slot: str, now: datetime, *, reason: str | None = None,
         found = _moved(session, actor, slot, "cancel", now, reason, note, count=waiting)
     while True:  # in pages, so that SQLite's writer is free in between
         with writing() as session:
-            if not deliveries.cancel(session, found.id, now):
+            if not addressing.cancel(session, found.id, now):
                 return waiting
 
 
@@ -99,7 +99,7 @@ def to_cancel(session: Session, slot: str) -> int:
     before, _ = digests.MOVES["cancel"]
     if found.state not in before:
         raise Refused(f"Digest {slot} is {found.state}; cancel works while it is {' or '.join(before)}.")
-    states = deliveries.progress(session, found).states
+    states = accounts.progress(session, found).states
     return states["pending"] + states["deferred"]
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from db.deliveries import breakers, deliveries
-from db.deliveries.deliveries import Account
+from db.deliveries import accounts, breakers
+from db.deliveries.accounts import Account
 from db.digests import digests
 from db.digests.digests import Digest
 from db.session import reading
@@ -55,7 +55,7 @@ def _head(found: Digest) -> dict[str, Any]:
 def _account(slot: str, *, proven: bool = False) -> tuple[Digest, Account]:
     with reading(snapshot=True) as session:
         found = digests.get(session, slot)
-        return found, (deliveries.account if proven else deliveries.progress)(session, found)
+        return found, (accounts.account if proven else accounts.progress)(session, found)
 
 
 def _print_account(found: Digest, account: Account) -> None:

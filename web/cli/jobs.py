@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from db.jobs import filters
+from db.jobs import filters, groups
 from db.jobs import jobs as jobs_ledger
 from db.jobs.filters import VIEWS, JobFilter
 from db.jobs.jobs import Attempt, Job
@@ -64,7 +64,7 @@ def _none(asked: JobFilter) -> str:
 
 def _list_groups(asked: JobFilter, limit: int, json: bool) -> None:
     with reading() as session:
-        found = filters.groups(session, asked, limit)
+        found = groups.groups(session, asked, limit)
     if json:
         as_json([_group(each) for each in found.shown])
         return
@@ -74,7 +74,7 @@ def _list_groups(asked: JobFilter, limit: int, json: bool) -> None:
     table(columns, rows, _none(asked))
 
 
-def _group(each: filters.Group) -> dict[str, Any]:
+def _group(each: groups.Group) -> dict[str, Any]:
     seen = {name: moment and moment.isoformat(timespec="seconds")
             for name, moment in (("first_seen", each.first_seen), ("last_seen", each.last_seen))}  # fmt: skip
     return {

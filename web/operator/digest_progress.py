@@ -12,8 +12,8 @@ from threading import Event, Lock, Thread
 import structlog
 from flask import current_app
 
-from db.deliveries import deliveries, exceptions
-from db.deliveries.deliveries import Account
+from db.deliveries import accounts, exceptions
+from db.deliveries.accounts import Account
 from db.deliveries.exceptions import ReplyGroup
 from db.digests.digests import Digest
 from db.monitoring import heartbeats
@@ -88,7 +88,7 @@ def _renew(known: _Kept, digest: Digest, asking: Event) -> None:
 def _look(known: _Kept, digest: Digest) -> Progress:
     with counting() as session:
         began = time.monotonic()
-        account = deliveries.progress(session, digest)
+        account = accounts.progress(session, digest)
         replies = exceptions.replies(session, digest.id)
     known.seen.append((began, _tried(account)))
     rate = _rate(known.seen) if digest.state == "sending" else None
@@ -102,7 +102,7 @@ def account_of(digest: Digest) -> Account | None:
     """The account alone: of a digest that has ended it stands on the digest."""
     if digest.outcomes is not None:
         with reading() as session:
-            return deliveries.progress(session, digest)
+            return accounts.progress(session, digest)
     look = of(digest)
     return look.account if look else None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, make_response, render_template, request, url_for
 
-from db.jobs import filters
+from db.jobs import filters, groups
 from db.jobs import jobs as jobs_ledger
 from db.jobs.events import Event
 from db.jobs.filters import VIEWS, GroupKey, JobFilter
@@ -37,7 +37,7 @@ ACTIONS = {"dead": ("retry", "discard"), "failing": ("retry", "discard"), "waiti
 class ExpandedGroup:
     """One group on the page: its single jobs where it is unfolded, and where its links lead."""
 
-    group: filters.Group
+    group: groups.Group
     jobs: list[Job]
     toggle: str
     rest: str
@@ -56,12 +56,12 @@ def _grouped(chosen: JobFilter) -> Response:
     at = max(0, request.args.get("from", 0, type=int))
     opened = set(request.args.getlist("open"))
     with reading() as session:
-        found = filters.groups(session, chosen, ON_A_PAGE, at)
+        found = groups.groups(session, chosen, ON_A_PAGE, at)
         kinds = _kinds(filters.kinds(session))
         shown = [
             ExpandedGroup(
                 each,
-                filters.of_group(session, chosen, each.key, IN_A_GROUP) if str(each.key) in opened else [],
+                groups.of_group(session, chosen, each.key, IN_A_GROUP) if str(each.key) in opened else [],
                 _toggle(chosen, opened, each.key, at),
                 url_for("operator.jobs", **in_link(replace(chosen, groups=(each.key,)))),
             )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import bindparam, select, text
 
-from db.deliveries import deliveries, exceptions
+from db.deliveries import accounts, addressing, exceptions
 from db.deliveries.deliveries import STATES, Delivery
 from db.deliveries.exceptions import DeliveryFilter
 from db.digests import digests
@@ -70,11 +70,11 @@ def states(of: int) -> Counter[str]:
         return Counter(session.scalars(select(Delivery.state).where(Delivery.about == of)))
 
 
-def agree() -> deliveries.Account:
+def agree() -> accounts.Account:
     """The cheap account and the proof are the same."""
     with reading(snapshot=True) as session:
         found = digests.get(session, SLOT)
-        cheap, proof = deliveries.progress(session, found), deliveries.account(session, found)
+        cheap, proof = accounts.progress(session, found), accounts.account(session, found)
     assert cheap == proof
     assert proof.holds
     return cheap
@@ -99,7 +99,7 @@ def test_the_cheap_account_equals_the_proof_in_every_state_of_the_letters(databa
 
 
 def test_the_cheap_account_is_right_while_people_are_addressed(database, monkeypatch):
-    monkeypatch.setattr(deliveries, "PAGE", 3)
+    monkeypatch.setattr(addressing, "PAGE", 3)
     with writing() as session:
         session.execute(
             text("INSERT INTO subscribers (address, address_key, state, created_at, confirmed_at, joined)"
@@ -122,7 +122,7 @@ def test_a_row_that_is_lost_shows(database):
         session.execute(text("DELETE FROM deliveries WHERE id = (SELECT min(id) FROM deliveries WHERE about = :of)"),
                         {"of": of})  # fmt: skip
     with reading() as session:
-        assert not deliveries.progress(session, digests.get(session, SLOT)).holds
+        assert not accounts.progress(session, digests.get(session, SLOT)).holds
 
 
 def test_what_became_of_an_ended_digest_is_stored_and_forgotten_when_it_owes_again(database):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from db.deliveries import claims, deliveries, exceptions, settlements
+from db.deliveries import addressing, claims, deliveries, exceptions, settlements
 from db.deliveries.deliveries import Delivery
 from db.deliveries.settlements import Settlement
 from db.digests import digests
@@ -78,7 +78,7 @@ def test_the_message_id_is_the_same_on_every_attempt(digest):
 
 
 def test_addressing_stops_and_goes_on_without_repeating_or_leaving_out_anybody(database, monkeypatch):
-    monkeypatch.setattr(deliveries, "PAGE", 7)
+    monkeypatch.setattr(addressing, "PAGE", 7)
     with writing() as session:
         session.execute(text("DELETE FROM subscribers"))
     make_digest(30)

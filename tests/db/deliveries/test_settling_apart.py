@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from db.deliveries import claims, deliveries, settlements
+from db.deliveries import accounts, claims, settlements
 from db.deliveries.claims import Batch, Terms
 from db.deliveries.settlements import Settlement
 from db.digests import digests
@@ -74,4 +74,4 @@ def test_a_counter_that_both_had_to_lock_would_be_noticed(digest):
 
 def sent(digest_id: int) -> int:
     with reading(snapshot=True) as session:
-        return deliveries.account(session, session.get_one(digests.Digest, digest_id)).states["sent"]
+        return accounts.account(session, session.get_one(digests.Digest, digest_id)).states["sent"]

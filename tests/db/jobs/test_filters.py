@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from db.jobs import filters, jobs
+from db.jobs import filters, groups, jobs
 from db.jobs.events import SubscriptionRequested
 from db.jobs.filters import GroupKey, JobFilter
 from db.rules import Refused
@@ -53,7 +53,7 @@ def test_what_failed_alike_is_one_group_and_the_latest_comes_first():
     fill(1, kind="ComparisonPublished", reaction="refresh_drafts", failed_at=AT - timedelta(hours=1))
     fill(1, state="discarded")
     with reading() as session:
-        asked = filters.groups(session, JobFilter())
+        asked = groups.groups(session, JobFilter())
     assert (asked.groups, asked.jobs) == (3, 6)
     first, second, third = asked.shown
     assert (first.key.fingerprint, first.jobs, first.newest.said, first.newest.attempt) == (
@@ -70,11 +70,11 @@ def test_a_group_was_first_seen_when_its_oldest_job_first_failed_so():
     [job_id] = fill(1, failed_at=AT + timedelta(hours=9))
     fill(1, failed_at=AT + timedelta(hours=10))
     with reading() as session:
-        assert filters.groups(session, JobFilter()).shown[0].first_seen == AT
+        assert groups.groups(session, JobFilter()).shown[0].first_seen == AT
     with writing() as session:
         session.execute(text(f"UPDATE attempts SET fingerprint = 'other' WHERE job_id = {job_id}"))
     with reading() as session:
-        assert filters.groups(session, JobFilter()).shown[0].first_seen == AT + timedelta(hours=9)
+        assert groups.groups(session, JobFilter()).shown[0].first_seen == AT + timedelta(hours=9)
 
 
 def test_a_filter_finds_by_state_kind_error_time_and_text():
@@ -108,9 +108,9 @@ def test_chosen_groups_and_single_jobs_are_taken_together():
 def test_what_never_failed_is_a_group_too():
     fill(2, error=None, said=None, fingerprint=None, failed_at=None)
     with reading() as session:
-        [group] = filters.groups(session, JobFilter()).shown
+        [group] = groups.groups(session, JobFilter()).shown
         assert (str(group.key), group.jobs) == ("SubscriptionRequested::", 2)
-        assert len(filters.of_group(session, JobFilter(), GroupKey.read(str(group.key)), 9)) == 2
+        assert len(groups.of_group(session, JobFilter(), GroupKey.read(str(group.key)), 9)) == 2
 
 
 def test_a_group_is_read_back_from_its_link_and_nonsense_is_refused():
@@ -157,9 +157,9 @@ def test_groups_and_lists_of_ten_thousand_are_asked_through_indexes(plans):
     if not is_sqlite(session):  # thirty thousand rows are few enough to be read through; among a million they are not
         session.connection().exec_driver_sql("SET LOCAL enable_seqscan = off")
     key = GroupKey("SubscriptionRequested", "ValueError", "print 7")
-    assert filters.groups(session, JobFilter()).jobs == 10_000
+    assert groups.groups(session, JobFilter()).jobs == 10_000
     assert len(filters.page(session, JobFilter(), 50)) == 50
-    assert len(filters.of_group(session, JobFilter(), key, 20)) == 20
+    assert len(groups.of_group(session, JobFilter(), key, 20)) == 20
     assert len(filters.page(session, JobFilter("failing"), 50)) == 50
     assert filters.kinds(session) == ["SubscriptionRequested"]
     assert len(seen) >= 8

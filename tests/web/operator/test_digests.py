@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from db.deliveries import breakers, deliveries
+from db.deliveries import accounts, breakers
 from db.digests import digests
 from db.session import writing
 from web.operator.digests import length
@@ -72,8 +72,8 @@ def test_the_live_part_is_sent_again_only_when_a_number_changed(console, sending
 
 def test_however_many_look_the_ledger_is_asked_once_as_long_as_a_look_holds(console, sending, monkeypatch):
     asked = []
-    progress = deliveries.progress
-    monkeypatch.setattr(deliveries, "progress", lambda *given: asked.append(1) or progress(*given))
+    progress = accounts.progress
+    monkeypatch.setattr(accounts, "progress", lambda *given: asked.append(1) or progress(*given))
     browser = console("viewer")
     for _ in range(5):
         browser.get(f"{PATH}/{sending}/progress")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
-from db.deliveries.deliveries import Account
+from db.deliveries.accounts import Account
 from db.settings import settings
 from web.operator.frame.access import blueprint
 

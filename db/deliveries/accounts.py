@@ -1,0 +1,73 @@
+"""The account of a digest: the audience, the rows and the sum of the states must agree at every instant."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from db.deliveries.deliveries import EXCEPTION, SENDING, STATES, WAITING, Delivery
+from db.digests.digests import Digest
+from db.subscribers import audiences
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The three numbers that must agree: the audience counted at the freeze, the rows, the sum of the states.
+
+    `unaddressed` is what of the audience still lies beyond the addressing's cursor; it is counted from `subscribers`.
+    """
+
+    audience: int
+    unaddressed: int
+    rows: int
+    states: dict[str, int]
+
+    @property
+    def holds(self) -> bool:
+        return self.audience == self.unaddressed + self.rows and self.rows == sum(self.states.values())
+
+
+def account(session: Session, digest: Digest) -> Account:
+    """The digest's account; needs a transaction that sees one instant."""
+    where = Delivery.letter == "digest", Delivery.about == digest.id
+    found = dict(session.execute(select(Delivery.state, func.count()).where(*where).group_by(Delivery.state)).all())
+    rows = session.scalar(select(func.count()).select_from(Delivery).where(*where)) or 0
+    beyond = _unaddressed(session, digest)
+    return Account(digest.audience or 0, beyond, rows, {state: found.get(state, 0) for state in STATES})
+
+
+def progress(session: Session, digest: Digest) -> Account:
+    """The digest's account as pages show it, at a third of what `account` asks, and for nothing once it has ended.
+
+    The rows are counted by their unique key, the letters that are not sent by the small indexes on them, and sent is
+    the rest: so it cannot find a row whose state is none, which `account` can. One statement sees one instant.
+    """
+    if digest.outcomes is not None:
+        return Account(
+            digest.audience or 0, 0, sum(digest.outcomes.values()), dict.fromkeys(STATES, 0) | digest.outcomes
+        )
+    found: dict[str, int] = {kind: number for kind, number in session.execute(_PROGRESS, {"digest": digest.id})}  # noqa: C416
+    rows, waiting = found.pop("rows"), found.pop("waiting")
+    states = dict.fromkeys(STATES, 0) | found
+    states["pending"] = waiting - states["deferred"]
+    states["sent"] = rows - sum(states.values())
+    return Account(digest.audience or 0, _unaddressed(session, digest), rows, states)
+
+
+_OF_IT = "FROM deliveries WHERE letter = 'digest' AND about = :digest"
+
+
+# SQLite would take the unique key for those being sent, and look at every row: `|| ''` and `+ 0` keep it from that.
+_PROGRESS = text(
+    f"SELECT 'rows', count(*) {_OF_IT} UNION ALL SELECT 'waiting', count(*) {_OF_IT} AND {WAITING.text}"
+    " UNION ALL SELECT 'sending', count(*) FROM deliveries"
+    f" WHERE letter || '' = 'digest' AND about + 0 = :digest AND {SENDING.text}"
+    f" UNION ALL SELECT state, count(*) {_OF_IT} AND {EXCEPTION.text} GROUP BY state"
+)
+
+
+def _unaddressed(session: Session, digest: Digest) -> int:
+    if digest.state != "frozen":
+        return 0
+    beyond = text("SELECT count(*) FROM subscribers WHERE id > :after AND " + audiences.AUDIENCE)
+    return session.scalar(beyond, {"after": digest.addressed_to, "freeze": digest.freeze}) or 0

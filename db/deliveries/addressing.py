@@ -1,0 +1,78 @@
+"""A digest is addressed: one delivery for each of its audience, in pages under a saved cursor (keyset pagination)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.orm import Session
+
+from db.digests import schedule
+from db.digests.digests import Digest
+from db.persons import PERSON_OF_ID
+from db.session import Moment
+from db.settings import settings
+from db.subscribers import audiences
+
+PAGE = 10_000
+"""People addressed in one transaction: some 0.1 s, so that no vote waits for long."""
+
+
+def address(session: Session, digest: Digest, now: datetime) -> int:
+    """Address the digest's next page of people; the number addressed, 0 when everybody is.
+
+    The cursor is saved with the page, so a kill between two pages neither repeats nor leaves out anybody.
+    """
+    last = session.scalar(_LAST, {"freeze": digest.freeze, "after": digest.addressed_to, "page": PAGE})
+    if last is None:
+        return 0
+    page = {"after": digest.addressed_to, "last": last, "freeze": digest.freeze}
+    moment, given = _moments(session, page, digest.frozen_at or now, now)
+    moments = (bindparam(name, type_=Moment()) for name, value in given.items() if isinstance(value, datetime))
+    done = session.execute(
+        text(_ADDRESS.format(moment=moment)).bindparams(*moments), page | given | {"digest": digest.id}
+    )
+    digest.addressed_to = last
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+_LAST = text(
+    "SELECT max(id) FROM (SELECT id FROM subscribers WHERE id > :after AND "
+    + audiences.AUDIENCE
+    + " ORDER BY id LIMIT :page) AS page"
+)
+
+
+_PAGE = " FROM subscribers WHERE id > :after AND id <= :last AND " + audiences.AUDIENCE
+
+
+_ADDRESS = (
+    "INSERT INTO deliveries (letter, about, person, state, not_before, tries, created_at)"
+    f" SELECT 'digest', :digest, {PERSON_OF_ID}, 'pending', {{moment}}, 0, :now{_PAGE} ORDER BY id"
+)
+
+
+def _moments(session: Session, page: dict[str, Any], frozen_at: datetime, now: datetime) -> tuple[str, dict[str, Any]]:
+    """SQL for the moment at which each reader of a page is due, and its values: now, or their own zone's hour."""
+    if not settings().digest_local_time:
+        return ":now", {"now": now}
+    rule = schedule.of_digests()
+    zones = session.scalars(text("SELECT DISTINCT time_zone" + _PAGE + " AND time_zone IS NOT NULL"), page)
+    given: dict[str, Any] = {"now": now}
+    cases = ""
+    for at, zone in enumerate(sorted(zones)):
+        given |= {f"zone_{at}": zone, f"strikes_{at}": rule.strikes(zone, frozen_at)}
+        cases += f" WHEN :zone_{at} THEN :strikes_{at}"
+    return (f"CASE time_zone{cases} ELSE :now END" if cases else ":now"), given
+
+
+def cancel(session: Session, digest_id: int, now: datetime) -> int:
+    """Cancel the next page of what of a digest has not been claimed yet; the number cancelled, 0 when all is."""
+    return int(session.execute(_CANCEL, {"digest": digest_id, "now": now, "page": PAGE}).rowcount)  # type: ignore[attr-defined]
+
+
+_CANCEL = text(
+    "UPDATE deliveries SET state = 'cancelled', reason = NULL, not_before = :now, settled_at = :now WHERE id IN"
+    " (SELECT id FROM deliveries WHERE letter = 'digest' AND about = :digest AND state in ('pending', 'deferred')"
+    " ORDER BY id LIMIT :page) AND state in ('pending', 'deferred')"
+).bindparams(bindparam("now", type_=Moment()))
+"""The state is asked twice: on PostgreSQL an UPDATE that waited for a claim looks at its own conditions again only."""
