@@ -15,6 +15,8 @@ from web.cli import main
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PRESENT = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+"""Pages that tell what is so today; decisions and the changelog tell what was so when they were written."""
 FROM_OTHERS = {"base_url": "http://localhost:PORT", "mail_from": "SITE_NAME <digest@localhost.localdomain>"}
 
 
@@ -117,6 +119,12 @@ def test_every_link_leads_somewhere(page):
         if anchor:
             heads = re.findall(r"^#+ (.+)$", aim.read_text(), re.MULTILINE)
             assert anchor in [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads], target
+
+
+@pytest.mark.parametrize("page", PRESENT, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_named_is_there(page):
+    for path in re.findall(r"(?<![\w/.-])((?:db|emails|worker|web|tests)/[\w./-]*\w)", page.read_text()):
+        assert (ROOT / path).exists(), path
 
 
 def test_every_decision_is_a_short_record():
