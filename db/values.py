@@ -1,4 +1,4 @@
-"""How the value of a setting is written: a weekday with a time, a length of time, an address."""
+"""How values are written and read: a weekday with a time, a length of time, an address."""
 
 import re
 from datetime import time, timedelta
@@ -41,6 +41,18 @@ def _duration(value: object) -> object:
     if not re.fullmatch(r"(\d{1,6}[dhms])+", value.strip()):
         raise ValueError("this is no length of time")
     return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([dhms])", value)))
+
+
+def duration(length: timedelta | None) -> str:
+    """A length of time as operators read it, everywhere: 90 s, 12 min, 3 h 5 min, 2 d 4 h; what is less is left out."""
+    seconds = max(0, int(length.total_seconds())) if length else 0
+    if seconds < 120:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 60:
+        return f"{minutes} min"
+    parts = ((hours, "h"), (minutes % 60, "min")) if hours < 48 else ((days, "d"), (hours % 24, "h"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)
 
 
 def _seconds(value: object) -> object:

@@ -11,6 +11,7 @@ from db.monitoring import ages, heartbeats, pauses
 from db.monitoring.alerts import Condition
 from db.session import Session
 from db.settings import settings
+from db.values import duration
 
 Check = Callable[[Session, datetime], Iterator[Condition]]
 
@@ -68,8 +69,8 @@ def old_work(session: Session, now: datetime) -> Iterator[Condition]:
         age = None if queue in paused else ask(session, now)
         if age is not None and age > settings().alert_age:
             yield Condition(
-                f"age:{queue}", "age", f"{what} for {_length(age)}",
-                (f"ALERT_AGE is {_length(settings().alert_age)}.", f"Nothing is lost. Look at {look}."),
+                f"age:{queue}", "age", f"{what} for {duration(age)}",
+                (f"ALERT_AGE is {duration(settings().alert_age)}.", f"Nothing is lost. Look at {look}."),
                 "/operator/queues",
             )  # fmt: skip
 
@@ -78,7 +79,7 @@ def paused_queues(session: Session, now: datetime) -> Iterator[Condition]:
     """Queues that somebody paused long ago."""
     for pause in (each for each in pauses.paused(session) if each.at < now - PAUSED):
         yield Condition(
-            f"paused:{pause.queue}", "paused", f"Queue {pause.queue} has been paused for {_length(now - pause.at)}",
+            f"paused:{pause.queue}", "paused", f"Queue {pause.queue} has been paused for {duration(now - pause.at)}",
             ("What is owed there waits and grows.", "Resume it when its reason is gone."), "/operator/queues",
         )  # fmt: skip
 
@@ -118,10 +119,10 @@ def open_breakers(session: Session, now: datetime) -> Iterator[Condition]:
     for breaker in breakers.open_since(session, now - BREAKER, now - QUIET):
         if breaker.kind == "domain" and breaker.since > now - DOMAIN:
             continue
-        length = _length(now - breaker.since)
-        title = f"The mail server has refused everybody for {length}"
+        lasts = duration(now - breaker.since)
+        title = f"The mail server has refused everybody for {lasts}"
         if breaker.kind == "domain":
-            title = f"{breaker.server} has deferred its mail for {length}"
+            title = f"{breaker.server} has deferred its mail for {lasts}"
         told = (
             "Its letters wait and nobody's tries are used up. It is asked again by itself.",
             "Its own words stand in the console.",
@@ -137,7 +138,7 @@ def silent_processes(session: Session, now: datetime) -> Iterator[Condition]:
     for kind, means in (("clock", "Nothing is begun by the hour."), ("sender", "No letter leaves.")):
         last = heartbeats.last_seen(session, kind)
         if last is None or last.at < now - SILENT:
-            when = "has never given a sign of life" if last is None else f"has been silent for {_length(now - last.at)}"
+            when = f"has been silent for {duration(now - last.at)}" if last else "has never given a sign of life"
             yield Condition(f"silent:{kind}", "silent", f"The {kind} {when}", (means, f"Start the {kind} line again."),
                           "/operator")  # fmt: skip
 
@@ -149,13 +150,3 @@ CHECKS: tuple[Check, ...] = (
 
 def _counted(count: int, word: str) -> str:
     return f"{count:,} {word}" + ("" if count == 1 else "s")
-
-
-def _length(time: timedelta) -> str:
-    """41 min; 3 h 5 min; 2 days: as people say it."""
-    minutes = int(time.total_seconds()) // 60
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
-    return f"{minutes // 1440} days"

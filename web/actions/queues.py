@@ -1,6 +1,6 @@
 """Queues paused and resumed, from the console or the command line alike."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from db.monitoring import pauses
 from db.operators import audit
@@ -28,14 +28,3 @@ def resume(actor: Actor, queue: str, now: datetime, note: str | None = None) -> 
         held = pauses.resume(session, queue)
         before = {"paused at": held.at.isoformat(), "by": held.actor, "reason": held.reason}
         audit.record(session, actor, "queue.resume", now, about=f"queue {queue}", count=1, before=before, note=note)
-
-
-def age(since: datetime | None, now: datetime) -> str:
-    """How long ago, in the unit that fits: 12 s, 49 min, 7 h, 3 d; nothing without a moment."""
-    if since is None:
-        return ""
-    seconds = max(timedelta(), now - since).total_seconds()
-    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (48 * 3600, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{seconds // 86400:.0f} d"

@@ -8,6 +8,7 @@ import click
 from db.monitoring import backlog
 from db.monitoring.backlog import MOST, Backlog
 from db.session import reading
+from db.values import duration
 from web.actions import queues as actions
 from web.cli import actor, as_json, json_option, note_option, table
 
@@ -31,7 +32,7 @@ def queues(json: bool) -> None:
             each.queue,
             "paused" if each.pause else "open",
             waiting(each),
-            actions.age(each.oldest, now),
+            duration(now - each.oldest) if each.oldest else "",
             f"{row['rate']:.1f}/s",
         ]
         for each, row in zip(found, rows, strict=True)
@@ -87,7 +88,7 @@ def _standing(each: Backlog, now: datetime) -> str:
     held = each.pause
     assert held is not None
     since = f"Queue {each.queue} is paused since {held.at:%Y-%m-%d %H:%M} UTC by {held.actor}: {held.reason}"
-    oldest = f", the oldest for {actions.age(each.oldest, now)}" if each.oldest else ""
+    oldest = f", the oldest for {duration(now - each.oldest)}" if each.oldest else ""
     return f"{since.rstrip('.')}. {waiting(each)} wait{'s' if each.waiting == 1 else ''}{oldest}."
 
 

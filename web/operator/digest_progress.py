@@ -3,6 +3,7 @@
 Each web process keeps its last look. An order forgets it, so that whoever gave the order sees what it did.
 """
 
+import math
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ class Progress:
     def left(self) -> timedelta | None:
         """How long it takes at this rate to try all that wait."""
         waits = self.account.unaddressed + self.account.states["pending"] + self.account.states["sending"]
-        return timedelta(seconds=waits / self.rate) if self.rate else None
+        return timedelta(seconds=math.ceil(waits / self.rate)) if self.rate else None
 
 
 @dataclass(slots=True)

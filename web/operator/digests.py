@@ -12,6 +12,7 @@ from db.digests.digests import Digest
 from db.rules import Refused
 from db.session import reading
 from db.settings import settings
+from db.values import duration
 from emails.letters import DigestContent
 from web.actions import digests as actions
 from web.operator import digest_progress
@@ -191,28 +192,12 @@ def _changed(found: Digest) -> None:
 
 
 @blueprint.app_template_global()
-def length(of: timedelta | None) -> str:
-    """A length of time in words: 40 s, 12 min, 3 h 5 min, 2 d 4 h."""
-    seconds = math.ceil(of.total_seconds()) if of else 0
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes = seconds // 60
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
-
-
-@blueprint.app_template_global()
 def late(digest: Digest) -> str:
     """How late a digest was frozen; empty within a minute of its hour."""
     by = digest.frozen_at - digest.due_at if digest.frozen_at else timedelta()
     if abs(by) < timedelta(minutes=1):
         return ""
-    return f"{length(by)} late" if by > timedelta() else f"{length(-by)} early"
+    return f"{duration(by)} late" if by > timedelta() else f"{duration(-by)} early"
 
 
 _STATES = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Response, make_response, render_template, request, url_for
@@ -16,6 +16,7 @@ from db.jobs.jobs import Job
 from db.jobs.retries import BadPayload
 from db.rules import Refused
 from db.session import reading
+from db.values import duration
 from web.actions import jobs as actions
 from web.operator.frame import confirm
 from web.operator.frame.access import actor, allowed, blueprint
@@ -44,7 +45,8 @@ def order_many(action: str) -> AnyResponse:
         met = actions.restore_matching(actor(), chosen, now, why)
     said = f"{_jobs(met)} {'is' if met == 1 else 'are'} {DONE[action]}."
     if action == "retry" and met > rate:
-        said += f" They are released {rate:g} a second, so the last one starts in {_length((met - 1) / rate)}."
+        last = duration(timedelta(seconds=(met - 1) / rate))
+        said += f" They are released {rate:g} a second, so the last one starts in {last}."
     if met != shown:
         said += f" You were shown {shown:,}; {_jobs(abs(shown - met))} changed meanwhile and were left alone."
     return confirm.done(said, _back(chosen))
@@ -95,10 +97,6 @@ def _back(chosen: JobFilter) -> str:
 
 def _jobs(number: int) -> str:
     return f"{number:,} {'job' if number == 1 else 'jobs'}"
-
-
-def _length(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 # ---- one -------------------------------------------------------------------------------------------------------

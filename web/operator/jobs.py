@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Response, make_response, render_template, request, url_for
@@ -14,6 +14,7 @@ from db.jobs.filters import VIEWS, GroupKey, JobFilter
 from db.jobs.jobs import Attempt, Job
 from db.monitoring.pauses import QUEUES
 from db.session import reading
+from db.values import duration
 from web.masking import masked_in
 from web.operator.audit import Paging
 from web.operator.frame.access import allowed, blueprint, may
@@ -134,8 +135,8 @@ def told(words: str | None) -> str:
 
 @blueprint.app_template_global()
 def length_of(attempt: Attempt) -> str:
-    """How long an attempt took: 0.42 s, 3 min."""
+    """How long an attempt took; most take less than seconds can tell: 0.42 s, 3 min."""
     if attempt.ended_at is None:
         return ""
-    seconds = (attempt.ended_at - attempt.started_at).total_seconds()
-    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    length = attempt.ended_at - attempt.started_at
+    return f"{length.total_seconds():.2f} s" if length < timedelta(seconds=10) else duration(length)

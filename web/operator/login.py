@@ -11,6 +11,7 @@ from db.operators.logins import LockedOut
 from db.operators.operators import Operator
 from db.rules import Refused
 from db.session import reading
+from db.values import duration
 from web import visitor
 from web.actions import accounts, logins
 from web.operator.frame import access, confirm, sessions
@@ -85,15 +86,15 @@ def _enter(found: Operator, now: datetime) -> AnyResponse:
 
 def _wait(page: str, locked: LockedOut, now: datetime) -> Response:
     seconds = max(1, math.ceil((locked.until - now).total_seconds()))
-    response = make_response(_page(page, f"Too many attempts failed in a row. Please wait {_long(seconds)}."), 429)
+    response = make_response(_page(page, too_many(seconds)), 429)
     response.headers["Retry-After"] = str(seconds)
     return response
 
 
-def _long(seconds: int) -> str:
-    if seconds <= 90:
-        return f"{seconds} second{'' if seconds == 1 else 's'}"
-    return f"{math.ceil(seconds / 60)} minutes"
+def too_many(seconds: int) -> str:
+    """Why an attempt was not even looked at. Whole minutes are rounded up: who waits that long is let in."""
+    wait = duration(timedelta(seconds=seconds if seconds < 120 else seconds + 59))
+    return f"Too many attempts failed in a row. Please wait {wait}."
 
 
 def _page(name: str, error: str = "") -> str:

@@ -1,5 +1,6 @@
 """Each operator's own account: password, second factor, recovery codes, open sessions, alerts."""
 
+import math
 from datetime import UTC, datetime
 
 from flask import Response, abort, make_response, render_template, request, session, url_for
@@ -17,6 +18,7 @@ from web.actions import logins
 from web.actions import second_factor as factor
 from web.operator.frame import access, confirm, sessions
 from web.operator.frame.access import allowed, blueprint
+from web.operator.login import too_many
 
 NOT_THAT = "That is not your password. Nothing was changed."
 
@@ -148,8 +150,7 @@ def _prove(now: datetime) -> None:
         if logins.proves_password(_me(), request.form.get("password", ""), visitor.address(), now):
             return
     except LockedOut as locked:
-        wait = max(1, round((locked.until - now).total_seconds()))
-        raise Refused(f"Too many attempts failed in a row. Please wait {wait} seconds.") from None
+        raise Refused(too_many(max(1, math.ceil((locked.until - now).total_seconds())))) from None
     raise Refused(NOT_THAT)
 
 

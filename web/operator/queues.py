@@ -65,9 +65,3 @@ def waiting_in(each: Backlog) -> str:
     noun = {"votes": "vote", "jobs": "job", "mail": "letter"}[each.queue]
     number = f"more than {MOST:,}" if each.many else f"{each.waiting:,}"
     return f"{number} {noun if each.waiting == 1 else noun + 's'}"
-
-
-@blueprint.app_template_global()
-def age(since: datetime | None, now: datetime) -> str:
-    """How long ago: 12 s, 49 min, 7 h, 3 d; nothing without a moment."""
-    return actions.age(since, now)

@@ -9,7 +9,6 @@ from sqlalchemy import text
 from db.deliveries import accounts, breakers
 from db.digests import digests
 from db.session import writing
-from web.operator.digests import length
 from web.operator.previews import coloured
 from worker import digests as run
 
@@ -88,15 +87,6 @@ def test_what_there_is_not_is_not_found(console, database):
 
 def test_a_draft_has_no_progress(console, slot):
     assert console("viewer").get(f"{PATH}/{slot}/progress").status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("lasts", "said"),
-    [(timedelta(seconds=9.2), "10 s"), (timedelta(minutes=12), "12 min"), (timedelta(hours=3, minutes=5), "3 h 5 min"),
-     (timedelta(days=6), "6 d"), (timedelta(days=2, hours=4), "2 d 4 h"), (None, "0 s")],
-)  # fmt: skip
-def test_a_length_of_time_in_words(lasts, said):
-    assert length(lasts) == said
 
 
 # ---- the preview -------------------------------------------------------------------------------------------------

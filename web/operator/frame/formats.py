@@ -7,7 +7,10 @@ from markupsafe import Markup
 
 from db.deliveries.accounts import Account
 from db.settings import settings
+from db.values import duration
 from web.operator.frame.access import blueprint
+
+blueprint.add_app_template_global(duration)
 
 _DRAWN = (
     ("sent", ("sent",)), ("defer", ("deferred",)), ("bad", ("failed", "unknown")),

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import redis
 
@@ -13,6 +13,7 @@ from db.monitoring.heartbeats import ALIVE
 from db.monitoring.pauses import QUEUES
 from db.session import Session, round_trip
 from db.settings import BadSettings, settings
+from db.values import duration
 from web.operator.frame.cached import Cached
 
 SLOW_MS = 100
@@ -65,7 +66,7 @@ def _clock(session: Session, now: datetime) -> Sign:
     if last is None:
         return Sign("Clock", "never seen", level="bad")
     since = now - last.at
-    small = f"{length(since)} ago"
+    small = f"{duration(since)} ago"
     return Sign("Clock", "ticked", small) if since <= ALIVE else Sign("Clock", "silent", f"since {small}", "bad")
 
 
@@ -97,12 +98,12 @@ def _mail_server(session: Session, now: datetime) -> Sign:
     """By what the sender heard last; no page opens the mail server's door."""
     breaker = breakers.refusing_server(session)
     if breaker is not None:
-        return Sign("Mail server", "refuses", f"everybody, for {length(now - breaker.since)}", "bad")
+        return Sign("Mail server", "refuses", f"everybody, for {duration(now - breaker.since)}", "bad")
     last = ages.last_settled(session)
     if last is None:
         return Sign("Mail server", "not asked", "no letter yet")
     domains = breakers.count_open(session, now)
-    small = f"{length(now - last)} ago"
+    small = f"{duration(now - last)} ago"
     if domains:
         return Sign("Mail server", "slow", f"{domains} {'domain defers' if domains == 1 else 'domains defer'}", "warn")
     return Sign("Mail server", "answered", small)
@@ -117,7 +118,7 @@ def _owed(session: Session, now: datetime) -> Sign:
     if not waits:
         return Sign("Oldest owed", "nothing waits")
     age, ledger = max(waits)
-    return Sign("Oldest owed", length(age), ledger, "warn" if age > settings().alert_age else "good")
+    return Sign("Oldest owed", duration(age), ledger, "warn" if age > settings().alert_age else "good")
 
 
 def _queues(session: Session) -> Sign:
@@ -130,12 +131,3 @@ def _queues(session: Session) -> Sign:
 def _failed(session: Session) -> Sign:
     dead = filters.count_dead(session)
     return Sign("Failed jobs", f"{dead:,}", level="bad" if dead else "good")
-
-
-def length(time: timedelta) -> str:
-    """12 s; 4 min; 3 h; 2 days: as short as the strip needs it."""
-    seconds = max(0, int(time.total_seconds()))
-    for least, unit in ((172_800, "days"), (7_200, "h"), (120, "min")):
-        if seconds >= least:
-            return f"{seconds // {'days': 86_400, 'h': 3_600, 'min': 60}[unit]} {unit}"
-    return f"{seconds} s"
