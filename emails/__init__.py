@@ -1,1 +1,1 @@
-"""The first floor: letters composed from plain values, the mail format, and the door to the mail server."""
+"""Emails: letters composed from plain values, the MIME format, and the transports that hand messages over."""

@@ -1,4 +1,4 @@
-"""What a digest says, as plain values that are frozen in the database and read again by page and letter."""
+"""A digest's content as plain values, stored at the freeze and read back for the web page and the letter."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Score:
-    """How many say ship and how many say skip."""
+    """The number of votes (or reviews) for ship and for skip."""
 
     ship: int
     skip: int
@@ -63,7 +63,7 @@ class Mover:
 
 @dataclass(frozen=True)
 class DigestContent:
-    """All that one slot's digest says. Votes are counted up to the cut-off; both times know their zone."""
+    """The whole content of one slot's digest. Votes are counted up to the cut-off; both times know their zone."""
 
     slot: str
     due: datetime
@@ -72,12 +72,12 @@ class DigestContent:
     movers: tuple[Mover, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The same as a dict that JSON can hold."""
+        """The content as a dict of JSON types."""
         return asdict(self) | {"due": self.due.isoformat(), "cutoff": self.cutoff.isoformat()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "DigestContent":
-        """The content again from what as_json() gave, or from its round trip through JSON."""
+        """The inverse of as_json(), also after a round trip through JSON."""
         return cls(
             slot=data["slot"],
             due=datetime.fromisoformat(data["due"]),

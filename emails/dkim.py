@@ -1,8 +1,8 @@
-"""Signs letters (DKIM: RFC 6376, and RFC 8463 for ed25519), over bytes that are already canonical.
+"""Signs messages with DKIM (RFC 6376, and RFC 8463 for ed25519).
 
-The bodies leave quoted-printable encoding in the form that `simple` asks for, and of the header only a few fields
-differ between recipients. So all that is constant is canonicalised once a letter; a message costs one hash of its
-body and one signature. From and Subject are oversigned: a second one, put in by somebody else, breaks the signature.
+The quoted-printable encoder already writes bodies in the form of `simple` canonicalization, and only a few header
+fields differ between recipients. So the constant fields are canonicalized once per letter, and each message costs one
+hash of its body and one signature. From and Subject are oversigned: adding a second one breaks the signature.
 """
 
 import base64
@@ -32,11 +32,11 @@ _LABELS = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-
 
 
 class BadKey(ValueError):
-    """A DKIM key or name that cannot sign; the message says what to mend."""
+    """A DKIM key or domain that cannot sign; the message says how to fix it."""
 
 
 def signer_of(config: Settings) -> "Signer | None":
-    """The signer that the settings name, if any; BadKey when it cannot sign for MAIL_FROM."""
+    """The signer that the settings configure, if any. Raises BadKey when it cannot sign for MAIL_FROM."""
     if not (config.dkim_domain and config.dkim_selector and config.dkim_key_file):
         return None
     signer = load(config.dkim_domain, config.dkim_selector, config.dkim_key_file)
@@ -50,7 +50,7 @@ def signer_of(config: Settings) -> "Signer | None":
 
 
 def load(domain: str, selector: str, key_file: Path) -> "Signer":
-    """The signer whose private key stands in `key_file` as PEM; BadKey tells what is wrong with it."""
+    """The signer for the private key in the PEM file `key_file`. Raises BadKey, which says what is wrong."""
     try:
         pem = Path(key_file).read_bytes()
     except OSError as error:
@@ -71,7 +71,7 @@ def load(domain: str, selector: str, key_file: Path) -> "Signer":
 
 
 class Signer:
-    """One key under one name in the DNS."""
+    """One private key, and the DNS name of its public key (selector and domain)."""
 
     def __init__(self, domain: str, selector: str, key: PrivateKey) -> None:
         for name, value in (("DKIM_DOMAIN", domain), ("DKIM_SELECTOR", selector)):
@@ -81,12 +81,12 @@ class Signer:
 
     @property
     def record_name(self) -> str:
-        """Where the public key stands in the DNS."""
+        """The DNS name of the public key's record."""
         return f"{self.selector}._domainkey.{self.domain}"
 
     @property
     def record(self) -> str:
-        """What stands there, as a TXT record."""
+        """The content of that TXT record."""
         public = self._key.public_key()
         if isinstance(self._key, RSAPrivateKey):
             kind = "rsa"
@@ -97,11 +97,11 @@ class Signer:
         return f"v=DKIM1; k={kind}; p={base64.b64encode(raw).decode()}"
 
     def signs_for(self, sender_domain: str) -> bool:
-        """Whether the signature counts for letters from this domain (relaxed alignment, RFC 7489)."""
+        """Whether the signature aligns with this From domain (relaxed DMARC alignment, RFC 7489)."""
         return f".{sender_domain.lower()}".endswith(f".{self.domain}")
 
     def prepare(self, fields: Sequence[bytes]) -> "PreparedSigner":
-        """Ready for messages that share these header fields, each given whole, with its line break."""
+        """A signer for messages that share these header fields; each field is complete, with its line break."""
         return PreparedSigner(self, self._key, fields)
 
 
@@ -161,13 +161,13 @@ def _folded(names: Sequence[bytes]) -> bytes:
 
 
 def _template(names: Sequence[bytes], constants: Mapping[bytes, bytes]) -> tuple[list[bytes], list[tuple[int, bytes]]]:
-    """What is signed of the header, in the order of h=, with the places that a recipient's values take."""
+    """The signed header fields in the order of h=, with placeholders for the fields that vary by recipient."""
     data: list[bytes] = []
     places: list[tuple[int, bytes]] = []
     seen: set[bytes] = set()
     for name in names:
         if name in seen:
-            continue  # the second of an oversigned pair: there is none, and that is what is signed
+            continue  # the absent second field of an oversigned pair: its absence is what gets signed
         seen.add(name)
         data.append(name + b":")
         if name in constants:

@@ -1,4 +1,4 @@
-"""What opens one letter's transaction: MAIL, RCPT and DATA, with addresses that cannot break out of them."""
+"""The SMTP envelope: MAIL, RCPT and DATA, with addresses that cannot inject further commands."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from emails.replies import Outgoing
 
 
 class Envelope(NamedTuple):
-    """One letter, and its sender and recipient, checked."""
+    """One letter with its validated sender and recipient."""
 
     letter: Outgoing
     sender: str
@@ -15,7 +15,7 @@ class Envelope(NamedTuple):
 
     @classmethod
     def of(cls, letter: Outgoing) -> "Envelope":
-        """The letter's envelope; headers.Unwritable when an address is none that a letter can carry."""
+        """The letter's envelope. Raises headers.Unwritable for an address that SMTP commands cannot carry."""
         return cls(letter, headers.address(letter.sender), headers.address(letter.to))
 
     @property
@@ -23,7 +23,7 @@ class Envelope(NamedTuple):
         return len(self.letter.message)
 
     def commands(self, *, with_size: bool) -> tuple[bytes, bytes, bytes]:
-        """MAIL, RCPT and DATA; the letter's size is said where the server asks for it (RFC 1870)."""
+        """MAIL, RCPT and DATA; MAIL declares the size if the server supports SIZE (RFC 1870)."""
         size = f" SIZE={self.size}" if with_size else ""
         return (
             f"MAIL FROM:<{self.sender}>{size}\r\n".encode("ascii"),

@@ -1,4 +1,4 @@
-"""Words in letters: content made harmless, numbers and dates as readers see them."""
+"""Text formats for letters: sanitized content, and numbers and dates as readers see them."""
 
 import dataclasses
 import textwrap
@@ -12,15 +12,15 @@ from emails.letter import OPEN, day
 
 Value = TypeVar("Value")
 
-# Overrides of writing direction could turn the words around them; isolation is the template's work (bdi).
-_MOST = 10_000  # more than any letter shows of one text
+# Bidi overrides could reorder the text around them; templates isolate content themselves with <bdi>.
+_MOST = 10_000  # characters; no letter shows more of one text
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def harmless(text: str) -> str:
-    """The text on one line, without control characters and without anything that could pass for a mark."""
+    """The text on one line, without control characters and without anything that could be read as a mark."""
     spaced = " ".join(text[:_MOST].split())
     shown = "".join(filter(_is_shown, spaced))
     return " ".join(shown.split()).replace(OPEN, "{ ~")
@@ -32,7 +32,7 @@ def _is_shown(each: str) -> bool:
 
 
 def all_harmless(value: Value) -> Value:
-    """The same dataclass with every text in it made harmless."""
+    """A copy of the dataclass in which every text is sanitized."""
     made: Any = value
     if isinstance(value, str):
         made = harmless(value)
@@ -54,7 +54,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def percent(score: Score) -> int | None:
-    """The share that says ship, in whole percent; None when nobody has said anything."""
+    """The share of ship in whole percent; None when there are no votes or reviews."""
     return share(score.ship, score.skip)
 
 

@@ -1,7 +1,7 @@
-"""Header lines, written by hand because the standard library breaks some that matter.
+"""Writes header lines itself, because the standard library's folding breaks some important ones.
 
-Under its folding policy a long List-Unsubscribe becomes encoded words, and the button is gone. Here encoded
-words (RFC 2047) stand in Subject and display names only, and a control character is refused, never escaped.
+Its folding policy turns a long List-Unsubscribe into encoded words, and mail apps then show no unsubscribe button.
+Here only Subject and display names use encoded words (RFC 2047), and control characters raise an error.
 """
 
 import base64
@@ -15,18 +15,18 @@ _WIDTH = 76
 
 
 class Unwritable(ValueError):
-    """A value that no header or body of ours may hold; the message names it."""
+    """A value that may not go into a header or body; the message names it."""
 
 
 def checked(value: str) -> str:
-    """The value itself, if it holds no control character, line separator or half of a surrogate pair."""
+    """The value, if it has no control character, line separator or lone surrogate; else raises Unwritable."""
     if found := _CONTROL.search(value):
         raise Unwritable(f"U+{ord(found[0]):04X} may not stand in a header: {value[:60]!r}")
     return value
 
 
 def address(value: str) -> str:
-    """The value itself, if it is an address in ASCII without quoting or comments."""
+    """The value, if it is an ASCII address without quoting or comments; else raises Unwritable."""
     if len(value) > 254 or not _ADDRESS.fullmatch(value):
         raise Unwritable(f"this is no address that a letter can carry: {value[:80]!r}")
     return value
@@ -56,7 +56,7 @@ def sender(name: str, mailbox: str) -> bytes:
 
 
 def ascii_phrase(name: str) -> str:
-    """The name for places where encoded words are not understood: accents dropped, quoted where needed."""
+    """The name in plain ASCII where encoded words are not allowed: without accents, quoted where needed."""
     plain = unicodedata.normalize("NFKD", checked(name)).encode("ascii", "ignore").decode()
     return _quoted(" ".join(plain.split())[:60].strip())
 

@@ -1,4 +1,4 @@
-"""What a letter is: a subject and two bodies, with marks where each recipient's own words go."""
+"""A letter: a subject and two bodies, with marks in place of each recipient's own values."""
 
 import re
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from typing import Literal
 Kind = Literal["digest", "test", "confirm", "welcome", "alert"]
 Mark = Literal["UNSUBSCRIBE", "PREFERENCES", "VOTE", "SINCE", "CONFIRM"]
 
-# Content never holds the opening (emails.words takes it apart), so no reviewer's quote can pass for a mark.
+# formats.harmless breaks up this opening in content, so no reviewer's quote can be read as a mark.
 OPEN, CLOSE = "{~", "~}"
 MARK = re.compile(r"\{~([A-Z]+)~\}")
 
 
 def mark(name: Mark) -> str:
-    """The place in a body that a recipient's value takes."""
+    """The placeholder in a body for a recipient's value."""
     return f"{OPEN}{name}{CLOSE}"
 
 
@@ -32,7 +32,7 @@ _MONTHS = (
 
 @dataclass(frozen=True)
 class Site:
-    """Who writes: the newsletter's name, its address on the web (no slash at the end) and by post."""
+    """The sending newsletter: its name, base URL (without a trailing slash) and postal address."""
 
     name: str
     base_url: str
@@ -46,7 +46,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Letter:
-    """One kind of mail, composed once; about names its cause without a person, such as a slot."""
+    """One kind of mail, composed once for all recipients; about names its cause, such as a slot, but no person."""
 
     kind: Kind
     subject: str
@@ -57,12 +57,12 @@ class Letter:
 
     @property
     def marks(self) -> frozenset[str]:
-        """The names of the marks that stand in the bodies."""
+        """The names of the marks in the bodies."""
         return frozenset(MARK.findall(self.html) + MARK.findall(self.text))
 
     @property
     def mailing(self) -> bool:
-        """Whether it goes to a list, which everybody on it can leave from the letter itself."""
+        """Whether it is list mail, with an unsubscribe link in the letter itself."""
         return "UNSUBSCRIBE" in self.marks
 
     def filled(self, values: Mapping[str, str]) -> "Letter":

@@ -1,7 +1,7 @@
-"""Signed tokens for the links in letters: they say who and what about, and nobody else can make them.
+"""Signed tokens (HMAC) for the links in letters: each names a person and a cause and cannot be forged.
 
-A token is bound to one purpose and carries no time: whether it has expired is asked of the row it names.
-It is always 40 characters long, so that a letter can be cut around it once for all recipients.
+A token is bound to one purpose and holds no expiry time: that is read from the row which it names. A token is always
+40 characters long, so that a letter can be split around it once for all recipients.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ class BadLink(ValueError):
 
 
 class Signed(NamedTuple):
-    """What a token vouches for: subject is the id of a subscriber or sign-up request, delivery may be 0."""
+    """The signed content of a token: subject is the id of a subscriber or sign-up request; delivery may be 0."""
 
     subject: int
     delivery: int
@@ -33,7 +33,7 @@ class Signed(NamedTuple):
 
 def sign(keys: Sequence[bytes], purpose: Purpose, subject: int, delivery: int = 0) -> str:
     """A token of 40 URL-safe characters, signed with the newest key; ids from 0 to 2**40 - 1."""
-    # Bounce addresses come back in any case, so their token is hexadecimal, which holds fewer bytes.
+    # Mail servers may change the case of a bounce address, so its token is hexadecimal, which holds fewer bytes.
     if purpose == "bounce":
         ids = _bytes(subject, 5) + _bytes(delivery, 5)
         return (ids + _mac(keys[0], purpose, ids)[:10]).hex()
@@ -42,7 +42,7 @@ def sign(keys: Sequence[bytes], purpose: Purpose, subject: int, delivery: int = 
 
 
 def read(keys: Sequence[bytes], purpose: Purpose, token: str) -> Signed:
-    """What the token vouches for, whichever of the keys signed it; else BadLink."""
+    """The token's content, if any of the keys signed it; else raises BadLink."""
     raw, width = _decode(purpose, token)
     ids, mac = raw[: 2 * width], raw[2 * width :]
     if not any(hmac.compare_digest(mac, _mac(key, purpose, ids)[: len(mac)]) for key in keys):
@@ -56,7 +56,7 @@ def sign_voter(keys: Sequence[bytes], voter: str) -> str:
 
 
 def read_voter(keys: Sequence[bytes], cookie: str) -> str:
-    """The voter's name, if the cookie was made here; else BadLink."""
+    """The voter's name, if one of our keys signed the cookie; else raises BadLink."""
     voter, _, mac = cookie.rpartition(".")
     if not voter or not mac.isascii():
         raise BadLink("this cookie was not made here")
@@ -81,7 +81,7 @@ def _mac(key: bytes, purpose: str, ids: bytes) -> bytes:
 
 @lru_cache(maxsize=64)
 def _keyed(key: bytes, purpose: str) -> "tuple[hashlib._Hash, hashlib._Hash]":
-    """HMAC-SHA-256 (RFC 2104) that has taken in its key and purpose: the library does that again for each token."""
+    """HMAC-SHA-256 (RFC 2104) primed with key and purpose, which the library would hash again for each token."""
     block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
     inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in block)) for pad in (0x36, 0x5C))
     inner.update(purpose.encode() + b"|")

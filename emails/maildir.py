@@ -1,4 +1,4 @@
-"""A folder instead of a mail server: each letter is one file, named by its delivery, so a repeat changes nothing."""
+"""Writes letters to a Maildir. The delivery's name is the idempotency key: the file name, so a repeat is harmless."""
 
 import os
 import re
@@ -10,7 +10,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
 
 
 class MaildirTransport:
-    """Puts letters into `folder`/new. After a crash at any point the file is whole or not there."""
+    """Puts letters into `folder`/new. After a crash at any point the file is complete or absent."""
 
     certain = True
 
@@ -26,7 +26,7 @@ class MaildirTransport:
         return None
 
     def send(
-        self, letter: Outgoing, following: Following = nobody, meanwhile: Meanwhile = nothing  # noqa: ARG002 (as all doors)
+        self, letter: Outgoing, following: Following = nobody, meanwhile: Meanwhile = nothing  # noqa: ARG002 (part of the Transport protocol)
     ) -> Outcome:  # fmt: skip
         name = letter.name
         if not _NAME.fullmatch(name):

@@ -1,7 +1,7 @@
-"""One recipient's bytes: a letter is encoded once, and each message is joined from its pieces.
+"""Builds one recipient's message: a letter is encoded once, and each message is joined from its pieces.
 
-The bytes are what a mail server gets, what a signature covers and what lies in a Maildir: 7-bit clean, CRLF,
-lines of at most 76 columns in the bodies, no line beginning with a dot.
+The mail server, the DKIM signature and the Maildir all get the same bytes: 7-bit, CRLF line ends, body lines of at
+most 76 columns, and no line that begins with a dot.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _MARK_VALUE = re.compile(r"(?!From )[A-Za-z0-9_-](?:[A-Za-z0-9_ ,:-]{0,68}[A-Za-
 
 
 class Recipient(NamedTuple):
-    """What differs from one message to the next.
+    """The values that differ between the messages of one letter.
 
     sender is the envelope's (see Origin.verp), message_id has its angle brackets, and marks gives each mark
     of the letter its value: at most 70 letters, digits, `-`, `_`, and inside also spaces, commas and colons.
@@ -44,12 +44,12 @@ def date_header(now: datetime) -> bytes:
 
 @lru_cache(maxsize=8)
 def _date(second: datetime) -> bytes:
-    # Hundreds of letters share a second, and writing it out takes 25 µs.
+    # Hundreds of letters go out in the same second, and formatting the date takes 25 µs: cache it.
     return format_datetime(second).encode("ascii")
 
 
 class EncodedLetter:
-    """A letter made ready for any number of recipients."""
+    """A letter encoded once, for any number of recipients."""
 
     def __init__(self, letter: Letter, identity: SenderIdentity, signer: Signer | None = None) -> None:
         self.letter = letter
@@ -66,7 +66,7 @@ class EncodedLetter:
         self._signer = signer.prepare([*head, *tail]) if signer else None
 
     def message(self, recipient: Recipient, date: bytes) -> bytes:
-        """The whole message, header and bodies; Unwritable when a value cannot stand in it."""
+        """The complete message, header and bodies. Raises Unwritable for a value that it cannot hold."""
         to = headers.address(recipient.address).encode("ascii")
         if not _MESSAGE_ID.fullmatch(recipient.message_id):
             raise Unwritable(f"this is no Message-ID: {recipient.message_id[:80]!r}")
@@ -108,7 +108,7 @@ def _constant_fields(letter: Letter, identity: SenderIdentity) -> tuple[list[byt
 
 
 def _body(letter: Letter) -> tuple[bytes, list[quoted_printable.Piece]]:
-    # `=_` cannot occur in quoted-printable, so no body holds the boundary. The same letter has the same one.
+    # `=_` cannot occur in quoted-printable, so no body can hold the boundary. A letter always gets the same one.
     boundary = b"=_" + hashlib.sha256((letter.text + letter.html).encode()).hexdigest()[:32].encode()
     part = b"--%b\r\nContent-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
     body = [

@@ -1,25 +1,25 @@
-"""Quoted-printable that every road carries unchanged (RFC 2045, section 6.7).
+"""A quoted-printable encoder (RFC 2045, section 6.7) whose output needs no dot-stuffing or `From ` escaping.
 
-Lines are at most 76 columns, and no line begins with a dot or with `From `: so nothing needs stuffing, and
-the wire, a signature and a Maildir hold the same bytes. A mark stands alone between soft breaks, for a value
-to take its place without moving anything else.
+Lines have at most 76 columns, and no line begins with a dot or with `From `, so SMTP, the DKIM signature and a
+Maildir all see the same bytes. Each mark stands on a line of its own between soft breaks, so that a value can replace
+it without moving anything else.
 """
 
 import re
 
 from emails.letter import MARK
 
-_COLUMNS = 75  # and one for the soft break's equals sign
+_COLUMNS = 75  # plus one for the equals sign of a soft break
 _SOFT_BREAK = b"=\r\n"
 _PLAIN = {byte: bytes([byte]) for byte in range(32, 127) if byte != ord("=")} | {9: b"\t"}
 _ENCODED = [_PLAIN.get(byte, b"=%02X" % byte) for byte in range(256)]
 
 Piece = bytes | str
-"""Encoded bytes, or the name of the mark that stands at this place."""
+"""Encoded bytes, or the name of the mark at this place."""
 
 
 def pieces(text: str) -> list[Piece]:
-    """The text encoded, cut at its marks; it ends with a line break, whether or not the text does."""
+    """The encoded text, split at its marks; it always ends with a line break."""
     lines = re.sub(r"\r\n?", "\n", text).removesuffix("\n").split("\n")
     done: list[Piece] = []
     for line in lines:
@@ -60,14 +60,14 @@ def _encoded(raw: bytes, *, ends_line: bool) -> bytes:
 
 
 def _first(units: list[bytes], start: int) -> bytes:
-    """The first character of a row, encoded where mail systems would tamper with it."""
+    """The first character of a line, encoded if mail systems would alter it (a dot, the F of `From `)."""
     if units[start] == b"." or units[start : start + 5] == [b"F", b"r", b"o", b"m", b" "]:
         return b"=%02X" % units[start][0]
     return units[start]
 
 
 def _joined(done: list[Piece]) -> list[Piece]:
-    """Neighbouring bytes made one, so that a recipient's message is put together from few pieces."""
+    """Joins adjacent byte pieces, so that a message is built from few pieces."""
     joined: list[Piece] = [b""]
     for piece in done:
         if isinstance(piece, bytes) and isinstance(joined[-1], bytes):

@@ -1,4 +1,4 @@
-"""Templates to bodies: Jinja fills them in, MJML makes HTML of them; nobody else knows either."""
+"""Renders templates to bodies with Jinja and MJML; no other module imports either for mail."""
 
 import hashlib
 import re
@@ -24,18 +24,18 @@ def html(letter: str, **values: object) -> str:
 
 
 def mjml_source(letter: str, **values: object) -> str:
-    """The letter's MJML with everything filled in, as the reference validator wants to see it."""
+    """The letter's MJML with all values filled in, as the reference validator expects it."""
     return _environment().get_template(f"{letter}.mjml").render(**values)
 
 
 def text(letter: str, **values: object) -> str:
-    """The letter's hand-made text part."""
+    """The letter's text part, from its own template."""
     return _environment().get_template(f"{letter}.txt").render(**values).strip() + "\n"
 
 
 @cache
 def renderer() -> str:
-    """What made the bodies: the renderer's version and a hash of all templates."""
+    """Identifies how the bodies were made: the renderer's version and a hash of all templates."""
     whole = hashlib.sha256()
     for path in sorted(TEMPLATES.iterdir()):
         whole.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -44,7 +44,7 @@ def renderer() -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    # Flask and Jinja would not escape .mjml by themselves.
+    # Jinja does not autoescape .mjml files by default.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=lambda name: name is not None and name.endswith(".mjml"),
@@ -66,11 +66,11 @@ def _environment() -> jinja2.Environment:
         "commas": lambda number: f"{number:,}",
     }
     environment.filters.update(shown)
-    # Keeps mail programs from showing the next words of the letter behind the preheader.
+    # Padding, so that mail apps do not show the start of the letter after the preheader.
     environment.globals["filler"] = Markup("&#847;&zwnj;&nbsp;" * 30)
     return environment
 
 
 def _attribute(value: str) -> Markup:
-    """Text for an attribute in character references: mrml writes some characters there as Rust would."""
+    """Escapes text for an attribute as character references: mrml writes some characters there as Rust escapes."""
     return Markup(_SPECIAL.sub(lambda found: f"&#{ord(found[0])};", value))

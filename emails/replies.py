@@ -1,4 +1,4 @@
-"""What goes out by a door, what became of it, named by what to do next, and how a reply is judged."""
+"""Outgoing messages, their outcomes (each named by what to do next), and how SMTP replies are classified."""
 
 import re
 from collections.abc import Callable
@@ -10,10 +10,10 @@ Stage = Literal["connect", "greeting", "hello", "tls", "login", "mail", "rcpt", 
 
 
 class Outgoing(NamedTuple):
-    """One letter, ready to go out.
+    """One message, ready to send.
 
-    sender and to are the envelope's; message is as Frame.message wrote it; name is the delivery's own, the same at
-    every attempt.
+    sender and to are the envelope addresses; message comes from EncodedLetter.message; name identifies the delivery and
+    is the same on every attempt.
     """
 
     sender: str
@@ -23,36 +23,36 @@ class Outgoing(NamedTuple):
 
 
 Following = Callable[[], Outgoing | None]
-"""Asked for the letter that goes out next by the same door, if that is certain by now; it must not raise."""
+"""Returns the letter that goes out next over the same transport, or None while that is not certain. Must not raise."""
 
 
 def nobody() -> None:
-    """No letter is certain to follow."""
+    """A `Following` that names no next letter."""
 
 
 Meanwhile = Callable[[], None]
-"""What a sender does while the mail server makes up its mind; it must not raise."""
+"""Called while the sender waits for the server's final reply. Must not raise."""
 
 
 def nothing() -> None:
-    """Nothing to do meanwhile."""
+    """A `Meanwhile` that does nothing."""
 
 
 _STATUS = re.compile(r"\d{3}[ -]([245])\.(\d{1,3})\.(\d{1,3})(?=\s|$)")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
-# Replies that speak of the conversation or of our account, not of the person or the letter (RFC 5321, section
-# 4.2.3, and RFC 4954, section 6): unknown command, wrong order, log in first, no such parameter.
+# Replies about the session or our account, not about the recipient or the letter (RFC 5321, section
+# 4.2.3, and RFC 4954, section 6): unknown command, bad sequence, authentication required, no such parameter.
 _ABOUT_US = {421, 454, 500, 502, 503, 530, 534, 535, 538, 555}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a letter.
+    """The result of one attempt to send a letter.
 
-    sent: the server has it. refused: never again. deferred: this person later. relay: nobody now, and nobody's
-    attempt is used up. unknown: all of it went out and no answer came, so only a person or a setting can decide.
-    code is the SMTP reply's, or None when there was none; reply is the server's sentence, or ours for it.
+    sent: the server accepted it. refused: never try again. deferred: try this recipient later. relay: the server takes
+    no mail now, and no letter loses an attempt. unknown: the whole letter went out and no reply came, so only a person
+    or a setting can decide. code is the SMTP reply code or None; reply is the server's text, or ours instead.
     """
 
     kind: Kind
@@ -68,13 +68,13 @@ class Outcome:
 
 
 def judge(stage: Stage, code: int, text: str) -> Outcome:
-    """The outcome that a final reply gives at this stage; a 2xx is one only after the dot."""
+    """The outcome of a final reply at this stage; a 2xx is final only after the dot."""
     reply = readable(f"{code} {text}")
     return Outcome(_kind(stage, code, _status_class(reply)), code, reply, stage)
 
 
 def readable(text: str) -> str:
-    """At most 500 printable ASCII characters, for a row and a terminal."""
+    """The reply in at most 500 printable ASCII characters, safe for a database row and a terminal."""
     return " ".join(_UNPRINTABLE.sub(" ", text).split())[:500]
 
 
@@ -87,11 +87,11 @@ def _kind(stage: Stage, code: int, status_class: str | None) -> Kind:
     if stage == "dot" and 200 <= code < 300:
         return "sent"
     if not 400 <= code < 600:
-        # Out of step: before the dot nothing has happened, after it nobody can tell.
+        # An unexpected reply: before the dot nothing has been sent; after it the outcome is unknown.
         return "unknown" if stage == "dot" else "relay"
     if code in _ABOUT_US or (code == 452 and status_class not in ("1", "2")):
         return "relay"
     if stage not in ("rcpt", "data", "dot") and (code >= 500 or status_class in ("3", "7")):
-        # At MAIL the server knows only us and the letter's size: it would refuse the next letter as well.
+        # At MAIL the server knows only the sender and the size, so it would refuse the next letter as well.
         return "relay"
     return "deferred" if code < 500 else "refused"

@@ -1,4 +1,4 @@
-"""Where letters come from: the addresses and names that MAIL_FROM, BASE_URL and MAIL_BOUNCE_DOMAIN give."""
+"""The sender's addresses and names, derived from MAIL_FROM, BASE_URL and MAIL_BOUNCE_DOMAIN."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
 
 @dataclass(frozen=True)
 class SenderIdentity:
-    """The display name and address that letters are from, and what follows from them."""
+    """The display name and address of From, and the headers and addresses derived from them."""
 
     name: str
     address: str
@@ -39,7 +39,7 @@ class SenderIdentity:
 
     @classmethod
     def of(cls, settings: Settings) -> "SenderIdentity":
-        """As the settings say; the site's name stands in where MAIL_FROM has no display name."""
+        """The identity from the settings; SITE_NAME is used where MAIL_FROM has no display name."""
         name, mailbox = parseaddr(settings.mail_from)
         return cls(_decoded(name) or settings.site_name, mailbox, settings.base_url, settings.mail_bounce_domain)
 
@@ -52,28 +52,28 @@ class SenderIdentity:
         return self.address.rpartition("@")[2].lower()
 
     def verp(self, token: str) -> str:
-        """The envelope sender that a bounce comes back to, token and all (variable envelope return path)."""
+        """The envelope sender, with a token, to which bounces return (VERP, variable envelope return path)."""
         if self.bounce_domain:
             return f"b-{token}@{self.bounce_domain}"
         return f"{self.local}+b-{token}@{self.domain}"
 
     def message_id(self, token: str) -> str:
-        """A Message-ID in our domain: the same token gives the same one, on every attempt."""
+        """A Message-ID in our domain: the same token gives the same one, so every attempt sends the same."""
         return f"<{token}@{self.domain}>"
 
     @cached_property
     def unsubscribe_mailto(self) -> str:
-        """The mailto URI to leave by mail, up to where the token follows."""
+        """The mailto URI for unsubscribing by mail, up to the token."""
         local = quote(f"{self.local}+unsubscribe", safe="+.-_~")
         return f"mailto:{local}@{self.domain}?subject="
 
     @cached_property
     def list_id(self) -> str:
-        """The list's name for people and machines (RFC 2919); it stays when the newsletter is renamed."""
+        """The List-Id (RFC 2919), which stays the same when the newsletter is renamed."""
         return f"{headers.ascii_phrase(self.name)} <digest.{self.domain}>".lstrip()
 
     def feedback_id(self, kind: str, about: str) -> str:
-        """Groups complaints by letter, never by recipient; the sender's name has 5 to 15 characters."""
+        """The Feedback-ID: groups complaints by letter, not by recipient; its sender id has 5 to 15 characters."""
         sender = re.sub(r"[^a-z0-9]+", "-", self.domain)[:15].strip("-").ljust(5, "0")
         return f"{re.sub(r'[^A-Za-z0-9-]', '-', about) or kind}:{kind}:newsletter:{sender}"
 

@@ -1,12 +1,12 @@
-"""The mail server's door: one kept connection, and for every letter a plain answer of what became of it.
+"""The SMTP transport: one persistent connection, and an outcome for every letter.
 
 One letter, step by step:
 1. MAIL, RCPT and DATA go out together where the server offers PIPELINING (RFC 2920), else one by one; those of a
    letter that is certain to be the next go out behind the one before it (section 3.1), which saves a round trip.
-2. Their replies are read in order. Only a 354 after an accepted recipient lets the letter go out. A 354 without
-   one gets a lone dot, whose answer counts for nothing.
-3. Until the final dot has left whole, the letter has not been handed over: any failure is safe to repeat.
-4. From then on only the server's reply tells. Without one the outcome is unknown.
+2. Their replies are read in order. The letter is sent only after a 354 with an accepted recipient. A 354 without
+   an accepted recipient gets a lone dot, whose reply is ignored.
+3. Until the final dot has been sent completely, the letter has not been handed over: retrying is safe.
+4. From then on only the server's reply decides. Without a reply the outcome is unknown.
 """
 
 import smtplib
@@ -19,7 +19,7 @@ from emails.smtp_connection import OutOfStep, Reply, Server, SmtpConnection, Tim
 
 
 class SmtpTransport:
-    """Sends over one connection, opened when needed and kept for the next letter."""
+    """Sends over one connection, which is opened on demand and kept for the next letter."""
 
     certain = False
 
@@ -30,7 +30,7 @@ class SmtpTransport:
         self._deafness = 0
 
     def connect(self) -> Outcome | None:
-        """Opens a connection, unless one is kept; None when it stands, else the relay's refusal."""
+        """Opens a connection unless one is kept. Returns None on success, else the server's refusal."""
         if self._conversation:
             return None
         connection = SmtpConnection(self.server, self._time_outs, self._context)
@@ -46,7 +46,7 @@ class SmtpTransport:
         return None
 
     def send(self, letter: Outgoing, following: Following = nobody, meanwhile: Meanwhile = nothing) -> Outcome:
-        """Hands over one letter; what the server or the network does becomes the outcome."""
+        """Hands over one letter; failures of the server or the network are returned as outcomes."""
         announced = self._announced(letter)
         try:
             envelope = announced or Envelope.of(letter)
@@ -59,21 +59,21 @@ class SmtpTransport:
         outcome = self._attempt(envelope, following, meanwhile)
         ignored = announced is not None and kept is not None and self._ignored(kept, outcome)
         if ignored or (kept and self._hung_up):
-            # Nothing of this letter was taken: the server knows no announcements, or had closed an idle connection.
+            # The server has none of this letter: it ignores commands pipelined ahead, or had closed an idle connection.
             outcome = self.connect() or self._attempt(envelope, nobody, meanwhile)
         if outcome.kind == "relay":
             self._leave_announced()
         return outcome
 
     def close(self) -> None:
-        """Says goodbye to the server, if there is a connection."""
+        """Ends the session (QUIT), if there is a connection."""
         self._leave_announced()
         if self._conversation:
             self._conversation.goodbye()
             self._conversation = None
 
     def _announced(self, letter: Outgoing) -> Envelope | None:
-        """The letter's envelope, if it has gone out already: the server now waits for this letter and no other."""
+        """The letter's envelope, if its commands were already sent: the server now expects this letter and no other."""
         kept = self._conversation
         if kept and kept.announced and kept.announced.letter is letter and not kept.torn:
             return kept.announced
@@ -82,18 +82,18 @@ class SmtpTransport:
 
     def _leave_announced(self) -> None:
         if self._conversation and (self._conversation.announced or self._conversation.torn):
-            self._drop(self._conversation)  # a QUIT would be the letter's first line
+            self._drop(self._conversation)  # the server would read a QUIT as the letter's first line
 
     def _ignored(self, connection: SmtpConnection, outcome: Outcome) -> bool:
-        """Whether the server seems not to have heard what was announced to it: then the letter is begun anew. Who
-        fails to hear three times is announced nothing further."""
+        """Whether the server seems to have ignored the commands pipelined ahead: then the letter is started again.
+        After three such cases nothing more is sent ahead to this server."""
         if outcome.kind != "relay" or outcome.stage == "dot":
             connection.heeds = True
             return False
         if outcome.code is not None and outcome.code < 500:
-            return False  # it has heard, and is unwell
+            return False  # it read the commands, and has a problem of its own
         if self._hung_up and connection.heeds:
-            return False  # it may end a connection after so many letters
+            return False  # it may limit the number of letters per connection
         self._deafness += 1
         return True
 
@@ -115,7 +115,7 @@ class SmtpTransport:
             kind: Kind = "unknown" if connection.stage == "dot" else "relay"
             return Outcome(kind, None, _lost(error), connection.stage)
         except BaseException:
-            # A time limit's exception, say: the next letter must not read this one's replies.
+            # For example a task's time limit: the next letter must not read this one's replies.
             self._drop(connection)
             raise
 
@@ -136,7 +136,7 @@ _STAGES: tuple[Stage, Stage, Stage] = ("mail", "rcpt", "data")
 
 
 class _Ended(Exception):
-    """The letter's fate is known, and the connection is of no further use."""
+    """The outcome is known, and the connection must not be used any more."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.reply)
@@ -154,9 +154,9 @@ def _hand_over(connection: SmtpConnection, envelope: Envelope, following: Follow
         return _taken_back(connection, refusal, go_ahead=go_ahead)
     if opened:
         connection.heeds = True
-        connection.stage = "mail"  # until something of the letter leaves, it can as well begin anew
+        connection.stage = "mail"  # until a byte of the letter is sent, it can safely start again
     if not connection.still_waits():
-        # It has gone, or said more than its go-ahead. One that was announced to may have waited too long.
+        # The server closed the connection, or sent more than the 354; one that waited for us may have timed out.
         raise smtplib.SMTPServerDisconnected("gone") if opened else OutOfStep("it went on after its go-ahead")
     connection.hand_over(envelope.letter.message, behind)
     connection.announced = after
@@ -171,7 +171,7 @@ def _hand_over(connection: SmtpConnection, envelope: Envelope, following: Follow
 
 
 def _announcement(connection: SmtpConnection, following: Following) -> tuple[Envelope | None, bytes]:
-    """The letter that can be announced behind this one, and the commands that do it."""
+    """The next letter whose commands can be pipelined behind this one, and those commands."""
     letter = following() if connection.pipelining else None
     if letter is None or 0 < connection.largest < len(letter.message):
         return None, b""
@@ -183,7 +183,7 @@ def _announcement(connection: SmtpConnection, following: Following) -> tuple[Env
 
 
 def _replies(connection: SmtpConnection, envelope: Envelope) -> tuple[Outcome | None, bool]:
-    """The first refusal among MAIL, RCPT and DATA, and whether the server now waits for the letter."""
+    """The first refusal among MAIL, RCPT and DATA, and whether the server gave its 354 go-ahead."""
     together = connection.pipelining
     if together and connection.gone_ahead():
         connection.stage = "data"
@@ -207,7 +207,7 @@ def _replies(connection: SmtpConnection, envelope: Envelope) -> tuple[Outcome | 
 
 
 def _next(connection: SmtpConnection, refusal: Outcome | None) -> Reply:
-    """The next reply; when it does not come, a refusal already in hand stands."""
+    """The next reply; if none comes, an earlier refusal stays the outcome."""
     try:
         return connection.reply()
     except OSError:
@@ -227,7 +227,7 @@ def _refusal(stage: Stage, reply: Reply) -> Outcome | None:
 
 
 def _taken_back(connection: SmtpConnection, refusal: Outcome, *, go_ahead: bool) -> Outcome:
-    """Ends a refused letter's transaction, so that the next letter finds the server ready."""
+    """Ends a refused letter's SMTP transaction, so that the server is ready for the next letter."""
     try:
         connection.write(b".\r\n" if go_ahead else b"RSET\r\n")
         reply = connection.reply()

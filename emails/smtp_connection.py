@@ -1,4 +1,4 @@
-"""A conversation with a mail server: smtplib's greeting, TLS and login over a reader that trusts nothing."""
+"""One SMTP connection: smtplib's greeting, TLS and login, with a bounded reader of our own for replies."""
 
 import re
 import smtplib
@@ -14,18 +14,18 @@ from emails.envelope import Envelope
 from emails.replies import Stage
 
 _REPLY = re.compile(rb"([1-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
-# What a server that is content says in one piece; anything else is read line by line.
+# The replies of a successful exchange that arrive in one packet; all others are read line by line.
 _GO_AHEAD = re.compile(rb"(?:2[0-9][0-9] [^\r\n]*\r\n){2}354 [^\r\n]*\r\n")
 _ACCEPTED = re.compile(rb"(2[0-9][0-9]) ([ -~]{0,450})\r\n")
 _LONGEST_LINE = 4096
 _RECORD = 16384
-"""Bytes of one TLS record: an SSLSocket's send is all or nothing, and of a longer one it would hide what has left."""
+"""Bytes of one TLS record: a longer SSLSocket.send could fail after a part was sent, without saying how much."""
 _MOST_LINES = 200
 
 
 @dataclass(frozen=True)
 class TimeOuts:
-    """Seconds that the server has: to connect, to answer a command, to answer the final dot."""
+    """The server's time limits in seconds: to connect, to answer a command, to answer the final dot."""
 
     connect: float = 30
     command: float = 60
@@ -34,7 +34,7 @@ class TimeOuts:
 
 @dataclass(frozen=True)
 class Server:
-    """Where the mail server is and how to talk to it."""
+    """The mail server's address, and how to connect and log in."""
 
     host: str
     port: int
@@ -43,24 +43,24 @@ class Server:
 
 
 class Reply(NamedTuple):
-    """A server's answer; the text of several lines is joined by spaces."""
+    """An SMTP reply; the text of several lines is joined by spaces."""
 
     code: int
     text: str
 
 
 class OutOfStep(smtplib.SMTPException):
-    """The server said what no server may say here: nothing further on this connection can be trusted."""
+    """The server broke the protocol, so no further reply on this connection can be trusted."""
 
 
 class SmtpConnection(smtplib.SMTP):
-    """One connection, from the greeting on. `stage` tells how far it has come, for the account of a failure.
+    """One connection. `stage` says how far the current letter has come, which decides the outcome of a failure.
 
-    `announced` is the letter whose commands have gone out behind the one before it, `heeds` whether the server has
-    answered such commands, and `torn` whether some have left in part: then it is of no further use.
+    `announced` is the letter whose commands were pipelined behind the letter before it, `heeds` says whether the server
+    has answered such commands, and `torn` whether they were sent in part: then the connection must be closed.
     """
 
-    # smtplib fills these in; its own annotations leave them out.
+    # smtplib sets these; its type stubs leave them out.
     sock: socket.socket
     esmtp_features: dict[str, str]
 
@@ -79,7 +79,7 @@ class SmtpConnection(smtplib.SMTP):
         self._left = 0
 
     def open(self) -> Reply | None:
-        """Connects, greets, encrypts and logs in; a reply that stands in the way is returned."""
+        """Connects, says EHLO, starts TLS and logs in. Returns the reply that prevents it, if any."""
         code, text = self.connect(self._server.host, self._server.port)
         if code != 220:
             return Reply(code, _joined(text))
@@ -98,12 +98,12 @@ class SmtpConnection(smtplib.SMTP):
         self.pipelining = "pipelining" in self.esmtp_features
         self.asks_size = "size" in self.esmtp_features
         size = self.esmtp_features.get("size", "").strip()
-        # The largest message that the server takes (RFC 1870); 0 when it does not say.
+        # The largest message that the server accepts (SIZE, RFC 1870); 0 when it does not say.
         self.largest = int(size) if size.isascii() and size.isdigit() else 0
         return None
 
     def write(self, raw: bytes) -> None:
-        """Sends all of it in the time of a command; after an OSError some of it has not left."""
+        """Sends all of it within a command's time limit; after an OSError a part has not been sent."""
         self._left = 0
         self._left = self._some_sent(raw)
         if self._left < len(raw):
@@ -114,9 +114,9 @@ class SmtpConnection(smtplib.SMTP):
                 self._left += self._some_sent(memoryview(raw)[self._left :])
 
     def hand_over(self, message: bytes, commands: bytes) -> None:
-        """Sends a message with its final dot and, behind it, commands. `stage` stays as it is while nothing has left,
-        and is `data` until the dot has. From then on it is `dot`, and a failure raises no more: what became of the
-        letter is for the answer to tell."""
+        """Sends a message with its final dot and, behind it, commands. `stage` is unchanged until a byte is sent, then
+        `data` until the dot is sent. After that it is `dot`, and a failure no longer raises: only the server's reply
+        can tell the outcome."""
         dotted = message + b".\r\n"
         try:
             self.write(dotted + commands if commands else dotted)
@@ -129,7 +129,7 @@ class SmtpConnection(smtplib.SMTP):
         self.stage = "dot"
 
     def still_waits(self) -> bool:
-        """Whether the server has said nothing since its go-ahead, and keeps the connection open; does not wait."""
+        """Whether the connection is still open and silent since the 354 go-ahead; does not block."""
         if not self._unread:
             try:
                 self._at_once()
@@ -140,7 +140,7 @@ class SmtpConnection(smtplib.SMTP):
         return False
 
     def _at_once(self) -> None:
-        """Reads what has come by now: something, the end, or an error; BlockingIOError or its like when nothing has."""
+        """Reads without blocking: data, EOF or an error; BlockingIOError (or its TLS twin) when there is none."""
         if not isinstance(self.sock, ssl.SSLSocket):
             self.sock.recv(1, socket.MSG_DONTWAIT)
             return
@@ -153,16 +153,16 @@ class SmtpConnection(smtplib.SMTP):
     def _some_sent(self, raw: bytes | memoryview) -> int:
         try:
             return self.sock.send(raw[:_RECORD] if isinstance(self.sock, ssl.SSLSocket) else raw)
-        except BlockingIOError:  # the kernel's way to say that the time is up
+        except BlockingIOError:  # how the kernel reports that the socket's time-out has passed
             raise TimeoutError("the server takes nothing") from None
 
     def reply(self) -> Reply:
-        """The next reply; OSError (smtplib's errors are) when none comes in time, or none that makes sense."""
+        """The next reply. Raises OSError (as smtplib's errors are) when none comes in time or it is malformed."""
         code, text = self.getreply()
         return Reply(code, _joined(text))
 
     def gone_ahead(self) -> bool:
-        """Whether MAIL, RCPT and DATA were all accepted; if not, or not in one piece, nothing has been read."""
+        """Whether MAIL, RCPT and DATA were all accepted in one packet; if not, nothing is consumed."""
         if not self._unread:
             self._receive(self._deadline())
         if not _GO_AHEAD.fullmatch(self._unread):
@@ -171,7 +171,7 @@ class SmtpConnection(smtplib.SMTP):
         return True
 
     def acceptance(self) -> Reply | None:
-        """The reply that took the letter; if it is another, or not in one piece, nothing has been read."""
+        """The reply that accepted the letter, if it came in one packet; otherwise nothing is consumed."""
         if not self._unread:
             self._receive(self._deadline())
         found = _ACCEPTED.match(self._unread)
@@ -181,7 +181,7 @@ class SmtpConnection(smtplib.SMTP):
         return Reply(int(found[1]), found[2].decode("ascii"))
 
     def getreply(self) -> tuple[int, bytes]:
-        # smtplib's own steps read through this too, so that they share the limits and the time-outs.
+        # smtplib's own steps read through this as well, so that the same limits and time-outs hold for them.
         deadline = self._deadline()
         texts: list[bytes] = []
         first = None
@@ -223,7 +223,7 @@ class SmtpConnection(smtplib.SMTP):
             raise TimeoutError("the server speaks too slowly")
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        # Without NODELAY the kernel waits for an acknowledgement between the parts of each TLS record.
+        # Without TCP_NODELAY the kernel waits for an ACK between the parts of each TLS record (Nagle's algorithm).
         sock = socket.create_connection((host, port), timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._server.security == "tls":
@@ -234,7 +234,7 @@ class SmtpConnection(smtplib.SMTP):
         return sock
 
     def _leave_time_outs_to_the_kernel(self) -> None:
-        # Python's own poll before every call: 10 µs a letter in all. Under TLS it has to stay.
+        # A Python time-out polls before every call, which costs 10 µs a letter; under TLS it is still needed.
         if isinstance(self.sock, ssl.SSLSocket):
             return
         limit = struct.pack("ll", int(self._step), int(self._step % 1 * 1_000_000))
@@ -243,7 +243,7 @@ class SmtpConnection(smtplib.SMTP):
         self.sock.settimeout(None)
 
     def goodbye(self) -> None:
-        """QUIT, without waiting for long: every letter's fate is known by now."""
+        """QUIT, with a short wait: the outcome of every letter is already known."""
         try:
             self.sock.settimeout(min(self._time_outs.command, 5))
             self.sock.sendall(b"QUIT\r\n")

@@ -1,4 +1,4 @@
-"""The one way out: a transport takes a message and says what became of it."""
+"""Transports: each sends a message (over SMTP or into a Maildir) and returns its outcome."""
 
 from pathlib import Path
 from ssl import SSLContext
@@ -14,29 +14,29 @@ __all__ = ["Outcome", "Outgoing", "Server", "TimeOuts", "Transport", "open_trans
 
 
 class Transport(Protocol):
-    """A mail server or a Maildir; for one thread."""
+    """A mail server or a Maildir; not thread-safe."""
 
     @property
     def certain(self) -> bool:
-        """Whether sending a letter again does no harm, since it lands in the same place."""
+        """Whether sending is idempotent: sending a letter again overwrites the same file."""
 
     def connect(self) -> Outcome | None:
-        """Connect before anything is claimed, where no connection is kept; None when connected, else why not."""
+        """Connects, unless a connection is kept; called before any claim. None on success, else the refusal."""
 
     def send(self, letter: Outgoing, following: Following = nobody, meanwhile: Meanwhile = nothing) -> Outcome:
-        """Hands over one letter; never raises for what the other side does.
+        """Hands over one letter; never raises for a failure of the other side.
 
-        `following` may be asked for the letter that comes next, and that letter may be announced along with this one:
-        whoever names one gives the very same to the next send, or the connection is given up. `meanwhile` is called
-        once the whole letter has left, if there is an answer to wait for: what it does costs no time.
+        `following` may be called for the next letter, whose commands may then be pipelined behind this one: the next
+        send must get that same letter, or the connection is closed. `meanwhile` is called while the sender waits for
+        the final reply, so its work costs no extra time.
         """
 
     def close(self) -> None:
-        """Say goodbye (QUIT); the next send connects again."""
+        """Ends the session (QUIT); the next send connects again."""
 
 
 def open_transport(mail_url: str, time_outs: TimeOuts | None = None, context: SSLContext | None = None) -> Transport:
-    """The transport that MAIL_URL names; it connects at connect() or the first send."""
+    """The transport for this MAIL_URL; it connects at connect() or the first send."""
     scheme, _, rest = mail_url.partition(":")
     if scheme == "maildir":
         return MaildirTransport(Path(rest.removeprefix("//")))
@@ -44,7 +44,7 @@ def open_transport(mail_url: str, time_outs: TimeOuts | None = None, context: SS
 
 
 def transport_name(mail_url: str) -> str:
-    """The name of the transport for people: its address without the password."""
+    """The transport's name for display: its address without the password."""
     scheme, _, rest = mail_url.partition(":")
     if scheme == "maildir":
         return f"maildir:{rest}"
@@ -56,7 +56,7 @@ _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 class BadMailUrl(ValueError):
-    """A MAIL_URL that names no transport; the password in it is not repeated."""
+    """A MAIL_URL that names no transport; the message does not repeat its password."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"MAIL_URL {reason}. Write maildir:FOLDER or smtp+starttls://USER:PASSWORD@HOST:PORT.")

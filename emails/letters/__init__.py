@@ -1,4 +1,4 @@
-"""The letters: each is one function from plain values to a Letter; none asks a database."""
+"""The letters: each is one function from plain values to a Letter; none reads the database."""
 
 from emails.digest_content import ComparisonPart, DigestContent, Mover, Quote, Score, ToolPart
 from emails.letter import MARK, Letter, Site, day, mark

@@ -1,4 +1,4 @@
-"""The letter to those who run the site: something needs a person. It names no reader."""
+"""The alert to operators: something needs attention. It never names a reader."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The letter that asks whether a sign-up was meant; nothing else is sent until it is answered."""
+"""The confirmation email of double opt-in; nothing else is sent until its link is used."""
 
 from emails import render
 from emails.formats import all_harmless
@@ -6,7 +6,7 @@ from emails.letter import Letter, Site, mark
 
 
 def confirm(site: Site) -> Letter:
-    """One letter for every sign-up; its link stands in the mark CONFIRM."""
+    """The same letter for every sign-up; the mark CONFIRM holds the link."""
     site = all_harmless(site)
     subject = f"Confirm your subscription to {site.name}"
     preheader = "One press on a page confirms it. If it was not you, do nothing."

@@ -1,4 +1,4 @@
-"""The weekly digest: the first comparison in full, the others in short, the movers, and every vote link."""
+"""The weekly digest: the first comparison in full, the others abridged, the movers, and all vote links."""
 
 import re
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from emails.formats import all_harmless, counted, percent, shortened
 from emails.letter import OPEN, Letter, Site, mark
 
 LARGEST = 100 * 1024
-"""Bytes of a message; mail programs cut what is longer (Gmail at 102 KB)."""
-_ROOM = LARGEST - 2048  # the header
+"""The largest message in bytes: Gmail clips messages at 102 KB."""
+_ROOM = LARGEST - 2048  # leaves room for the header
 _ENCODED = re.compile(rb"[^ -<>-~]")
 _LONG_HEADING = 36
 
-# Longer texts are cut between words: the page has them whole.
+# Longer texts are cut between words; the web page shows them in full.
 _NAME, _LINE, _QUOTE = 120, 300, 1200
 
 
 def digest(content: DigestContent, site: Site) -> Letter:
     """One slot's letter; content has at least one comparison.
 
-    What does not fit in 100 KiB is named with a link only, and what does not fit then is left to the web.
+    Comparisons that do not fit in 100 KiB get a link only, and any that still do not fit appear on the web page only.
     """
     content, site = _cut(all_harmless(content)), all_harmless(site)
     every = len(content.comparisons)
@@ -39,7 +39,7 @@ def digest(content: DigestContent, site: Site) -> Letter:
 
 
 def _most(highest: int, fits: Callable[[int], bool]) -> int:
-    """The largest number that fits, found by halving; at least 1."""
+    """The largest number that fits, found by binary search; at least 1."""
     low, high = 1, highest
     while low < high:
         middle = (low + high + 1) // 2
@@ -93,7 +93,7 @@ def subject(content: DigestContent) -> str:
 
 
 def preheader(first: ComparisonPart) -> str:
-    """What the panel and the readers say, in 20 to 150 characters."""
+    """The preheader with the panel's and the readers' verdict, in 20 to 150 characters."""
     names = [shortened(tool.name, 30) for tool in first.tools]
     sentences = (_panel_says(first, names), _readers_say(first, names))
     return shortened(" ".join(sentence for sentence in sentences if sentence), 150)

@@ -1,4 +1,4 @@
-"""A digest as an editor tries it out: the same letter, and a line that says so."""
+"""A test of a digest for an editor: the same letter, with a line that says it is a test."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ _PLACE = '<span class="preheader">'
 
 
 def test(letter: Letter) -> Letter:
-    """The digest's letter with a note before its first line and in its subject."""
+    """The digest's letter, marked as a test in its subject and above its first line."""
     return replace(
         letter,
         kind="test",

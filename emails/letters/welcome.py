@@ -1,4 +1,4 @@
-"""The letter to somebody who has just confirmed: what comes, how often, and the way out."""
+"""The welcome email after confirming: what comes, how often, and how to unsubscribe."""
 
 from emails import render
 from emails.formats import all_harmless, harmless
@@ -6,7 +6,7 @@ from emails.letter import Letter, Site, mark
 
 
 def welcome(site: Site, when: str = "Once a week") -> Letter:
-    """when says how often, in words that can begin a sentence, such as `Every Tuesday at 09:00`."""
+    """when says how often, as the start of a sentence, such as `Every Tuesday at 09:00`."""
     site = all_harmless(site)
     subject = f"Welcome to {site.name}"
     preheader = "What comes to you, how often, and how to leave again."
