@@ -1,10 +1,10 @@
-"""The second floor: what happens because something happened."""
+"""Workers: the Celery tasks, the reactions to events, and the senders."""
 
 import sys
 
 import structlog
 
-# structlog's own tracebacks name the value of every variable, and in ours stand readers' addresses.
+# structlog's rich tracebacks show every local variable, and ours may hold readers' addresses.
 structlog.configure(
     processors=[
         *structlog.get_config()["processors"][:-1],

@@ -1,4 +1,4 @@
-"""What needs a person, as the tables tell it now: each kind of concern is one function that asks and words it."""
+"""The checks behind alerts: each function reads the tables and yields the conditions that need a person."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -16,12 +16,12 @@ from db.values import duration
 Check = Callable[[Session, datetime], Iterator[Condition]]
 
 LATE = timedelta(minutes=10)
-"""A digest that is due is frozen at the next tick, within seconds; later than this something keeps it."""
+"""A due digest is frozen at the clock's next tick, within seconds; a longer delay means that something is wrong."""
 BREAKER = timedelta(minutes=2)
 DOMAIN = timedelta(hours=1)
-"""One domain that defers is its own affair for longer: greylisting ends by itself."""
+"""A single domain's breaker may stay open longer before it alerts: greylisting ends by itself."""
 QUIET = timedelta(minutes=10)
-"""A breaker whose time ended this long ago is no longer open: nobody had a letter to close it with."""
+"""A breaker whose wait ended this long ago counts as closed: no letter has come along to close it."""
 PAUSED = timedelta(hours=1)
 SILENT = timedelta(minutes=5)
 
@@ -55,11 +55,11 @@ def failure_rate(session: Session, now: datetime) -> Iterator[Condition]:
         )  # fmt: skip
 
 
-# ---- what is owed ------------------------------------------------------------------------------------------
+# ---- overdue work ------------------------------------------------------------------------------------------
 
 
 def old_work(session: Session, now: datetime) -> Iterator[Condition]:
-    """Anything owed for longer than ALERT_AGE, in each ledger whose queue nobody has paused."""
+    """Work that has waited for longer than ALERT_AGE, in each ledger whose queue is not paused."""
     paused = {each.queue for each in pauses.paused(session)}
     for queue, ask, what, look in (
         ("votes", ages.of_votes, "A vote has waited to be counted", "the worker line"),
@@ -76,7 +76,7 @@ def old_work(session: Session, now: datetime) -> Iterator[Condition]:
 
 
 def paused_queues(session: Session, now: datetime) -> Iterator[Condition]:
-    """Queues that somebody paused long ago."""
+    """Queues that have been paused for a long time."""
     for pause in (each for each in pauses.paused(session) if each.at < now - PAUSED):
         yield Condition(
             f"paused:{pause.queue}", "paused", f"Queue {pause.queue} has been paused for {duration(now - pause.at)}",
@@ -88,7 +88,7 @@ def paused_queues(session: Session, now: datetime) -> Iterator[Condition]:
 
 
 def stuck_digests(session: Session, now: datetime) -> Iterator[Condition]:
-    """Digests that are past their hour, held past it, or end in doubt."""
+    """Digests that are overdue, held past their due time, or left with unknown deliveries."""
     for digest in digests.listed(session, ("draft", "held", "sending")):
         page = f"/operator/digests/{digest.slot}"
         if digest.state == "held" and digest.due_at < now:
@@ -115,7 +115,7 @@ def stuck_digests(session: Session, now: datetime) -> Iterator[Condition]:
 
 
 def open_breakers(session: Session, now: datetime) -> Iterator[Condition]:
-    """Mail servers that have refused everybody for a while."""
+    """Mail servers whose circuit breaker has been open for a while."""
     for breaker in breakers.open_since(session, now - BREAKER, now - QUIET):
         if breaker.kind == "domain" and breaker.since > now - DOMAIN:
             continue
@@ -131,10 +131,10 @@ def open_breakers(session: Session, now: datetime) -> Iterator[Condition]:
 
 
 def silent_processes(session: Session, now: datetime) -> Iterator[Condition]:
-    """No clock or no sender has given a sign of life."""
+    """Conditions for a clock or a sender without a recent heartbeat."""
     known = heartbeats.first_start(session)
     if known is None or known > now - SILENT:
-        return  # nobody has been up for long enough to miss anybody
+        return  # no process has been up long enough for a heartbeat to be missing
     for kind, means in (("clock", "Nothing is begun by the hour."), ("sender", "No letter leaves.")):
         last = heartbeats.last_seen(session, kind)
         if last is None or last.at < now - SILENT:

@@ -1,4 +1,4 @@
-"""Tells operators by mail what needs them: once while it lasts, and not every one of a hundred by itself."""
+"""Emails operators about conditions that need attention: once while each lasts, and many of them in one email."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,18 +18,18 @@ from worker import alert_checks, votes
 log = structlog.get_logger("alerts")
 
 AT_ONCE = 5
-"""Alerts of one look that are a letter each; what more there is stands in one further letter."""
+"""Alerts of one check that get an email each; all further ones share one email."""
 TOLD = ("operator", "admin")
 
 
 def watch(now: datetime | None = None) -> None:
-    """What the clock rings for: open what is new, tell it, and close what is over. Any number may watch."""
+    """Run by the clock: open alerts for new conditions, email them, close those that are over. Safe in parallel."""
     now = now or datetime.now(UTC)
     found, failed = look(now)
     with reading() as session:
         standing = {alert.key: alert.id for alert in alerts.standing(session)}
     new = [condition for key, condition in found.items() if key not in standing]
-    # A look that failed knows nothing, so nothing is over because of it.
+    # A check that failed says nothing, so no alert is closed because of it.
     over = [] if failed else [id_ for key, id_ in standing.items() if key not in found]
     if new or over:
         with writing() as session:
@@ -38,7 +38,7 @@ def watch(now: datetime | None = None) -> None:
 
 
 def look(now: datetime) -> tuple[dict[str, Condition], bool]:
-    """Every concern by its key, and whether a question could not be asked."""
+    """Every condition by its key, and whether any check failed."""
     found: dict[str, Condition] = {}
     failed = False
     for each in alert_checks.CHECKS:
@@ -54,7 +54,7 @@ def look(now: datetime) -> tuple[dict[str, Condition], bool]:
 
 
 def _votes_are_stuck(now: datetime) -> bool:
-    """A vote of last year is dirty again as soon as it is flagged: fold it, and what is left is really stuck."""
+    """Flagging makes even an old vote dirty again, so fold first: what is still dirty then is really stuck."""
     try:
         votes.fold()
     except Exception:
@@ -80,7 +80,7 @@ def _tell(session: Session, new: Sequence[Condition], now: datetime) -> None:
 
 
 def _summary(session: Session, rest: list[Condition], now: datetime) -> int:
-    """A letter about several alerts that stand open by themselves; it is over as soon as it is told."""
+    """One email about several alerts that each stay open; its own alert is closed as soon as it is sent."""
     listed = tuple(f"{condition.title}." for condition in rest[:20])
     more = (f"And {len(rest) - 20:,} more.",) if len(rest) > 20 else ()
     condition = Condition(

@@ -1,7 +1,7 @@
-"""The Celery application: a bell that wakes workers, and nothing that has to be kept.
+"""The Celery application: its messages only wake workers, so none of them has to be kept.
 
-A message carries a task's name and no more; the task asks the tables what is owed. So every setting here may lose,
-double or delay messages; none may block a producer or let a task outlive its message's visibility.
+A message carries a task's name and no more; the task reads from the tables what there is to do. So the settings may
+lose, repeat or delay messages, but may not block a producer, or let a task outlive the visibility time-out.
 """
 
 import warnings
@@ -15,18 +15,18 @@ from worker import schedule
 
 SOFT_LIMIT, HARD_LIMIT = 120, 150
 SENDER_LIMIT = 420
-"""A sender may wait 300 s for the reply after the final dot (RFC 5321 4.5.3.2.6) and must live to keep it."""
+"""A sender may wait 300 s for the reply after the final dot (RFC 5321 4.5.3.2.6) and must live to record it."""
 VISIBILITY = 600
 assert VISIBILITY > SENDER_LIMIT + 60, "a task that outlives the visibility time-out is run twice at the same time"
 
-# It warns that root would run pickled messages; we take JSON alone, and of it a task's name.
+# Celery warns root about pickled messages; we accept JSON only, and use nothing of it but the task's name.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("verdicts", include=["worker.tasks"])
 
 
 def _configuration() -> dict[str, Any]:
-    """Asked for when a process first needs the broker, so that importing the application needs none."""
+    """Read when a process first needs the broker, so that importing this module needs no settings."""
     return {
         "broker_url": settings().redis_url,
         "broker_transport_options": {
@@ -35,7 +35,7 @@ def _configuration() -> dict[str, Any]:
             "socket_timeout": 5,
             "socket_connect_timeout": 3,
             "health_check_interval": 10,
-            # For a producer's first connection: without these it tries for minutes.
+            # For a producer's first connection, which otherwise retries for minutes.
             "max_retries": 1,
             "interval_start": 0,
             "interval_step": 0.2,
@@ -48,7 +48,7 @@ def _configuration() -> dict[str, Any]:
         "accept_content": ["json"],
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_max": 0.2},
         "task_acks_late": True,
-        "task_reject_on_worker_lost": False,  # a task that kills its worker would come back without end
+        "task_reject_on_worker_lost": False,  # a task that kills its worker would be redelivered for ever
         "task_soft_time_limit": SOFT_LIMIT,
         "task_time_limit": HARD_LIMIT,
         "worker_prefetch_multiplier": 1,
@@ -57,7 +57,7 @@ def _configuration() -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         "worker_send_task_events": False,
         "beat_schedule": schedule.beat(),
-        "beat_scheduler": "celery.beat.Scheduler",  # in memory: a file could only remember what the tables know
+        "beat_scheduler": "celery.beat.Scheduler",  # in memory: a schedule file could only repeat what the tables hold
         "beat_max_loop_interval": 30,
         "timezone": "UTC",
     }

@@ -1,7 +1,7 @@
-"""The bell after a commit: one thread a process tells the workers that something is owed.
+"""The wake-up after a commit: one daemon thread per process publishes to Redis that there is work.
 
-No request waits for Redis: a frozen one holds a publish for five seconds. What the thread cannot say is not said
-again, since the clock's sweep finds it.
+No request waits for Redis, since a frozen one blocks a publish for five seconds. A failed publish is not retried: the
+clock's periodic poll finds the work (the rows are a transactional outbox).
 """
 
 import contextlib
@@ -15,11 +15,11 @@ from worker.app import app
 from worker.schedule import BELLS, entry_of
 
 PAUSE = 0.1
-"""At most ten times a second a queue: a thousand votes in a second are one message's worth of news."""
+"""Publishes at most ten times a second per queue: a thousand votes in a second need one message."""
 
 
 class Bell:
-    """Collects the queues rung by this process's commits, and publishes for each of them."""
+    """Collects the queues that this process's commits rang for, and publishes a message to each."""
 
     def __init__(self) -> None:
         self._news: set[str] = set()
@@ -44,14 +44,14 @@ class Bell:
             with self._lock:
                 queues, self._news = self._news, set()
             for queue in sorted(queues):
-                with contextlib.suppress(Exception):  # the sweep finds what no bell announced
+                with contextlib.suppress(Exception):  # the clock's poll finds work that no message announced
                     publish(queue)
             time.sleep(PAUSE)
 
 
 def publish(bell: str) -> None:
-    """Send one message: the task's name, which is all that it carries. Fails within seconds where Redis is away."""
-    settings().redis_url  # noqa: B018  refused here in words, where there is none; Celery would look elsewhere
+    """Publish one message that holds only the task's name. Fails within seconds when Redis is down."""
+    settings().redis_url  # noqa: B018  raises BadSettings if there is none; Celery would fall back to its default broker
     entry = entry_of(BELLS[bell])
     app.send_task(entry.task, queue=entry.queue, expires=30, retry=False, ignore_result=True)
 
@@ -60,5 +60,5 @@ _bell = Bell()
 
 
 def attach() -> None:
-    """From now on, this process's commits ring."""
+    """Ring after each commit of this process from now on."""
     session.on_commit(_bell.ring)

@@ -1,4 +1,4 @@
-"""What a digest says: the new comparisons, their figures and quotes, and the movers of the week."""
+"""Gathers a digest's content: the new comparisons, their figures and quotes, and the movers of the week."""
 
 from datetime import datetime, timedelta
 
@@ -12,20 +12,20 @@ from db.votes import tallies
 from emails.letters import ComparisonPart, DigestContent, Mover, Quote, Score, ToolPart
 
 LOOK_BACK = timedelta(days=14)
-"""A digest takes what was published in this time before it, and stands in no digest yet."""
+"""A digest takes the comparisons published within this time that are in no digest yet."""
 MOVERS, MOVER_VOTES = 3, 5
-"""The tools that moved most are named, of those with at least so many votes at both ends of the week."""
+"""The most movers to list, and the fewest votes that a tool needs at both ends of the week."""
 
 
 def new_comparisons(session: Session, until: datetime) -> list[Comparison]:
-    """What was published lately and stands in no digest yet, newest first."""
+    """Recently published comparisons that are in no digest yet, newest first."""
     found = catalog.published(session, until - LOOK_BACK, until)
     stand = digests.in_a_digest(session, [comparison.id for comparison in found])
     return [comparison for comparison in reversed(found) if comparison.id not in stand]
 
 
 def content(session: Session, digest: Digest, compared: list[Comparison], now: datetime) -> DigestContent:
-    """All that the slot's digest says, with the figures as they stand in this transaction."""
+    """The slot's whole content, with the figures as of this transaction."""
     rule = schedule.of_digests()
     tools = {tool.id for comparison in compared for tool in comparison.tools}
     figures = tallies.figures(session, tools)

@@ -1,4 +1,4 @@
-"""The weekly run: open a slot's draft, freeze it when it is due, address it, finish it. Late rather than never."""
+"""The weekly run: open a slot's draft, freeze it when due, address it, finish it. A missed slot is sent late."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ log = structlog.get_logger("digests")
 
 
 def tick() -> None:
-    """What the clock rings for; any number of clocks may, at any time."""
+    """One tick, run by the clock; it is idempotent, so any number of clocks may run it."""
     now = datetime.now(UTC)
     with _apart("open"):
         open_due_slots(now)
@@ -39,7 +39,7 @@ def tick() -> None:
 
 @contextmanager
 def _apart(what: str) -> Iterator[None]:
-    """A digest that cannot go on is written in the log, and asked again at the next ring; the others go on."""
+    """Log a digest that fails and retry it at the next tick; the other digests go on."""
     try:
         yield
     except Exception:
@@ -50,7 +50,7 @@ def _apart(what: str) -> Iterator[None]:
 
 
 def open_due_slots(now: datetime) -> None:
-    """Open the draft of each slot that is near or was missed; what is too late is recorded as expired."""
+    """Open the draft of each slot that is near or was missed; a slot that is too late is recorded as expired."""
     rule, config = schedule.of_digests(), settings()
     with reading() as session:
         began = session.get(schedule.Schedule, "digest")
@@ -67,7 +67,7 @@ def open_due_slots(now: datetime) -> None:
 
 
 def freeze_due(now: datetime) -> None:
-    """Freeze each draft whose hour has come; one that nobody released in time expires."""
+    """Freeze each draft that is due; a held draft that was not released in time expires."""
     with reading() as session:
         due = [each.slot for each in digests.listed(session, ("draft", "held")) if each.due_at <= now]
     for slot in reversed(due):
@@ -80,7 +80,7 @@ def freeze_due(now: datetime) -> None:
 
 
 def freeze(session: Session, digest: Digest, now: datetime) -> None:
-    """Store what is sent and to how many, in one transaction; or skip the slot, on record, and use nothing up.
+    """Store the content and the audience's size in one transaction; or record the slot as skipped and use nothing up.
 
     1. count the audience; 2. leave no vote on these tools unfolded; 3. assemble; 4. render, once; 5. store.
     """
@@ -126,7 +126,7 @@ def refresh_drafts(session: Session, now: datetime) -> None:
 
 
 def assemble(session: Session, slot: str, now: datetime) -> Digest:
-    """Open the slot's draft, or assemble it again while it is one; Refused once it is frozen."""
+    """Open the slot's draft, or assemble an existing draft again. Raises Refused once it is frozen."""
     digest = _opened(session, slot, now)
     if digest.state not in ("draft", "held"):
         raise Refused(f"Digest {slot} is {digest.state}: what it says is frozen.")
@@ -135,7 +135,7 @@ def assemble(session: Session, slot: str, now: datetime) -> Digest:
 
 
 def _opened(session: Session, slot: str, now: datetime) -> Digest:
-    """The slot's digest, opened if there is none, or opened again if it was skipped or has expired."""
+    """The slot's digest: created if there is none, reopened if it was skipped or has expired."""
     digest = digests.open_slot(session, slot, schedule.of_digests().due(slot), now)
     if digest.state in ("skipped", "expired"):
         digest.state, digest.reason, digest.finished_at = "draft", None, None
@@ -151,7 +151,7 @@ def _assemble(session: Session, digest: Digest, now: datetime) -> None:
 
 
 def address_frozen() -> None:
-    """Address each frozen digest page by page; then it is sent. A kill between pages costs nothing."""
+    """Address each frozen digest in pages, then let it be sent. A stored cursor makes a kill between pages harmless."""
     with reading() as session:
         frozen = [each.slot for each in digests.listed(session, ("frozen",))]
     for slot in frozen:
@@ -168,14 +168,14 @@ def _address_page(slot: str) -> bool:
             return False
         if addressing.address(session, digest, now):
             return True
-        # Claims were eight times slower on a table that the planner still believed to be empty.
+        # ANALYZE: claims were eight times slower while the planner still believed the table to be empty.
         session.execute(text("ANALYZE deliveries"))
         digests.begin(session, digest)
     return False
 
 
 def finish_sent() -> None:
-    """Finish what nothing is owed of; cancel what of a cancelled digest came back from its claims."""
+    """Finish digests that owe nothing more; cancel letters of a cancelled digest that lapsed claims gave back."""
     now = datetime.now(UTC)
     with reading() as session:
         sending = [each.id for each in digests.listed(session, ("sending",)) if not deliveries.owing(session, each.id)]
@@ -195,9 +195,9 @@ def _cancel_page(digest_id: int, now: datetime) -> int:
 
 
 def count_ended() -> None:
-    """Store what became of the letters of digests that have ended, so that nobody counts a million of them again.
+    """Store the final counts of digests that have ended, so that a million rows are not counted again.
 
-    Not while one is in doubt: its sender may still know what became of it.
+    Waits while a letter is unknown: its sender may still report the outcome.
     """
     with reading() as session:
         ended = [each.slot for each in digests.uncounted(session) if not deliveries.owing(session, each.id)]
@@ -212,11 +212,11 @@ def count_ended() -> None:
 
 
 GONE = ("frozen", "sending", "paused", "finished", "cancelled")
-"""States in which a digest has been let go, whatever became of it."""
+"""The states of a digest that has been released, however it ended."""
 
 
 def send(session: Session, slot: str, now: datetime, late: bool = False) -> Digest:
-    """Freeze the slot's digest now, whatever its hour, and hand it to the workers; already gone is no error.
+    """Freeze the slot's digest now, even before it is due, and hand it to the workers. Idempotent once it is frozen.
 
     Refused while it is held, and (unless `late`) when it was due longer ago than DIGEST_LATENESS.
     """
@@ -238,7 +238,7 @@ def _check_may_go(digest: Digest, now: datetime, late: bool) -> None:
 
 
 def would_reach(session: Session, slot: str, now: datetime, late: bool = False) -> int:
-    """How many people the digest would be frozen for now; Refused when `send` would be, or would skip the slot."""
+    """The audience's size if it were frozen now. Raises Refused where `send` would refuse or skip the slot."""
     digest = digests.by_slot(session, slot) or Digest(slot=slot, due_at=schedule.of_digests().due(slot), state="draft")
     _check_may_go(digest, now, late)
     if not digest_content.new_comparisons(session, now):
@@ -247,7 +247,7 @@ def would_reach(session: Session, slot: str, now: datetime, late: bool = False) 
 
 
 def draft_letter(slot: str, now: datetime) -> Letter:
-    """The slot's letter: what was frozen, or what would be if it were frozen now. Refused when there is nothing."""
+    """The slot's letter as frozen, or as a freeze now would make it. Raises Refused when there is no content."""
     with reading() as session:
         digest = digests.by_slot(session, slot)
         if digest is not None and digest.html is not None and digest.text is not None:
@@ -260,7 +260,7 @@ def draft_letter(slot: str, now: datetime) -> Letter:
 
 
 def send_test(session: Session, slot: str, letter: Letter, address: str, now: datetime) -> TestLetter:
-    """Owe the slot's letter, marked as a test, to one address."""
+    """Queue the slot's letter, marked as a test, for one address."""
     to, marked = addresses.normal(address), letters.test(letter)
     digest = digests.open_slot(session, slot, schedule.of_digests().due(slot), now)
     asked = TestLetter(

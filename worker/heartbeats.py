@@ -1,4 +1,4 @@
-"""Signs of life: each process writes its own as its tasks come and go, at most once in ten seconds."""
+"""Heartbeats: each process writes its own when a task starts or ends, at most once in ten seconds."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ log = structlog.get_logger("heartbeats")
 
 @dataclass
 class Pulse:
-    """What one process remembers between its signs of life."""
+    """One process's state between heartbeats."""
 
     pid: int = field(default_factory=os.getpid)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -31,7 +31,7 @@ class Pulse:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def beat(self, kind: str) -> None:
-        """Write a sign of life, if it is time; whatever goes wrong with it, the work goes on."""
+        """Write a heartbeat if one is due; errors are logged and never stop the work."""
         now = time.monotonic()
         if self.last is not None and now - self.last < EVERY:
             return
@@ -52,7 +52,7 @@ _pulse = Pulse()
 
 
 def _own() -> Pulse:
-    """This process's pulse; a forked child has its own."""
+    """This process's heartbeat state; a forked child gets its own."""
     global _pulse
     if _pulse.pid != os.getpid():
         _pulse = Pulse()
@@ -60,7 +60,7 @@ def _own() -> Pulse:
 
 
 def did(pieces: int) -> None:
-    """So many votes were folded, or letters settled, by this process."""
+    """Count votes folded, or letters settled, by this process."""
     own = _own()
     with own.lock:  # a sender's connections are threads
         own.done += pieces
@@ -78,5 +78,5 @@ def _at_a_ring(**_: Any) -> None:
 
 @beat_init.connect
 def _in_the_clock(**_: Any) -> None:
-    # Every process publishes now and then; only the clock's publishing is its sign of life.
+    # All processes publish messages at times; only for the clock is publishing the heartbeat.
     before_task_publish.connect(_at_a_ring)

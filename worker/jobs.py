@@ -1,4 +1,4 @@
-"""Work through the jobs that are owed: claim, react, end; in that order, each in a transaction of its own."""
+"""The job worker: claims a due job, runs its reaction and ends it."""
 
 import hashlib
 import os
@@ -19,17 +19,17 @@ from db.session import reading, writing
 from worker.reactions import REACTIONS, Reaction
 
 SLICE = 10.0
-"""Seconds of work before the task ends and the bell rings again, far inside the limits."""
+"""Seconds of work before the task ends and rings again, far below Celery's time limits."""
 
 log = structlog.get_logger("jobs")
 
 
 class ClaimLost(Exception):
-    """The job's lease lapsed while it ran, and somebody else has it: take the effect back."""
+    """The job's lease lapsed while it ran and another worker holds the job: roll the effect back."""
 
 
 def work() -> None:
-    """Recover what dead workers left, then do what is due, until nothing is, the slice is over, or jobs are paused."""
+    """Recover the jobs of dead workers, then work until no job is due, the slice ends, or jobs are paused."""
     end = time.monotonic() + SLICE
     recover()
     while time.monotonic() < end:
@@ -38,7 +38,7 @@ def work() -> None:
 
 
 def recover() -> None:
-    """End the attempts of workers that are gone."""
+    """End the attempts of dead workers."""
     now = datetime.now(UTC)
     with reading() as session:
         lapsed = jobs.any_lapsed(session, now)
@@ -48,7 +48,7 @@ def recover() -> None:
 
 
 def work_one() -> bool:
-    """Claim one job and react to its event; False when none is due or jobs are paused."""
+    """Claim one job and run its reaction. False when no job is due or jobs are paused."""
     now = datetime.now(UTC)
     with reading() as session:
         if pauses.is_paused(session, "jobs") or not jobs.any_due(session, list(Event.kinds), now):
@@ -68,7 +68,7 @@ def work_one() -> bool:
 
 
 def _react(session: Session, job: Job) -> None:
-    """The effect and its end are one transaction, fenced by (id, attempt, running): done once or not at all."""
+    """Run the effect and end the job in one transaction, fenced by (id, attempt, running): once or not at all."""
     now = datetime.now(UTC)
     event = from_payload(job.kind, job.payload)
     reactions = REACTIONS.get(type(event), ())
@@ -99,11 +99,11 @@ def _keep_failure(job: Job, error: Exception) -> None:
 
 
 def _storable(text: str) -> str:
-    """An error quotes what it choked on, and a database takes neither NUL nor half of a surrogate pair."""
+    """The text without NUL and lone surrogates, which an error may quote and a database refuses."""
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 def fingerprint(error: BaseException) -> str:
-    """Twelve hex digits that failures of one sort share: the class and the message without its numbers and quotes."""
+    """Twelve hex digits that group like failures: a hash of the class and the message without numbers and quotes."""
     sort = re.sub(r"0x[0-9a-f]+|\d+|'[^']*'|\"[^\"]*\"", "#", str(error))
     return hashlib.sha256(f"{type(error).__name__}:{_storable(sort)}".encode()).hexdigest()[:12]

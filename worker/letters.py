@@ -1,4 +1,4 @@
-"""From rows to letters: which plain values each letter is composed from, and for whom."""
+"""Composes letters from rows: reads the plain values that each letter needs, and its recipients'."""
 
 import contextlib
 import time
@@ -33,13 +33,13 @@ _LINKS: dict[str, Purpose] = {
 
 
 def site(config: Settings) -> Site:
-    """Who writes, as the settings say."""
+    """The sending newsletter, from the settings."""
     return Site(config.site_name, config.base_url, config.mail_postal_address)
 
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Writes each recipient's message of one letter that is encoded once."""
+    """Composes each recipient's message from one letter that is encoded once."""
 
     encoded: EncodedLetter
     identity: SenderIdentity
@@ -62,7 +62,7 @@ class Composer:
 
 
 def composer(session: Session, letter: str, about: int) -> Composer:
-    """The composer of one letter; a digest's is read from what its freeze stored, and never rendered again."""
+    """The composer of one letter; a digest's letter is read from its freeze and never rendered again."""
     config = settings()
     return _composer(_letter(session, letter, about, site(config)), config)
 
@@ -75,7 +75,7 @@ def _composer(letter: Letter, config: Settings) -> Composer:
 
 @lru_cache(maxsize=1)
 def signer(config: Settings) -> Signer | None:
-    """The DKIM signer, loaded once, at the sender's start: a key that goes bad is found there and not amid a send."""
+    """The DKIM signer, loaded once when the sender starts, so that a bad key is found there and not amid a send."""
     return dkim.signer_of(config)
 
 
@@ -97,7 +97,7 @@ def _letter(session: Session, letter: str, about: int, site: Site) -> Letter:
 
 
 class BatchComposer:
-    """Composes one batch's letters, some of them ahead. `took` counts the seconds spent on those."""
+    """Composes one batch's letters, some of them ahead of time; `took` counts the seconds spent on those."""
 
     def __init__(self) -> None:
         self.took = 0.0
@@ -111,12 +111,12 @@ class BatchComposer:
         return self._made[letter, about]
 
     def compose(self, claimed: ClaimedLetter) -> Outgoing:
-        """A letter ready to go out, as composed ahead or now."""
+        """The letter's message, composed ahead or now."""
         return self._ready.pop(claimed.id, None) or self._composed(claimed)
 
     def ahead(self, claimed: ClaimedLetter) -> Outgoing | None:
-        """Have a letter ready before its turn. Only a digest's, which asks the database nothing; None also for one
-        that cannot be composed: what is wrong with it is said when its turn has come."""
+        """Compose a letter ahead of its turn. Only a digest's letter, which needs no query. None also for one that
+        cannot be composed: its error is raised when its turn comes."""
         if claimed.id not in self._ready and claimed.letter == "digest":
             began = time.monotonic()
             with contextlib.suppress(Exception):
@@ -134,7 +134,7 @@ SAMPLE_FOR = "you@reader.example"
 
 
 def sample(letter: Letter) -> bytes:
-    """A reader's message as a preview shows it: unsigned, with links that lead nowhere but are as long as real ones."""
+    """A reader's message for a preview: unsigned, with dead links of the real length."""
     config = settings()
     identity = SenderIdentity.of(config)
     token = "PREVIEW".ljust(links.LENGTH, "-")

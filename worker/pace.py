@@ -1,4 +1,4 @@
-"""How fast letters go out: the rate allowed, and how many may be begun before the next settlement."""
+"""The sending pace: the allowed rate, and the window (letters begun and not yet settled)."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from db import rules
 
 
 class Pace:
-    """Spaces the beginnings of letters, and follows how long one takes.
+    """Spaces letters out at the rate, and keeps a moving average of the time that one takes.
 
     `rate` is in letters a second (0: no limit), shared by the threads of this process; `ceiling` is SEND_WINDOW.
     """
@@ -20,7 +20,7 @@ class Pace:
         self._each = 0.0
 
     def wait(self) -> float:
-        """Seconds to wait before the next letter may begin; the moment is taken."""
+        """Seconds to wait before the next letter may begin; this reserves its place."""
         if not self._gap:
             return 0.0
         now = self._clock()
@@ -28,20 +28,20 @@ class Pace:
         return self._next - self._gap - now
 
     def took(self, seconds: float) -> None:
-        """One letter took so long, from its first byte to its reply; the last dozen weigh most."""
+        """Record how long one letter took, from its first byte to its reply; the last dozen weigh most."""
         self._each = seconds if not self._each else self._each + (seconds - self._each) / 12
 
     @property
     def is_set(self) -> bool:
-        """Whether letters wait for their turn at a rate."""
+        """Whether a rate limit spaces the letters."""
         return self._gap > 0
 
     @property
     def window(self) -> int:
-        """Letters that may be begun before the next settlement."""
+        """The window: letters that may be begun before the next settlement."""
         return rules.window(max(self._each, self._gap), self._ceiling)
 
     @property
     def batch(self) -> int:
-        """Letters to claim at once."""
+        """The number of letters to claim at once."""
         return rules.batch(max(self._each, self._gap))

@@ -1,4 +1,4 @@
-"""Who reacts to what. A reaction writes rows and does nothing else: the table is at the foot."""
+"""Reactions to events. A reaction only writes rows; the table at the foot says which event runs which."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,19 +14,19 @@ Reaction = Callable[[Session, Event, datetime], None]
 
 
 def ask_for_confirmation(session: Session, event: Event, now: datetime) -> None:
-    """Owe the confirm letter for a sign-up."""
+    """Queue the confirmation email for a sign-up."""
     assert isinstance(event, SubscriptionRequested)
     deliveries.owe(session, "confirm", event.sign_up, person_of(event.subscriber), now)
 
 
 def welcome(session: Session, event: Event, now: datetime) -> None:
-    """Owe the welcome letter that follows a confirmation."""
+    """Queue the welcome email after a confirmation."""
     assert isinstance(event, SubscriptionConfirmed)
     deliveries.owe(session, "welcome", event.sign_up, person_of(event.subscriber), now)
 
 
 def refresh_drafts(session: Session, event: Event, now: datetime) -> None:
-    """Show the new comparison in the draft that waits for it."""
+    """Assemble the open draft again, so that it shows the new comparison."""
     assert isinstance(event, ComparisonPublished)
     digests.refresh_drafts(session, now)
 

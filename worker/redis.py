@@ -39,10 +39,10 @@ class EmbeddedRedis:
         return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start the server and wait until it answers; BadSettings when there is none or it does not come up."""
+        """Start the server and wait until it answers. Raises BadSettings if none is installed or it does not start."""
         server = server_program()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for _ in range(3):  # somebody else may take the free port first
+        for _ in range(3):  # another process may take the free port first
             self.port = self.port or _free_port()
             self._write_conf()
             self._process = subprocess.Popen(
@@ -50,7 +50,7 @@ class EmbeddedRedis:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for us, not for it
+                start_new_session=True,  # keeps Ctrl-C from reaching the server
                 preexec_fn=end_with_parent,
             )
             if self._answers():
@@ -127,7 +127,7 @@ def shut_down_left_over(url: str) -> None:
         try:
             client.shutdown(save=False)
         except redis.RedisError:
-            return  # nobody there, or somebody else's
+            return  # nothing is running there, or another server is
 
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -135,7 +135,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """Called between fork and exec: have the kernel send TERM to this process when its parent dies, even by KILL."""
+    """Runs between fork and exec: asks the kernel to send TERM to this process when its parent dies, even by KILL."""
     if _libc:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -1,6 +1,6 @@
-"""What answers say together: a domain that defers one letter after the other, a letter that breaks every connection,
-a server that refuses everybody at RCPT, one that takes letters and never says so. Kept by each sender for as long as
-it lives."""
+"""Recognizes patterns in a series of replies: a domain that defers letter after letter, a letter that breaks every
+connection, a server that refuses every recipient at RCPT, one that takes letters and never replies. Each sender keeps
+its own history in memory."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -15,13 +15,13 @@ from db.session import writing
 from emails.transports import Outcome
 
 DEFERRALS = 3
-"""One full mailbox says nothing of its neighbours; three deferrals in a row speak of the domain."""
+"""Deferrals in a row after which the domain is blamed: one full mailbox says nothing about others."""
 BREAKS = 3
-"""A server that breaks off at the same letter again and again refuses the letter; others must not wait behind it."""
+"""Broken connections at the same letter after which that letter counts as refused, so that others do not wait."""
 REFUSALS = 10
-"""So many refusals in a row by policy speak of the sender: whoever is asked next would be refused as well."""
+"""Policy refusals in a row after which the sender itself is blamed: the next recipient would be refused too."""
 LOST = 3
-"""So many letters in a row without an answer: each further one would be in doubt as well."""
+"""Letters in a row without a reply after which sending stops: each further one would be unknown as well."""
 _POLICY = re.compile(r"5\d\d[ -](5\.7\.\d+|.*\brelay)", re.IGNORECASE)
 _LETTER_STAGES = {"mail", "rcpt", "data", "dot"}
 
@@ -30,7 +30,7 @@ log = structlog.get_logger("mail")
 
 @dataclass
 class ReplyHistory:
-    """One sender's memory of what it was told; `ailing` are the domains that defer (see db/deliveries/breakers.py)."""
+    """One sender's reply history; `ailing` are the domains that defer (see db/deliveries/breakers.py)."""
 
     ailing: set[str] = field(default_factory=set)
     _shut: dict[str, datetime] = field(default_factory=dict)
@@ -41,23 +41,23 @@ class ReplyHistory:
 
     @property
     def loses_answers(self) -> bool:
-        """Whether the server has stopped saying what becomes of letters; the next answer of any kind ends that."""
+        """Whether the server no longer replies after the final dot; the next reply of any kind resets that."""
         return self._lost >= LOST
 
     def shut_until(self, address: str, now: datetime) -> datetime | None:
-        """Until when the address's domain is to be left alone, if it is."""
+        """Until when the breaker of the address's domain is open, if it is."""
         until = self._shut.get(domain_of(address)) if self._shut else None
         return until if until is not None and until > now else None
 
     def may_send(self, address: str, now: datetime) -> bool:
-        """Whether no answer to come can shut the address's domain at once: it has not deferred the letter before."""
+        """Whether no pending reply can open the breaker of the address's domain at once."""
         if not (self._shut or self._deferrals or self.ailing):
             return True
         domain = domain_of(address)
         return domain not in self._deferrals and domain not in self.ailing and not self.shut_until(address, now)
 
     def weigh(self, letter: ClaimedLetter, outcome: Outcome) -> Outcome:
-        """The outcome as it counts, in the light of those before it."""
+        """The outcome, adjusted by the history before it."""
         if outcome.kind == "unknown":
             self._lost += 1
         elif outcome.kind != "relay":
@@ -77,7 +77,7 @@ class ReplyHistory:
         return outcome
 
     def _domain(self, domain: str, outcome: Outcome) -> None:
-        """Keep count of a domain's deferrals in a row; at the third, or at once while it ails, all leave it alone."""
+        """Count a domain's deferrals in a row; the third (the first while it is ailing) opens the domain's breaker."""
         if outcome.kind != "deferred":
             self._deferrals.pop(domain, None)
             if outcome.kind == "sent" and domain in self.ailing:
@@ -95,5 +95,5 @@ class ReplyHistory:
 
 
 def _may_be_the_letter_s(outcome: Outcome) -> bool:
-    """Whether a letter can be the cause. In answer to MAIL the server speaks of us: it knows nothing else yet."""
+    """Whether the letter can be the cause. A reply to MAIL is about us: the server knows nothing else yet."""
     return outcome.stage in _LETTER_STAGES and not (outcome.stage == "mail" and outcome.code is not None)

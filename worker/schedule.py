@@ -1,4 +1,4 @@
-"""What the clock rings for, and how often: data to read, with the reason beside each line."""
+"""The clock's schedule as data: each task, how often it runs, and why."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ScheduleEntry:
-    """A task rung every so many seconds; the message is worthless after its period, so it expires then."""
+    """A task and its period in seconds; its message expires after that, when the next one comes."""
 
     task: str
     queue: str
@@ -21,10 +21,10 @@ ENTRIES = (
     ScheduleEntry("digests.tick", "jobs", 15, "slots that open, are due, are late or are finished"),
     ScheduleEntry("alerts.watch", "jobs", 60, "what needs a person, and what no longer does"),
 )
-"""Any number of clocks is harmless: a task that finds nothing owed ends at once."""
+"""Any number of clocks is harmless: a task that finds no work ends at once."""
 
 BELLS = {"votes": "votes.fold", "jobs": "jobs.work", "mail": "mail.send", "digests": "digests.tick"}
-"""Which task each bell of a committed transaction rings for."""
+"""The task that a commit wakes, by the queue it rings for."""
 
 
 def entry_of(task: str) -> ScheduleEntry:
@@ -32,7 +32,7 @@ def entry_of(task: str) -> ScheduleEntry:
 
 
 def beat() -> dict[str, Any]:
-    """The entries as Celery beat takes them."""
+    """The entries in Celery beat's format."""
     return {
         entry.task: {
             "task": entry.task,

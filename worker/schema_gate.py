@@ -20,12 +20,12 @@ _said: set[str] = set()
 
 
 def wait_for_schema(**_: Any) -> None:
-    """Return as soon as this release may work with the database; one log line says what is waited for."""
+    """Block until this release may work with the database; one log line says what it waits for."""
     while True:
         try:
             found = schema.standing()
         except (SQLAlchemyError, OSError):
-            return  # a database that is away is waited for by the tasks themselves
+            return  # the tasks themselves wait for a database that does not answer
         if found.may_run:
             return
         if found.answer == "later":
@@ -39,7 +39,7 @@ beat_init.connect(wait_for_schema)
 
 
 def checked(task: Callable[[], object]) -> Callable[[], object]:
-    """The task, which does nothing while this release cannot work with the database: what is owed stays owed."""
+    """Wrap a task so that it does nothing while this release cannot work with the database; its work stays queued."""
 
     @wraps(task)
     def run() -> object:

@@ -1,7 +1,7 @@
-"""One batch on its way: begin its letters in the order of their ids, and settle before more than the window is begun.
+"""Sends one batch: begins its letters in the order of their ids, and settles whenever the window is full.
 
-A letter is announced to the mail server along with the one before it, as soon as nothing can come between the two; so
-one round trip takes a letter, and the sender composes and signs while the server makes up its mind.
+The next letter's commands are pipelined behind the current letter once nothing can come between the two, so a letter
+costs one round trip, and the sender composes and signs while the server processes the letter before.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ log = structlog.get_logger("mail")
 
 
 class BreakerOpen(Exception):
-    """The mail server refuses everybody: stop, and burn nobody's tries."""
+    """The mail server refuses all mail: stop, without using up any letter's attempts."""
 
 
 def trip(reply: str) -> None:
-    """Open the relay's breaker, with its own words."""
+    """Open the mail server's circuit breaker, and store its reply."""
     with writing() as session:
         breaker = breakers.refused(session, transport_name(settings().mail_url), reply, datetime.now(UTC))
     log.error("relay refuses", breaker=breaker.name, reply=reply, until=breaker.open_until.isoformat())
@@ -40,7 +40,7 @@ def trip(reply: str) -> None:
 
 @dataclass
 class Slice:
-    """What the connections of one process share until `end` (monotonic seconds)."""
+    """The state that one process's connections share until `end` (monotonic seconds)."""
 
     end: float
     pace: Pace
@@ -56,7 +56,7 @@ class Slice:
 
 @dataclass
 class BatchSend:
-    """One batch over one connection: the letters begun since the last settlement are at most the claim's window."""
+    """One batch over one connection. The letters begun since the last settlement never exceed the claim's window."""
 
     slice: Slice
     transport: Transport
@@ -65,18 +65,18 @@ class BatchSend:
     composer: BatchComposer
     begun: list[Settlement] = field(default_factory=list)
     gone: dict[int, str] = field(default_factory=dict)
-    """Who of the letters up to the next settlement may not go any more."""
+    """Which letters up to the next settlement may no longer be sent, with the reason."""
     announced: int = 0
-    """The letter that the door was given to announce; 0 without one."""
+    """The id of the letter that the transport was given to send next; 0 without one."""
     in_hand: ClaimedLetter | None = None
     heard: Outcome | None = None
-    """What the door said about the letter in hand, before it is weighed."""
+    """The transport's outcome for the current letter, before the reply history adjusts it."""
     last: int = 0
     tripped_by: str | None = None
     confirmed: float = field(default_factory=time.monotonic)
 
     def go(self) -> None:
-        """Send the batch in the order of its ids and end its claim; raise BreakerOpen if the server is to rest."""
+        """Send the batch in the order of its ids, end its claim. Raises BreakerOpen if the server refuses all mail."""
         fenced = False
         try:
             self._all()
@@ -91,7 +91,7 @@ class BatchSend:
 
     def _all(self) -> None:
         rest = self.batch.letters
-        group = self._next(rest)  # the claim has just asked about the first letters
+        group = self._next(rest)  # the claim has just re-read consent for the first letters
         while group and self.tripped_by is None and (not self.slice.over or group[0].id == self.announced):
             for at in range(len(group)):
                 if not self._begin(rest[at : at + 3]):
@@ -104,18 +104,20 @@ class BatchSend:
             self.gone = gone
 
     def _next(self, rest: Sequence[ClaimedLetter]) -> Sequence[ClaimedLetter]:
-        """The next handful: no more than may be begun before a settlement."""
+        """The next group: no more letters than the window allows before a settlement."""
         return rest[: min(self.slice.pace.window, self.batch.win or self.slice.pace.window)]
 
     def _begin(self, upcoming: Sequence[ClaimedLetter]) -> bool:
-        """Begin the first of these letters, if it may go now; False when no further one may begin."""
+        """Begin the first of these letters if it may be sent now. False when no further letter may begin."""
         letter, *after = upcoming
         if letter.id in self.gone:
             if letter.id == self.announced:
                 self._take_back()
             self.begun.append(Settlement(letter.id, "skipped", self.gone[letter.id], tried=0))
             return True
-        if letter.id != self.announced:  # for an announced one the server waits: better to send it than to hang up
+        if (
+            letter.id != self.announced
+        ):  # the server already waits for an announced one: better to send it than to disconnect
             until = self.slice.history.shut_until(letter.address, datetime.now(UTC))
             if until is not None:
                 reason = "its domain defers"
@@ -126,24 +128,23 @@ class BatchSend:
         return self._send(letter, after)
 
     def _take_back(self) -> None:
-        """A letter that was announced will not come: the server would wait for it, and take any other for it."""
+        """Disconnect: the announced letter will not be sent, and the server would take any other letter for it."""
         if self.announced:
             self.transport.close()
             self.announced = 0
 
     def _send(self, letter: ClaimedLetter, after: Sequence[ClaimedLetter]) -> bool:
-        """Begin one letter and keep its outcome; False when no further one may begin.
+        """Send one letter and record its outcome. False when no further letter may begin.
 
-        While the server makes up its mind about it, a letter further on is composed: a signature costs as long as
-        such an answer.
+        A later letter is composed while the server processes this one: signing takes about as long as its reply.
         """
         if wait := self.slice.pace.wait():
             time.sleep(wait)
         if time.monotonic() - self.confirmed > self.slice.lease.total_seconds() / 3:
-            self._settle()  # or extend; it only makes doubt smaller: a clock is never what safety rests on
+            self._settle()  # or extend the lease; this only narrows doubt, and safety never depends on a clock
         try:
             outgoing = self.composer.compose(letter)
-        except Exception as error:  # one letter that cannot be written must not keep all others waiting
+        except Exception as error:  # one letter that cannot be composed must not block all others
             log.exception("letter cannot be composed", delivery=letter.id)
             reply = f"{type(error).__name__}: {error}"[:500]
             self.begun.append(deferred(letter, "cannot be composed", datetime.now(UTC), None, reply))
@@ -161,19 +162,19 @@ class BatchSend:
         return self.tripped_by is None
 
     def _handed_over(self, outgoing: Outgoing, after: Sequence[ClaimedLetter]) -> Outcome:
-        """What became of the letter in hand, in the light of what was heard before."""
+        """The current letter's outcome, adjusted by the reply history."""
         assert self.in_hand is not None
         began, composing = time.monotonic(), self.composer.took
         outcome = self.transport.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
         self.heard = outcome
         if outcome.stage != "dot" or outcome.kind == "unknown":
-            self.announced = 0  # it would have left with the letter, or went with the connection
+            self.announced = 0  # its commands would have been sent with this letter, or were lost with the connection
         self.slice.pace.took(time.monotonic() - began - (self.composer.took - composing))
         return self.slice.history.weigh(self.in_hand, outcome)
 
     def _announce(self, next_: Sequence[ClaimedLetter]) -> Outgoing | None:
-        """The letter after the one in hand, unless something may keep it from being the next. It counts as begun only
-        when the server has gone ahead and the letter itself leaves: that waits for a settlement like any other."""
+        """The letter after the current one, if it is certain to be next. It counts as begun only when its own bytes are
+        sent after the server's go-ahead, so the window holds for it as for any other."""
         if not next_ or self.slice.over or self.slice.pace.is_set or next_[0].id in self.gone:
             return None
         [letter] = next_
@@ -184,13 +185,13 @@ class BatchSend:
         return outgoing
 
     def _compose_ahead(self, after: Sequence[ClaimedLetter]) -> None:
-        """Have the next letter ready, or the one after it; not at a set rate, where it would get old waiting."""
+        """Compose the next letter, or the one after it; not under a rate limit, where it would wait too long."""
         if not self.slice.pace.is_set:
             for letter in after[1:] if self.announced else after[:1]:
                 self.composer.ahead(letter)
 
     def _settle(self, next_: Sequence[ClaimedLetter] = ()) -> dict[int, str] | None:
-        """Settle what was begun; who of the next letters is gone meanwhile, None when the digest may not go on."""
+        """Settle the letters begun; which of the next ones may no longer be sent, or None when the digest must stop."""
         gone = settlements.settle(self.driver, self.batch, self.begun, next_, self.slice.lease, datetime.now(UTC))
         self.confirmed = time.monotonic()
         heartbeats.did(len(self.begun))
@@ -198,14 +199,14 @@ class BatchSend:
         return gone
 
     def break_off(self) -> None:
-        """An error or a time limit ends the batch: write down what is known, so that only the letter in hand is in
-        doubt. Where this fails too, the lapse of the lease leaves the whole window in doubt."""
+        """After an error or a time limit: settle the known outcomes, so that only the current letter is in doubt. If
+        this fails too, the lapse of the lease leaves the whole window in doubt."""
         letter = self.in_hand
         if letter is not None and all(letter.id != known.id for known in self.begun):
             outcome = self.heard or Outcome("unknown", None, "the sender broke off amid this letter", "dot")
-            if outcome.kind != "relay":  # else it has not left, and goes back to pending
+            if outcome.kind != "relay":  # else it was not sent, and goes back to pending
                 self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
-        with contextlib.suppress(Exception), driver_connection() as fresh:  # ours may be what has failed
+        with contextlib.suppress(Exception), driver_connection() as fresh:  # our own connection may be what failed
             self.driver, fenced = fresh, False
             try:
                 self._settle()
@@ -214,7 +215,7 @@ class BatchSend:
             self._give_back(fenced=fenced)
 
     def _give_back(self, *, fenced: bool) -> None:
-        """End the claim; where others have ended it, take back what they had to hold in doubt and was never begun."""
+        """End the claim. If recovery ended it first, give back those letters held in doubt that were never begun."""
         if not fenced:
             with writing() as session:
                 fenced = claims.release(session, self.batch) is None

@@ -1,8 +1,8 @@
-"""A slice of sending: claim letters, hand them to the mail server, write down what became of each.
+"""A slice of sending: claims letters, hands them to the mail server, and records the outcome of each.
 
-A slice works for ten seconds, stops beginning letters, gives the rest back and rings again; so neither TERM nor a
-time limit ever meets it in the middle of a letter. One at a time in a thread: connect and render first, only then
-claim; at most `win` letters are begun and not settled (db/deliveries/claims.py tells why that is enough).
+A slice works for ten seconds, then begins no further letter, gives the rest back and rings again, so that neither TERM
+nor a time limit hits it in the middle of a letter. Each thread connects and renders before it claims; at most `win`
+letters are begun and not settled (db/deliveries/claims.py explains why that is enough).
 """
 
 import os
@@ -28,24 +28,24 @@ from worker.reply_history import ReplyHistory
 from worker.send_batch import BatchSend, BreakerOpen, Slice, trip
 
 SLICE = 10.0
-"""Seconds in which letters are begun."""
+"""Seconds of a slice during which new letters are begun."""
 
 log = structlog.get_logger("mail")
 
 
 class NoneFree(Exception):
-    """All connections that senders may have together are at work: leave, and keep none open meanwhile."""
+    """All connections allowed by SEND_CONNECTIONS are in use: leave, and keep none open."""
 
 
 def send() -> None:
-    """One slice; when the work outlasts it, ring for the next."""
+    """Run one slice; ring for the next if work is left."""
     recover()
     if run_slice(time.monotonic() + SLICE):
         bell.publish("mail")
 
 
 def recover() -> None:
-    """End the claims of senders that are gone."""
+    """Recover the claims of dead senders."""
     now = datetime.now(UTC)
     with reading() as session:
         lapsed = recovery.any_lapsed(session, now)
@@ -56,7 +56,7 @@ def recover() -> None:
 
 
 def run_slice(end: float) -> bool:
-    """Send what is owed until `end` (monotonic seconds); whether anything is left."""
+    """Send due letters until `end` (monotonic seconds). True if any are left."""
     with reading() as session:
         now = datetime.now(UTC)
         owed = claims.owed(session, now)
@@ -98,7 +98,7 @@ def _transports(mail_url: str, count: int) -> list[Transport]:
 
 
 def _pace() -> Pace:
-    """What this process knows of the server's pace, so that a slow one's first letters are few in doubt as well."""
+    """This process's pace from earlier slices, so that a slow server's window is small from the first letter."""
     config = settings()
     key = (os.getpid(), config.mail_url, config.send_rate, config.send_window)
     if key not in _paces:
@@ -108,14 +108,14 @@ def _pace() -> Pace:
 
 @dataclass
 class SliceRun(Slice):
-    """One slice in one process, a thread for each connection."""
+    """One slice in one process, with one thread per connection."""
 
     stood: bool = False
     """Whether any of the connections could be opened."""
     refusals: list[str] = field(default_factory=list)
 
     def work(self, transport: Transport, owed: Sequence[int | None]) -> None:
-        """What one thread does with one connection. Nothing is raised: what was claimed is recovered by its lease."""
+        """One thread's work with one connection. It never raises: its claim is recovered when the lease lapses."""
         try:
             with driver_connection() as connection:
                 if not self._opens(transport):
@@ -132,10 +132,10 @@ class SliceRun(Slice):
             log.exception("slice failed")
 
     def _opens(self, transport: Transport) -> bool:
-        """Try the mail server before anything is claimed. A refusal is weighed when all have tried.
+        """Connect before anything is claimed. Refusals are evaluated when all threads have tried.
 
-        Whether a connection is free is asked before, without a lock: hosts that ask at the same moment may open more
-        between them, until the claims tell who has to close them.
+        The limit on connections is checked first, without a lock: hosts that check at the same moment may open too
+        many between them, until the claims show which have to be closed.
         """
         with reading() as session:
             if claims.at_work(session, datetime.now(UTC)) >= settings().send_connections:
@@ -148,8 +148,8 @@ class SliceRun(Slice):
         return True
 
     def weigh_refusals(self) -> None:
-        """A server that refuses one connection and lets another stand has a limit of its own; one that refuses them
-        all is left alone by everybody, unless the connections that it has are another sender's."""
+        """A server that refuses one connection and keeps another has a limit of its own. If it refuses them all, its
+        breaker opens for all senders, unless another sender holds connections to it."""
         if not self.refusals:
             return
         with reading() as session:
@@ -165,15 +165,15 @@ class SliceRun(Slice):
             while not self.over and self._one_batch(transport, connection, digest_id):
                 pass
         except (LookupError, ValueError, TypeError):
-            # A digest whose letter cannot be made ready must not keep the others waiting behind it.
+            # A digest whose letter cannot be composed must not block the others.
             log.exception("digest cannot be sent", digest=digest_id)
 
     def _one_batch(self, transport: Transport, connection: DriverConnection, digest_id: int | None) -> bool:
-        """Claim and send one batch; False when there is nothing more for this connection."""
+        """Claim and send one batch. False when this connection has no more work."""
         composer = BatchComposer()
         if digest_id is not None:
             composer.of("digest", digest_id)  # rendered and encoded before anything is claimed
-        recover()  # a lease may lapse amid a slice, and its letters are not to wait for the next one
+        recover()  # a lease may lapse during a slice, and its letters should not wait for the next slice
         with writing() as session:
             batch = claims.claim(session, self._terms(transport, digest_id), digest_id, datetime.now(UTC))
         if isinstance(batch, Wait):
@@ -197,9 +197,9 @@ class SliceRun(Slice):
         config = settings()
         return Terms(
             worker=f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}",
-            # The single letters' consent is read at the claim alone, so their batch is one window.
+            # Consent for single letters is read at the claim only, so their batch is as large as one window.
             limit=self.pace.batch if digest_id is not None else config.send_window,
-            # As many as the pace asks for: on a slow server a kill leaves fewer in doubt.
+            # The pace sets the batch: on a slow server a kill leaves fewer letters in doubt.
             win=0 if transport.certain else self.pace.window,
             lease=self.lease,
             connections=config.send_connections,

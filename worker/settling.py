@@ -1,4 +1,4 @@
-"""What an outcome at the door means for a delivery: settled for good, tried again later, given up, or in doubt."""
+"""Turns a transport's outcome into a delivery's next state: sent, failed, deferred, given up, or unknown."""
 
 import random
 from datetime import datetime
@@ -12,7 +12,7 @@ from emails.transports import Outcome
 
 
 def settlement(letter: ClaimedLetter, outcome: Outcome, now: datetime) -> Settlement:
-    """What an outcome at the door means for the delivery."""
+    """The settlement that an outcome leads to."""
     if outcome.kind == "sent":
         return Settlement(letter.id, "sent", None, outcome.code, outcome.reply)
     told = partial(Settlement, letter.id, code=outcome.code, reply=outcome.reply)
@@ -27,7 +27,7 @@ def settlement(letter: ClaimedLetter, outcome: Outcome, now: datetime) -> Settle
 
 
 def deferred(letter: ClaimedLetter, reason: str, now: datetime, code: int | None, reply: str) -> Settlement:
-    """Try again later, or give up when later is too late."""
+    """Retry after a back-off, or give up when the retry would come too late."""
     next_try = now + rules.defer_backoff(letter.tries + 1, random.random())
     if next_try > letter.old_from + rules.LETTERS[letter.letter].given_up_after:
         return Settlement(letter.id, "failed", f"given up, {reason}", code, reply)

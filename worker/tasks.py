@@ -1,4 +1,4 @@
-"""The tasks that messages name: five ways to ask the tables what is owed."""
+"""The Celery tasks that messages name; each reads from the tables what there is to do."""
 
 import gc
 import sys
@@ -18,7 +18,7 @@ __all__ = ["heartbeats", "schema_gate"]  # imported for its signals
 
 
 def send_unless_paused() -> None:
-    """A slice of sending. While mail is paused only what dead senders held is given back; a slice begun ends itself."""
+    """A slice of sending. While mail is paused it only recovers dead senders' claims; a running slice finishes."""
     with reading() as session:
         paused = pauses.is_paused(session, "mail")
     if paused:
@@ -38,14 +38,14 @@ bell.attach()
 
 @celeryd_after_setup.connect
 def keep_what_is_loaded(**_: Any) -> None:
-    """What is loaded by now stays: the collector need not walk it amid a send, and children share its pages."""
+    """Freeze loaded objects for the garbage collector: it skips them while sending, and forked children share pages."""
     gc.collect()
     gc.freeze()
 
 
 @celeryd_after_setup.connect
 def check_sender(instance: Any, **_: Any) -> None:
-    """A sender whose key cannot sign or whose MAIL_URL names no door ends here, in words, before it claims anything."""
+    """End a sender with a clear message before it claims, if its DKIM key or its MAIL_URL is unusable."""
     if "mail" in instance.app.amqp.queues.consume_from:
         try:
             letters.signer(settings())

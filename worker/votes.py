@@ -1,4 +1,4 @@
-"""Fold the votes: bring the tallies up to what readers said last."""
+"""Folds votes: brings the tallies up to readers' latest votes."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from worker import heartbeats
 
 
 def fold() -> None:
-    """Fold until nothing is dirty or votes are paused; a page of votes is a transaction."""
+    """Fold until no vote is dirty or votes are paused; each page of votes is one transaction."""
     while True:
         with reading() as session:
             if pauses.is_paused(session, "votes") or not votes.any_dirty(session):
@@ -17,5 +17,5 @@ def fold() -> None:
         with writing(durable=False) as session:
             folded = tallies.fold(session, datetime.now(UTC))
         if not folded:
-            return  # what is dirty is in another folder's hands
+            return  # another worker is folding the dirty votes
         heartbeats.did(folded)
