@@ -18,9 +18,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from db import migrations, schema, session
+from db.addresses import hashes_of
 from db.migrations import ONE_AT_A_TIME, InUse
 from db.session import engine
 from db.settings import settings
+from db.subscribers import suppressions
 from db.tables import TABLES
 from tests.schemas import at_revision
 
@@ -136,7 +138,7 @@ def test_a_reader_who_stays_open_does_not_hold_up_those_who_write(empty):
 def test_an_upgrade_that_is_killed_amid_is_finished_by_the_next(empty):
     at_revision(BEFORE_THE_CONSOLE)
     write_jobs(200)
-    for _ in range(4):
+    for _ in range(2):
         stood = schema.standing().revision
         process = command()
         wait_for(lambda stood=stood, process=process: schema.standing().revision > stood or process.poll() is not None)
@@ -210,3 +212,20 @@ def test_before_it_begins_it_says_what_will_run_over_how_many_rows(empty):
     assert "(30 jobs)" in said
     assert said.endswith("Nothing was changed.\n")
     assert schema.standing().revision == "0008"
+
+
+def test_suppressions_that_never_said_whose_they_are_are_listed_after_it(empty, cast, monkeypatch):
+    monkeypatch.setattr(migrations.steps, "PAGE", 2)
+    at_revision("0004")
+    with session.writing() as opened:
+        for number, address in enumerate((cast.alice, cast.bob, "eve@reader.example", cast.charlie), start=1):
+            row = {"id": number, "address": address}
+            query = "INSERT INTO subscribers (id, address, address_key, state, created_at)"
+            opened.execute(text(query + " VALUES (:id, :address, :address, 'active', '2026-11-17')"), row)
+        for address in (cast.charlie, "stranger@reader.example"):
+            query = "INSERT INTO suppressions (address_hash, reason, at) VALUES (:hash, 'manual', '2026-11-17')"
+            opened.execute(text(query), {"hash": hashes_of(address)[0]})
+    migrations.upgrade()
+    with session.reading() as opened:
+        assert suppressions.of_address(opened, cast.charlie).subscriber_id == 4
+        assert suppressions.of_address(opened, "stranger@reader.example").subscriber_id is None
