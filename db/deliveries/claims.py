@@ -271,7 +271,7 @@ def release(session: Session, batch: Batch) -> int | None:
 _GIVE_BACK = "UPDATE deliveries SET state = 'pending', claim = NULL WHERE claim = ? AND state = 'sending'"
 
 
-# ---- questions -----------------------------------------------------------------------------------------------
+# ---- queries -------------------------------------------------------------------------------------------------
 
 
 def owed(session: Session, now: datetime) -> list[int | None]:

@@ -64,7 +64,7 @@ def message_id(delivery_id: int, letter: str, created_at: datetime, domain: str)
     return f"<{letter}.{delivery_id}.{int(created_at.timestamp())}@{domain}>"
 
 
-# ---- orders: address ---------------------------------------------------------------------------------------
+# ---- changes: address --------------------------------------------------------------------------------------
 
 
 def owe(session: Session, letter: str, about: int, person: str, now: datetime) -> None:
@@ -84,7 +84,7 @@ def forget(session: Session, person: str) -> None:
     session.execute(text("UPDATE deliveries SET reply = NULL WHERE person = :person"), {"person": person})
 
 
-# ---- questions ---------------------------------------------------------------------------------------------
+# ---- queries -----------------------------------------------------------------------------------------------
 
 
 def of_person(session: Session, person: str) -> list[Delivery]:

@@ -58,7 +58,7 @@ class ReplyGroup:
     sample: int | None = None
 
 
-# ---- questions -----------------------------------------------------------------------------------------------
+# ---- queries -------------------------------------------------------------------------------------------------
 
 
 def replies(session: Session, digest_id: int) -> list[ReplyGroup]:
@@ -193,7 +193,7 @@ def _is(column: Any, value: object) -> ColumnElement[bool]:
     return found
 
 
-# ---- orders: a page each, so that SQLite's writer is free in between ---------------------------------------------
+# ---- changes: a page each, so that SQLite's writer is free in between --------------------------------------------
 
 
 def retry(

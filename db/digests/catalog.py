@@ -94,7 +94,7 @@ _WHOLE = tuple(
 )
 
 
-# ---- questions ---------------------------------------------------------------------------------------------
+# ---- queries -----------------------------------------------------------------------------------------------
 
 
 def latest(session: Session, now: datetime, limit: int, offset: int = 0) -> list[Comparison]:
@@ -152,7 +152,7 @@ def is_empty(session: Session) -> bool:
     return session.scalar(select(func.count()).select_from(Tool)) == 0
 
 
-# ---- orders ------------------------------------------------------------------------------------------------
+# ---- changes -----------------------------------------------------------------------------------------------
 
 
 def put_reviewer(session: Session, name: str, lens: str) -> str:

@@ -82,7 +82,7 @@ class TestLetter(Row):
     asked_at: Mapped[datetime]
 
 
-# ---- questions ---------------------------------------------------------------------------------------------
+# ---- queries -----------------------------------------------------------------------------------------------
 
 
 def by_slot(session: Session, slot: str) -> Digest | None:
@@ -140,7 +140,7 @@ def in_a_digest(session: Session, comparison_ids: list[int]) -> set[int]:
     return set(session.scalars(query))
 
 
-# ---- orders ------------------------------------------------------------------------------------------------
+# ---- changes -----------------------------------------------------------------------------------------------
 
 
 def open_slot(session: Session, slot: str, due_at: datetime, now: datetime) -> Digest:

@@ -1,1 +1,1 @@
-"""Ledger 2: work owed because something happened: the outbox, the retry queue and the dead letters."""
+"""Ledger 2: jobs, caused by events: the transactional outbox, the retry queue and the dead letters."""

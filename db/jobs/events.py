@@ -1,4 +1,4 @@
-"""What happened, in the past tense: the facts that somebody else may react to."""
+"""Events, named in the past tense: facts that other parts of the system may react to."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened; its fields are plain values that a job keeps as JSON."""
+    """An event; its fields are plain values that a job stores as JSON."""
 
     kinds: ClassVar[dict[str, type["Event"]]] = {}
 
@@ -20,7 +20,7 @@ class Event:
 
 @dataclass(frozen=True)
 class SubscriptionRequested(Event):
-    """Somebody typed an address into the form; `sign_up` is the consent row that keeps the proof."""
+    """A visitor submitted the sign-up form; `sign_up` is the consent row with the proof."""
 
     sign_up: int
     subscriber: int
@@ -28,7 +28,7 @@ class SubscriptionRequested(Event):
 
 @dataclass(frozen=True)
 class SubscriptionConfirmed(Event):
-    """The address's owner pressed the button behind the confirm letter."""
+    """The address's owner confirmed through the link in the confirmation email."""
 
     sign_up: int
     subscriber: int
@@ -36,7 +36,7 @@ class SubscriptionConfirmed(Event):
 
 @dataclass(frozen=True)
 class ComparisonPublished(Event):
-    """A comparison came into the catalogue."""
+    """A comparison was added to the catalog."""
 
     comparison: int
 

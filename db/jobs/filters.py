@@ -1,4 +1,4 @@
-"""What failed, as one asks about it: the same filter behind a page, an order about many, a command and the audit."""
+"""The job filter that console pages, bulk actions, commands and the audit log share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from db.rules import Refused
 Predicate = ColumnElement[bool] | TextClause
 
 VIEWS = ("dead", "waiting", "failing", "pending", "running", "succeeded", "discarded", "all")
-"""The states that one can ask for: a job's own, and `waiting` (for another attempt), `failing` (dead or waiting)."""
+"""The states to filter by: a job's own, and `waiting` (for another attempt), `failing` (dead or waiting)."""
 _WAITING = and_(PENDING, Job.attempt > 0)
 _OF_VIEW: dict[str, tuple[Predicate, ...]] = {
     "dead": (DEAD,),
@@ -33,11 +33,11 @@ _AMONG_FAILED: dict[str, tuple[Predicate, ...]] = {
     "succeeded": (HAS_FAILED, text("state || '' = 'succeeded'")),
     "all": (HAS_FAILED,),
 }
-"""The same, where an error is asked for: of millions that went well few ever had one, and those have an index."""
+"""The same for views by error: of millions of succeeded jobs few ever failed, and those have an index."""
 
 
 class GroupKey(NamedTuple):
-    """What the jobs of one group have in common. Written `kind:error:fingerprint` in links and commands."""
+    """The key of a group of failed jobs, written `kind:error:fingerprint` in links and commands."""
 
     kind: str
     error: str | None
@@ -48,7 +48,7 @@ class GroupKey(NamedTuple):
 
     @classmethod
     def read(cls, written: str) -> "GroupKey":
-        """The key that was so written; Refused for anything else."""
+        """The key parsed from that form. Raises Refused for anything else."""
         parts = written.split(":")
         if len(parts) != 3 or not parts[0]:
             raise Refused(f"{written!r} is no group; `verdicts jobs list --group` names those there are.")
@@ -56,7 +56,7 @@ class GroupKey(NamedTuple):
 
     @property
     def condition(self) -> ColumnElement[bool]:
-        # IS NULL and = are index questions alike; IS NOT DISTINCT FROM is none on PostgreSQL.
+        # IS NULL and = can both use the index; IS NOT DISTINCT FROM cannot on PostgreSQL.
         alike = [_is(Job.error, self.error), _is(Job.fingerprint, self.fingerprint)]
         return and_(Job.kind == self.kind, *alike)
 
@@ -68,9 +68,9 @@ def _is(column: Any, value: str | None) -> ColumnElement[bool]:
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs are meant. `groups` and `ids` choose among those that match the rest; without any, all are meant.
+    """Which jobs a view or an action covers. `groups` and `ids` narrow the match further; without them all match.
 
-    `upto` and `until` bound an order to what its giver was shown: the highest number there was, and the moment.
+    `upto` and `until` limit a bulk action to the jobs that its operator was shown: by highest number, and by time.
     """
 
     state: str = "dead"
@@ -85,11 +85,11 @@ class JobFilter:
     until: datetime | None = None
 
     def conditions(self) -> list[Predicate]:
-        """The filter in SQL; Refused for a state that there is none of."""
+        """The filter in SQL. Raises Refused for an unknown state."""
         if self.state not in VIEWS:
             raise Refused(f"Jobs are never {self.state!r}; ask for one of: {', '.join(VIEWS)}.")
         rows: list[Predicate] = [*(_AMONG_FAILED if self.among_failed else _OF_VIEW)[self.state]]
-        if self.queue not in (None, "jobs"):  # votes and letters are rows of other ledgers
+        if self.queue not in (None, "jobs"):  # votes and letters are in other ledgers
             rows.append(false())
         if self.kind is not None:
             rows.append(Job.kind == self.kind)
@@ -110,11 +110,11 @@ class JobFilter:
 
     @property
     def among_failed(self) -> bool:
-        """Whether jobs of a view that has mostly others are asked for by their failure."""
+        """Whether the view mixes in succeeded jobs but filters by failure."""
         return self.state in _AMONG_FAILED and bool(self.error or self.since or self.text)
 
     def as_json(self) -> dict[str, Any]:
-        """The filter as the audit keeps it: what is set, in plain values."""
+        """The filter as the audit log stores it: the fields that are set, as plain values."""
         found: dict[str, Any] = {"state": self.state}
         for name in ("kind", "queue", "error", "text", "upto"):
             if (value := getattr(self, name)) is not None:
@@ -130,19 +130,19 @@ class JobFilter:
 
 
 def page(session: Session, chosen: JobFilter, limit: int = 50, before: int | None = None) -> list[Job]:
-    """Jobs that match, newest first; with `before` those under that number."""
-    if chosen.state == "failing":  # one question would be answered by walking past all that went well
+    """Matching jobs, newest first; `before` is the keyset cursor: only numbers below it."""
+    if chosen.state == "failing":  # a single query would scan all succeeded jobs
         both = [page(session, replace(chosen, state=state), limit, before) for state in ("dead", "waiting")]
         return sorted(both[0] + both[1], key=lambda job: -job.id)[:limit]
     query = select(Job).where(*chosen.conditions())
-    number = Job.id + 0 if chosen.among_failed else Job.id  # else it would walk past all that went well
+    number = Job.id + 0 if chosen.among_failed else Job.id  # + 0 keeps the planner from scanning all succeeded jobs
     if before is not None:
         query = query.where(number < before)
     return list(session.scalars(query.order_by(number.desc()).limit(limit)))
 
 
 def count(session: Session, conditions: Sequence[Predicate], most: int | None = None) -> int:
-    """How many jobs that is; with `most` counting ends there."""
+    """How many jobs match; counting stops at `most`."""
     query: Select[Any] = select(Job.id).where(*conditions)
     if most is not None:
         query = query.limit(most)
@@ -150,7 +150,7 @@ def count(session: Session, conditions: Sequence[Predicate], most: int | None = 
 
 
 def highest(session: Session) -> int:
-    """The highest number that a job has."""
+    """The highest job number."""
     return session.scalar(select(func.max(Job.id))) or 0
 
 

@@ -12,7 +12,7 @@ from db.jobs.jobs import DEAD, Attempt, Job
 
 
 class Group(NamedTuple):
-    """Jobs that failed alike. `newest` is the one recorded last: a sample of what was said, and how often tried."""
+    """A group of jobs that failed alike. `newest` is the latest one: a sample of the error and its attempts."""
 
     key: GroupKey
     jobs: int
@@ -30,7 +30,7 @@ class Groups(NamedTuple):
 
 
 def groups(session: Session, chosen: JobFilter, limit: int = 50, offset: int = 0) -> Groups:
-    """The groups that match, those that failed last first."""
+    """Matching groups, most recently failed first."""
     number, newest, last = func.count(), func.max(Job.id), func.max(Job.failed_at)
     key = Job.kind, Job.error, Job.fingerprint
     query = (
@@ -57,14 +57,14 @@ def groups(session: Session, chosen: JobFilter, limit: int = 50, offset: int = 0
 
 
 def dead_groups(session: Session) -> dict[GroupKey, int]:
-    """Every group of dead jobs, and how many each has."""
+    """Every group of dead jobs with its size."""
     key = Job.kind, Job.error, Job.fingerprint
     rows = session.execute(select(*key, func.count()).where(DEAD).group_by(*key))
     return {GroupKey(kind, error, fingerprint): jobs for kind, error, fingerprint, jobs in rows}
 
 
 def _first_failures(session: Session, oldest: dict[int, str | None]) -> dict[int, datetime]:
-    """When each of these jobs first failed as its group does: a job's own `failed_at` is that of its last attempt."""
+    """When each of these jobs first failed with its group's error; its own `failed_at` is that of its last attempt."""
     query = select(Attempt.job_id, Attempt.fingerprint, func.min(Attempt.ended_at)).where(
         Attempt.job_id.in_(list(oldest)), Attempt.outcome.in_(("failed", "lost"))
     )

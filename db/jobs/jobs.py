@@ -1,7 +1,7 @@
-"""Work owed because something happened: the outbox, the retry queue and the store of what failed for good.
+"""Jobs, caused by events: the transactional outbox, the retry queue and the dead-letter store.
 
 A job's life: pending → running (attempt + 1, lease) → succeeded | pending (run_after) | dead | discarded.
-The claim is committed before the work begins, so a job that kills its process uses up attempts too.
+The claim is committed before the work begins, so a job that crashes its process uses up an attempt too.
 """
 
 import random
@@ -30,15 +30,15 @@ DEAD = text("state = 'dead'")
 FAILED = text("outcome in ('failed', 'lost')")
 HAS_FAILED = text("failed_at is not null")
 _REPLACES = text("replaces is not null")
-"""Literal texts: SQLite takes a partial index only for a condition that reads like the index's own."""
+"""Literal SQL: SQLite uses a partial index only if the query's condition has the same text as the index's."""
 STATES = ("pending", "running", "succeeded", "dead", "discarded")
 
 
 class Job(Row):
-    """A piece of work owed; `kind` is its event's name, `reaction` the one reaction it runs once it is split up.
+    """A piece of queued work; `kind` is its event's name, `reaction` the one reaction it runs after splitting.
 
-    `error`, `said`, `fingerprint` and `failed_at` are those of its last failed attempt, so that failures are grouped
-    and searched without reading attempts. `replaces` is the job that this one is an edited copy of.
+    `error`, `said`, `fingerprint` and `failed_at` repeat those of its last failed attempt, so that failures can be
+    grouped and searched without reading attempts. `replaces` is the job that this one is an edited copy of.
     """
 
     __tablename__ = "jobs"
@@ -77,7 +77,7 @@ class Job(Row):
 
 
 class Attempt(Row):
-    """One try at a job: who tried, when, and how it ended; nothing here is ever changed after its end."""
+    """One attempt at a job: which worker, when, and how it ended; never changed after its end."""
 
     __tablename__ = "attempts"
     __table_args__ = (
@@ -100,11 +100,11 @@ class Attempt(Row):
     traceback: Mapped[str | None] = mapped_column(Text)
 
 
-# ---- orders: owing work ----------------------------------------------------------------------------------
+# ---- changes: queueing work ------------------------------------------------------------------------------
 
 
 def record(session: Session, event: Event, now: datetime) -> None:
-    """Record that something happened: its job is owed from the moment this transaction commits."""
+    """Record an event: its job is queued when this transaction commits."""
     session.add(Job(kind=type(event).__name__, payload=event.payload(), run_after=now, created_at=now))
     ring(session, "jobs")
 
@@ -119,11 +119,11 @@ def split(session: Session, job: Job, reactions: list[str], now: datetime) -> No
     ring(session, "jobs")
 
 
-# ---- orders: claim, end ----------------------------------------------------------------------------------
+# ---- changes: claim, end ---------------------------------------------------------------------------------
 
 
 def claim(session: Session, kinds: list[str], worker: str, now: datetime) -> Job | None:
-    """Take the job that has waited longest; one conditional UPDATE, so that two workers never hold the same one.
+    """Claim the job that has waited longest, by one conditional UPDATE, so that two workers never hold the same one.
 
     Kinds that this release does not know stay pending: an older worker must not throw away a newer one's work.
     """
@@ -148,12 +148,12 @@ def claim(session: Session, kinds: list[str], worker: str, now: datetime) -> Job
 
 
 def succeed(session: Session, job: Job, now: datetime) -> bool:
-    """End the job well in the transaction of its effect; False when the claim is no longer ours: roll back then."""
+    """Mark the job succeeded, in its effect's transaction. False when the claim is lost: the caller must roll back."""
     return _end(session, job, now, "succeeded", {}, state="succeeded", finished_at=now)
 
 
 def fail(session: Session, job: Job, error: str, message: str, fingerprint: str, traceback: str, now: datetime) -> bool:
-    """End an attempt badly: the job waits for its next attempt, or is dead after the last; False when fenced."""
+    """Record a failed attempt: the job waits for its next one, or is dead after the last. False when fenced."""
     return _end_badly(session, job, "failed", error, message, fingerprint, traceback, now)
 
 
@@ -192,7 +192,7 @@ def _end(session: Session, job: Job, now: datetime, outcome: str, of_attempt: di
 
 
 def recover(session: Session, now: datetime) -> int:
-    """End the attempts of dead workers, whose lease has lapsed; the number of jobs so recovered."""
+    """End the attempts of dead workers, whose lease has lapsed. Returns how many jobs were recovered."""
     lapsed = select(Job).where(Job.state == "running", Job.lease < now).order_by(Job.id).limit(100)
     if not is_sqlite(session):
         lapsed = lapsed.with_for_update(skip_locked=True)
@@ -203,11 +203,11 @@ def recover(session: Session, now: datetime) -> int:
     return len(rows)
 
 
-# ---- questions ---------------------------------------------------------------------------------------------
+# ---- queries -----------------------------------------------------------------------------------------------
 
 
 def get(session: Session, job_id: int, *, lock: bool = False) -> Job:
-    """The job of that number; Refused when there is none."""
+    """The job with that number. Raises Refused when there is none."""
     job = session.get(Job, job_id, with_for_update=lock or None, populate_existing=True)
     if job is None:
         raise rules.Refused(f"There is no job {job_id}; `verdicts jobs list` names those there are.")

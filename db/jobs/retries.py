@@ -1,7 +1,7 @@
-"""What operators do about jobs that failed: retry, stop, discard, restore, one or many; or put an edited copy in place.
+"""Operators' changes to failed jobs: retry, stop, discard or restore one or many, or replace one with an edited copy.
 
-An order about many is bounded by what its giver was shown, and goes in pages, each a transaction of its own at the
-door, so that nobody waits long for SQLite's writer.
+A bulk action covers only the jobs that its operator was shown. It runs in pages, each in a transaction of its own, so
+that SQLite's write lock is never held for long.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ RESTORABLE: tuple[Predicate, ...] = (
 
 
 def retry(session: Session, job_id: int, now: datetime) -> Job:
-    """Give a dead or waiting job its attempts anew, from now on; Refused when there is nothing to retry."""
+    """Retry a dead or waiting job now, with all its attempts again. Raises Refused for a job in any other state."""
     job = get(session, job_id, lock=True)
     if job.state not in ("dead", "pending"):
         raise Refused(f"Job {job_id} is {job.state}; only a dead or pending job can be retried.")
@@ -40,14 +40,14 @@ def retry(session: Session, job_id: int, now: datetime) -> Job:
     if waited and job.run_after <= now:
         raise Refused(f"Job {job_id} has not been tried yet; a worker takes it without being asked.")
     job.state, job.run_after, job.trigger, job.finished_at = "pending", now, "operator", None
-    # Attempt numbers go on where they were, so every earlier attempt keeps its traceback.
+    # Attempt numbers continue, so that every earlier attempt keeps its traceback.
     job.allowed = job.attempt + rules.JOB_ATTEMPTS
     ring(session, "jobs")
     return job
 
 
 def stop(session: Session, job_id: int, now: datetime) -> Job:
-    """Try a waiting job no more: it is dead until somebody retries it. Refused unless it waits after a failure."""
+    """Stop retrying a waiting job: it is dead until an operator retries it. Raises Refused in any other state."""
     job = get(session, job_id, lock=True)
     if job.state != "pending" or not job.attempt:
         told = "has not failed yet; discard it instead" if job.state == "pending" else f"is {job.state}"
@@ -57,7 +57,7 @@ def stop(session: Session, job_id: int, now: datetime) -> Job:
 
 
 def discard(session: Session, job_id: int, reason: str, now: datetime) -> Job:
-    """Give a job up, with the reason kept on it; Refused while it runs or once it has ended well."""
+    """Discard a job, with a reason. Raises Refused while it runs or once it has succeeded."""
     job = get(session, job_id, lock=True)
     if job.state not in ("dead", "pending"):
         raise Refused(f"Job {job_id} is {job.state}; only a dead or pending job can be discarded.")
@@ -66,7 +66,7 @@ def discard(session: Session, job_id: int, reason: str, now: datetime) -> Job:
 
 
 def restore(session: Session, job_id: int) -> Job:
-    """Take back a discard: the job is dead again, and can be retried. Refused where an edited copy stands for it."""
+    """Undo a discard: the job is dead again, and can be retried. Raises Refused if an edited copy replaced it."""
     job = get(session, job_id, lock=True)
     if job.state != "discarded":
         raise Refused(f"Job {job_id} is {job.state}; only a discarded job can be restored.")
@@ -87,7 +87,7 @@ def _required(reason: str) -> str:
 
 
 class BadPayload(Refused):
-    """Values that the event cannot have; `fields` says of each what to mend."""
+    """Values that the event's fields do not accept; `fields` holds a message for each."""
 
     def __init__(self, kind: str, fields: dict[str, str]) -> None:
         super().__init__(f"{kind} cannot have these values: " + "; ".join(f"{n}: {f}" for n, f in fields.items()) + ".")
@@ -104,7 +104,7 @@ def fields_of(kind: str) -> dict[str, str] | None:
 
 
 def checked_payload(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The payload that these values make, typed as the event's fields are; Unfit with a sentence a field."""
+    """The payload of these values, validated by the event's field types. Raises Unfit with a message per field."""
     known = fields_of(kind)
     if known is None:
         raise Refused(f"This release does not know {kind}; what it carries cannot be edited.")
@@ -128,9 +128,9 @@ def _told(error: Any) -> str:
 
 
 def replace(session: Session, job_id: int, values: Mapping[str, Any], now: datetime) -> Job:
-    """Owe an edited copy of a job, and discard the job itself; the copy. Refused while the job runs or when it is over.
+    """Queue an edited copy of a job and discard the job. Returns the copy. Raises Refused if the job runs or is over.
 
-    Fields that are not named keep their values.
+    Fields that are not given keep their values.
     """
     job = get(session, job_id, lock=True)
     if job.state not in ("dead", "pending"):
@@ -153,9 +153,9 @@ def replace(session: Session, job_id: int, values: Mapping[str, Any], now: datet
 
 
 def retry_page(session: Session, chosen: JobFilter, after: int, rate: float, begun: int, now: datetime) -> list[int]:
-    """Retry the next page of those that match, from the number `after` on: their numbers, none at the end.
+    """Retry the next page of matching jobs, after the number `after` (keyset). Returns their numbers; empty at the end.
 
-    `rate` is how many are released in a second; `begun` how many were before this page.
+    `rate` is the number released per second; `begun` counts those before this page.
     """
     ids = _next(session, chosen, RETRIABLE, after)
     if ids:
@@ -171,14 +171,14 @@ def retry_page(session: Session, chosen: JobFilter, after: int, rate: float, beg
 
 
 def discard_page(session: Session, chosen: JobFilter, after: int, reason: str, now: datetime) -> list[int]:
-    """Discard the next page of those that match, with the reason; as `retry_page`."""
+    """Discard the next page of matching jobs with a reason; works like `retry_page`."""
     ids = _next(session, chosen, DISCARDABLE, after)
     _put(session, ids, {"state": "discarded", "note": _required(reason), "finished_at": now})
     return ids
 
 
 def restore_page(session: Session, chosen: JobFilter, after: int) -> list[int]:
-    """Restore the next page of those that match; as `retry_page`."""
+    """Restore the next page of matching jobs; works like `retry_page`."""
     ids = _next(session, chosen, RESTORABLE, after)
     _put(session, ids, {"state": "dead", "note": None})
     return ids

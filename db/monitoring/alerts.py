@@ -43,7 +43,7 @@ class Condition:
     link: str
 
 
-# ---- orders ------------------------------------------------------------------------------------------------
+# ---- changes -----------------------------------------------------------------------------------------------
 
 
 def raise_new(session: Session, condition: Condition, now: datetime) -> int | None:
@@ -68,7 +68,7 @@ def end(session: Session, ids: Collection[int], now: datetime) -> int:
     return int(ended.rowcount)  # type: ignore[attr-defined]
 
 
-# ---- questions ---------------------------------------------------------------------------------------------
+# ---- queries -----------------------------------------------------------------------------------------------
 
 
 def standing(session: Session, limit: int = 1000) -> list[Alert]:

@@ -77,7 +77,7 @@ def _same(moment: datetime) -> datetime:
     return moment
 
 
-# ---- questions ---------------------------------------------------------------------------------------------
+# ---- queries -----------------------------------------------------------------------------------------------
 
 
 def is_alive(now: datetime, within: timedelta = ALIVE) -> ColumnElement[bool]:

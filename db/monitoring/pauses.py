@@ -52,7 +52,7 @@ def _known(queue: str) -> None:
         raise Refused(f"There is no queue {queue!r}; there are {', '.join(QUEUES)}.")
 
 
-# ---- questions ---------------------------------------------------------------------------------------------
+# ---- queries -----------------------------------------------------------------------------------------------
 
 
 def paused(session: Session) -> list[Pause]:

@@ -56,7 +56,7 @@ class RecoveryCode(Row):
     used_at: Mapped[datetime | None]
 
 
-# ---- orders: accounts --------------------------------------------------------------------------------------
+# ---- changes: accounts -------------------------------------------------------------------------------------
 
 
 def add(session: Session, address: str, role: str, invitation: str, now: datetime) -> Operator:
@@ -129,7 +129,7 @@ def _held(session: Session, operator_id: int, *, keep_an_admin: bool = False) ->
     return found
 
 
-# ---- orders: what proves that it is them ----------------------------------------------------------------------
+# ---- changes: what proves that it is them ---------------------------------------------------------------------
 
 
 def accept(session: Session, invitation: str, password_hash: str, now: datetime) -> Operator | None:
@@ -186,7 +186,7 @@ def _changed(session: Session, order: Any) -> bool:
     return cast(CursorResult[Any], session.execute(order)).rowcount == 1
 
 
-# ---- questions ---------------------------------------------------------------------------------------------
+# ---- queries -----------------------------------------------------------------------------------------------
 
 
 def get(session: Session, operator_id: int) -> Operator | None:

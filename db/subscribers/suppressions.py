@@ -29,7 +29,7 @@ class Suppression(Row):
     subscriber_id: Mapped[int | None] = mapped_column(BigId)
 
 
-# ---- questions ---------------------------------------------------------------------------------------------
+# ---- queries -----------------------------------------------------------------------------------------------
 
 
 def of_address(session: Session, address: str) -> Suppression | None:
@@ -78,7 +78,7 @@ def listed(session: Session, hashes: list[str]) -> set[str]:
     return set(session.scalars(asked, {"hashes": json.dumps(hashes) if sqlite else hashes}))
 
 
-# ---- orders ------------------------------------------------------------------------------------------------
+# ---- changes -----------------------------------------------------------------------------------------------
 
 
 def suppress(session: Session, address: str, reason: str, now: datetime, note: str | None = None) -> Suppression:

@@ -1,1 +1,1 @@
-"""Ledger 1: what readers say of each tool, and what it adds up to."""
+"""Ledger 1: readers' votes on each tool, and their tallies."""

@@ -1,4 +1,4 @@
-"""What the votes add up to: folding them into tallies, and proving the tallies against them."""
+"""Tallies: folding votes into them, and checking them against the votes."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ FOLD_SIZE = 500
 
 
 class Tally(Row):
-    """How many counted votes of one kind of voter say ship and skip."""
+    """The counted ship and skip votes on one tool, by kind of voter."""
 
     __tablename__ = "tallies"
 
@@ -32,7 +32,7 @@ class Tally(Row):
 
 
 class Day(Row):
-    """By how much a tally changed on one UTC day; the days of a tool add up to its tally."""
+    """A tally's change on one UTC day; a tool's days add up to its tally."""
 
     __tablename__ = "tally_days"
     __table_args__ = (Index("ix_tally_days_day", "day"),)
@@ -46,7 +46,7 @@ class Day(Row):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A tool's community figures as one reader sees them, with the reader's own choice at once."""
+    """A tool's community figures for one reader: they include the reader's own vote at once."""
 
     ship: int = 0
     skip: int = 0
@@ -54,17 +54,17 @@ class Figures:
 
 
 _DUE = case((Vote.flag.is_not(None), null()), else_=Vote.choice)
-"""What the tallies ought to hold of a row: nothing of a flagged or withdrawn one, else its choice."""
+"""What a row is due to add to the tallies: nothing if flagged or withdrawn, else its choice."""
 
-# ---- orders ------------------------------------------------------------------------------------------------
+# ---- changes -----------------------------------------------------------------------------------------------
 
 
 def fold(session: Session, now: datetime, tool_ids: Iterable[int] | None = None) -> int:
-    """Count up to 500 dirty votes; the number folded. Any number of folders may run; one at a time does.
+    """Fold up to 500 dirty votes. Returns how many. Any number of processes may call it; a lock runs one at a time.
 
     1. take dirty rows; 2. difference = due − counted, a (tool, kind) each; 3. add it to the tallies and to today's
-    row; 4. counted = due, dirty = false. On PostgreSQL folders queue up for a lock: a freeze folds again and again in
-    one transaction, and would otherwise wait for the votes of a folder that waits for its tallies.
+    row; 4. counted = due, dirty = false. On PostgreSQL an advisory lock serializes folds: a freeze folds repeatedly
+    in one transaction, and would otherwise deadlock with a fold that waits for its tallies.
     """
     if not is_sqlite(session):
         session.execute(_ONE_FOLDER)
@@ -106,11 +106,11 @@ def _add_to(session: Session, table: type[Tally] | type[Day], key: dict[str, Any
     session.execute(new.on_conflict_do_update(index_elements=list(key), set_=more))
 
 
-# ---- questions ---------------------------------------------------------------------------------------------
+# ---- queries -----------------------------------------------------------------------------------------------
 
 
 def figures(session: Session, tool_ids: Iterable[int], voter: str | None = None) -> dict[int, Figures]:
-    """Community figures of each tool; the voter's own choice stands in place of what is counted of it."""
+    """Community figures of each tool, with the voter's current choice in place of what is counted for their row."""
     ids = list(tool_ids)
     sums = select(Tally.tool_id, func.sum(Tally.ship), func.sum(Tally.skip))
     found = {
@@ -130,7 +130,7 @@ def figures(session: Session, tool_ids: Iterable[int], voter: str | None = None)
 
 
 def figures_at_start_of(session: Session, day: date, tool_ids: Iterable[int] | None = None) -> dict[int, Figures]:
-    """Community figures as they stood when that UTC day began."""
+    """Community figures at the start of that UTC day."""
     query = select(Day.tool_id, func.sum(Day.ship), func.sum(Day.skip)).where(Day.day < day).group_by(Day.tool_id)
     if tool_ids is not None:
         query = query.where(Day.tool_id.in_(list(tool_ids)))
@@ -138,7 +138,7 @@ def figures_at_start_of(session: Session, day: date, tool_ids: Iterable[int] | N
 
 
 def trend(session: Session, tool_id: int, today: date, weeks: int = 12) -> list[tuple[date, int | None]]:
-    """Community ship in whole percent at the end of each day that lies whole weeks before `today`, oldest first."""
+    """Community ship in whole percent, weekly, at the end of the days 0, 7, 14 … days before `today`; oldest first."""
     query = select(Day.day, func.sum(Day.ship), func.sum(Day.skip)).where(Day.tool_id == tool_id)
     days = [(day, int(ship), int(skip)) for day, ship, skip in session.execute(query.group_by(Day.day))]
     points = []
@@ -156,17 +156,17 @@ Sums = dict[tuple[int, str], tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What `check` found: how many votes wait to be folded, and each sentence that does not hold."""
+    """The result of `check`: how many votes wait to be folded, and every mismatch in words."""
 
     dirty: int
     faults: tuple[str, ...]
 
 
 def check(session: Session) -> Proof:
-    """Prove the tallies against the votes; needs a transaction that sees one instant.
+    """Check the tallies against the votes; needs a snapshot transaction.
 
-    The sums of `counted` equal the tallies; the days sum to the tallies; and with nothing dirty the sums of what is
-    due do too.
+    The sums of `counted` equal the tallies; the days sum to the tallies; and when no vote is dirty, so do the
+    sums of what is due.
     """
     waiting = session.scalar(select(func.count()).select_from(Vote).where(DIRTY)) or 0
     tallies = _sums(session, Tally)
@@ -178,7 +178,7 @@ def check(session: Session) -> Proof:
 
 
 def rebuild(session: Session, now: datetime) -> int:
-    """Set every tally to what the votes say is counted, and book the difference on today; how many were wrong."""
+    """Set every tally to the sum of `counted`, and book the difference on today. Returns how many were wrong."""
     counted, tallies, days = _counted(session, Vote.counted), _sums(session, Tally), _sums(session, Day)
     wrong = set()
     for key in sorted(counted.keys() | tallies.keys() | days.keys()):

@@ -1,7 +1,7 @@
-"""Ledger 1: what each reader says of each tool; casting, changing, withdrawing, giving to a subscriber.
+"""Ledger 1: each reader's vote on each tool; casting, changing, withdrawing, merging into a subscriber.
 
-A vote's row carries the reader's `choice` and `counted`, which is what the tallies hold of this very row. Folding
-(tallies.py) moves one to the other in one transaction, so nothing is counted twice however often it runs.
+A vote's row holds the reader's `choice` and `counted`, the part of the tallies that comes from this row. Folding
+(tallies.py) applies the difference in one transaction, so it is idempotent: nothing is counted twice.
 """
 
 import re
@@ -18,11 +18,11 @@ from db.session import NEVER_REUSED, BigId, DriverConnection, Key, Moment, Row, 
 
 Kind = Literal["anonymous", "subscriber"]
 DIRTY = text("dirty")
-"""A literal text: SQLite takes a partial index only for a condition that reads like the index's own."""
+"""Literal SQL: SQLite uses a partial index only if the query's condition has the same text as the index's."""
 
 
 class Vote(Row):
-    """One voter's word on one tool: unique by constraint, changed or withdrawn in place."""
+    """One voter's vote on one tool: unique by constraint, changed or withdrawn in place."""
 
     __tablename__ = "votes"
     __table_args__ = (
@@ -44,7 +44,7 @@ class Vote(Row):
 
 
 def new_voter() -> str:
-    """A voter for a browser that has none yet: 128 random bits."""
+    """A new voter key for a browser without one: 128 random bits."""
     return "anonymous:" + secrets.token_urlsafe(16)
 
 
@@ -52,19 +52,19 @@ def kind_of(voter: str) -> Kind:
     return "anonymous" if persons.subscriber_id(voter) is None else "subscriber"
 
 
-# ---- orders ------------------------------------------------------------------------------------------------
+# ---- changes -----------------------------------------------------------------------------------------------
 
 
 def cast(session: Session, voter: str, tool_id: int, choice: Choice, now: datetime) -> None:
-    """Cast or change a vote: one upsert; the last word counts."""
+    """Cast or change a vote in one upsert; the last one counts."""
     session.execute(_CAST_BY_ID, {"voter": voter, "tool": tool_id, "choice": choice, "now": now})
     ring(session, "votes")
 
 
 def cast_at_once(driver: DriverConnection, voter: str, slug: str, choice: Choice, now: datetime) -> int | None:
-    """Cast or change a vote on the tool of that slug, as a transaction by itself; the tool's id, None without one.
+    """Cast or change a vote on a tool by slug, in a transaction of its own. Returns the tool's id, or None.
 
-    One statement and no Python within it: on SQLite nobody waits for a writer that waits for its turn to run.
+    A single statement: SQLite's write lock is never held while this thread waits for the interpreter.
     """
     at = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") if driver.sqlite else now
     rows = driver.fetch(_CAST_BY_SLUG, (voter, choice, at, slug))
@@ -84,7 +84,7 @@ _CAST_BY_SLUG = re.sub(r":\w+", "?", _CAST.format(column="slug"))
 
 
 def withdraw(session: Session, voter: str, tool_id: int, now: datetime) -> None:
-    """Take a vote back; nothing happens where there is none."""
+    """Withdraw a vote; does nothing if there is none."""
     session.execute(
         update(Vote)
         .where(Vote.voter == voter, Vote.tool_id == tool_id, Vote.choice.is_not(None))
@@ -94,7 +94,7 @@ def withdraw(session: Session, voter: str, tool_id: int, now: datetime) -> None:
 
 
 def withdraw_all(session: Session, voter: str, now: datetime) -> None:
-    """Take back every vote of one voter."""
+    """Withdraw every vote of one voter."""
     session.execute(
         update(Vote).where(Vote.voter == voter, Vote.choice.is_not(None)).values(choice=None, dirty=True, cast_at=now)
     )
@@ -102,15 +102,15 @@ def withdraw_all(session: Session, voter: str, now: datetime) -> None:
 
 
 def merge(session: Session, anonymous: str, subscriber_id: int) -> int:
-    """Give an anonymous voter's votes to a subscriber, the later of two winning; the number given.
+    """Merge an anonymous voter's votes into a subscriber's; of two, the later wins. Returns the number of votes merged.
 
-    The anonymous rows are withdrawn, not renamed: what the tallies hold of a row stays with that row.
+    The anonymous rows are withdrawn, not re-keyed: the tallies count each row under its own voter.
     """
     if kind_of(anonymous) != "anonymous":
         return 0
     voter = persons.person_of(subscriber_id)
-    # In the folders' own order, so that neither waits for the other in a circle; and held, so that a newer word that
-    # is on its way is not overwritten by the older one given here.
+    # Locked in the same order as folding locks them, which avoids deadlocks; and held, so that a newer vote that is
+    # being cast is not overwritten by the older one merged here.
     both = select(Vote).where(Vote.voter.in_((anonymous, voter))).order_by(Vote.id)
     found = list(session.scalars(both if is_sqlite(session) else both.with_for_update()))
     rows = [row for row in found if row.voter == anonymous and row.choice]
@@ -125,11 +125,11 @@ def merge(session: Session, anonymous: str, subscriber_id: int) -> int:
     return len(rows)
 
 
-# ---- questions ---------------------------------------------------------------------------------------------
+# ---- queries -----------------------------------------------------------------------------------------------
 
 
 def dirty(session: Session) -> int:
-    """How many votes wait to be folded."""
+    """The number of votes that wait to be folded."""
     return session.scalar(select(func.count()).select_from(Vote).where(DIRTY)) or 0
 
 

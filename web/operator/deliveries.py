@@ -119,7 +119,7 @@ def _here(chosen: DeliveryFilter, slot: str | None, after: int | None = None) ->
     return url_for(HERE, **{**_query(chosen, slot), **more})  # type: ignore[arg-type]
 
 
-# ---- orders ------------------------------------------------------------------------------------------------------
+# ---- changes -----------------------------------------------------------------------------------------------------
 
 
 @blueprint.route("/digests/<slot>/retry", methods=["GET", "POST"])
