@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 PYTHON ?=
 PORT ?= 8000
 KILLS ?= 300
+# Python takes the empty word for unset: with byte code kept on disk, the many processes of the tests start sooner.
+export PYTHONDONTWRITEBYTECODE :=
 SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-fast smoke pythons browser check format bench bench-million bench-console crash lock clean
+.PHONY: help setup up test test-fast smoke pythons drill browser check format bench bench-million bench-console crash lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -42,7 +44,7 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 up: setup ## start web, workers, clock and Redis at http://localhost:8000 (PORT=… changes it)
 	@PORT=$(PORT) exec $(BIN)/verdicts up --demo
 
-# One process a core, each with small servers of its own; -n in ARGS overrules it.
+# One process more than cores, each with small servers of its own; -n in ARGS overrules it.
 test: setup ## run the tests on SQLite and embedded PostgreSQL with a real Redis
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
@@ -62,6 +64,9 @@ pythons: ## run all tests on every Python from 3.11 to 3.14 that is found, each 
 	  $(MAKE) --no-print-directory test VENV="$$folder/venv" PYTHON="$$python"; code=$$?; \
 	  rm -rf "$$folder"; [ $$code = 0 ] || exit $$code; \
 	done
+
+drill: setup ## run the tests that need another's server: opendkim, which verifies what letters are signed with
+	@$(BIN)/python -m pytest -m outside tests/worker $(ARGS)
 
 browser: setup ## run the browser tests alone
 	@$(BIN)/python -m pytest tests/browser $(ARGS)

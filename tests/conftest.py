@@ -1,5 +1,6 @@
 """What every test stands on: a folder and settings of its own, real small servers, a clock, and the cast."""
 
+import os
 import shutil
 import tempfile
 import types
@@ -23,19 +24,55 @@ START = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
 """The Tuesday of 2026-W47, an hour before the digest is due."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What stands in tests/browser and tests/crash can be chosen, or left out, by that word."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What stands in tests/browser and tests/crash can be chosen, or left out, by that word; crash tests go first."""
     for item in items:
         for kind in ("browser", "crash"):
             if Path(__file__).with_name(kind) in item.path.parents:
                 item.add_marker(kind)
+    if "outside" not in config.option.markexpr:
+        leave_out(config, items, "outside")
+    if processes := int(getattr(config, "workerinput", {}).get("workercount", 0)):
+        items[:] = crash_tests_first(items, processes)
+
+
+def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str) -> None:
+    """Not by `-m` in addopts, which any other `-m` would overrule."""
+    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(marker)])
+    items[:] = [item for item in items if not item.get_closest_marker(marker)]
+
+
+def crash_tests_first(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
+    """The tests in an order in which each process begins with its share of the crash tests.
+
+    They mostly wait, so that they are best run beside tests that compute, and not all by one process at the end.
+    `--dist worksteal` gives process i the i-th stretch of the list: what crash tests a stretch has stand at its head.
+    """
+    waiting = [item for item in items if item.get_closest_marker("crash")]
+    computing = [item for item in items if not item.get_closest_marker("crash")]
+    ordered: list[pytest.Item] = []
+    for process in range(processes):
+        share = waiting[process::processes]
+        end = len(items) * (process + 1) // processes
+        length = max(0, end - len(ordered) - len(share))
+        ordered += share + computing[:length]
+        del computing[:length]
+    return ordered + computing
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Tests chosen by name or file run in this process: servers for a second one would cost more than it saves."""
+    """One process more than there are cores, since many tests wait for other processes.
+
+    Tests chosen by name or file run in this process: servers for a second one would cost more than it saves.
+    """
     few = config.option.keyword or all("::" in each or each.endswith(".py") for each in config.args)
-    return 0 if few else None
+    return 0 if few else cores() + 1
+
+
+def cores() -> int:
+    """The cores that this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # ---- a folder and settings of one's own --------------------------------------------------------------------

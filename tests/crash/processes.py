@@ -18,6 +18,8 @@ from worker.redis import end_with_parent
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 """Seconds after which a condition that does not come is a failure."""
+STAGE_PATIENCE = 20.0
+"""The same for a child to come to its stage: less, so that stages that no child passes any more are told soon."""
 
 
 def until(holds: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
@@ -123,10 +125,13 @@ class Child:
         self.id, self._nursery, self._gate = number, nursery, gate
         self._held: socket.socket | None = None
 
-    def wait_for_stage(self, patience: float = PATIENCE) -> None:
+    def wait_for_stage(self, patience: float = STAGE_PATIENCE) -> None:
         assert self._gate
         self._gate.settimeout(patience)
-        self._held = self._gate.accept()[0]
+        try:
+            self._held = self._gate.accept()[0]
+        except TimeoutError:
+            raise AssertionError(f"waited {patience:.0f} s in vain for child {self.id} at its stage") from None
 
     def go_on(self) -> None:
         assert self._held

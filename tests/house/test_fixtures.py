@@ -3,12 +3,15 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 import redis
 from sqlalchemy import text
 
 from db.session import reading
 from db.settings import settings
+from tests.conftest import crash_tests_first, leave_out
 
 
 def test_each_test_runs_in_a_folder_of_its_own(house):
@@ -42,3 +45,41 @@ def test_redis_is_empty_again(redis_url):
 def test_the_clock_stands_still_until_told(clock):
     assert datetime.now(UTC) == clock.now
     assert clock.forward(days=7).isocalendar().week == 48
+
+
+# ---- the order of the tests -----------------------------------------------------------------------------------
+
+
+class Item:
+    """As much of a test as its order depends on."""
+
+    def __init__(self, *markers: str) -> None:
+        self.markers = markers
+
+    def get_closest_marker(self, name: str) -> bool:
+        return name in self.markers
+
+
+@pytest.mark.parametrize(
+    ("waiting", "computing", "processes"), [(98, 2060, 3), (7, 4, 3), (0, 5, 2), (5, 0, 4), (1, 1, 8)]
+)
+def test_each_process_begins_with_its_share_of_the_crash_tests(waiting, computing, processes):
+    given = [Item() for _ in range(computing)] + [Item("crash") for _ in range(waiting)]
+    ordered = crash_tests_first(list(given), processes)
+    assert set(ordered) == set(given)
+    assert len(ordered) == len(given)
+    for process in range(processes) if computing > waiting else ():
+        stretch = ordered[len(given) * process // processes : len(given) * (process + 1) // processes]
+        kinds = [each.get_closest_marker("crash") for each in stretch]
+        assert kinds == sorted(kinds, reverse=True)
+        assert waiting // processes <= sum(kinds) <= waiting // processes + 1
+
+
+def test_what_needs_a_server_from_outside_is_run_by_make_drill_alone():
+    told: list[object] = []
+    given = [Item(), Item("outside")]
+    config = SimpleNamespace(hook=SimpleNamespace(pytest_deselected=lambda items: told.extend(items)))
+    kept = list(given)
+    leave_out(config, kept, "outside")
+    assert kept == given[:1]
+    assert told == given[1:]

@@ -26,7 +26,10 @@ from worker import send_slice
 OPENDKIM = shutil.which("opendkim") or shutil.which("opendkim", path="/usr/sbin")
 SLOT = "2026-W47"
 
-pytestmark = pytest.mark.skipif(not OPENDKIM, reason="opendkim is not installed (on Debian: apt-get install opendkim)")
+pytestmark = [
+    pytest.mark.outside,
+    pytest.mark.skipif(not OPENDKIM, reason="opendkim is not installed (on Debian: apt-get install opendkim)"),
+]
 
 KEYS: dict[str, Callable[[], PrivateKey]] = {
     "rsa": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
