@@ -1,8 +1,18 @@
 """A digest's content as plain values, stored at the freeze and read back for the web page and the letter."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
+
+
+def _read(kept: Any) -> Any:
+    return datetime.fromisoformat(kept) if isinstance(kept, str) else kept
+
+
+# Stored digests hold datetime.isoformat(). Without these two, pydantic would write UTC as "Z".
+Instant = Annotated[datetime, BeforeValidator(_read), PlainSerializer(datetime.isoformat)]
 
 
 @dataclass(frozen=True)
@@ -66,41 +76,22 @@ class DigestContent:
     """The whole content of one slot's digest. Votes are counted up to the cut-off; both times know their zone."""
 
     slot: str
-    due: datetime
-    cutoff: datetime
+    due: Instant
+    cutoff: Instant
     comparisons: tuple[ComparisonPart, ...]
     movers: tuple[Mover, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The content as a dict of JSON types."""
-        return asdict(self) | {"due": self.due.isoformat(), "cutoff": self.cutoff.isoformat()}
+        made: dict[str, Any] = _JSON.dump_python(self, mode="json")
+        return made
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "DigestContent":
-        """The inverse of as_json(), also after a round trip through JSON."""
-        return cls(
-            slot=data["slot"],
-            due=datetime.fromisoformat(data["due"]),
-            cutoff=datetime.fromisoformat(data["cutoff"]),
-            comparisons=tuple(_comparison(each) for each in data["comparisons"]),
-            movers=tuple(Mover(**each) for each in data["movers"]),
-        )
+        """The inverse of as_json(), also after a round trip through JSON; ValidationError if the data is no content."""
+        return _JSON.validate_python(data)
 
 
-def _comparison(data: dict[str, Any]) -> ComparisonPart:
-    first, second = (_tool(each) for each in data["tools"])
-    return ComparisonPart(data["slug"], data["question"], (first, second), data["reviews"])
-
-
-def _tool(data: dict[str, Any]) -> ToolPart:
-    nested = {
-        "panel": Score(**data["panel"]),
-        "community": Score(**data["community"]),
-        "quote_for": _quote(data["quote_for"]),
-        "quote_against": _quote(data["quote_against"]),
-    }
-    return ToolPart(**(data | nested))
-
-
-def _quote(data: dict[str, Any] | None) -> Quote | None:
-    return None if data is None else Quote(**data)
+# The classes above stay plain dataclasses, which pydantic reads and writes as well: a letter is cut to size with
+# `dataclasses.replace`, and composing it needs no validation at every step.
+_JSON = TypeAdapter(DigestContent)

@@ -2,13 +2,17 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from emails import letters
 from emails.letters import ComparisonPart, DigestContent, Mover, Quote, Score, ToolPart
-from tests.emails.people import FIRST, WEEK
+from tests.emails.people import FIRST, SITE, WEEK
 
 TEXT = st.text(max_size=12)
 NUMBER = st.integers(0, 10**6)
@@ -35,6 +39,26 @@ def test_the_same_moment_comes_back_from_a_named_zone() -> None:
     again = DigestContent.from_json(content.as_json())
     assert again.due == due
     assert again.due.hour == 9
+
+
+STORED = Path(__file__).with_name("stored_digest.json").read_text().rstrip("\n")
+"""The week as release 0.1.0 stored it."""
+
+
+def test_a_digest_that_an_older_release_stored_reads_the_same_to_the_byte() -> None:
+    content = DigestContent.from_json(json.loads(STORED))
+    assert content == WEEK
+    assert letters.digest(content, SITE) == letters.digest(WEEK, SITE)
+
+
+def test_a_digest_is_stored_as_older_releases_store_it() -> None:
+    assert json.dumps(WEEK.as_json()) == STORED
+
+
+def test_what_is_no_digest_is_refused() -> None:
+    broken = json.loads(STORED) | {"comparisons": [{"slug": "alone"}]}
+    with pytest.raises(ValidationError, match="question"):
+        DigestContent.from_json(broken)
 
 
 def test_a_comparison_is_headed_by_its_tools() -> None:
