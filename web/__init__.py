@@ -1,1 +1,5 @@
 """The top floor: the doors people use."""
+
+from web import code_on_disk
+
+code_on_disk.hold_if_changed()  # before anything else is imported: a web worker that is replaced loads the code anew

@@ -15,6 +15,7 @@ from typing import Any
 
 from honcho.printer import Message, Printer
 
+from web import code_on_disk
 from worker.redis import end_with_parent
 
 TERM_SECONDS = 30
@@ -35,6 +36,8 @@ class ProcfileLine:
         self.short_lives = 0
         self.started = 0.0
         self.start_at = 0.0
+        self.told = False
+        """Whether it was said that this line is not started again."""
         self.process: subprocess.Popen[bytes] | None = None
         self.breaker: threading.Thread | None = None
 
@@ -66,11 +69,21 @@ class ProcfileLine:
 class Supervisor:
     """The processes of one `verdicts up`."""
 
-    def __init__(self, commands: dict[str, str], environment: dict[str, str], also: Callable[[], None]) -> None:
-        """`also` is called ten times a second, to look after whatever else has to stay alive."""
+    def __init__(
+        self,
+        commands: dict[str, str],
+        environment: dict[str, str],
+        also: Callable[[], None],
+        may_restart: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`also` is called ten times a second, to look after whatever else has to stay alive.
+
+        `may_restart` is asked before a line is started again: not when another release lies on the disk.
+        """
         self.lines = [ProcfileLine(name, command) for name, command in commands.items()]
         self.environment = environment
         self.also = also
+        self.may_restart = may_restart
         self.stopping = threading.Event()
         self._printer: Any = Printer(width=max(map(len, commands)))
 
@@ -112,6 +125,12 @@ class Supervisor:
             line.short_lives = line.short_lives + 1 if now - line.started < SHORT_LIFE_SECONDS else 0
             line.start_at = now + line.short_lives * PAUSE_SECONDS
             self.say(f"{line.name} ended ({_how(code)}).")
+            line.told = False
+        if not self.may_restart():
+            if not line.told:
+                self.say(code_on_disk.TOLD.format(what=f"{line.name} is"))
+                line.told = True
+            return True
         if line.short_lives >= SHORT_LIVES:
             return False
         if now >= line.start_at:

@@ -24,6 +24,7 @@ from db.settings import VAR, BadSettings, Settings, settings
 from emails import dkim
 from emails.dkim import BadKey
 from emails.transports import BadMailUrl, open_transport
+from web import code_on_disk
 from web.actions import content_files
 from web.cli.supervise import Supervisor
 from worker.redis import EmbeddedRedis, shut_down_left_over
@@ -71,12 +72,14 @@ def _load_demo() -> None:
 
 def _run(config: Settings, server: EmbeddedRedis | None) -> int:
     programs = Path(sys.executable).parent
+    started_as = code_on_disk.fingerprint()
     environment = {
         **os.environ,
         "PORT": str(config.port),
         "REDIS_URL": config.redis_url,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
+        code_on_disk.STARTED_AS: started_as,
     }
 
     def keep_redis() -> None:
@@ -85,7 +88,7 @@ def _run(config: Settings, server: EmbeddedRedis | None) -> int:
             server.start()
 
     commands = dict(parse_procfile((HERE / "Procfile").read_text()).processes)
-    supervisor = Supervisor(commands, environment, keep_redis)
+    supervisor = Supervisor(commands, environment, keep_redis, lambda: code_on_disk.fingerprint() == started_as)
     threading.Thread(target=_welcome, args=(config, supervisor), daemon=True).start()
     return supervisor.run()
 

@@ -16,7 +16,8 @@ from web.cli.supervise import Supervisor
 import web.cli.supervise as room
 room.TERM_SECONDS, room.PAUSE_SECONDS = 1.0, 0.1
 commands = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-sys.exit(Supervisor(commands, dict(os.environ), lambda: None).run())
+may_restart = lambda: not os.path.exists("pulled")
+sys.exit(Supervisor(commands, dict(os.environ), lambda: None, may_restart).run())
 """
 
 
@@ -122,3 +123,20 @@ def test_lines_end_when_the_supervisor_is_killed(supervise):
     os.kill(one.pid, signal.SIGKILL)
     one.wait()
     wait_for(lambda: not line.is_running() or line.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_after_a_pull_what_dies_is_not_started_again_and_what_lives_serves_on(supervise, house):
+    both = supervise(one="sleep 60", two="sleep 61")
+    wait_for(lambda: len(children(both)) == 2)
+    first, second = sorted(children(both), key=lambda child: child.cmdline()[-1])
+    (house / "pulled").touch()
+    first.kill()
+    said = ""
+    while "Stop with Ctrl-C" not in said:
+        said += both.stdout.readline()
+    assert "one is not started again, because it would load new code beside old packages" in said
+    assert children(both) == [second]
+    (house / "pulled").unlink()  # and taken back
+    wait_for(lambda: len(children(both)) == 2)
+    both.send_signal(signal.SIGTERM)
+    assert both.wait(10) == 0

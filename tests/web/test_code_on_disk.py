@@ -1,0 +1,76 @@
+"""A web worker that would load another release's code waits instead, and the others serve on."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from db import migrations
+from tests.web.cli.test_supervise import wait_for
+from web import code_on_disk
+
+GRANIAN = str(Path(sys.executable).with_name("granian"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_the_fingerprint_changes_with_release_packages_and_revisions(tmp_path, monkeypatch):
+    monkeypatch.setattr(code_on_disk, "ROOT", tmp_path)
+    (tmp_path / "db/migrations/versions").mkdir(parents=True)
+    seen = {code_on_disk.fingerprint()}
+    for name in ("db/schema.py", "requirements.lock", "db/migrations/versions/0099_more.py"):
+        (tmp_path / name).write_text("new")
+        seen.add(code_on_disk.fingerprint())
+    (tmp_path / "db/a_page.py").write_text("what can be loaded beside the packages that are there")
+    seen.add(code_on_disk.fingerprint())
+    assert len(seen) == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kills one worker of a web server by its process")
+def test_a_web_worker_replaced_after_a_pull_waits_and_the_site_stays_open(house, setting):
+    setting(DATABASE_URL=f"sqlite:///{house}/site.sqlite3")
+    migrations.upgrade()
+    port = free_port()
+    # The first two workers load what the site was started with; for a third another release lies on the disk.
+    (house / "web_app.py").write_text(
+        "import os\n"
+        "open('begun', 'a').write(f'{os.getpid()}\\n')\n"
+        "if len(open('begun').readlines()) > 2: os.environ['VERDICTS_STARTED_AS'] = 'the release before'\n"
+        "from web.app import app\n"
+        "open('serves', 'a').write(f'{os.getpid()}\\n')\n"
+    )
+    line = [GRANIAN, "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "2",
+            "--respawn-failed-workers", "--working-dir", str(house), "web_app:app"]  # fmt: skip
+    said = house / "said.txt"
+    with said.open("w") as out:
+        server = subprocess.Popen(line, env=dict(os.environ), stdout=out, stderr=subprocess.STDOUT)
+    try:
+
+        def answers() -> bool:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+                    return bool(answer.status == 200)
+            except OSError:
+                return False
+
+        serving = house / "serves"
+        wait_for(lambda: serving.exists() and len(serving.read_text().split()) == 2 and answers(), 30)
+        os.kill(int(serving.read_text().split()[0]), signal.SIGKILL)
+        wait_for(lambda: "This web process is not started again" in said.read_text(), 30)
+        wait_for(answers)
+        assert all(answers() for _ in range(30))
+        assert server.poll() is None
+    finally:
+        for each in (*psutil.Process(server.pid).children(recursive=True), server):
+            each.kill()
+        server.wait()
