@@ -87,12 +87,12 @@ _made: dict[str, Engine] = {}
 
 def _make(url: str) -> Engine:
     address = make_url(url)
-    if address.drivername in ("postgresql", "postgres"):
+    if address.get_backend_name() in ("postgresql", "postgres"):
         address = address.set(drivername="postgresql+psycopg")
     # Each of a sender's threads holds its ledger for a slice, and a transaction beside it.
     kept = 5 + 2 * settings().send_connections
     if address.get_backend_name() == "sqlite":
-        if address.database and address.database != ":memory:":
+        if address.database and "uri" not in address.query:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
         made = create_engine(address, pool_size=kept, connect_args={"timeout": BUSY_SECONDS})
         event.listen(made, "connect", _open_sqlite)

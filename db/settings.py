@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from db.values import DayTime, Domain, Duration, Line, Mailbox, Rates, Seconds, SiteUrl, WeeklyTime, named, url
+from db.urls import DATABASE, INBOX, MAIL, REDIS
+from db.values import DayTime, Domain, Duration, Line, Mailbox, Rates, Seconds, SiteUrl, WeeklyTime, named
 
 VAR = Path("var")
 """Where a newsletter of one machine keeps its data: under the folder that it was started in."""
@@ -67,19 +68,19 @@ class Settings(BaseSettings):
         "console but the page that sets it up.",
         "optional or required",
     )
-    database_url: Annotated[str, url("sqlite", "postgresql", "postgres")] = _set(
+    database_url: Annotated[str, DATABASE] = _set(
         "sqlite:///var/verdicts.sqlite3",
         "Where everything is remembered.",
         "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME",
     )
-    redis_given: Annotated[str, url("redis", "rediss", "unix")] | None = _set(
+    redis_given: Annotated[str, REDIS] | None = _set(
         None,
         "The bell between the processes; nothing in it needs to be kept. Without it `verdicts up` starts a "
         "Redis of its own and writes its address to `var/redis.url`.",
-        "redis://:PASSWORD@HOST:PORT/0",
+        "redis://:PASSWORD@HOST:PORT/0, rediss://… or unix:///PATH",
         validation_alias="REDIS_URL",
     )
-    mail_url: Annotated[str, url("maildir", "smtp", "smtp+starttls", "smtps")] = _set(
+    mail_url: Annotated[str, MAIL] = _set(
         "maildir:var/outbox",
         "Where letters go. With `maildir:` they stay on this machine and can be read at `/outbox`.",
         "maildir:FOLDER, smtp://USER:PASSWORD@HOST:PORT, smtp+starttls://… or smtps://…",
@@ -98,7 +99,7 @@ class Settings(BaseSettings):
         "go to a plus address of `MAIL_FROM`.",
         "a domain such as bounce.verdicts.example",
     )
-    inbox_url: Annotated[str, url("maildir", "imaps")] | None = _set(
+    inbox_url: Annotated[str, INBOX] | None = _set(
         None,
         "Where bounces and replies are read.",
         "maildir:FOLDER or imaps://USER:PASSWORD@HOST",
@@ -243,6 +244,7 @@ _PLAIN = {
     "zoneinfo_str": "there is no such zone",
     "less_than_equal": "this is too much",
     "greater_than_equal": "this is too little",
+    "string_unicode": "it is not written in UTF-8",
     "string_too_long": "this is too long",
 }
 
@@ -258,7 +260,8 @@ def _in_words(error: ValidationError) -> list[str]:
             continue
         name = str(problem["loc"][0]).upper()
         extra = next(field for key, field in Settings.model_fields.items() if variable(key) == name).json_schema_extra
-        given = "" if name in _HIDDEN else f" is {problem['input']!r}"
+        hidden = name in _HIDDEN or (name == "BASE_URL" and "@" in str(problem["input"]))
+        given = "" if hidden else f" is {problem['input']!r}"
         lines.append(f"{name}{given}: {why}. Write {dict(extra)['write']}." if isinstance(extra, dict) else why)
     return lines
 

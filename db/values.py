@@ -1,11 +1,13 @@
 """How values are written and read: a weekday with a time, a length of time, an address."""
 
 import re
+import unicodedata
 from datetime import time, timedelta
-from email.utils import parseaddr, quote
+from email.utils import getaddresses, parseaddr, quote
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
+import idna
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
@@ -59,26 +61,53 @@ def _seconds(value: object) -> object:
     return value.strip().removesuffix("s").strip() if isinstance(value, str) else value
 
 
-def _line(value: str) -> str:
-    if any(ord(char) < 32 or ord(char) == 127 for char in value):
-        raise ValueError("it holds a control character")
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Unicode's Bidi_Control: they turn the letters of what follows them on the page, too."""
+
+
+def as_line(value: str) -> str:
+    """The value without spaces around it, if it is one line."""
+    for char in value:
+        kind = unicodedata.category(char)
+        if kind == "Cc":
+            raise ValueError("it holds a control character")
+        if kind in ("Zl", "Zp"):
+            raise ValueError("it holds a line separator")
+        if char in _BIDI:
+            raise ValueError("it holds a character that turns the direction of writing")
     return value.strip()
 
 
+def _ascii(domain: str) -> str:
+    """A domain as the DNS knows it: letters beyond ASCII in punycode (IDNA 2008, with the mapping of UTS 46)."""
+    if domain.isascii():
+        return domain
+    try:
+        return idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        raise ValueError("its domain cannot be written in the DNS") from None
+
+
 def _domain(value: str) -> str:
-    if not re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9-]+", _line(value)):
+    domain = _ascii(as_line(value))
+    if not re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9-]+", domain):
         raise ValueError("this is no domain")
-    return value.strip().lower()
+    return domain.lower()
 
 
 def _mailbox(value: str) -> str:
-    name, address = parseaddr(_line(value))
+    line = as_line(value)
+    if len(getaddresses([line])) > 1:
+        raise ValueError("it holds more than one address, or a name with a comma that stands in no quotes")
+    name, address = parseaddr(line)
     # A new site's localhost.localdomain is reserved, and right as long as it mails nobody.
-    if not re.fullmatch(r"[\w.+-]+@(localhost|[\w.-]+\.localdomain)", address):
+    if not re.fullmatch(r"[a-zA-Z0-9_.+-]+@(localhost|[a-zA-Z0-9_.-]+\.localdomain)", address):
         try:
-            validate_email(address, check_deliverability=False, test_environment=True, allow_smtputf8=False)
+            valid = validate_email(address, check_deliverability=False, test_environment=True, allow_smtputf8=False)
         except EmailNotValidError as error:
             raise ValueError(str(error).rstrip(".")) from None
+        if not valid.domain.isascii():
+            address = valid.ascii_email or address
     return named(name, address)
 
 
@@ -91,21 +120,26 @@ def named(name: str, address: str) -> str:
 
 
 def _site(value: str) -> str:
-    parts = urlsplit(_line(value))
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    line = as_line(value)
+    try:
+        parts = urlsplit(line)
+        port = parts.port
+    except ValueError:
+        raise ValueError("its host and port cannot be read") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("this is no address of a site")
-    return value.strip().rstrip("/")
-
-
-def url(*schemes: str) -> AfterValidator:
-    """Takes an address that begins with one of these schemes."""
-
-    def check(value: str) -> str:
-        if urlsplit(_line(value)).scheme.removesuffix("+psycopg") not in schemes:
-            raise ValueError("it begins with none of " + ", ".join(f"{scheme}:" for scheme in schemes))
-        return value.strip()
-
-    return AfterValidator(check)
+    if "@" in parts.netloc:
+        raise ValueError("it holds a user or a password, which would stand in every letter")
+    if parts.path.strip("/") or "?" in line or "#" in line:
+        raise ValueError("something follows its host and port; the site has to stand at the root of its host")
+    host = _ascii(parts.hostname)
+    if ":" in host:
+        host = f"[{host}]"
+    elif not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?", host):
+        raise ValueError("its host is no name and no IP address")
+    if port == 0:
+        raise ValueError("its port is no number from 1 to 65535")
+    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
 def _rates(value: object) -> object:
@@ -120,7 +154,7 @@ def _rates(value: object) -> object:
     return tuple(found.items())
 
 
-Line = Annotated[str, AfterValidator(_line)]
+Line = Annotated[str, AfterValidator(as_line)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 SiteUrl = Annotated[str, AfterValidator(_site)]

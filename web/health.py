@@ -5,7 +5,7 @@ from flask import Blueprint, Response, jsonify, make_response
 
 from db import schema
 from db.errors import SQLAlchemyError
-from db.settings import BadSettings, settings
+from db.settings import settings
 
 blueprint = Blueprint("health", __name__)
 
@@ -34,7 +34,7 @@ def _database() -> tuple[bool, str, str | None]:
     """Whether it can be worked with, how it stands in words, and its revision."""
     try:
         found = schema.standing()
-    except (SQLAlchemyError, OSError):
+    except (SQLAlchemyError, OSError, ValueError):  # BadSettings is a ValueError
         return False, "does not answer", None
     return found.may_run, "ok" if found.answer == "this" else found.told, found.revision or None
 
@@ -43,6 +43,6 @@ def _redis() -> str:
     try:
         with redis.Redis.from_url(settings().redis_url, socket_connect_timeout=1, socket_timeout=1) as client:
             client.ping()
-    except (redis.RedisError, BadSettings):
+    except (redis.RedisError, OSError, ValueError):
         return "does not answer"
     return "ok"

@@ -76,6 +76,12 @@ def test_a_changed_port_moves_the_site_and_a_changed_name_the_sender(given):
             "https://verdicts.example",
         ),
         ({"MAIL_FROM": "Ana <ana@verdicts.example>"}, "mail_from", "Ana <ana@verdicts.example>"),
+        ({"BASE_URL": "HTTP://[::1]:8000/"}, "base_url", "http://[::1]:8000"),
+        ({"BASE_URL": "http://Bücher.example:8080"}, "base_url", "http://xn--bcher-kva.example:8080"),
+        ({"MAIL_FROM": "Ana <ana@bücher.example>"}, "mail_from", "Ana <ana@xn--bcher-kva.example>"),
+        ({"MAIL_FROM": '"Ana, Ltd" <ana@verdicts.example>'}, "mail_from", '"Ana, Ltd" <ana@verdicts.example>'),
+        ({"MAIL_BOUNCE_DOMAIN": "rück.example"}, "mail_bounce_domain", "xn--rck-hoa.example"),
+        ({"SITE_NAME": " Verdicts 👩\u200d💻 می\u200cخواهم "}, "site_name", "Verdicts 👩\u200d💻 می\u200cخواهم"),
         ({"MAIL_BOUNCE_DOMAIN": "Bounce.Verdicts.example"}, "mail_bounce_domain", "bounce.verdicts.example"),
     ],
 )
@@ -90,6 +96,16 @@ def test_values_are_read_as_people_write_them(given, variables, field, value):
         ("PORT", "70000", "this is too much"),
         ("BASE_URL", "verdicts.example", "Write an address such as https://verdicts.example."),
         ("BASE_URL", "javascript:alert(1)", "this is no address of a site"),
+        ("BASE_URL", "https://verdicts.example/news", "something follows its host and port"),
+        ("BASE_URL", "https://verdicts.example/?a=1", "something follows its host and port"),
+        ("BASE_URL", "https://verdicts.example#top", "something follows its host and port"),
+        ("BASE_URL", "https://dana:opensesame@verdicts.example", "it holds a user or a password"),
+        ("BASE_URL", "https://ver dicts.example", "its host is no name"),
+        ("BASE_URL", "https://verdicts.example:port", "its host and port cannot be read"),
+        ("BASE_URL", "https://verdicts.example:0", "its port is no number"),
+        ("BASE_URL", "https://-.example", "its host is no name"),
+        ("BASE_URL", "https://x\u2028.example", "it holds a line separator"),
+        ("BASE_URL", "https://☃\u0301..example", "its domain cannot be written in the DNS"),
         ("DIGEST_SCHEDULE", "sometimes", "Write a weekday and a time, such as TUE 09:00."),
         ("DIGEST_SCHEDULE", "TUE 24:00", "this is no weekday with a time"),
         ("DIGEST_TIMEZONE", "Mars/Olympus", "there is no such zone"),
@@ -100,7 +116,22 @@ def test_values_are_read_as_people_write_them(given, variables, field, value):
         ("SEND_RATE", "fast", "this is no number"),
         ("MAIL_FROM", "nobody", "must have an @-sign"),
         ("MAIL_FROM", "A <a@verdicts.example>\nBcc: b@c.example", "it holds a control character"),
+        ("MAIL_FROM", "a@verdicts.example, b@verdicts.example", "it holds more than one address"),
+        ("MAIL_FROM", "Ana, Ltd <ana@verdicts.example>", "it holds more than one address"),
+        ("MAIL_FROM", "añá@verdicts.example", "nternationalized characters before the @-sign"),
+        ("MAIL_FROM", "ana@.example", "MAIL_FROM is"),
         ("SITE_NAME", "Verdicts\r\nX: y", "it holds a control character"),
+        ("SITE_NAME", "Verdicts\vX", "it holds a control character"),
+        ("SITE_NAME", "Verdicts\fX", "it holds a control character"),
+        ("SITE_NAME", "Verdicts\x85X", "it holds a control character"),
+        ("SITE_NAME", "Verdicts\u2028X", "it holds a line separator"),
+        ("SITE_NAME", "Verdicts\u2029X", "it holds a line separator"),
+        ("SITE_NAME", "Verdicts\u202eX", "it holds a character that turns the direction of writing"),
+        ("SITE_NAME", "Verdicts\u2067X", "it holds a character that turns the direction of writing"),
+        ("SITE_NAME", "Verdicts\udcff", "it is not written in UTF-8"),
+        ("MAIL_POSTAL_ADDRESS", "1 Road\u2028Town", "it holds a line separator"),
+        ("MAIL_FROM", "A\u202eB <a@verdicts.example>", "it holds a character that turns the direction"),
+        ("DKIM_DOMAIN", "ver\u2028dicts.example", "it holds a line separator"),
         ("MAIL_BOUNCE_DOMAIN", "not a domain", "this is no domain"),
         ("DKIM_DOMAIN", "verdicts.example", "all of DKIM_DOMAIN, DKIM_SELECTOR and DKIM_KEY_FILE"),
         ("DATABASE_URL", "mysql://host/name", "it begins with none of sqlite:, postgresql:"),
@@ -111,6 +142,8 @@ def test_a_bad_value_is_named_with_what_to_write(given, name, value, said):
         given(**{name: value})
     assert name in str(caught.value)
     assert said in str(caught.value)
+    assert "opensesame" not in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_every_bad_value_gets_its_line(given):

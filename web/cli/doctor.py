@@ -62,7 +62,9 @@ def _look() -> Iterator[Finding]:
             if look is _database:
                 yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
         except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, dkim.BadKey) as error:
-            yield Finding(what, False, str(error).splitlines()[0])
+            yield Finding(what, False, next(iter(str(error).splitlines()), type(error).__name__))
+        except Exception as error:  # its words are not ours, and might hold a password
+            yield Finding(what, False, f"cannot be looked at: {type(error).__name__}")
 
 
 def _settings(config: Settings) -> Iterator[Finding]:

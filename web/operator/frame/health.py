@@ -12,7 +12,7 @@ from db.monitoring import ages, heartbeats, pauses
 from db.monitoring.heartbeats import ALIVE
 from db.monitoring.pauses import QUEUES
 from db.session import Session, round_trip
-from db.settings import BadSettings, settings
+from db.settings import settings
 from db.values import duration
 from web.operator.frame.cached import Cached
 
@@ -85,7 +85,7 @@ def _ping(session: Session, now: datetime) -> Sign:  # noqa: ARG001
     try:
         with redis.Redis.from_url(settings().redis_url, socket_connect_timeout=0.3, socket_timeout=0.3) as client:
             client.ping()
-    except (redis.RedisError, BadSettings, ValueError):
+    except (redis.RedisError, OSError, ValueError):
         return Sign("Redis", "no answer", "the clock rings on", "bad")
     took = (time.perf_counter() - began) * 1000
     return Sign("Redis", f"{took:.0f} ms", level="good" if took < SLOW_MS else "warn")

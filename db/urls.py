@@ -1,0 +1,160 @@
+"""What the addresses of servers may look like; what is wrong is said without a piece of the address."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
+
+from pydantic import AfterValidator
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from db.values import as_line
+
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9]+)?")
+_ENCODE = "In a user or a password write % as %25, # as %23, / as %2F, ? as %3F, @ as %40 and a space as %20"
+_BAD_PORT = "its port is no number from 1 to 65535"
+
+
+def _begins(value: str, *schemes: str) -> str:
+    scheme = value.partition(":")[0].lower() if ":" in value else ""
+    if scheme not in schemes:
+        raise ValueError("it begins with none of " + ", ".join(f"{known}:" for known in schemes))
+    return scheme
+
+
+def _split(value: str) -> SplitResult:
+    """The parts of a URL in which no character of a password was taken for the end of one."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # a bracket in the password looks like an IPv6 address that does not end
+        raise ValueError(f"its host cannot be read. {_ENCODE}, [ as %5B and ] as %5D") from None
+    strays = "#" in value or parts.netloc.count("@") > 1 or "@" in parts.path + parts.query
+    if strays or re.search(r"\s", value):
+        raise ValueError(f"it holds a character that ends the password or the host too early. {_ENCODE}")
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError(_BAD_PORT) from None
+    if port == 0:
+        raise ValueError(_BAD_PORT)
+    if parts.hostname and not _HOST.fullmatch(parts.hostname):
+        raise ValueError("its host is no name and no IP address")
+    return parts
+
+
+def _folder(value: str) -> str:
+    if not value.partition(":")[2].removeprefix("//"):
+        raise ValueError("it names no folder")
+    return value
+
+
+def _server(value: str) -> str:
+    """A mail server, or an inbox at one: a host, perhaps a port and a login, and nothing else."""
+    parts = _split(value)
+    if not parts.hostname:
+        raise ValueError("it names no host")
+    if parts.path not in ("", "/") or parts.query:
+        raise ValueError("something follows its host and port")
+    if parts.password and not parts.username:
+        raise ValueError("it has a password and no user")
+    return value
+
+
+def _mail(value: str) -> str:
+    scheme = _begins(value, "maildir", "smtp", "smtp+starttls", "smtps")
+    return _folder(value) if scheme == "maildir" else _server(value)
+
+
+def _inbox(value: str) -> str:
+    return _folder(value) if _begins(value, "maildir", "imaps") == "maildir" else _server(value)
+
+
+# ---- Redis -------------------------------------------------------------------------------------------------
+
+
+def _redis(value: str) -> str:
+    scheme = _begins(value, "redis", "rediss", "unix")
+    if not value.partition(":")[2].startswith("//"):
+        raise ValueError("two slashes are missing after its first colon")
+    parts = _split(value)
+    if scheme == "unix":
+        if parts.hostname or not parts.path.strip("/"):
+            raise ValueError("unix: needs the path of a socket, as unix:///PATH or unix://:PASSWORD@/PATH?db=0")
+        if parts.query and not re.fullmatch(r"db=\d{1,4}", parts.query):
+            raise ValueError("the only parameter that unix: takes is the database's number, as ?db=0")
+        return value
+    if not parts.hostname:
+        raise ValueError("it names no host")
+    if parts.query:
+        raise ValueError(
+            "it takes no parameters; the database's number follows a slash, a server's certificate is "
+            "always checked with rediss:, and one's own CA stands in REDIS_CA_FILE"
+        )
+    if not re.fullmatch(r"/?|/\d{1,4}", parts.path):
+        raise ValueError("its database is no number")
+    return value
+
+
+def broker_url(redis_url: str) -> str:
+    """The same Redis as Celery's transport library (kombu) writes it, which calls a socket redis+socket:."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    number = dict(parse_qsl(parts.query)).get("db", "0")
+    login = parts.netloc.rpartition("@")[0]
+    path = quote(parts.path, safe="/%")
+    return f"redis+socket://{login}{'@' if login else ''}{path}?virtual_host={number}"
+
+
+# ---- databases ---------------------------------------------------------------------------------------------
+
+_OF_SQLITE_FILES = {"uri", "mode", "cache", "immutable", "nolock", "psow", "vfs"}
+_NUMBERS = ("port", "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count")
+
+
+def _database(value: str) -> str:
+    scheme = _begins(value, "sqlite", "postgresql", "postgres", "postgresql+psycopg", "postgres+psycopg")
+    try:
+        address = make_url(value)
+    except ValueError:  # int() of the port, which SQLAlchemy reads as digits only
+        raise ValueError(_BAD_PORT) from None
+    except ArgumentError:
+        raise ValueError("it cannot be read") from None
+    if scheme == "sqlite":
+        if address.host or address.username:
+            raise ValueError("sqlite: names a file and no host; an absolute path begins with a fourth slash")
+        if not address.database or address.database == ":memory:":
+            raise ValueError("it names no file, and every process would have a database of its own")
+        if not set(address.query) <= (_OF_SQLITE_FILES if "uri" in address.query else set()):
+            raise ValueError("it has a parameter that the driver does not know")
+        return value
+    hosts = (address.host or "").split(",")
+    if address.host and not all(_HOST.fullmatch(host) for host in hosts):
+        raise ValueError(f"its host is no name and no IP address. {_ENCODE}")
+    if address.port is not None and not 1 <= address.port <= 65535:
+        raise ValueError(_BAD_PORT)
+    _known_to_libpq(dict(address.query))
+    if not address.database and not {"dbname", "service"} & set(address.query):
+        raise ValueError("it names no database")
+    return value
+
+
+def _known_to_libpq(query: dict[str, str | tuple[str, ...]]) -> None:
+    if not query:
+        return
+    from psycopg import pq  # only where there is something to look up
+
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    if not set(query) <= known:
+        raise ValueError("it has a parameter that the driver does not know")
+    values = {name: (given,) if isinstance(given, str) else given for name, given in query.items()}
+    for name in _NUMBERS:
+        if not all(re.fullmatch(r"\d{1,5}(,\d{1,5})*", one) for one in values.get(name, ())):
+            raise ValueError(f"its parameter {name} is no number")
+
+
+def _line_first(check: Callable[[str], str]) -> AfterValidator:
+    return AfterValidator(lambda value: check(as_line(value)))
+
+
+DATABASE, REDIS, MAIL, INBOX = (_line_first(check) for check in (_database, _redis, _mail, _inbox))
