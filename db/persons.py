@@ -11,7 +11,7 @@ def person_of(number: int, kind: Kind = "subscriber") -> str:
 
 
 def subscriber_id(person: str) -> int | None:
-    """The number in `subscriber:7`; None for a person who is none."""
+    """The number in `subscriber:7`; None for any other person."""
     kind, _, number = person.partition(":")
     return int(number) if kind == "subscriber" else None
 

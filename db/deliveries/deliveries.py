@@ -1,4 +1,4 @@
-"""Ledger 3: every letter to every person, and what became of it.
+"""Ledger 3: deliveries, one row per letter and person, with its state.
 
 pending → sending (claim) → sent | deferred (not_before) | failed | skipped (reason) | unknown | cancelled.
 """
@@ -16,11 +16,11 @@ WAITING = text("state in ('pending', 'deferred')")
 SENDING = text("state = 'sending'")
 _UNKNOWN = text("state = 'unknown'")
 EXCEPTION = text("state in ('deferred', 'failed', 'skipped', 'unknown', 'cancelled')")
-"""Literal texts, not parameters: SQLite takes a partial index only for a condition that reads like the index's own."""
+"""Literal SQL, not parameters: SQLite uses a partial index only if the query has the same text as the index."""
 
 
 class Delivery(Row):
-    """One letter to one person. `about` is the row that caused it; a repeat is a new cause, never a second row."""
+    """One letter to one person. `about` is the row that caused it: (letter, about, person) is the idempotency key."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -64,11 +64,11 @@ def message_id(delivery_id: int, letter: str, created_at: datetime, domain: str)
     return f"<{letter}.{delivery_id}.{int(created_at.timestamp())}@{domain}>"
 
 
-# ---- changes: address --------------------------------------------------------------------------------------
+# ---- changes -----------------------------------------------------------------------------------------------
 
 
 def owe(session: Session, letter: str, about: int, person: str, now: datetime) -> None:
-    """Owe one letter to one person; owing it again changes nothing."""
+    """Queue one letter for one person (an outbox row). Idempotent: queueing it again changes nothing."""
     session.execute(_OWE, {"letter": letter, "about": about, "person": person, "now": now})
     ring(session, "mail")
 
@@ -80,7 +80,7 @@ _OWE = text(
 
 
 def forget(session: Session, person: str) -> None:
-    """Drop the mail servers' words about somebody who is erased: they tend to quote the address."""
+    """Delete the mail servers' replies about an erased person, since replies often quote the address."""
     session.execute(text("UPDATE deliveries SET reply = NULL WHERE person = :person"), {"person": person})
 
 
@@ -93,12 +93,12 @@ def of_person(session: Session, person: str) -> list[Delivery]:
 
 
 def owing(session: Session, digest_id: int) -> bool:
-    """Whether anything of a digest is still owed or in doubt."""
+    """Whether any letter of a digest is still queued, being sent or unknown."""
     return any(_any(session, digest_id, state) for state in (WAITING, SENDING, _UNKNOWN))
 
 
 def only_in_doubt(session: Session, digest_id: int) -> bool:
-    """Whether all that a digest still owes is letters in doubt."""
+    """Whether the only unfinished letters of a digest are unknown ones."""
     over = not (_any(session, digest_id, WAITING) or _any(session, digest_id, SENDING))
     return over and _any(session, digest_id, _UNKNOWN)
 
