@@ -1,4 +1,4 @@
-"""Whose a letter or a vote is, written as one word: `subscriber:7`, `operator:3`."""
+"""Person keys, such as `subscriber:7` or `operator:3`, which name the owner of a vote or a letter."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ Kind = Literal["subscriber", "operator"]
 
 
 def person_of(number: int, kind: Kind = "subscriber") -> str:
-    """How the subscriber (or operator) of that number is written in votes and deliveries."""
+    """The key of a subscriber (or operator) in votes and deliveries."""
     return f"{kind}:{number}"
 
 

@@ -100,7 +100,7 @@ def _mailbox(value: str) -> str:
     if len(getaddresses([line])) > 1:
         raise ValueError("it holds more than one address, or a name with a comma that stands in no quotes")
     name, address = parseaddr(line)
-    # A new site's localhost.localdomain is reserved, and right as long as it mails nobody.
+    # The default localhost.localdomain is reserved, and fine until a site sends real mail.
     if not re.fullmatch(r"[a-zA-Z0-9_.+-]+@(localhost|[a-zA-Z0-9_.-]+\.localdomain)", address):
         try:
             valid = validate_email(address, check_deliverability=False, test_environment=True, allow_smtputf8=False)
@@ -112,7 +112,7 @@ def _mailbox(value: str) -> str:
 
 
 def named(name: str, address: str) -> str:
-    """`Name <address>` as a person writes it: quoted where it would not be read back, never encoded."""
+    """`Name <address>`, quoted where parsing needs it, never encoded."""
     if not name:
         return address
     quoted = f'"{quote(name)}"' if re.search(r'[][()<>@,:;".\\]', name) else name
@@ -162,4 +162,4 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
 WeeklyTime = Annotated[DayTime, NoDecode, BeforeValidator(_weekly)]
 Rates = Annotated[tuple[tuple[str, float], ...], NoDecode, BeforeValidator(_rates)]
-"""Domains and letters a second, in pairs."""
+"""Pairs of a domain and its letters per second."""
