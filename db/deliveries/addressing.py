@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
+from db.deliveries.deliveries import WAITING
 from db.digests import schedule
 from db.digests.digests import Digest
 from db.persons import PERSON_OF_ID
@@ -72,7 +73,7 @@ def cancel(session: Session, digest_id: int, now: datetime) -> int:
 
 _CANCEL = text(
     "UPDATE deliveries SET state = 'cancelled', reason = NULL, not_before = :now, settled_at = :now WHERE id IN"
-    " (SELECT id FROM deliveries WHERE letter = 'digest' AND about = :digest AND state in ('pending', 'deferred')"
-    " ORDER BY id LIMIT :page) AND state in ('pending', 'deferred')"
+    " (SELECT id FROM deliveries WHERE letter = 'digest' AND about = :digest"
+    f" AND {WAITING.text} ORDER BY id LIMIT :page) AND {WAITING.text}"
 ).bindparams(bindparam("now", type_=Moment()))
 """The state is asked twice: on PostgreSQL an UPDATE that waited for a claim looks at its own conditions again only."""

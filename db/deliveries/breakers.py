@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Computed, String, Text, bindparam, delete, func, select, text
+from sqlalchemy import Computed, String, Text, bindparam, delete, func, select, text
+from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
@@ -40,22 +41,22 @@ class Breaker(Row):
         """The name that operators see: the mail server's, or the domain."""
         return self.name.removeprefix(_PREFIX) if self.kind == "domain" else self.name
 
-
-def is_open(now: datetime) -> ColumnElement[bool]:
-    """The only definition of an open breaker: its wait ends after this moment."""
-    return Breaker.open_until > now
+    @hybrid_method
+    def is_open(self, now: datetime) -> bool:
+        """Whether its wait is not over yet: of one breaker, and as a condition in queries."""
+        return self.open_until > now
 
 
 def open_breaker(session: Session, name: str, now: datetime) -> Breaker | None:
     """That server's breaker, if it is open."""
-    return session.scalars(select(Breaker).where(Breaker.name == name, is_open(now))).first()
+    return session.scalars(select(Breaker).where(Breaker.name == name, Breaker.is_open(now))).first()
 
 
 def refused(session: Session, name: str, reply: str, now: datetime) -> Breaker:
     """Open the server's breaker after a refusal of all mail; the back-off grows each time."""
     session.execute(_MEET, {"name": name, "now": now, "reply": reply})
     found = session.get_one(Breaker, name, with_for_update=True, populate_existing=True)
-    if found.open_until <= now:  # several senders may get the same refusal; it counts once
+    if not found.is_open(now):  # several senders may get the same refusal; it counts once
         found.failures, found.reply = found.failures + 1, reply
         found.open_until = now + rules.breaker_backoff(found.failures, random.random())
     return found
@@ -86,7 +87,7 @@ def domain_deferred(session: Session, domain: str, reply: str, now: datetime) ->
 
 def open_for_domains(session: Session, domains: Iterable[str], now: datetime) -> dict[str, datetime]:
     """Those of the domains whose breaker is open, each until when."""
-    query = select(Breaker).where(Breaker.kind == "domain", is_open(now))
+    query = select(Breaker).where(Breaker.kind == "domain", Breaker.is_open(now))
     found = {breaker.server: breaker.open_until for breaker in session.scalars(query)}
     return {domain: found[domain] for domain in domains if domain in found}
 
@@ -119,9 +120,9 @@ def refusing_server(session: Session) -> Breaker | None:
 
 def count_open(session: Session, now: datetime) -> int:
     """How many breakers are open."""
-    return session.scalar(select(func.count()).select_from(Breaker).where(is_open(now))) or 0
+    return session.scalar(select(func.count()).select_from(Breaker).where(Breaker.is_open(now))) or 0
 
 
 def open_since(session: Session, since: datetime, now: datetime) -> list[Breaker]:
     """The breakers that are open `now` and first opened before `since`."""
-    return list(session.scalars(select(Breaker).where(Breaker.since < since, is_open(now))))
+    return list(session.scalars(select(Breaker).where(Breaker.since < since, Breaker.is_open(now))))

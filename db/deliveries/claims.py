@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Index, TextClause, bindparam, select, text
+from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
@@ -52,6 +53,11 @@ class Claim(Row):
     lease: Mapped[datetime]
     win: Mapped[int]
     made_at: Mapped[datetime]
+
+    @hybrid_method
+    def has_lapsed(self, now: datetime) -> bool:
+        """Whether its sender gave no sign of life within the lease: of one claim, and as a condition in queries."""
+        return self.lease < now
 
 
 class ClaimedLetter(NamedTuple):

@@ -5,10 +5,10 @@ pending → sending (claim) → sent | deferred (not_before) | failed | skipped 
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, Text, TextClause, UniqueConstraint, bindparam, select, text
+from sqlalchemy import CheckConstraint, Index, Text, TextClause, UniqueConstraint, bindparam, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db.digests.digests import IN_ORDER, OF_DIGEST
+from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 
 STATES = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknown", "cancelled")
@@ -79,6 +79,21 @@ _OWE = text(
 ).bindparams(bindparam("now", type_=Moment()))
 
 
+def finish(session: Session, digest_id: int, now: datetime) -> bool:
+    """Finish a digest without unfinished or unknown letters, by one conditional UPDATE.
+
+    A separate statement locks the row first: an UPDATE that waited for a retry of letters would evaluate its
+    conditions on the snapshot from before.
+    """
+    session.execute(select(Digest.id).where(Digest.id == digest_id).with_for_update())
+    done = session.execute(
+        update(Digest)
+        .where(Digest.id == digest_id, Digest.state == "sending", _NOTHING_OWED.bindparams(digest=digest_id))
+        .values(state="finished", finished_at=now)
+    )
+    return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
 def forget(session: Session, person: str) -> None:
     """Delete the mail servers' replies about an erased person, since replies often quote the address."""
     session.execute(text("UPDATE deliveries SET reply = NULL WHERE person = :person"), {"person": person})
@@ -110,11 +125,18 @@ def waiting(session: Session, digest_id: int) -> bool:
 
 def _any(session: Session, digest_id: int, state: TextClause) -> bool:
     if state is WAITING:
-        return session.scalar(_FIRST_WAITING, {"digest": digest_id}) is not None
+        return session.scalar(FIRST_WAITING, {"digest": digest_id}) is not None
     here = Delivery.letter == "digest", Delivery.about == digest_id, state
     return session.scalar(select(Delivery.id).where(*here).limit(1)) is not None
 
 
-_FIRST_WAITING = text(
+FIRST_WAITING = text(
     f"SELECT id FROM deliveries WHERE {OF_DIGEST.format(digest=':digest')} AND {WAITING.text}{IN_ORDER} LIMIT 1"
 )
+
+_NONE_OF_IT = "NOT EXISTS (SELECT 1 FROM deliveries WHERE letter = 'digest' AND about = :digest AND "
+# The planner would ignore an ORDER BY inside EXISTS.
+_NOTHING_OWED = text(
+    f"{_NONE_OF_IT}{SENDING.text}) AND {_NONE_OF_IT}{_UNKNOWN.text}) AND ({FIRST_WAITING.text}) IS NULL"
+)
+"""Exactly when `owing` is false, for one conditional UPDATE."""

@@ -20,7 +20,7 @@ def recover(session: Session, resend_digests: bool, now: datetime) -> int:
 
     Returns the number of claims ended. `win` comes from the claim, whatever the current settings are.
     """
-    lapsed = select(Claim.id, Claim.win).where(Claim.lease < now).order_by(Claim.id).limit(100)
+    lapsed = select(Claim.id, Claim.win).where(Claim.has_lapsed(now)).order_by(Claim.id).limit(100)
     if not is_sqlite(session):
         lapsed = lapsed.with_for_update(skip_locked=True)
     claims = session.execute(lapsed).all()
@@ -51,4 +51,9 @@ def _put(session: Session, ids: list[int], values: dict[str, Any]) -> None:
 
 def any_lapsed(session: Session, now: datetime) -> bool:
     """Whether a sender's lease has lapsed."""
-    return session.scalar(select(Claim.id).where(Claim.lease < now).limit(1)) is not None
+    return session.scalar(select(Claim.id).where(Claim.has_lapsed(now)).limit(1)) is not None
+
+
+def lapsed(session: Session, now: datetime, limit: int = 20) -> list[Claim]:
+    """Claims whose lease has lapsed; a running sender recovers them within seconds."""
+    return list(session.scalars(select(Claim).where(Claim.has_lapsed(now)).order_by(Claim.lease).limit(limit)))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Text, bindparam, select, text, update
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Text, bindparam, select, text
 from sqlalchemy.orm import Mapped, Session, defer, deferred, mapped_column
 
 from db.digests import schedule
@@ -209,26 +209,3 @@ def reopen(digest: Digest) -> None:
     digest.outcomes = None
     if digest.state == "finished":
         digest.state, digest.finished_at = "sending", None
-
-
-def finish(session: Session, digest_id: int, now: datetime) -> bool:
-    """Finish a digest without unfinished or unknown letters, by one conditional UPDATE.
-
-    A separate statement locks the row first: an UPDATE that waited for a retry of letters would evaluate its
-    conditions on the snapshot from before.
-    """
-    session.execute(select(Digest.id).where(Digest.id == digest_id).with_for_update())
-    done = session.execute(
-        update(Digest)
-        .where(Digest.id == digest_id, Digest.state == "sending", _NOTHING.bindparams(digest=digest_id))
-        .values(state="finished", finished_at=now)
-    )
-    return bool(done.rowcount)  # type: ignore[attr-defined]
-
-
-_OF_IT = "NOT EXISTS (SELECT 1 FROM deliveries WHERE letter = 'digest' AND about = :digest AND state"
-# The planner would ignore an ORDER BY inside EXISTS.
-_NOTHING = text(
-    f"{_OF_IT} = 'sending') AND {_OF_IT} = 'unknown') AND (SELECT id FROM deliveries WHERE"
-    f" {OF_DIGEST.format(digest=':digest')} AND state in ('pending', 'deferred'){IN_ORDER} LIMIT 1) IS NULL"
-)

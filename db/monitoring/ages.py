@@ -6,9 +6,9 @@ from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from db import rules
-from db.deliveries.deliveries import WAITING
+from db.deliveries.deliveries import FIRST_WAITING, WAITING
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
-from db.jobs.jobs import Job
+from db.jobs.jobs import PENDING, Job
 from db.session import Moment
 from db.votes.votes import DIRTY, Vote
 
@@ -24,7 +24,7 @@ def of_votes(session: Session, now: datetime) -> timedelta | None:
 
 def of_jobs(session: Session, now: datetime) -> timedelta | None:
     """How long the oldest due job has waited unclaimed; None without one."""
-    due = select(Job.run_after).where(text("state = 'pending'"), Job.run_after <= now)
+    due = select(Job.run_after).where(PENDING, Job.run_after <= now)
     return _since(session.scalar(due.order_by(Job.run_after, Job.id).limit(1)), now)
 
 
@@ -59,7 +59,7 @@ def last_settled(session: Session) -> datetime | None:
     sending = session.scalars(select(Digest.id).where(Digest.state == "sending")).all()
     moved = [session.scalar(_LAST_SETTLED)]
     for digest_id in sending:
-        first = session.scalar(_FIRST_WAITING, {"digest": digest_id})
+        first = session.scalar(FIRST_WAITING, {"digest": digest_id})
         moved.append(session.scalar(_MOVED, {"digest": digest_id, "first": first}) if first else None)
     return max((each for each in moved if each), default=None)
 
@@ -85,4 +85,3 @@ _MOVED = text(
 _LAST_SETTLED = text(
     "SELECT max(settled_at) AS moved FROM (SELECT settled_at FROM deliveries ORDER BY id DESC LIMIT 200) AS newest"
 ).columns(moved=Moment())
-_FIRST_WAITING = text(f"SELECT id FROM deliveries WHERE {_OF_DIGEST} LIMIT 1")

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
-from db.deliveries.claims import Claim
 from db.deliveries.deliveries import WAITING, Delivery
 from db.jobs.jobs import PENDING, Job
 from db.monitoring import ages, heartbeats, pauses
@@ -66,8 +65,3 @@ def rates(session: Session, now: datetime) -> dict[str, float]:
         "jobs": (session.scalar(done) or 0) / LATELY.total_seconds(),
         "mail": heartbeats.rate(session, "sender", now) or 0.0,
     }
-
-
-def lapsed_claims(session: Session, now: datetime, limit: int = 20) -> list[Claim]:
-    """Claims whose lease has lapsed; a running sender recovers them within seconds."""
-    return list(session.scalars(select(Claim).where(Claim.lease < now).order_by(Claim.lease).limit(limit)))

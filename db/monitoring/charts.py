@@ -3,16 +3,14 @@
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.deliveries import accounts
 from db.digests.digests import Digest
-from db.jobs.jobs import Attempt
+from db.jobs.jobs import FAILED, Attempt
 from db.subscribers.subscribers import Consent
 from db.votes.tallies import Day
-
-_FAILED = text("outcome in ('failed', 'lost')")
 
 
 class Period(NamedTuple):
@@ -58,7 +56,7 @@ def failures(session: Session, now: datetime, days: int = 30) -> list[Period]:
     for day in _days(since, days):
         begins = _midnight(day)
         count = select(func.count()).select_from(Attempt).where(
-            _FAILED, Attempt.ended_at >= begins, Attempt.ended_at < begins + timedelta(days=1)
+            FAILED, Attempt.ended_at >= begins, Attempt.ended_at < begins + timedelta(days=1)
         )  # fmt: skip
         rows.append(Period(day, session.scalar(count) or 0, 0))
     return rows

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Index, func, select
+from sqlalchemy import Index, func, select
+from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.session import BUSY_SECONDS, DriverConnection, Moment, Row
@@ -27,6 +28,11 @@ class Heartbeat(Row):
     at: Mapped[datetime]
     done: Mapped[int] = mapped_column(default=0)
     seconds: Mapped[float] = mapped_column(default=0.0)
+
+    @hybrid_method
+    def is_alive(self, now: datetime, within: timedelta = ALIVE) -> bool:
+        """Whether the process was seen within that time: of one heartbeat, and as a condition in queries."""
+        return self.at >= now - within
 
 
 def beat(
@@ -80,14 +86,9 @@ def _same(moment: datetime) -> datetime:
 # ---- queries -----------------------------------------------------------------------------------------------
 
 
-def is_alive(now: datetime, within: timedelta = ALIVE) -> ColumnElement[bool]:
-    """The only definition of a live process: its last heartbeat is no older than this."""
-    return Heartbeat.at >= now - within
-
-
 def alive(session: Session, now: datetime, within: timedelta = ALIVE) -> dict[str, list[Heartbeat]]:
     """The live processes by kind (worker, sender, clock), most recent heartbeat first."""
-    rows = session.scalars(select(Heartbeat).where(is_alive(now, within)).order_by(Heartbeat.at.desc()))
+    rows = session.scalars(select(Heartbeat).where(Heartbeat.is_alive(now, within)).order_by(Heartbeat.at.desc()))
     found: dict[str, list[Heartbeat]] = {"worker": [], "sender": [], "clock": []}
     for each in rows:
         found.setdefault(each.kind, []).append(each)

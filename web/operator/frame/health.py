@@ -9,7 +9,6 @@ import redis
 from db.deliveries import breakers
 from db.jobs import filters
 from db.monitoring import ages, heartbeats, pauses
-from db.monitoring.heartbeats import ALIVE
 from db.monitoring.pauses import QUEUES
 from db.session import Session, round_trip
 from db.settings import settings
@@ -65,9 +64,8 @@ def _clock(session: Session, now: datetime) -> Sign:
     last = heartbeats.last_seen(session, "clock")
     if last is None:
         return Sign("Clock", "never seen", level="bad")
-    since = now - last.at
-    small = f"{duration(since)} ago"
-    return Sign("Clock", "ticked", small) if since <= ALIVE else Sign("Clock", "silent", f"since {small}", "bad")
+    small = f"{duration(now - last.at)} ago"
+    return Sign("Clock", "ticked", small) if last.is_alive(now) else Sign("Clock", "silent", f"since {small}", "bad")
 
 
 # ---- what we lean on ---------------------------------------------------------------------------------------
