@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.urls import DATABASE, INBOX, MAIL, REDIS
-from db.values import DayTime, Domain, Duration, Line, Mailbox, Rates, Seconds, SiteUrl, WeeklyTime, named
+from db.values import CaFile, DayTime, Domain, Duration, Line, Mailbox, Rates, Seconds, SiteUrl, WeeklyTime, named
 
 VAR = Path("var")
 """The data folder of a one-machine site, below the working directory."""
@@ -79,6 +79,12 @@ class Settings(BaseSettings):
         "Redis of its own and writes its address to `var/redis.url`.",
         "redis://:PASSWORD@HOST:PORT/0, rediss://… or unix:///PATH",
         validation_alias="REDIS_URL",
+    )
+    redis_ca_file: CaFile | None = _set(
+        None,
+        "The certificate authority of one's own that signed the certificate of a `rediss:` server, as a PEM file. The "
+        "certificate is always checked; without this file, against the authorities that this machine trusts.",
+        "the path of a PEM file",
     )
     mail_url: Annotated[str, MAIL] = _set(
         "maildir:var/outbox",

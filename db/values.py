@@ -1,9 +1,11 @@
 """How values are written and read: a weekday with a time, a length of time, an address."""
 
 import re
+import ssl
 import unicodedata
 from datetime import time, timedelta
 from email.utils import getaddresses, parseaddr, quote
+from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
@@ -142,6 +144,17 @@ def _site(value: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
+def _ca_file(path: Path) -> Path:
+    try:
+        found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        found.load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        raise ValueError("this file holds no certificate in PEM form") from None
+    except OSError as error:
+        raise ValueError(f"this file cannot be read ({error.strerror})") from None
+    return path.absolute()
+
+
 def _rates(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -158,6 +171,7 @@ Line = Annotated[str, AfterValidator(as_line)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 SiteUrl = Annotated[str, AfterValidator(_site)]
+CaFile = Annotated[Path, AfterValidator(_ca_file)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
 WeeklyTime = Annotated[DayTime, NoDecode, BeforeValidator(_weekly)]

@@ -14,6 +14,7 @@ from db.session import Session, round_trip
 from db.settings import settings
 from db.values import duration
 from web.operator.frame.cached import Cached
+from worker import redis_client
 
 SLOW_MS = 100
 
@@ -81,7 +82,7 @@ def _database(session: Session) -> Sign:
 def _ping(session: Session, now: datetime) -> Sign:  # noqa: ARG001
     began = time.perf_counter()
     try:
-        with redis.Redis.from_url(settings().redis_url, socket_connect_timeout=0.3, socket_timeout=0.3) as client:
+        with redis_client.connect(settings(), 0.3) as client:
             client.ping()
     except (redis.RedisError, OSError, ValueError):
         return Sign("Redis", "no answer", "the clock rings on", "bad")
