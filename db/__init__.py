@@ -1,1 +1,1 @@
-"""The database: tables, queries and changes on them, and the rules that hold for all other packages."""
+"""The ground floor: what is remembered and what is always true."""

@@ -1,4 +1,4 @@
-"""Re-exports SQLAlchemy's exceptions, so that callers in other packages do not import SQLAlchemy."""
+"""The database's errors as doors catch them, so that no floor above this one imports SQLAlchemy for their names."""
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout

@@ -1,4 +1,4 @@
-"""The settings, read from environment variables once and validated."""
+"""Everything that can be set from outside, read from the environment once and checked as it is read."""
 
 import ipaddress
 import os
@@ -14,18 +14,18 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.urls import DATABASE, INBOX, MAIL, REDIS
-from db.values import CaFile, DayTime, Domain, Duration, Line, Mailbox, Rates, Seconds, SiteUrl, WeeklyTime, named
+from db.values import DayTime, Domain, Duration, Line, Mailbox, Rates, Seconds, SiteUrl, WeeklyTime, named
 
 VAR = Path("var")
-"""The data folder of a one-machine site, below the working directory."""
+"""Where a newsletter of one machine keeps its data: under the folder that it was started in."""
 
 
 class BadSettings(ValueError):
-    """Invalid settings; the message names each variable, what is wrong, and what to write instead."""
+    """Settings that cannot be used; the message names each variable, what is wrong, and what to write."""
 
 
 def _set(default: Any, caption: str, write: str, **more: Any) -> Any:
-    """One setting: its default (or a function of earlier settings), its caption, and its format."""
+    """One setting: its default (or a function of the settings before it), its caption, and what to write."""
     key = "default_factory" if callable(default) else "default"
     return Field(**{key: default}, description=caption, json_schema_extra={"write": write}, **more)
 
@@ -34,7 +34,7 @@ def _set(default: Any, caption: str, write: str, **more: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """All settings; the defaults work on one machine without a mail server."""
+    """All settings; each has a default that works on one machine without a mail server."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -79,12 +79,6 @@ class Settings(BaseSettings):
         "Redis of its own and writes its address to `var/redis.url`.",
         "redis://:PASSWORD@HOST:PORT/0, rediss://… or unix:///PATH",
         validation_alias="REDIS_URL",
-    )
-    redis_ca_file: CaFile | None = _set(
-        None,
-        "The certificate authority of one's own that signed the certificate of a `rediss:` server, as a PEM file. The "
-        "certificate is always checked; without this file, against the authorities that this machine trusts.",
-        "the path of a PEM file",
     )
     mail_url: Annotated[str, MAIL] = _set(
         "maildir:var/outbox",
@@ -185,7 +179,7 @@ class Settings(BaseSettings):
 
     @property
     def redis_url(self) -> str:
-        """REDIS_URL, or the address that a running `verdicts up` wrote. Raises BadSettings if there is neither."""
+        """REDIS_URL, or the address that a running `verdicts up` left; BadSettings when there is neither."""
         if self.redis_given:
             return self.redis_given
         try:
@@ -208,13 +202,13 @@ class Settings(BaseSettings):
 
     @property
     def outbox(self) -> Path | None:
-        """The Maildir's folder, when MAIL_URL is a Maildir."""
+        """The folder that letters are put into, when MAIL_URL is a Maildir."""
         scheme, _, folder = self.mail_url.partition(":")
         return Path(folder.removeprefix("//")) if scheme == "maildir" else None
 
     @property
     def is_local(self) -> bool:
-        """Whether BASE_URL is a loopback address, so that only this machine's users can see the site."""
+        """True while BASE_URL is a loopback address: nobody but this machine's users sees the site."""
         host = urlsplit(self.base_url).hostname or ""
         try:
             return ipaddress.ip_address(host).is_loopback
@@ -224,7 +218,7 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """This process's settings. Raises BadSettings, which names each invalid variable and what to write instead."""
+    """The settings of this process; BadSettings says which variable is wrong, and what to write."""
     try:
         return Settings()
     except ValidationError as error:
@@ -236,10 +230,10 @@ def variable(field: str) -> str:
     return str(Settings.model_fields[field].validation_alias or field).upper()
 
 
-# ---- error messages ----------------------------------------------------------------------------------------
+# ---- what is wrong, in words -------------------------------------------------------------------------------
 
 _HIDDEN = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "INBOX_URL"}
-"""Settings that may hold a password: errors, which reach logs and terminals, do not show their values."""
+"""Values that may hold a password; an error goes into logs and terminals."""
 
 
 _PLAIN = {
@@ -260,7 +254,7 @@ def _in_words(error: ValidationError) -> list[str]:
     for problem in error.errors(include_url=False):
         why = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         if problem["type"] == "default_factory_not_called":
-            continue  # the setting that it depends on has its own error
+            continue  # the setting that it depends on has a line of its own
         if not problem["loc"]:
             lines.append(why)
             continue
@@ -273,7 +267,7 @@ def _in_words(error: ValidationError) -> list[str]:
 
 
 def _kept_key(path: Path) -> bytes:
-    """The key in `path`, created atomically by whichever process comes first."""
+    """The key in `path`, made by whichever process comes first; it never stands there half-written."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -283,7 +277,7 @@ def _kept_key(path: Path) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         try:
-            os.link(draft, path)  # fails if another process was first: then that key is used
+            os.link(draft, path)  # fails if another process was first: then its key is the key
         except FileExistsError:
             pass
         finally:

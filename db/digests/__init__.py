@@ -1,1 +1,1 @@
-"""The catalog, the digest schedule, and each slot's digest with its states."""
+"""What is compared, when a digest is due, and each slot's digest with its states."""

@@ -1,1 +1,1 @@
-"""Subscribers, the proof of their consent, and the suppression list."""
+"""Who reads the newsletter, the proof of their consent, and who must not be mailed."""

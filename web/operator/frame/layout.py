@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from flask import current_app, request
 
+from db import schema
 from db.monitoring import backlog
 from db.monitoring.backlog import Backlog
 from db.session import reading
@@ -42,6 +43,8 @@ class Layout:
     strip: list[Sign]
     menu: list[Place]
     paused: list[Backlog]
+    release: str = schema.RELEASE
+    revision: str = schema.REVISION
 
 
 @blueprint.app_template_global()
