@@ -1,4 +1,4 @@
-"""The web floor: one Flask application with the pages, the forms and the signs of health."""
+"""The Flask application: readers' pages and forms, the console, and the health checks."""
 
 import hashlib
 from datetime import datetime
@@ -19,13 +19,13 @@ from web.readers import outbox, pages, scores, subscriptions, votes
 from worker import bell
 
 LARGEST_BODY = 64 * 1024
-"""The largest form here is an email address."""
+"""The largest request body; the largest form for readers holds an email address."""
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class Slug(BaseConverter):
-    """A slug in a path; nothing else reaches the database."""
+    """A URL converter for slugs; other values never reach the database."""
 
     regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
 
@@ -35,7 +35,7 @@ def create_app() -> Flask:
     app = Flask(__name__)
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY, MAX_FORM_MEMORY_SIZE=LARGEST_BODY, MAX_FORM_PARTS=50)
     app.url_map.converters["slug"] = Slug
-    # No redirects of its own: they would name the Host that was asked for, and http behind a proxy that ends TLS.
+    # No automatic redirects: they would use the request's Host, and http behind a proxy that terminates TLS.
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     headers.install(app)
@@ -53,7 +53,7 @@ def create_app() -> Flask:
 
 
 def _words(app: Flask) -> dict[str, Any]:
-    """What every template may say."""
+    """The globals of all templates."""
     config = settings()
     site = {
         "name": config.site_name,
@@ -78,13 +78,13 @@ def _words(app: Flask) -> dict[str, Any]:
 
 
 def _static(app: Flask, name: str) -> str:
-    """The address of a static file, with a print of its content, so that it can be kept for a year."""
+    """A static file's URL with a hash of its content, so that it can be cached for a year."""
     content = (Path(app.static_folder or "") / name).read_bytes()
     return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
 def _length_class(heading: str) -> Markup:
-    """A long heading is set smaller."""
+    """The class that sets a long heading smaller."""
     return Markup(' class="long longer"' if len(heading) > 110 else ' class="long"' if len(heading) > 36 else "")
 
 

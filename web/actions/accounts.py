@@ -1,4 +1,4 @@
-"""Orders about operators' accounts: invite, change, shut, and each operator's own password and second factor."""
+"""Actions on operators' accounts: invite, change, disable, and each operator's own password and second factor."""
 
 import secrets
 from datetime import datetime
@@ -20,12 +20,12 @@ LAPSED = (
 
 
 def link(token: str) -> str:
-    """Where an invitation is used; the token itself is kept nowhere."""
+    """The link of an invitation; the token itself is not stored."""
     return f"{settings().base_url}/operator/invitation/{token}"
 
 
 def find(address: str) -> Operator:
-    """The account of this address; Refused when there is none."""
+    """The account with this address. Raises Refused when there is none."""
     with reading() as session:
         found = operators.by_address(session, address)
     if found is None:
@@ -33,11 +33,11 @@ def find(address: str) -> Operator:
     return found
 
 
-# ---- accounts: an admin's orders -----------------------------------------------------------------------------
+# ---- accounts: an admin's actions ----------------------------------------------------------------------------
 
 
 def add(actor: Actor, address: str, role: str, now: datetime, note: str | None = None) -> str:
-    """Make an account; the link at which its password is set."""
+    """Create an account. Returns the invitation link, at which its password is set."""
     _check(role)
     token = secrets.token_urlsafe(32)
     with writing() as session:
@@ -47,7 +47,7 @@ def add(actor: Actor, address: str, role: str, now: datetime, note: str | None =
 
 
 def change_role(actor: Actor, operator_id: int, role: str, now: datetime, note: str | None = None) -> None:
-    """Give another role; their open sessions end."""
+    """Change an account's role and end its sessions."""
     _check(role)
     with writing() as session:
         before = _role(session, operator_id)
@@ -58,21 +58,21 @@ def change_role(actor: Actor, operator_id: int, role: str, now: datetime, note: 
 
 
 def disable(actor: Actor, operator_id: int, now: datetime, note: str | None = None) -> None:
-    """Shut an account; their open sessions end."""
+    """Disable an account and end its sessions."""
     with writing() as session:
         found = operators.disable(session, operator_id, now)
         _keep(session, actor, "account.disable", found, now, None, {"state": "disabled"}, note)
 
 
 def enable(actor: Actor, operator_id: int, now: datetime, note: str | None = None) -> None:
-    """Open a shut account again."""
+    """Enable a disabled account again."""
     with writing() as session:
         found = operators.enable(session, operator_id)
         _keep(session, actor, "account.enable", found, now, {"state": "disabled"}, {"state": found.state}, note)
 
 
 def end_sessions(actor: Actor, operator_id: int, now: datetime, note: str | None = None) -> None:
-    """Sign somebody out wherever they are signed in."""
+    """End all sessions of an account."""
     with writing() as session:
         found = operators.end_sessions(session, operator_id)
         _keep(session, actor, "account.sessions", found, now, None, None, note)
@@ -81,7 +81,7 @@ def end_sessions(actor: Actor, operator_id: int, now: datetime, note: str | None
 def reset(
     actor: Actor, operator_id: int, now: datetime, note: str | None = None, *, also_second_factor: bool = False
 ) -> str:
-    """Take the password away and let logins be heard again; the link at which a new one is set."""
+    """Remove the password and reset the login back-off. Returns the link at which a new password is set."""
     token = secrets.token_urlsafe(32)
     with writing() as session:
         found = operators.reset(session, operator_id, hash_of(token), now, second_factor=also_second_factor)
@@ -105,7 +105,7 @@ def _role(session: Session, operator_id: int) -> str | None:
 
 
 def accept(token: str, password: str, ip: str | None, now: datetime) -> Operator:
-    """Use an invitation up for a password; Refused when the link has lapsed or the password is a poor one."""
+    """Redeem an invitation and set the password. Raises Refused for an expired link or a weak password."""
     with reading() as session:
         invited = operators.by_invitation(session, hash_of(token), now)
     if invited is None:
@@ -121,7 +121,7 @@ def accept(token: str, password: str, ip: str | None, now: datetime) -> Operator
 
 
 def change_password(actor: Actor, operator_id: int, password: str, now: datetime) -> Operator:
-    """Another password for oneself, once the old one was shown to be known; every open session ends."""
+    """Change one's own password after the old one was verified; all sessions end."""
     with reading() as session:
         found = operators.get(session, operator_id)
     if found is None:
@@ -136,7 +136,7 @@ def change_password(actor: Actor, operator_id: int, password: str, now: datetime
 
 
 def set_up_second_factor(actor: Actor, operator_id: int, secret: str, code: str, now: datetime) -> list[str]:
-    """Ask for codes from now on, once one was typed in rightly; the recovery codes, to be shown once."""
+    """Turn on the second factor after a correct code. Returns the recovery codes, to be shown once."""
     step = second_factor.step_of(secret, code, now)
     if step is None:
         raise Refused("That is not the code that the app shows now. Check that the telephone's clock is right.")
@@ -152,7 +152,7 @@ def set_up_second_factor(actor: Actor, operator_id: int, secret: str, code: str,
 
 
 def renew_recovery_codes(actor: Actor, operator_id: int, now: datetime) -> list[str]:
-    """Other recovery codes, to be shown once; the earlier ones end."""
+    """Replace the recovery codes. Returns the new ones, to be shown once."""
     codes = second_factor.new_recovery_codes()
     with writing() as session:
         found = _own(session, operator_id)
@@ -164,7 +164,7 @@ def renew_recovery_codes(actor: Actor, operator_id: int, now: datetime) -> list[
 
 
 def remove_second_factor(actor: Actor, operator_id: int, now: datetime) -> None:
-    """Ask for no codes any more."""
+    """Turn off the second factor."""
     with writing() as session:
         found = _own(session, operator_id)
         operators.remove_second_factor(session, found)
@@ -172,7 +172,7 @@ def remove_second_factor(actor: Actor, operator_id: int, now: datetime) -> None:
 
 
 def set_alerts(actor: Actor, operator_id: int, wanted: bool, now: datetime) -> None:
-    """Whether alerts are mailed to this operator."""
+    """Set whether this operator gets alerts by email."""
     with writing() as session:
         found = _own(session, operator_id)
         before, found.alerts = found.alerts, wanted
@@ -187,7 +187,7 @@ def _own(session: Session, operator_id: int) -> Operator:
 
 
 def hash_of(token: str) -> str:
-    """What is kept of an invitation's token."""
+    """The hash that is stored of an invitation's token."""
     return sha256(b"invitation " + token.encode("utf-8", "replace")).hexdigest()
 
 

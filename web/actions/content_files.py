@@ -1,4 +1,4 @@
-"""Content files: tools, reviews and comparisons as an editor writes them, checked line by line before anything is kept.
+"""Content files: tools, reviews and comparisons in YAML, validated with line numbers before anything is stored.
 
 The form (YAML): `reviewers` (name, lens), `tools` (slug, name, category, tagline, entry, url, summary, reviews) and
 `comparisons` (slug, tools, question, publish_at).
@@ -20,7 +20,7 @@ from db.settings import settings
 from web.actions.yaml_lines import Lined, Unreadable, read
 
 LARGEST = 20 * 2**20
-"""Bytes in one file; a year's comparisons take less than one megabyte."""
+"""The largest file in bytes; a year's comparisons take less than one megabyte."""
 
 
 class BadContent(ValueError):
@@ -51,7 +51,7 @@ def _link(value: str) -> str:
 
 
 def _moment(value: object) -> object:
-    """A time without a zone is meant in the newsletter's own; a date alone is its first moment."""
+    """A time without a zone is in the newsletter's zone; a date alone is its midnight."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -126,7 +126,7 @@ class Content(_Item):
 
 @dataclass(frozen=True)
 class ContentFile:
-    """One file's content, and where each part of it stands."""
+    """One file's content with the line of each part."""
 
     name: str
     content: Content
@@ -137,7 +137,7 @@ class ContentFile:
 
 
 def read_files(paths: Iterable[Path]) -> list[ContentFile]:
-    """Read and check content files; BadContent with everything that is wrong in any of them."""
+    """Read and validate content files. Raises BadContent with every problem in any of them."""
     files, problems = [], []
     for path in paths:
         try:
@@ -194,7 +194,7 @@ def _sentence(name: str, lined: Lined, error: Any) -> str:
 
 
 def load(session: Session, files: list[ContentFile], now: datetime) -> dict[str, dict[str, int]]:
-    """Load what was read, or raise BadContent and change nothing; how many of each sort were added or changed."""
+    """Store the content, or raise BadContent and change nothing. Returns how many of each were added or changed."""
     _check_whole(session, files)
     done: dict[str, dict[str, int]] = {sort: {} for sort in ("reviewers", "tools", "comparisons")}
 
@@ -220,7 +220,7 @@ def load(session: Session, files: list[ContentFile], now: datetime) -> dict[str,
 
 
 def _check_whole(session: Session, files: list[ContentFile]) -> None:
-    """What only shows when all files are seen together: names given twice, and names that nobody has."""
+    """Problems across files: duplicate names, and references to names that do not exist."""
     problems: list[str] = []
     reviewers = _unique(files, "reviewers", "name", problems) | catalog.reviewer_names(session)
     tools = _unique(files, "tools", "slug", problems) | catalog.tool_slugs(session)

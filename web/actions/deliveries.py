@@ -1,4 +1,4 @@
-"""Orders about a digest's deliveries: in pages, each a transaction with its own line in the audit."""
+"""Bulk actions on a digest's deliveries, in pages: each is one transaction with its own audit entry."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -19,7 +19,7 @@ _OWING = ("sending", "paused", "finished")
 def retry(
     actor: Actor, slot: str, now: datetime, chosen: DeliveryFilter, *, note: str | None = None, on_page: Progress = int
 ) -> int:  # fmt: skip
-    """Owe a digest's failed and deferred letters again, those that the filter chooses; the number of them."""
+    """Retry a digest's failed and deferred letters that match the filter. Returns how many."""
     chosen = chosen.within(RETRIED)
 
     def page(session: Session, found: Digest, after: int) -> list[int]:
@@ -39,7 +39,7 @@ def resolve(
     note: str | None = None,
     on_page: Progress = int,
 ) -> int:
-    """End the doubt about a digest's unknown letters, those that the filter chooses; the number of them."""
+    """Resolve a digest's unknown letters that match the filter. Returns how many."""
     chosen = chosen.within(("unknown",))
 
     def page(session: Session, found: Digest, after: int) -> list[int]:
@@ -85,6 +85,6 @@ def _in_pages(
 
 
 def count(slot: str, chosen: DeliveryFilter) -> int:
-    """How many letters of a digest a filter over its exceptions chooses."""
+    """How many of a digest's exceptions match a filter."""
     with reading() as session:
         return exceptions.count(session, digests.get(session, slot).id, chosen)

@@ -1,4 +1,4 @@
-"""Orders about a digest, each carried out and kept in the audit in one transaction."""
+"""Actions on a digest, each carried out and audited in one transaction."""
 
 from datetime import datetime
 from typing import Any
@@ -13,12 +13,12 @@ from db.session import Session, reading, writing
 from worker import digests as run
 
 OPENING = ("hold", "skip")
-"""Orders that may come before the slot's draft has opened by itself."""
+"""Actions that are allowed before the slot's draft has been created by the clock."""
 
 
 def move(actor: Actor, slot: str, action: str, now: datetime, *, reason: str | None = None,
          note: str | None = None) -> Digest:  # fmt: skip
-    """Hold, release, skip, pause or resume a digest; Refused when its state does not allow it.
+    """Hold, release, skip, pause or resume a digest. Raises Refused when its state does not allow it.
 
     `reason` stands on the digest; without a note it is the audit's too. An order that changes nothing is not kept.
     """
@@ -40,18 +40,18 @@ def _moved(
 
 
 def cancel(actor: Actor, slot: str, now: datetime, *, reason: str | None = None, note: str | None = None) -> int:
-    """Stop a digest for good; the number of letters that will not be sent. The tick ends what this leaves over."""
+    """Cancel a digest. Returns the number of letters cancelled. The clock's tick cancels any that come back later."""
     with writing() as session:
         waiting = to_cancel(session, slot)
         found = _moved(session, actor, slot, "cancel", now, reason, note, count=waiting)
-    while True:  # in pages, so that SQLite's writer is free in between
+    while True:  # in pages, so that SQLite's write lock is free in between
         with writing() as session:
             if not addressing.cancel(session, found.id, now):
                 return waiting
 
 
 def send(actor: Actor, slot: str, now: datetime, *, late: bool = False, note: str | None = None) -> tuple[Digest, bool]:
-    """Freeze a digest now and hand it to the workers; and whether it had gone already, which changes nothing."""
+    """Freeze a digest now and hand it to the workers; also says whether it was released already (no change then)."""
     with writing() as session:
         before = digests.by_slot(session, slot)
         state = before.state if before else None
@@ -63,7 +63,7 @@ def send(actor: Actor, slot: str, now: datetime, *, late: bool = False, note: st
 
 
 def assemble(actor: Actor, slot: str, now: datetime, *, note: str | None = None) -> Digest:
-    """Open the slot's draft, or assemble it again."""
+    """Create the slot's draft, or assemble it again."""
     with writing() as session:
         before = digests.by_slot(session, slot)
         state = before.state if before else None
@@ -73,7 +73,7 @@ def assemble(actor: Actor, slot: str, now: datetime, *, note: str | None = None)
 
 
 def send_test(actor: Actor, slot: str, address: str, now: datetime, *, note: str | None = None) -> None:
-    """Send the slot's letter, marked as a test, to one address (which the audit does not name)."""
+    """Send the slot's letter, marked as a test, to one address, which the audit log does not name."""
     letter = run.draft_letter(slot, now)
     with writing() as session:
         asked = run.send_test(session, slot, letter, address, now)
@@ -90,11 +90,11 @@ def _keep(
                before={"state": before} if before else None, **more)  # fmt: skip
 
 
-# ---- asked before an order ---------------------------------------------------------------------------------------
+# ---- counts for confirm pages -----------------------------------------------------------------------------------
 
 
 def to_cancel(session: Session, slot: str) -> int:
-    """How many letters of a digest wait, and would be cancelled; Refused when it cannot be."""
+    """How many waiting letters a cancellation would cancel. Raises Refused when the digest cannot be cancelled."""
     found = digests.get(session, slot)
     before, _ = digests.MOVES["cancel"]
     if found.state not in before:
@@ -104,6 +104,6 @@ def to_cancel(session: Session, slot: str) -> int:
 
 
 def to_send(slot: str, now: datetime, late: bool = False) -> int:
-    """How many people a digest would go to if it were frozen now; Refused when it would not go."""
+    """The audience's size if the digest were frozen now. Raises Refused when it could not be sent."""
     with reading() as session:
         return run.would_reach(session, slot, now, late)

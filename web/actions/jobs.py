@@ -1,4 +1,4 @@
-"""What operators order about jobs, from the console or the command line alike."""
+"""Actions on jobs, shared by console and commands."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -15,21 +15,21 @@ from db.session import Session, reading, writing
 from web.actions import Progress
 
 RATE = 10.0
-"""Jobs released in a second, unless somebody says otherwise."""
+"""The default number of jobs released per second."""
 RATES = (0.1, 1000.0)
 ABLE = {"retry": retries.RETRIABLE, "discard": retries.DISCARDABLE, "restore": retries.RESTORABLE}
-"""What an order about many can be given for, of the jobs that match."""
+"""The states of matching jobs that each bulk action applies to."""
 
 
 class Preview(NamedTuple):
-    """An order about many before it is given: how many jobs it would meet, and the filter bounded to just those."""
+    """A planned bulk action: how many jobs it covers, and the filter limited to exactly those."""
 
     jobs: int
     chosen: JobFilter
 
 
 def preview(action: str, chosen: JobFilter, now: datetime) -> Preview:
-    """Count first: what `order` (retry, discard or restore) would meet now. Changes nothing."""
+    """Plan a bulk action: count what `order` (retry, discard, restore) would cover now. Changes nothing."""
     with reading() as session:
         bounded = replace(chosen, upto=filters.highest(session), until=now)
         return Preview(filters.count(session, _met(action, bounded)), bounded)
@@ -43,22 +43,22 @@ def _met(action: str, chosen: JobFilter) -> list[Predicate]:
 
 
 def retry(actor: Actor, ids: Sequence[int], now: datetime, note: str | None = None) -> list[Job]:
-    """Give these jobs their attempts anew, at once; Refused, and nothing done, where one cannot be retried."""
+    """Retry these jobs now, with all attempts again. Raises Refused and changes nothing if one cannot be retried."""
     return _each(actor, "jobs.retry", ids, lambda s, job: retries.retry(s, job, now), now, note)
 
 
 def stop(actor: Actor, ids: Sequence[int], now: datetime, note: str | None = None) -> list[Job]:
-    """Try these waiting jobs no more; they are dead until somebody retries them."""
+    """Stop retrying these waiting jobs; they are dead until an operator retries them."""
     return _each(actor, "jobs.stop", ids, lambda s, job: retries.stop(s, job, now), now, note)
 
 
 def discard(actor: Actor, ids: Sequence[int], reason: str, now: datetime) -> list[Job]:
-    """Give these jobs up, with a reason that is kept on them."""
+    """Discard these jobs with a reason, which is stored on them."""
     return _each(actor, "jobs.discard", ids, lambda s, job: retries.discard(s, job, reason, now), now, reason)
 
 
 def restore(actor: Actor, ids: Sequence[int], now: datetime, note: str | None = None) -> list[Job]:
-    """Take these jobs' discard back."""
+    """Undo the discard of these jobs."""
     return _each(actor, "jobs.restore", ids, lambda s, job: retries.restore(s, job), now, note)
 
 
@@ -74,7 +74,7 @@ def _each(
 
 
 def edit(actor: Actor, job_id: int, values: Mapping[str, Any], now: datetime, note: str | None = None) -> Job:
-    """Owe an edited copy of a job in its place; the copy. `retries.BadPayload` says of each field what to mend."""
+    """Replace a job with an edited copy. Returns the copy. Raises `retries.BadPayload` with a message per field."""
     with writing() as session:
         copy = retries.replace(session, job_id, values, now)
         before = session.get_one(Job, job_id).payload
@@ -96,7 +96,7 @@ def retry_matching(
     rate: float = RATE,
     on_page: Progress | None = None,
 ) -> int:
-    """Retry all that match, released `rate` a second; how many were met. See `ask` for what bounds them."""
+    """Retry all matching jobs, `rate` a second. Returns how many. `ask` says what limits them."""
     if not RATES[0] <= rate <= RATES[1]:
         raise Refused(f"A rate is a number of jobs a second, from {RATES[0]:g} to {RATES[1]:g}.")
     after = {"state": "pending", "jobs a second": rate}
@@ -109,7 +109,7 @@ def retry_matching(
 def discard_matching(
     actor: Actor, chosen: JobFilter, reason: str, now: datetime, on_page: Progress | None = None
 ) -> int:
-    """Discard all that match, with a reason; how many were met."""
+    """Discard all matching jobs with a reason. Returns how many."""
     return _pages(
         actor, "jobs.discard", chosen, lambda s, last, _: retries.discard_page(s, chosen, last, reason, now),
         now, reason, {"state": "discarded"}, on_page,
@@ -119,7 +119,7 @@ def discard_matching(
 def restore_matching(
     actor: Actor, chosen: JobFilter, now: datetime, note: str | None = None, on_page: Progress | None = None
 ) -> int:
-    """Take back the discard of all that match; how many were met."""
+    """Undo the discard of all matching jobs. Returns how many."""
     return _pages(
         actor, "jobs.restore", chosen, lambda s, last, _: retries.restore_page(s, chosen, last), now, note,
         {"state": "dead"}, on_page,
@@ -130,7 +130,7 @@ def _pages(
     actor: Actor, action: str, chosen: JobFilter, page: Callable[[Session, int, int], list[int]], now: datetime,
     note: str | None, after: dict[str, Any], on_page: Progress | None,
 ) -> int:  # fmt: skip
-    """A page is a transaction with its own entry in the audit: what was done is written down, wherever it ends."""
+    """Each page is one transaction with its own audit entry, so that an interrupted action is audited up to there."""
     met = last = 0
     while True:
         with writing() as session:

@@ -1,4 +1,4 @@
-"""Signing in: password, then the second factor where there is one; every attempt is counted before it is looked at."""
+"""Logins: password, then the second factor if set up; each attempt is counted before it is checked."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from web.actions import passwords, second_factor
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """One attempt at an account, counted for it and for the network that it comes from."""
+    """One login attempt, counted for its account and its network."""
 
     account: Counted
     network: Counted
@@ -22,14 +22,14 @@ class LoginAttempt:
 
 
 def begin(address: str, ip: str | None, now: datetime) -> LoginAttempt:
-    """Count an attempt; logins.LockedOut when this account or network has to wait."""
+    """Count an attempt. Raises logins.LockedOut while this account or network has to wait."""
     with writing() as session:
         account, network = logins.attempt(session, logins.account(address), logins.network(ip), now)
     return LoginAttempt(account, network, ip, now)
 
 
 def by_password(address: str, password: str, ip: str | None, now: datetime) -> Operator | None:
-    """Who this is, as far as a password tells; None for a wrong one and for an unknown address alike."""
+    """The operator with this address and password; None both for a wrong password and for an unknown address."""
     made = begin(address, ip, now)
     with reading() as session:
         found = operators.by_address(session, address)
@@ -38,7 +38,7 @@ def by_password(address: str, password: str, ip: str | None, now: datetime) -> O
         _failed(made, found)
         return None
     if found.totp_secret:
-        _took_back(made)  # that what failed before stays counted: the code is still to come
+        _took_back(made)  # earlier failures stay counted, since the code is still to come
     else:
         stronger = passwords.hashed(password) if passwords.is_old(kept) else None
         _signed_in(made, found, "password", stronger)
@@ -46,7 +46,7 @@ def by_password(address: str, password: str, ip: str | None, now: datetime) -> O
 
 
 def by_code(operator_id: int, epoch: int, code: str, ip: str | None, now: datetime) -> Operator | None:
-    """Who this is, once they have shown their second factor, or a recovery code, too."""
+    """The operator, after a correct second-factor code or recovery code."""
     with reading() as session:
         found = operators.get(session, operator_id)
     if found is None or found.disabled_at or found.epoch != epoch or not found.totp_secret:
@@ -71,7 +71,7 @@ def _second(found: Operator, code: str, now: datetime) -> str | None:
 
 
 def proves_password(found: Operator, password: str, ip: str | None, now: datetime) -> bool:
-    """Whether somebody who is signed in knows their password; counted like a login."""
+    """Check a signed-in operator's password again; counted like a login attempt."""
     made = begin(found.address, ip, now)
     if not passwords.fits(found.password_hash, password):
         _failed(made, found)
@@ -81,7 +81,7 @@ def proves_password(found: Operator, password: str, ip: str | None, now: datetim
 
 
 def left(actor: Actor, now: datetime) -> None:
-    """Write down that somebody signed out."""
+    """Audit a sign-out."""
     with writing() as session:
         audit.record(session, actor, "logout", now)
 
@@ -104,8 +104,8 @@ def _took_back(made: LoginAttempt) -> None:
 
 
 def _failed(made: LoginAttempt, found: Operator | None) -> None:
-    # One entry at the first failure of a row, and one for each wait: a flood of guesses writes no flood of entries.
-    # What was typed as an unknown address is not kept; it may be a password.
+    # One entry at the first failure in a row, and one per wait, so that a brute-force attack cannot flood the log.
+    # An unknown address is not stored: it may be a mistyped password.
     counted = made.account if found else made.network
     if counted.failures == 1 or counted.shut_until:
         who = Actor(found.address if found else "unknown", made.ip)

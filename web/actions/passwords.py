@@ -1,4 +1,4 @@
-"""Passwords: which are good enough, kept as Argon2id, checked with the same work whether or not somebody is known."""
+"""Passwords: strength rules, Argon2id hashes, and checks in constant work (no user enumeration by timing)."""
 
 import unicodedata
 from functools import cache
@@ -16,15 +16,15 @@ _COMMON = (
     "trustno", "abcdefghijklmnopqrstuvwxyz", "correcthorsebatterystaple", "verdicts", "newsletter", "operator", "admin",
     "1q2w3e4r5t6y7u8i9o0p", "1qaz2wsx3edc4rfv", "qazwsxedcrfv", "zaq12wsxcde3",
 )  # fmt: skip
-"""What the commonest passwords are made of, in some order, with digits and signs at the end."""
+"""Words that the most common passwords are built from, followed by digits and signs."""
 
 _hasher = PasswordHasher()
 _room = BoundedSemaphore(2)
-"""Each check takes 64 MiB: more than two at a time wait for each other."""
+"""Each check takes 64 MiB of memory, so at most two run at a time."""
 
 
 def check(password: str, address: str, site: str) -> None:
-    """Refused, with what to do, when a password is one that others would try."""
+    """Raises Refused, with advice, for a password that is easy to guess."""
     plain = _plain(password)
     if len(plain) < SHORTEST:
         raise Refused(
@@ -54,13 +54,13 @@ def _is_common(folded: str) -> bool:
 
 
 def hashed(password: str) -> str:
-    """What is kept of a password."""
+    """The hash that is stored of a password."""
     with _room:
         return _hasher.hash(_plain(password))
 
 
 def fits(kept: str | None, password: str) -> bool:
-    """Whether this is the password; None is nobody's, and takes as long."""
+    """Whether the password matches the hash; without a hash it never does, but takes as long."""
     given = _plain(password[: 4 * LONGEST])
     nobodys = _nobodys()
     with _room:
@@ -71,12 +71,12 @@ def fits(kept: str | None, password: str) -> bool:
 
 
 def is_old(kept: str) -> bool:
-    """Whether it was hashed with other parameters than today's."""
+    """Whether the hash has outdated parameters."""
     return _hasher.check_needs_rehash(kept)
 
 
 def _plain(password: str) -> str:
-    # The same letters typed on two keyboards can be different code points.
+    # Normalized, because two keyboards may produce different code points for the same letters.
     return unicodedata.normalize("NFKC", password).encode("utf-8", "replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Queues paused and resumed, from the console or the command line alike."""
+"""Actions that pause and resume queues, shared by console and commands."""
 
 from datetime import datetime
 
@@ -12,18 +12,18 @@ GOES_ON = {
     "votes": " Votes are still taken; a digest that freezes counts those on its own tools.",
     "mail": " A slice that is being sent ends within ten seconds.",
 }
-"""What does not wait while a queue is paused."""
+"""What continues while a queue is paused."""
 
 
 def pause(actor: Actor, queue: str, reason: str, now: datetime) -> None:
-    """Let a queue's work wait, with the reason why; Refused without one, or when it is paused already."""
+    """Pause a queue with a reason. Raises Refused without a reason, or if it is paused already."""
     with writing() as session:
         pauses.pause(session, queue, reason, actor.name, now)
         audit.record(session, actor, "queue.pause", now, about=f"queue {queue}", count=1, note=reason)
 
 
 def resume(actor: Actor, queue: str, now: datetime, note: str | None = None) -> None:
-    """Let a paused queue's work go on; Refused when it is not paused."""
+    """Resume a paused queue. Raises Refused when it is not paused."""
     with writing() as session:
         held = pauses.resume(session, queue)
         before = {"paused at": held.at.isoformat(), "by": held.actor, "reason": held.reason}

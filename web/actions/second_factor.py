@@ -1,4 +1,4 @@
-"""The second factor: codes that change every 30 seconds (TOTP, RFC 6238), and recovery codes for a lost telephone."""
+"""The second factor: codes that change every 30 seconds (TOTP, RFC 6238), and recovery codes for a lost phone."""
 
 import hmac
 import logging
@@ -20,22 +20,22 @@ log = logging.getLogger(__name__)
 
 STEP = 30
 WINDOW = 1
-"""Codes of this many steps before and after now are taken: clocks differ, and typing takes time (RFC 6238 5.2)."""
+"""Codes of this many steps before and after now are accepted: clocks differ, and typing takes time (RFC 6238 5.2)."""
 RECOVERY_CODES = 10
 
 
 def new_secret() -> str:
-    """A secret to be shared with an authenticator app, in base32."""
+    """A new secret for an authenticator app, in base32."""
     return pyotp.random_base32()
 
 
 def sealed(secret: str) -> str:
-    """The secret as it is kept: nobody reads it from the database without SECRET_KEY."""
+    """The secret, encrypted with a key derived from SECRET_KEY, as it is stored."""
     return _box().encrypt(secret.encode()).decode()
 
 
 def unsealed(kept: str) -> str | None:
-    """The secret, or None when the key that sealed it is not among ours any more."""
+    """The decrypted secret, or None when its key is no longer in SECRET_KEY."""
     try:
         return _box().decrypt(kept).decode()
     except InvalidToken:
@@ -49,7 +49,7 @@ def _box() -> MultiFernet:
 
 
 def step_of(secret: str, code: str, now: datetime) -> int | None:
-    """The step whose code this is, among those around now; None when it is none of theirs."""
+    """The time step around now that has this code; None if none has."""
     digits = "".join(code.split())
     if len(digits) != 6 or not (digits.isascii() and digits.isdigit()):
         return None
@@ -61,19 +61,19 @@ def step_of(secret: str, code: str, now: datetime) -> int | None:
 
 
 def new_recovery_codes() -> list[str]:
-    """Ten codes of 80 bits, to be written down."""
+    """Ten recovery codes of 80 bits, for the operator to write down."""
     texts = (b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(RECOVERY_CODES))
     return ["-".join(text[at : at + 4] for at in range(0, 16, 4)) for text in texts]
 
 
 def recovery_hash(code: str) -> str:
-    """What is kept of a recovery code. Its 80 bits cannot be tried out, so that a plain hash is enough."""
+    """The stored hash of a recovery code; with 80 bits of entropy a fast hash is enough."""
     bare = "".join(char for char in code.lower() if char.isalnum())
     return sha256(b"recovery code " + bare.encode()).hexdigest()
 
 
 def uri(secret: str, address: str) -> str:
-    """What the QR code says to an authenticator app."""
+    """The otpauth URI in the QR code."""
     return pyotp.TOTP(secret).provisioning_uri(name=address, issuer_name=settings().site_name)
 
 

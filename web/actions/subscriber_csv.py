@@ -1,4 +1,4 @@
-"""Subscribers from and to CSV files of any size, in constant memory."""
+"""Imports and exports subscribers as CSV of any size, in constant memory."""
 
 import csv
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ class CsvRow(NamedTuple):
 
 
 def check(path: Path) -> int:
-    """Read the whole file without keeping any of it; how many people it names. BadPeople with every fault."""
+    """Validate the whole file in constant memory. Returns how many people it has. Raises BadPeople with all faults."""
     zones, problems, people = available_timezones(), list[str](), 0
     for line in _lines(path):
         people += 1
@@ -53,7 +53,7 @@ def check(path: Path) -> int:
 
 
 def pages(path: Path) -> Iterator[dict[str, str | None]]:
-    """The people of a file that `check` found good, a page at a time: each address with its time zone."""
+    """The people in a validated file, in pages: each address with its time zone."""
     lines = _lines(path)
     while page := list(islice(lines, PAGE)):
         yield {addresses.normal(line.address): line.time_zone or None for line in page}
@@ -80,7 +80,7 @@ def _lines(path: Path) -> Iterator[CsvRow]:
 
 
 def save(file: TextIO, on_page: Progress = int) -> int:
-    """Write everybody whose address is known, a page at a time; how many."""
+    """Write everybody who has an address, in pages. Returns how many."""
     written, last = 0, 0
     rows = csv.writer(file)
     rows.writerow(("email", "state", "time_zone", "confirmed_at"))

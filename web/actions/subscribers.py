@@ -1,4 +1,4 @@
-"""What operators order about readers: suppress, lift, erase, import, export. The audit names nobody but by number."""
+"""Actions on readers: suppress, lift, erase, import, export. The audit log names readers by number only."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -21,7 +21,7 @@ from web.masking import masked_in
 
 
 def suppress(actor: Actor, addresses: Sequence[str], now: datetime, note: str | None = None) -> int:
-    """Put addresses on the suppression list by hand; how many. BadAddress when one of them is none, and none is put."""
+    """Suppress addresses by hand. Returns how many. Raises BadAddress and changes nothing if one is invalid."""
     note = _harmless(note)
     with writing() as session:
         put = [suppressions.suppress(session, address, "by hand", now, note) for address in addresses]
@@ -30,7 +30,7 @@ def suppress(actor: Actor, addresses: Sequence[str], now: datetime, note: str | 
 
 
 def lift(actor: Actor, hashes: Collection[str], now: datetime, note: str | None = None, *, as_admin: bool) -> int:
-    """Take addresses, by their hashes, off the suppression list; how many. Refused where a reason asks for more."""
+    """Lift suppressions by hash. Returns how many. Raises Refused where a reason needs a higher role or a note."""
     note = _harmless(note)
     with writing() as session:
         lifted = suppressions.lift(session, hashes, as_admin=as_admin, note=note)
@@ -39,7 +39,7 @@ def lift(actor: Actor, hashes: Collection[str], now: datetime, note: str | None 
 
 
 def _harmless(note: str | None) -> str | None:
-    """A note without addresses: what stands in the audit cannot be erased."""
+    """The note with addresses masked, because audit entries cannot be erased."""
     return masked_in(note) if note else None
 
 
@@ -58,7 +58,7 @@ def _keep(
 
 
 def erase(actor: Actor, subscriber_id: int, now: datetime, note: str | None = None) -> None:
-    """Forget a reader for ever; Refused when there is none of that number, or nothing left to forget."""
+    """Erase a reader. Raises Refused for an unknown number or an erased reader."""
     person = person_of(subscriber_id)
     with writing() as session:
         found = subscribers.find(session, subscriber_id)
@@ -67,7 +67,7 @@ def erase(actor: Actor, subscriber_id: int, now: datetime, note: str | None = No
         before = found.state
         subscriptions.erase(
             session, subscriber_id, now
-        )  # before the votes: a freeze holds subscribers, then folds them
+        )  # lock subscribers before votes, in the same order as a freeze (avoids deadlock)
         votes.withdraw_all(session, person, now)
         deliveries.forget(session, person)
         audit.record(session, actor, "people.erase", now, about=f"subscriber {subscriber_id}", ids=[subscriber_id],
@@ -75,7 +75,7 @@ def erase(actor: Actor, subscriber_id: int, now: datetime, note: str | None = No
 
 
 def export_one(actor: Actor, subscriber_id: int, now: datetime, note: str | None = None) -> Timeline:
-    """All that is held about one reader, on its way out of the house: so it is audited. Refused when there is none."""
+    """All data about one reader, for export, which is audited. Raises Refused for an unknown reader."""
     with writing() as session:
         told = timeline.of(session, subscriber_id, now)
         audit.record(session, actor, "people.export", now, about=f"subscriber {subscriber_id}", ids=[subscriber_id],
@@ -121,7 +121,7 @@ def _count(became: dict[str, str], done: Counter[str], refused: list[str]) -> No
 
 
 def export_all(actor: Actor, file: TextIO, now: datetime, on_page: Progress, note: str | None = None) -> int:
-    """Write everybody whose address is known as CSV; how many. The order is audited before the first line leaves."""
+    """Export everybody who has an address as CSV. Returns how many. Audited before the first line is written."""
     with writing() as session:
         audit.record(session, actor, "people.export", now, about="everybody", note=note)
     return subscriber_csv.save(file, on_page)

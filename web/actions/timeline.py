@@ -1,4 +1,4 @@
-"""The whole story of one reader in time order: what they said, what was sent, what was decided about them."""
+"""One reader's timeline: consent, votes, emails and decisions in time order."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from db.votes.votes import Vote
 from emails.sender_identity import SenderIdentity
 
 MOST_LETTERS = 500
-"""Letters that one story tells, the latest ones: some ten years of weeks."""
+"""The most letters in one timeline (the latest): about ten years of weeks."""
 
 Level = Literal["good", "warn", "bad", "quiet"]
 _LEVELS: dict[str, tuple[str, Level]] = {
@@ -38,7 +38,7 @@ _SAID = {
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One thing that happened. `private` is for those who may see addresses; `open` for everybody."""
+    """One entry. `private` is only for operators who may see addresses; `open` is for everybody."""
 
     at: datetime
     kind: Literal["consent", "letter", "suppression", "order"]
@@ -51,7 +51,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """One reader: what is so now, whether the next digest comes, and all that led there."""
+    """One reader: the current state, whether they get the next digest, and the history."""
 
     subscriber: Subscriber
     suppression: Suppression | None
@@ -62,7 +62,7 @@ class Timeline:
     older_letters: int
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain values, for the reader's own copy."""
+        """The timeline as plain values, for the reader's data export."""
         who = self.subscriber
         names = "id", "address", "state", "time_zone", "paused_until", "created_at", "confirmed_at"
         votes = [{"tool": vote.tool_id, "choice": vote.choice, "cast_at": vote.cast_at} for vote in self.votes]
@@ -77,7 +77,7 @@ class Timeline:
 
 
 def of(session: Session, subscriber_id: int, now: datetime) -> Timeline:
-    """The story of the subscriber of that number; Refused when there is none."""
+    """The timeline of the subscriber with that number. Raises Refused when there is none."""
     who = subscribers.find(session, subscriber_id)
     if who is None:
         raise Refused(f"There is no subscriber {subscriber_id}.")
@@ -144,13 +144,13 @@ def _orders(session: Session, subscriber_id: int) -> list[AuditEntry]:
     return audit.listed(session, AuditFilter(about=f"subscriber {subscriber_id}"), 100)
 
 
-# ---- whether the next one comes ----------------------------------------------------------------------------
+# ---- the next digest ---------------------------------------------------------------------------------------
 
 
 def next_digest(
     session: Session, who: Subscriber, held: Suppression | None, now: datetime
 ) -> tuple[bool, str]:  # fmt: skip
-    """Whether the next digest would come to this reader as things stand, and the sentence that says why."""
+    """Whether this reader would get the next digest in their current state, and a sentence that says why."""
     rule = schedule.of_digests()
     slot = rule.slots(now, now + timedelta(days=8))[0]
     due = rule.due(slot)

@@ -1,4 +1,4 @@
-"""YAML whose every value knows its line, so that an error can name it."""
+"""Reads YAML with the line of every value, so that errors can name it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ Place = tuple[str | int, ...]
 
 
 class Unreadable(ValueError):
-    """Text that is no YAML of ours; `line` counts from 1."""
+    """Invalid or unsupported YAML; `line` counts from 1."""
 
     def __init__(self, said: str, line: int) -> None:
         super().__init__(said)
@@ -20,20 +20,20 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Lined:
-    """A value out of YAML, and the line on which each part of it begins."""
+    """A value from YAML, with the line on which each part begins."""
 
     value: Any
     lines: dict[Place, int] = field(default_factory=dict)
 
     def line(self, place: Place) -> int:
-        """The line of a place, or of the nearest part around it that is there."""
+        """The line of a path, or of its nearest existing parent."""
         while place and place not in self.lines:
             place = place[:-1]
         return self.lines.get(place, 1)
 
     @staticmethod
     def field(place: Place) -> str:
-        """A place in words, entries counted from 1: `tools 2 reviews 1 verdict`."""
+        """A path in words, with entries counted from 1: `tools 2 reviews 1 verdict`."""
         return " ".join(str(part + 1) if isinstance(part, int) else part for part in place) or "the file"
 
 
@@ -93,7 +93,7 @@ def _value(loader: yaml.SafeLoader, node: Node, place: Place, lines: dict[Place,
 
 
 def _only_once(loader: yaml.SafeLoader, node: Node) -> None:
-    """An alias repeats a node; a few nested ones stand for millions of values."""
+    """Aliases are refused: a few nested ones can expand to millions of values (billion laughs)."""
     seen: set[int] = loader.__dict__.setdefault("seen_nodes", set())
     if id(node) in seen:
         raise Unreadable("uses an alias (*name); write the part out", node.start_mark.line + 1)

@@ -1,4 +1,4 @@
-"""The operators' console at /operator: what is owed, what failed, and who did what."""
+"""The operators' console at /operator."""
 
 from flask import Flask
 
@@ -40,10 +40,10 @@ PAGES = (
     suppressions,
     formats,
 )
-"""Each fills the blueprint with its pages as it is imported."""
+"""Importing these modules registers their pages on the blueprint."""
 
 
 def install(app: Flask) -> None:
-    """Open the console on `app`: its sessions, its guard and its pages."""
+    """Install the console on `app`: its sessions, its access guard and its pages."""
     sessions.install(app)
     app.register_blueprint(access.blueprint)

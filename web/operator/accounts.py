@@ -1,4 +1,4 @@
-"""Operators' accounts, for admins: who has which role, invitations, and what ends an account."""
+"""Operators' accounts, for admins: roles, invitations, and disabling accounts."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -46,7 +46,7 @@ def account_of(operator_id: int) -> str:
 
 
 class Question(NamedTuple):
-    """What is asked before an order about an account: `{who}` is its address, `{role}` the role that was chosen."""
+    """The confirm question of each action on an account: `{who}` is its address, `{role}` the chosen role."""
 
     title: str
     sentence: str
@@ -128,6 +128,6 @@ def _list(error: str = "", status: int = 200) -> Response:
 
 
 def _link(link: str, address: str, now: datetime) -> Response:
-    """The page that shows an invitation's link, this once."""
+    """The page that shows an invitation's link once."""
     until: datetime = now + INVITATION_LIFE - timedelta(minutes=1)
     return make_response(render_template("operator/link.html", here=HERE, link=link, address=address, until=until))

@@ -19,7 +19,7 @@ FILTERS = ("actor", "action", "about", "since", "until")
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Where the pages beside this one are."""
+    """The links to the neighbouring pages."""
 
     newer: str | None
     older: str | None
@@ -63,7 +63,7 @@ def _wanted() -> AuditFilter:
 
 
 def _midnight(day: str, later: timedelta = timedelta()) -> datetime | None:
-    """The beginning of that day in the newsletter's zone; None without one, 400 for what is no day."""
+    """The start of that day in the newsletter's zone; None without a day, 400 for an invalid one."""
     if not day:
         return None
     try:
@@ -74,7 +74,7 @@ def _midnight(day: str, later: timedelta = timedelta()) -> datetime | None:
 
 @blueprint.app_template_global()
 def changes(entry: AuditEntry) -> list[tuple[str, str, str]]:
-    """What an order changed, name by name: before and after, an empty text where there was nothing."""
+    """What an action changed, by name: before and after, with an empty text for nothing."""
     before, after = entry.before or {}, entry.after or {}
     return [
         (name, _told(before.get(name)), _told(after.get(name)))

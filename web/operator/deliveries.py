@@ -1,4 +1,4 @@
-"""A digest's deliveries by state, code and reason, and the orders about those that did not arrive."""
+"""A digest's exceptions by state, code and reason, and the actions on them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ def _rows(
     if (chosen.code or chosen.reason) and not set(chosen.states) <= set(EXCEPTIONS):
         raise Refused(f"Codes and reasons are asked of letters that are {', '.join(EXCEPTIONS)}; choose among these.")
     if look and chosen.states == ("sent",) and not look.account.states["sent"]:
-        return [], None  # there is no index on them, and a million others need not be looked at to say so
+        return [], None  # these states have no index, so this avoids scanning a million rows
     with reading() as session:
         page = exceptions.page(session, found, chosen, _after(), PAGE + 1)
         people = subscribers.people(session, filter(None, (subscriber_id(each.person) for each in page)))
@@ -65,7 +65,7 @@ def _rows(
 
 
 def shown(address: str | None) -> str:
-    """An address as the operator who is asking may see it."""
+    """An address as the current operator may see it (masked below a role)."""
     if address is None:
         return ""
     return address if may("operator") else masked(address)
@@ -73,12 +73,12 @@ def shown(address: str | None) -> str:
 
 @blueprint.app_template_global()
 def said(reply: str) -> str:
-    """A mail server's sentence as the operator who is asking may see it: they tend to quote the address."""
+    """A mail server's reply as the current operator may see it, since replies often quote the address."""
     return reply if may("operator") else masked_in(reply)
 
 
 def _met(look: digest_progress.Progress | None, chosen: DeliveryFilter) -> int:
-    """How many letters the filter chooses, as the last look has it."""
+    """How many letters match the filter, from cached counts."""
     if look is None or not set(chosen.states) or not set(chosen.states) <= set(EXCEPTIONS):
         return 0
     return sum(
@@ -95,12 +95,12 @@ def _fits(asked: object, has: object) -> bool:
 
 
 def _chosen() -> DeliveryFilter:
-    """The filter that came with the request; what is no state or code is not asked."""
+    """The filter from the request; invalid states and codes are ignored."""
     states = tuple(state for state in request.values.getlist("state") if state in STATES)
     code = request.values.get("code", "")
     given: int | Literal["none"] | None = int(code) if code.isdecimal() and len(code) == 3 else None
     asked = DeliveryFilter(states, "none" if code == NONE else given, request.values.get("reason") or None)
-    # Of letters that arrived or wait nobody keeps an index by code: a million would be looked at, to find none.
+    # Sent and waiting letters have no index by code, and a scan of a million would find none.
     return asked if states or not (asked.code or asked.reason) else replace(asked, states=EXCEPTIONS)
 
 

@@ -1,4 +1,4 @@
-"""How far digests are: asked of the ledger so seldom that asking costs at most a twentieth of the time.
+"""Digests' progress, cached so that its queries take at most a twentieth of the time.
 
 Each web process keeps its last look. An order forgets it, so that whoever gave the order sees what it did.
 """
@@ -24,14 +24,14 @@ from web.operator.frame.cached import Cached, counting
 log = structlog.get_logger("console")
 
 SHARE = 20
-"""A look holds for so many times as long as it took, and for a second at least."""
+"""A cached result stays fresh for this many times as long as it took, and at least a second."""
 _BEHIND = 30.0
-"""Seconds over which the rate is taken."""
+"""Seconds over which the rate is measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A digest's numbers, as first seen `at`; `rate` is letters a second, None while nobody can say."""
+    """A digest's numbers as of `at`; `rate` is letters a second, None while it is unknown."""
 
     account: Account
     replies: list[ReplyGroup]
@@ -41,14 +41,14 @@ class Progress:
 
     @property
     def left(self) -> timedelta | None:
-        """How long it takes at this rate to try all that wait."""
+        """The estimated time to send all waiting letters at this rate."""
         waits = self.account.unaddressed + self.account.states["pending"] + self.account.states["sending"]
         return timedelta(seconds=math.ceil(waits / self.rate)) if self.rate else None
 
 
 @dataclass(slots=True)
 class _Kept:
-    """What this process knows of one digest: the last look, until when it holds, and whether it is being renewed."""
+    """This process's cache entry for one digest: the last result, its expiry, and whether a refresh is running."""
 
     look: Progress | None = None
     state: str = ""
@@ -61,7 +61,7 @@ _lock = Lock()
 
 
 def of(digest: Digest, patience: float | None = None) -> Progress | None:
-    """The digest's numbers; older ones, or at first none, where a million letters take longer than a page may."""
+    """The digest's numbers; stale ones, or at first none, if counting takes longer than a page may wait."""
     kept: dict[int, _Kept] = current_app.extensions.setdefault("digests", {})
     with _lock:
         known = kept.setdefault(digest.id, _Kept())
@@ -100,7 +100,7 @@ def _look(known: _Kept, digest: Digest) -> Progress:
 
 
 def account_of(digest: Digest) -> Account | None:
-    """The account alone: of a digest that has ended it stands on the digest."""
+    """The account without a rate; for an ended digest it is stored on the digest."""
     if digest.outcomes is not None:
         with reading() as session:
             return accounts.progress(session, digest)
@@ -109,7 +109,7 @@ def account_of(digest: Digest) -> Account | None:
 
 
 def forget(digest_id: int) -> None:
-    """Somebody changed it: look again, and do not take what is being counted at this moment for the answer."""
+    """Invalidate the cache after a change, and ignore a count that is running now."""
     current_app.extensions.get("digests", {}).pop(digest_id, None)
 
 
@@ -119,7 +119,7 @@ def _tried(account: Account) -> int:
 
 
 def _rate(seen: deque[tuple[float, int]]) -> float | None:
-    """Letters a second between two looks; on the first one, what the senders say of themselves."""
+    """Letters a second between two results; at first, the senders' own figures from their heartbeats."""
     at, tried = seen[-1]
     while len(seen) > 2 and at - seen[0][0] > _BEHIND:
         seen.popleft()

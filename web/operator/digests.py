@@ -1,4 +1,4 @@
-"""The weekly digests: what stands in a draft, how far a digest is on its way, and the orders about it."""
+"""The digest pages: drafts, progress, and the actions on a digest."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from worker import digests as run
 HERE = "operator.digests"
 PAGE = 20
 MOVING = ("frozen", "sending", "paused")
-"""States in which a digest's numbers change by themselves."""
+"""States in which a digest's numbers change without an operator's action."""
 
 
 @blueprint.get("/digests", endpoint="digests")
@@ -79,7 +79,7 @@ def _shown(found: Digest) -> dict[str, object]:
 STATES_LINKED = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknown", "cancelled")
 
 
-# ---- an editor's orders ------------------------------------------------------------------------------------------
+# ---- an editor's actions -----------------------------------------------------------------------------------------
 
 
 def page_of(slot: str) -> str:
@@ -90,7 +90,7 @@ def ask_about(
     slot: str, title: str, sentence: str, button: str, fields: dict[str, str | list[str]] | None = None, *,
     note: str = "optional", risk: bool = False,
 ) -> AnyResponse:  # fmt: skip
-    """The page that asks first; wherever it ends, the way back leads to the digest."""
+    """The confirm page; Cancel and the result lead back to the digest."""
     fields = {**(fields or {}), "back": page_of(slot)}
     return confirm.ask(title, sentence, button, fields, note=note, risk=risk, back=page_of(slot), here=HERE)
 
@@ -126,7 +126,7 @@ def test_digest(slot: str) -> AnyResponse:
     return confirm.done(f"A test of {slot} is on its way to {to}.", page_of(slot))
 
 
-# ---- an operator's orders ----------------------------------------------------------------------------------------
+# ---- an operator's actions ---------------------------------------------------------------------------------------
 
 
 @blueprint.post("/digests/<slot>/send")
@@ -215,5 +215,5 @@ def digest_sign(state: str) -> tuple[str, str]:
 
 @blueprint.app_template_global()
 def gone(digest: Digest) -> bool:
-    """Whether the digest has been let go."""
+    """Whether the digest has been released."""
     return digest.state in run.GONE

@@ -1,4 +1,4 @@
-"""What operators order about failed jobs: one at once, many after they were counted, or an edited copy of one."""
+"""Actions on failed jobs: on one directly, on many after a confirm page with a count, or an edited copy of one."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ DONE = {"retry": "owed again", "discard": "discarded", "restore": "restored"}
 @blueprint.post("/jobs/<any(retry, discard, restore):action>")
 @allowed("operator")
 def order_many(action: str) -> AnyResponse:
-    """Count first, and ask; the second time do it to just those that were counted."""
+    """Show a confirm page with the count; once confirmed, act on exactly the jobs that were counted."""
     now = datetime.now(UTC)
     if not confirm.given():
         return _ask(action, of_form(request.form), now)
@@ -77,7 +77,7 @@ _RATE = Markup(
 
 
 def _which(chosen: JobFilter) -> str:
-    """Which jobs are meant, in words; those counted are bounded by what there is at this moment."""
+    """The selected jobs in words, limited to those that exist now."""
     told = {"kind": chosen.kind, "error": chosen.error, "text": chosen.text}
     parts = [f"{name} “{value}”" for name, value in told.items() if value]
     if chosen.since:
@@ -91,7 +91,7 @@ def _which(chosen: JobFilter) -> str:
 
 
 def _back(chosen: JobFilter) -> str:
-    """The page that the order was given from."""
+    """The page from which the action was started."""
     return url_for("operator.jobs", **in_link(replace(chosen, groups=(), ids=(), upto=None, until=None)))
 
 

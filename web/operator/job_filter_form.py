@@ -1,4 +1,4 @@
-"""Which jobs a page or a form means: the filter as it stands in links and hidden fields, and read back."""
+"""Writes a job filter into links and hidden fields, and parses it from there."""
 
 import re
 from dataclasses import replace
@@ -16,7 +16,7 @@ _LARGEST = 2**63 - 1
 
 
 def filter_of(given: MultiDict[str, str]) -> JobFilter:
-    """The filter in a link's or a form's fields; Refused where one of them makes no sense."""
+    """The filter from a link's or a form's fields. Raises Refused for invalid ones."""
     return JobFilter(
         state=given.get("state") or "dead",
         kind=given.get("kind") or None,
@@ -32,7 +32,7 @@ def filter_of(given: MultiDict[str, str]) -> JobFilter:
 
 
 def of_form(form: MultiDict[str, str]) -> JobFilter:
-    """What was chosen on a page: one row's button, all that match, or the checked rows; Refused for nothing."""
+    """The selection on a page: one row's button, all matching jobs, or the checked rows. Raises Refused for none."""
     found = filter_of(form)
     if only := form.get("only"):
         return replace(found, groups=(GroupKey.read(only),), ids=())
@@ -45,7 +45,7 @@ def of_form(form: MultiDict[str, str]) -> JobFilter:
 
 
 def in_link(chosen: JobFilter) -> dict[str, Any]:
-    """The fields of a link or a form that bring the filter back."""
+    """The fields of a link or a form that encode the filter."""
     found: dict[str, Any] = {} if chosen.state == "dead" else {"state": chosen.state}
     for name in ("kind", "queue", "error", "text", "upto"):
         if (value := getattr(chosen, name)) is not None:

@@ -1,4 +1,4 @@
-"""Failed jobs: in groups that failed alike, one by one, and each with all its attempts."""
+"""Failed jobs: by group, singly, and each with all its attempts."""
 
 import json
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from web.operator.job_filter_form import AGO, filter_of, in_link
 ON_A_PAGE = 50
 IN_A_GROUP = 20
 MOST = 10_000
-"""Where counting ends, of jobs that are no failed ones: there may be millions that went well."""
+"""Counting of succeeded jobs stops here, as there may be millions."""
 NAMES = {
     "dead": "failed for good", "waiting": "waiting for another attempt", "failing": "failed, or waiting after it",
     "pending": "pending", "running": "running", "succeeded": "succeeded", "discarded": "discarded",
@@ -31,12 +31,12 @@ NAMES = {
 }  # fmt: skip
 ACTIONS = {"dead": ("retry", "discard"), "failing": ("retry", "discard"), "waiting": ("retry", "discard"),
           "pending": ("discard",), "discarded": ("restore",)}  # fmt: skip
-"""What can be ordered about many jobs of each view."""
+"""The bulk actions of each view."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpandedGroup:
-    """One group on the page: its single jobs where it is unfolded, and where its links lead."""
+    """One group on the page, with its jobs if it is expanded, and its links."""
 
     group: groups.Group
     jobs: list[Job]
@@ -123,13 +123,13 @@ def job(job_id: int) -> str:
 
 @blueprint.app_template_global()
 def payload_of(job: Job) -> str:
-    """What the job carries, to be read by people."""
+    """The job's payload, formatted for people."""
     return told(json.dumps(job.payload, indent=2, ensure_ascii=False, sort_keys=True))
 
 
 @blueprint.app_template_global()
 def told(words: str | None) -> str:
-    """An error's words as this operator may read them; readers' addresses are masked for viewers and editors."""
+    """An error message as this operator may see it; readers' addresses are masked for viewers and editors."""
     return (words or "") if may("operator") else masked_in(words or "")
 
 

@@ -1,4 +1,4 @@
-"""Signing in and out: a password, a code where one is set up, and the link at which a password is first set."""
+"""Sign-in and sign-out: the password, the second factor if set up, and the invitation link for a first password."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -20,10 +20,10 @@ from web.operator.frame.access import allowed, blueprint
 WRONG = "That address and password do not fit together. Please try again."
 WRONG_CODE = "That code is not right, or was used before. Wait for the next one, or take a recovery code."
 HALF_WAY = timedelta(minutes=5)
-"""How long after the password the code is waited for."""
+"""How long after the password the code may follow."""
 
 
-# ---- in ---------------------------------------------------------------------------------------------------
+# ---- sign-in ----------------------------------------------------------------------------------------------
 
 
 @blueprint.get("/login")
@@ -74,7 +74,7 @@ def show_code() -> AnyResponse:
 
 
 def _half(now: datetime) -> dict[str, int] | None:
-    """Whose password was right a moment ago, in this browser."""
+    """The operator whose password was just accepted in this browser."""
     half: dict[str, int] | None = session.get("half")
     return half if half and now.timestamp() - half["at"] < HALF_WAY.total_seconds() else None
 
@@ -92,7 +92,7 @@ def _wait(page: str, locked: LockedOut, now: datetime) -> Response:
 
 
 def too_many(seconds: int) -> str:
-    """Why an attempt was not even looked at. Whole minutes are rounded up: who waits that long is let in."""
+    """The message for a locked-out attempt. Minutes are rounded up, so that waiting that long is enough."""
     wait = duration(timedelta(seconds=seconds if seconds < 120 else seconds + 59))
     return f"Too many attempts failed in a row. Please wait {wait}."
 
@@ -104,12 +104,12 @@ def _page(name: str, error: str = "") -> str:
 
 
 def _next() -> str:
-    """Where to after signing in: only ever a page of this console."""
+    """The page after sign-in, always one of this console (no open redirect)."""
     asked = request.values.get("next", "")
     return confirm.ours(asked) or url_for("operator.overview")
 
 
-# ---- the first time ---------------------------------------------------------------------------------------
+# ---- invitations ------------------------------------------------------------------------------------------
 
 
 @blueprint.get("/invitation/<token>")
@@ -143,7 +143,7 @@ def _invited(token: str, error: str = "") -> Response:
     return make_response(page, 422 if error else 200)
 
 
-# ---- out ----------------------------------------------------------------------------------------------------
+# ---- sign-out -----------------------------------------------------------------------------------------------
 
 
 @blueprint.post("/logout")

@@ -114,7 +114,7 @@ def remove_second_factor() -> AnyResponse:
 
 
 def _secret() -> str:
-    """The secret that is being set up in this browser, the same until that is done."""
+    """The secret being set up in this browser; it stays the same until set-up ends."""
     kept = factor.unsealed(session["secret"]) if "secret" in session else None
     if kept is None:
         kept = factor.new_secret()
@@ -141,11 +141,11 @@ def _codes(codes: list[str], said: str) -> Response:
     return make_response(render_template("operator/recovery_codes.html", codes=codes, said=said))
 
 
-# ---- what all of them need -------------------------------------------------------------------------------------
+# ---- shared -----------------------------------------------------------------------------------------------------
 
 
 def _prove(now: datetime) -> None:
-    """Refused unless the form holds the password of who is signed in: a browser left open is not its owner."""
+    """Raises Refused unless the form has the operator's password, in case someone else uses their open browser."""
     try:
         if logins.proves_password(_me(), request.form.get("password", ""), visitor.address(), now):
             return

@@ -1,4 +1,4 @@
-"""The console's first page: what needs somebody, the digest that is on its way, and how the weeks went."""
+"""The console's overview: what needs attention, the current digest, and the weekly charts."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def overview() -> str:
     with reading() as session:
         digest = _current(session)
     if digest and digest.frozen_at:
-        digest_progress.of(digest, patience=0)  # counted while the charts are: the page has patience once
+        digest_progress.of(digest, patience=0)  # counted in parallel with the charts, so that the page waits only once
     drawn = _charts()
     left = max(0.0, Cached.patience - (time.monotonic() - began))
     return render_template("operator/overview.html", charts=drawn, now_part=_now_part(left))
@@ -39,7 +39,7 @@ def overview() -> str:
 @blueprint.get("/overview/now")
 @allowed("viewer")
 def overview_now() -> Response:
-    """What of the page refreshes itself."""
+    """The part of the page that refreshes itself."""
     return live.part(_now_part())
 
 
@@ -54,7 +54,7 @@ def _now_part(patience: float | None = None) -> str:
 
 
 def _current(session: Session) -> Digest | None:
-    """The digest that goes out; else the one that is next; else the last."""
+    """The digest that is being sent; else the next one; else the last."""
     for states in (("frozen", "sending", "paused"), ("draft", "held"), digests.STATES):
         if found := digests.listed(session, states, limit=1):
             return found[0]
@@ -62,7 +62,7 @@ def _current(session: Session) -> Digest | None:
 
 
 def _charts() -> list[tuple[str, Chart | None]]:
-    """Each chart, or the sentence that stands in its place."""
+    """Each chart, or the sentence shown instead."""
     asked: list[tuple[str, Cached[Any], Callable[[Any], Chart | None]]] = [
         ("Nobody has subscribed or left within half a year.", _subscribers, svg_charts.subscribers),
         ("No digest has gone out yet.", _outcomes, svg_charts.digest_counts),

@@ -30,7 +30,7 @@ _counts = Cached(lists.counts)
 
 @blueprint.app_template_global()
 def address_of(subscriber: Subscriber) -> str | None:
-    """A reader's address as the operator who is asking may see it; None once it is erased."""
+    """A reader's address as the current operator may see it; None once erased."""
     if subscriber.address is None or may("operator"):
         return subscriber.address
     return masked(subscriber.address)
@@ -38,7 +38,7 @@ def address_of(subscriber: Subscriber) -> str | None:
 
 @blueprint.app_template_global()
 def seen(text: str) -> str:
-    """A text that may quote an address, as the operator who is asking may see it."""
+    """A text that may quote an address, as the current operator may see it."""
     return text if may("operator") else masked_in(text)
 
 
@@ -54,7 +54,7 @@ def explain() -> str:
 @blueprint.post("/people/find")
 @allowed("viewer")
 def find_person() -> AnyResponse | tuple[str, int]:
-    """A form that is sent, not asked for: an address does not belong into logs and histories."""
+    """The search is a POST, so that the address stays out of logs and browser histories."""
     who = request.form.get("who", "").strip()
     try:
         with reading() as session:
@@ -153,7 +153,7 @@ def lift_person(subscriber_id: int) -> AnyResponse:
 
 
 def lift_one(address_hash: str, back: str, here: str) -> AnyResponse:
-    """Ask, then lift one suppression; used from the reader's page and from the list."""
+    """Confirm, then lift one suppression; used from the reader's page and from the list."""
     with reading() as session:
         held = suppressions.get(session, address_hash)
     rule = SUPPRESSIONS[held.reason]
@@ -207,7 +207,7 @@ def export_person(subscriber_id: int) -> AnyResponse:
 
 
 def address_field(value: str = "", error: str = "") -> Markup:
-    """The field for an address on a page that asks first."""
+    """The address field on a confirm page."""
     said = Markup('<p class="note note-error" id="address_error" role="alert">{}</p>').format(error) if error else ""
     marks = Markup(' aria-invalid="true" aria-describedby="address_error"') if error else ""
     return Markup(

@@ -1,4 +1,4 @@
-"""A digest's letter before anybody gets it: on a desk, on a phone, in the dark, as text, its headers, its size."""
+"""Previews of a digest's letter: desktop, phone, dark mode, plain text, headers and size."""
 
 import re
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from worker import digests as run
 from worker.letters import sample
 
 VIEWS = ("desktop", "phone", "dark", "text", "headers")
-# Nothing in the letter may run, load, be sent or lead anywhere; its own styles apply, and only our pages frame it.
+# CSP: the letter may not run scripts, load, submit or link; only inline styles apply, and only our pages frame it.
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox"

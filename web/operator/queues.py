@@ -1,4 +1,4 @@
-"""The queues: what waits, since when, how fast it goes, what stands still, and what dead workers left."""
+"""The queues page: backlog, age, throughput, pauses, and stalled work."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -61,7 +61,7 @@ def resume_queue(queue: str) -> AnyResponse:
 
 @blueprint.app_template_global()
 def waiting_in(each: Backlog) -> str:
-    """How much waits, in words: 312 votes, more than 10,000 letters."""
+    """The backlog in words: 312 votes, more than 10,000 letters."""
     noun = {"votes": "vote", "jobs": "job", "mail": "letter"}[each.queue]
     number = f"more than {MOST:,}" if each.many else f"{each.waiting:,}"
     return f"{number} {noun if each.waiting == 1 else noun + 's'}"

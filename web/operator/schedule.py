@@ -1,4 +1,4 @@
-"""When the digests are due, what became of the last ones, and what else the clock rings for."""
+"""The schedule page: due times, recent digests, and the clock's other tasks."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ NEXT, LAST = 5, 10
 
 @dataclass(frozen=True, slots=True)
 class ScheduledRun:
-    """One slot to come; `digest` once its draft is open, `local` in the newsletter's zone with its offset."""
+    """One future slot; `digest` once its draft exists, `local` in the newsletter's zone with its offset."""
 
     slot: str
     due: datetime
@@ -42,14 +42,14 @@ def schedule_() -> str:
 
 
 def to_come(now: datetime, known: dict[str, Digest]) -> list[ScheduledRun]:
-    """The next slots that are due, with what is known of each."""
+    """The next due slots, with their digests if they exist."""
     rule = schedule.of_digests()
     slots = rule.slots(now, now + timedelta(weeks=NEXT + 1))[:NEXT]
     return [ScheduledRun(slot, rule.due(slot), _local(rule.due(slot)), known.get(slot)) for slot in slots]
 
 
 def _local(moment: datetime) -> str:
-    """Tue 17 Nov 2026 09:00 CET (UTC+01:00): a change of the clocks shows in the offset."""
+    """Tue 17 Nov 2026 09:00 CET (UTC+01:00): a DST change shows in the offset."""
     there = moment.astimezone(settings().digest_timezone)
     offset = there.strftime("%z")
     return f"{there:%a} {there.day} {there:%b %Y %H:%M} {there.tzname()} (UTC{offset[:3]}:{offset[3:]})"

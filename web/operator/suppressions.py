@@ -1,4 +1,4 @@
-"""The suppression list: who must not be mailed, why, and how that is lifted."""
+"""The suppression list: blocked addresses, reasons, and lifting them."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Charts as small SVG of our own: columns in the house's colours, a sentence for whoever does not see them, a table.
+"""Charts as our own SVG: columns in the site's colours, a text for screen readers, and a table of the same figures.
 
 A library would bring its own style and script elements, which the strict CSP of these pages forbids.
 """
@@ -10,11 +10,11 @@ from db.monitoring.charts import DigestCounts, Period
 
 HEIGHT = 120
 _GAP = 0.25
-"""Between two columns, as a share of a column's room."""
+"""The gap between two columns, as a share of a column's width."""
 _WIDEST = 10.0
-"""A column, in percent: one digest alone is no wall."""
+"""The widest column, in percent, for a chart with only one digest."""
 _LEAST = 1.5
-"""The lowest a part is drawn, in px, so that one failure beside thousands can still be seen."""
+"""The least height of a part, in px, so that one failure beside thousands is visible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _rect(kind: str, at: int, step: float, y: float, height: float) -> Rect:
 
 
 def subscribers(weeks: Sequence[Period]) -> Chart | None:
-    """Who came and who left, by week; None when nobody did."""
+    """Subscribers who joined and left by week; None without any."""
     came, left = sum(week.ups for week in weeks), sum(week.downs for week in weeks)
     if not came and not left:
         return None
@@ -98,7 +98,7 @@ def subscribers(weeks: Sequence[Period]) -> Chart | None:
 
 
 def votes(days: Sequence[Period]) -> Chart | None:
-    """By how much the tallies changed each day; None when nobody voted."""
+    """The change of the tallies per day; None without votes."""
     ship, skip = sum(day.ups for day in days), sum(day.downs for day in days)
     if not any(day.ups or day.downs for day in days):
         return None
@@ -116,7 +116,7 @@ def votes(days: Sequence[Period]) -> Chart | None:
 
 
 def failures(days: Sequence[Period]) -> Chart | None:
-    """Failed attempts each day; None when none failed."""
+    """Failed attempts per day; None without any."""
     total = sum(day.ups for day in days)
     if not total:
         return None
@@ -139,7 +139,7 @@ _ORDER = ("sent", "deferred", "failed", "unknown", "skipped", "cancelled", "pend
 
 
 def digest_counts(digests: Sequence[DigestCounts]) -> Chart | None:
-    """Each digest's letters by what became of them; None before the first."""
+    """Each digest's letters by state; None before the first digest."""
     if not digests:
         return None
     columns = [[(kind, sum(each.states.get(s, 0) for s in states)) for kind, states in _STATES] for each in digests]

@@ -1,1 +1,1 @@
-"""What every page of the console stands in: access, sessions, layout, health strip, errors, live parts."""
+"""What all console pages share: access, sessions, layout, health strip, errors and live parts."""

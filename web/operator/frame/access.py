@@ -1,4 +1,4 @@
-"""Who may open which page of the console. What is not marked stays closed to everybody."""
+"""Access control of the console. Views without a mark are denied to everybody (default deny)."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ blueprint = Blueprint("operator", __name__, url_prefix="/operator")
 csrf = CSRFProtect()
 
 STRANGER = "stranger"
-"""The mark of a page that is open to somebody who has not signed in."""
+"""The mark of a page that needs no sign-in."""
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The operator who is asking, as Flask-Login knows them. `epoch` is the one that their session was begun in."""
+    """The current operator for Flask-Login. `epoch` is the one in which their session began."""
 
     id: int
     address: str
@@ -40,7 +40,7 @@ class Present:
 
 
 def allowed(minimum: str, *, before_second_factor: bool = False) -> Callable[[View], View]:
-    """Mark a view with the least role that may open it; every view of the console needs a mark.
+    """Mark a view with the lowest role that may open it; every view of the console needs a mark.
 
     `before_second_factor`: open also to an operator who has yet to set up the second factor that is demanded.
     """
@@ -55,25 +55,25 @@ def allowed(minimum: str, *, before_second_factor: bool = False) -> Callable[[Vi
 
 
 def current() -> Present:
-    """The operator who is asking; only in a view that is not open to strangers."""
+    """The current operator; only for views that need a sign-in."""
     present: Present = current_user._get_current_object()
     return present
 
 
 def actor() -> Actor:
-    """The same for the audit, with their network address."""
+    """The current operator for the audit log, with their IP address."""
     return Actor(current().address, visitor.address())
 
 
 @blueprint.app_template_global()
 def me() -> Present | None:
-    """The operator who is asking, or None for a stranger."""
+    """The current operator, or None when not signed in."""
     return current() if current_user.is_authenticated else None
 
 
 @blueprint.app_template_global()
 def may(role: str) -> bool:
-    """Whether the operator who is asking has this role or a higher one."""
+    """Whether the current operator has this role or a higher one."""
     present = me()
     return present is not None and ROLES.index(present.role) >= ROLES.index(role)
 
@@ -85,7 +85,7 @@ def minimum_of(endpoint: str) -> str | None:
 
 @blueprint.before_request
 def guard() -> AnyResponse | None:
-    """Closed by default: unmarked views to everybody, the others to all below their mark; forms need their token."""
+    """Deny by default: unmarked views to everybody, others below their role; forms need a CSRF token."""
     if any("\0" in value for value in _given()):
         abort(400, "Something in it holds a character that no text has. Write it anew and press again.")
     minimum = minimum_of(request.endpoint or "")
@@ -100,13 +100,13 @@ def guard() -> AnyResponse | None:
         if lacks_second_factor() and not getattr(view, "before_second_factor", False):
             return _to_second_factor()
     if not _only_asks():
-        visitor.refuse_strangers(private_page=True)  # our pages send no referrer, and so their forms say null
+        visitor.refuse_strangers(private_page=True)  # our pages send no referrer, so their forms send `Origin: null`
         csrf.protect()
     return None
 
 
 def _given() -> Iterator[str]:
-    """Every text that came with the request; a database takes none with NUL in it."""
+    """All texts in the request; a database refuses NUL characters."""
     yield request.path
     for fields in (request.args, request.form):
         for name, values in fields.lists():
@@ -122,7 +122,7 @@ def _to_login() -> AnyResponse:
 
 
 def lacks_second_factor() -> bool:
-    """Whether a second factor is demanded that the operator who is asking has yet to set up."""
+    """Whether the current operator must still set up a required second factor."""
     return settings().operator_two_factor == "required" and not current().has_second_factor
 
 

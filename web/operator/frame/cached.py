@@ -1,4 +1,4 @@
-"""Numbers that cost something to ask: asked beside the pages, so that none waits for them, and kept for a while."""
+"""A cache for expensive counts, refreshed in the background so that no page waits for them."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,14 +15,14 @@ from db.settings import settings
 
 Answer = TypeVar("Answer")
 TIMES = 20
-"""A question that takes 100 ms is asked every two seconds at most: so it costs no more than a twentieth of a core."""
+"""A query that takes 100 ms runs at most every two seconds, so it uses at most a twentieth of a core."""
 log = structlog.get_logger("console")
 _one_at_a_time = Lock()
 
 
 @contextmanager
 def counting() -> Iterator[Session]:
-    """A transaction for a question that looks at a million rows: one at a time, and on one core.
+    """A transaction for a query that scans a million rows: one at a time, and without parallel workers.
 
     Five at once, or one on all cores, would keep the database from the pages and from the send.
     """
@@ -33,7 +33,7 @@ def counting() -> Iterator[Session]:
 
 @dataclass(slots=True)
 class _Kept(Generic[Answer]):
-    """What one database answered last, until when that is fresh, and whether it is being asked again."""
+    """One database's last result, its expiry, and whether a refresh is running."""
 
     answers: list[Answer] = field(default_factory=list)
     until: float = 0.0
@@ -41,7 +41,7 @@ class _Kept(Generic[Answer]):
 
 
 class Cached(Generic[Answer]):
-    """A question whose answer is fresh for `least` seconds, or for 20 times what asking took.
+    """A cached query; its result is fresh for `least` seconds, or for 20 times its duration if that is longer.
 
     A page gets the last answer at once, and an old one is asked anew beside it. Only who comes first waits, and no
     longer than `patience`.
@@ -56,12 +56,12 @@ class Cached(Generic[Answer]):
         self._kept: dict[str, _Kept[Answer]] = {}
 
     def __call__(self) -> Answer | None:
-        """The answer; None while nobody knows it yet."""
+        """The result; None until there is one."""
         [answer] = together(self)
         return cast(Answer | None, answer)
 
     def begin(self) -> tuple[_Kept[Answer], Event | None]:
-        """Ask anew, beside the page, unless the answer is fresh or being asked."""
+        """Refresh in the background, unless the result is fresh or a refresh is running."""
         with self._lock:
             kept = self._kept.setdefault(settings().database_url, _Kept())
             if time.monotonic() >= kept.until and kept.asking is None:
@@ -83,13 +83,13 @@ class Cached(Generic[Answer]):
         asking.set()
 
     def forget(self) -> None:
-        """Know nothing: somebody has just changed what it is about."""
+        """Invalidate the result after a change."""
         with self._lock:
             self._kept = {}
 
 
 def together(*questions: Cached[Any]) -> list[Any]:
-    """The answers to several questions that are asked at once, so that they share one patience."""
+    """The results of several queries that run in parallel, so that a page waits only once."""
     end = time.monotonic() + Cached.patience
     begun = [question.begin() for question in questions]
     rows = []

@@ -1,4 +1,4 @@
-"""Asking first: a page that says what a button will do, and the note that says what it has done."""
+"""Confirm pages, which say what a button will do, and the note afterwards that says what it did."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -36,17 +36,17 @@ _OURS = re.compile(r"/operator([/?][!-\[\]-~]*)?", re.ASCII)
 
 
 def ours(address: str | None) -> str:
-    """The address when it is a page of this console, else nothing: links lead nowhere that a form has named."""
+    """The URL if it is a page of this console, else nothing (no open redirect)."""
     return address if address and _OURS.fullmatch(address) else ""
 
 
 def given() -> bool:
-    """Whether the form that came is the confirm page's."""
+    """Whether the form was sent from the confirm page."""
     return request.form.get("confirmed") == "yes"
 
 
 def note(*, required: bool = False) -> str | None:
-    """The note that came with the form; Refused when there must be one."""
+    """The note from the form. Raises Refused if a required one is missing."""
     written = request.form.get("note", "").strip()[:2000]
     if required and not written:
         raise Refused("Please write down why: it stands in the audit log with your name.")
@@ -54,6 +54,6 @@ def note(*, required: bool = False) -> str | None:
 
 
 def done(message: str, to: str) -> AnyResponse:
-    """Back to the page `to`, which says what was done."""
+    """Redirect to the page `to`, which shows what was done."""
     flash(message)
     return redirect(to, 303)

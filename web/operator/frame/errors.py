@@ -1,4 +1,4 @@
-"""What the console says when something cannot be done: in its own frame, with the way back."""
+"""The console's error pages, in its own layout, with a link back."""
 
 import logging
 
@@ -21,7 +21,7 @@ _STALE = "This page was opened before you signed in or out, so nothing was done.
 @blueprint.errorhandler(Refused)
 @blueprint.errorhandler(BadAddress)
 def refused(error: ValueError) -> Response:
-    """An order that a view did not answer for by itself."""
+    """Handles a Refused that a view did not catch."""
     return page(409, "This cannot be done now", str(error), request.form.get("back", request.path))
 
 
@@ -36,7 +36,7 @@ def http(error: HTTPException) -> Response:
 @blueprint.errorhandler(DataError)
 @blueprint.errorhandler(OverflowError)
 def out_of_range(error: Exception) -> Response:
-    """A number or a date that no row can have: databases and calendars end somewhere."""
+    """Handles a number or a date that is out of the database's range."""
     log.warning("out of range: %s", error)
     return page(
         400, _TITLES[400], "A number or a date in it is out of range, so nothing was done. Mend it and try again."
@@ -44,7 +44,7 @@ def out_of_range(error: Exception) -> Response:
 
 
 def page(status: int, title: str, advice: str, back: str = "") -> Response:
-    """The page for what was not done; `back` is where its link leads, a page of this console."""
+    """The error page; `back` is its link, a page of this console."""
     return make_response(
         render_template("operator/error.html", status=status, title=title, advice=advice, back=confirm.ours(back)),
         status,

@@ -1,4 +1,4 @@
-"""Words and signs that every page of the console uses."""
+"""Formats that all console pages use."""
 
 from datetime import UTC, datetime
 

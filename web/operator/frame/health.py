@@ -1,4 +1,4 @@
-"""The health strip and the counts in the menu: what is up, what is slow, what failed. Cheap: it is on every page."""
+"""The health strip and the counts in the menu. Its queries are cheap, because it is on every page."""
 
 import time
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SLOW_MS = 100
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One field of the strip: a label, a state in words, some small print; `level` is good, warn or bad."""
+    """One field of the strip: a label, a state in words, details; `level` is good, warn or bad."""
 
     label: str
     word: str
@@ -34,7 +34,7 @@ class Sign:
 
 
 def strip(session: Session, now: datetime) -> list[Sign]:
-    """What stands under the header of every page."""
+    """The strip under the header of every page."""
     return [
         _workers(session, now), _clock(session, now), _database(session),
         _redis() or Sign("Redis", "asking", level="warn"),
@@ -43,7 +43,7 @@ def strip(session: Session, now: datetime) -> list[Sign]:
 
 
 def counts(session: Session, now: datetime) -> dict[str, str]:  # noqa: ARG001
-    """What stands beside a page's name in the menu, by endpoint; nothing beside those that are not named."""
+    """The counts in the menu, by endpoint."""
     dead, paused = filters.count_dead(session), len(pauses.paused(session))
     found = {"operator.jobs": f"{dead:,}" if dead else "", "operator.queues": f"{paused} paused" if paused else ""}
     return {endpoint: count for endpoint, count in found.items() if count}
@@ -70,7 +70,7 @@ def _clock(session: Session, now: datetime) -> Sign:
     return Sign("Clock", "ticked", small) if since <= ALIVE else Sign("Clock", "silent", f"since {small}", "bad")
 
 
-# ---- what we lean on ---------------------------------------------------------------------------------------
+# ---- services ----------------------------------------------------------------------------------------------
 
 
 def _database(session: Session) -> Sign:
@@ -95,7 +95,7 @@ _redis = Cached(_ping, least=5.0, queued=False)
 
 
 def _mail_server(session: Session, now: datetime) -> Sign:
-    """By what the sender heard last; no page opens the mail server's door."""
+    """The mail server's state from the sender's last replies; pages never connect to it."""
     breaker = breakers.refusing_server(session)
     if breaker is not None:
         return Sign("Mail server", "refuses", f"everybody, for {duration(now - breaker.since)}", "bad")
@@ -109,7 +109,7 @@ def _mail_server(session: Session, now: datetime) -> Sign:
     return Sign("Mail server", "answered", small)
 
 
-# ---- what is owed ------------------------------------------------------------------------------------------
+# ---- backlog -----------------------------------------------------------------------------------------------
 
 
 def _owed(session: Session, now: datetime) -> Sign:

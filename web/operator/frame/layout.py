@@ -1,4 +1,4 @@
-"""What surrounds every page of the console: the health strip, the menu, and the queues that stand still."""
+"""The layout of all console pages: the health strip, the menu, and paused queues."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ MENU = (
     (("What happened to…", "operator.explain"), ("Suppressions", "operator.suppressions")),
     (("Audit log", "operator.audit"), ("Accounts", "operator.accounts")),
 )  # fmt: skip
-"""The menu's groups; a page that does not exist, or that one may not open, is left out."""
+"""The menu's groups; pages that do not exist or that the operator may not open are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All that stands around a page."""
+    """Everything around a page's own content."""
 
     now: datetime
     strip: list[Sign]
@@ -49,7 +49,7 @@ class Layout:
 
 @blueprint.app_template_global()
 def console_layout(here: str | None) -> Layout:
-    """The frame of the page that is being drawn; `here` is the menu's endpoint it belongs to."""
+    """The layout of the current page; `here` is its endpoint in the menu."""
     now = datetime.now(UTC)
     with reading() as session:
         strip, counts = health.strip(session, now), health.counts(session, now)

@@ -1,4 +1,4 @@
-"""Who stays signed in, and for how long. The cookie is the console's alone: readers' pages neither set nor read it."""
+"""The console's sessions. Readers' pages neither set nor read this cookie."""
 
 import hmac
 from datetime import UTC, datetime, timedelta
@@ -16,14 +16,14 @@ from web import visitor
 from web.operator.frame.access import Present, csrf
 
 LIFE = timedelta(hours=12)
-"""However busy somebody is, they sign in again after this."""
+"""The longest session: after this, even an active operator signs in again."""
 IDLE = timedelta(hours=2)
 _SEEN_EVERY = timedelta(minutes=1)
 PATH = "/operator"
 
 
 class ConsoleSessions(SecureCookieSessionInterface):
-    """Flask's signed cookie, opened and saved on the console's own pages only."""
+    """Flask's signed session cookie, read and saved on the console's pages only."""
 
     digest_method = staticmethod(sha256)
 
@@ -44,7 +44,7 @@ manager.session_protection = "strong"
 
 
 def install(app: Flask) -> None:
-    """Give `app` the console's sessions and the tokens of its forms."""
+    """Install sessions and CSRF tokens for the console on `app`."""
     first, *others = (hmac.digest(key, b"operators' sessions", "sha256") for key in settings().keys)
     app.config.update(
         SECRET_KEY=first,
@@ -54,9 +54,9 @@ def install(app: Flask) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings().base_url.startswith("https:"),
-        WTF_CSRF_CHECK_DEFAULT=False,  # the guard asks, on the console's pages only
+        WTF_CSRF_CHECK_DEFAULT=False,  # the access guard checks it, on the console's pages only
         WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
-        WTF_CSRF_SSL_STRICT=False,  # it asks for a referrer, which our pages do not send
+        WTF_CSRF_SSL_STRICT=False,  # it needs a Referer, which our pages do not send
     )
     app.session_interface = ConsoleSessions()
     manager.user_loader(_load)
@@ -66,20 +66,20 @@ def install(app: Flask) -> None:
 
 
 def _browser() -> str:
-    """What a session is bound to; Flask-Login's own would believe any X-Forwarded-For."""
+    """What a session is bound to; Flask-Login's default would trust any X-Forwarded-For."""
     asked = f"{visitor.address()}|{request.headers.get('User-Agent', '')}"
     return sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def begin(operator: Operator, now: datetime) -> None:
-    """Begin a session of its own: nothing that stood in the browser before goes on."""
+    """Start a fresh session; nothing from the browser's earlier one is kept (no session fixation)."""
     session.clear()
     login_user(_present(operator))
     session["began"] = session["seen"] = int(now.timestamp())
 
 
 def end() -> None:
-    """Forget in this browser who was signed in."""
+    """Clear the session in this browser."""
     logout_user()
     session.clear()
 
@@ -103,7 +103,7 @@ def _still_good(now: datetime) -> bool:
 
 
 def _note_presence(now: datetime) -> None:
-    # A page that refreshes itself on a screen that nobody looks at is no presence.
+    # A live part that polls on an unattended screen does not count as activity.
     is_person = "X-Live" not in request.headers
     if is_person and now.timestamp() - session["seen"] >= _SEEN_EVERY.total_seconds():
         session["seen"] = int(now.timestamp())
