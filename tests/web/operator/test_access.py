@@ -9,6 +9,8 @@ from werkzeug.routing import AnyConverter, IntegerConverter, Rule
 from db.operators.operators import ROLES
 from web.operator.frame.access import STRANGER, blueprint
 
+pytestmark = pytest.mark.once  # who may do what is decided before a row is looked for
+
 LEAST = {
     "login": STRANGER, "sign_in": STRANGER, "code": STRANGER, "show_code": STRANGER,
     "invitation": STRANGER, "accept": STRANGER,

@@ -149,6 +149,7 @@ def test_two_who_press_the_same_button_do_it_once(console, slot):
     assert [row[0] for row in kept()] == ["digest.hold"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("role", "order", "passes"),
     [
@@ -167,6 +168,7 @@ def test_who_may_press_what(console, slot, role, order, passes):
         assert kept() == []
 
 
+@pytest.mark.once
 def test_a_viewer_is_shown_no_button(console, sending):
     page = console("viewer").get(f"{PATH}/{sending}").text
     main = page.split("<main")[1]

@@ -13,6 +13,8 @@ from db.session import reading, writing
 from web.actions import passwords
 from web.app import create_app
 
+pytestmark = pytest.mark.once  # its questions are asked on both by tests/db/operators/test_logins.py
+
 DANA = "dana@newsroom.example"
 ELSEWHERE = [
     "//evil.example/operator", "https://evil.example/operator", "/operatorx", "/", "/operator\\@evil.example",
