@@ -1,1 +1,1 @@
-"""The ground floor: what is remembered and what is always true."""
+"""The database: tables, queries and changes on them, and the rules that hold for all other packages."""

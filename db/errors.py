@@ -1,4 +1,4 @@
-"""The database's errors as doors catch them, so that no floor above this one imports SQLAlchemy for their names."""
+"""Re-exports SQLAlchemy's exceptions, so that callers in other packages do not import SQLAlchemy."""
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout

@@ -1,4 +1,4 @@
-"""Whose a letter or a vote is, written as one word: `subscriber:7`, `operator:3`."""
+"""Person keys, such as `subscriber:7` or `operator:3`, which name the owner of a vote or a letter."""
 
 from typing import Literal
 
@@ -6,12 +6,12 @@ Kind = Literal["subscriber", "operator"]
 
 
 def person_of(number: int, kind: Kind = "subscriber") -> str:
-    """How the subscriber (or operator) of that number is written in votes and deliveries."""
+    """The key of a subscriber (or operator) in votes and deliveries."""
     return f"{kind}:{number}"
 
 
 def subscriber_id(person: str) -> int | None:
-    """The number in `subscriber:7`; None for a person who is none."""
+    """The number in `subscriber:7`; None for any other person."""
     kind, _, number = person.partition(":")
     return int(number) if kind == "subscriber" else None
 

@@ -1,4 +1,4 @@
-"""Rules that are arithmetic on values: shares, waiting times, who may get which letter."""
+"""Rules as pure functions on values: shares, back-off times, who may get which letter."""
 
 import math
 import re
@@ -13,11 +13,11 @@ Choice = Literal["ship", "skip"]
 
 
 class BadAddress(ValueError):
-    """An address that no letter can reach; the message says what to mend."""
+    """An invalid email address; the message says how to correct it."""
 
 
 class Refused(ValueError):
-    """An order that cannot be carried out as things stand; the message says why and what to do."""
+    """An action that is not possible in the current state; the message says why and what to do."""
 
 
 def share(ship: int, skip: int) -> int | None:
@@ -32,7 +32,7 @@ _BIDI = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068
 
 
 def control_in(text: str) -> str | None:
-    """The first control character in `text` (Unicode Cc but for line feed, and U+2028, U+2029), or None."""
+    """The first control character in `text` (Unicode Cc except line feed, and U+2028, U+2029), or None."""
     for char in text:
         if (unicodedata.category(char) == "Cc" and char != "\n") or char in "\u2028\u2029":
             return char
@@ -40,28 +40,28 @@ def control_in(text: str) -> str | None:
 
 
 def plain(text: str) -> str:
-    """`text` as it is shown: NFC, no overrides of direction (they can turn the line around them), single spaces."""
+    """`text` normalized for display: NFC, single spaces, and no bidi overrides, which could reorder the line."""
     return re.sub(r"[ \n]+", " ", unicodedata.normalize("NFC", text).translate(_BIDI)).strip()
 
 
 # ---- sign-ups -------------------------------------------------------------------------------------------
 
 SIGN_UP_LIFE = timedelta(days=14)
-"""How long a confirm link works; an unconfirmed sign-up is not kept longer."""
+"""How long a confirmation link works and an unconfirmed sign-up is kept."""
 SIGN_UP_PAUSE = timedelta(minutes=10)
-"""One confirm letter per address in this time, however often the form is sent."""
+"""At most one confirmation email per address in this time, however often the form is sent."""
 
 # ---- operators' logins -----------------------------------------------------------------------------------
 
 LOGINS_FREE = 5
-"""Failures in a row for one account after which its next login has to wait."""
+"""Failed logins in a row for one account after which the next one has to wait."""
 NETWORK_LOGINS_FREE = 20
-"""The same for a network: an office mistypes more often than a person, and no login that succeeds clears it."""
+"""The same for a network: an office has more failures than a person, and a success does not reset it."""
 
 
 def login_backoff(failures: int, free: int = LOGINS_FREE) -> timedelta | None:
-    """How long after the n-th failed login in a row none is heard: 30 s after the last free one, then twice as long
-    for each further one, at most 1 h."""
+    """The back-off after the n-th failed login in a row: 30 s after the last free one, doubled by each further one,
+    at most 1 h."""
     if failures < free:
         return None
     return timedelta(seconds=min(30 * 2 ** min(failures - free, 7), 3600))
@@ -85,12 +85,12 @@ def defer_backoff(attempt: int, jitter: float) -> timedelta:
 
 
 def breaker_backoff(failures: int, jitter: float) -> timedelta:
-    """How long the relay is left alone after its n-th refusal in a row: 5 s × 2ⁿ⁻¹, at most 5 min, ± 20 %."""
+    """The breaker's back-off after the mail server's n-th refusal in a row: 5 s × 2ⁿ⁻¹, at most 5 min, ± 20 %."""
     return _spread(_grown(5.0, 2, failures, 300.0), jitter)
 
 
 def _grown(first: float, times: float, number: int, most: float) -> float:
-    # Days of refusals are thousands in a row: the power itself has to end somewhere.
+    # Days of refusals are thousands in a row, so the exponent needs a limit.
     return min(first * times ** min(number - 1, 20), most)
 
 
@@ -104,7 +104,7 @@ Doubt = Literal["hold", "resend"]
 
 
 class Person(NamedTuple):
-    """What consent asks about one recipient, as read at one moment."""
+    """One recipient's consent and state, as read at one moment."""
 
     address: str | None
     state: str
@@ -115,7 +115,7 @@ class Person(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LetterRule:
-    """Who may get a letter, what doubt about its arrival does, and when trying ends."""
+    """Who may get a letter, what happens to an unknown outcome, and when it expires."""
 
     who: Literal["active", "pending", "not erased", "anybody"]
     doubt: Doubt
@@ -134,7 +134,7 @@ LETTERS: Mapping[str, LetterRule] = MappingProxyType(
 
 
 def why_not(letter: str, person: Person | None, now: datetime) -> str | None:
-    """The reason why this person may not get this letter now, or None when they may."""
+    """The reason why this person may not get this letter now; None if they may."""
     who = LETTERS[letter].who
     if person is None or person.address is None:
         return "nobody there any more" if who == "anybody" else "erased"
@@ -154,7 +154,7 @@ def why_not(letter: str, person: Person | None, now: datetime) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class SuppressionRule:
-    """How grave a reason is (the graver one stays), the least role that may lift it, and how that is told."""
+    """A reason's weight (the heavier one stays), the lowest role that may lift it, and how to say so."""
 
     weight: int
     lifted_by: Literal["operator", "admin"]
@@ -175,20 +175,20 @@ SUPPRESSIONS: Mapping[str, SuppressionRule] = MappingProxyType(
 # ---- sending ----------------------------------------------------------------------------------------------
 
 BATCH, FIRST_BATCH = 200, 24
-"""Letters under one claim: at most, and while nobody knows how long one takes."""
+"""The most letters under one claim, and the number while the pace is unknown."""
 
 
 def window(pace: float, ceiling: int) -> int:
-    """Letters begun and not yet settled: some 10 ms of work at `pace` seconds a letter, from 1 to `ceiling`.
+    """The window (letters begun and not yet settled): about 10 ms of work at `pace` seconds a letter, 1 to `ceiling`.
 
-    On a slow relay doubt about one letter costs little, on a fast one a commit per letter would cost half the rate.
+    On a slow mail server a commit per letter costs little; on a fast one it would halve the rate.
     """
     return max(1, min(ceiling, math.ceil(0.010 / pace))) if pace > 0 else ceiling
 
 
 def batch(pace: float) -> int:
-    """Letters to claim at once: some second of work at `pace` seconds a letter, a handful until that is known.
+    """Letters to claim at once: about a second of work at `pace` seconds a letter, a few until that is known.
 
-    With a whole batch each, sixteen connections would find work in a digest to 3,200 readers and not in a smaller one.
+    With full batches, sixteen connections would all have work only in a digest to 3,200 readers or more.
     """
     return max(1, min(BATCH, math.ceil(1 / pace) if pace > 0 else FIRST_BATCH))

@@ -1,4 +1,4 @@
-"""Where the database is opened, and the two kinds of transaction that exist."""
+"""The engine, and the two kinds of transaction: reading and writing."""
 
 import os
 import sqlite3
@@ -29,11 +29,11 @@ from sqlalchemy.types import TypeDecorator
 from db.settings import settings
 
 BUSY_SECONDS = 15
-"""How long a SQLite writer waits for another one before it gives up."""
+"""SQLite's busy time-out: how long a writer waits for another one."""
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware datetime, kept in UTC; SQLite, which has no zones, keeps the same instant without one."""
+    """A time-zone-aware datetime, stored in UTC; on SQLite without its zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -60,7 +60,7 @@ NEVER_REUSED = {"sqlite_autoincrement": True}
 
 
 class Row(DeclarativeBase):
-    """Whatever is remembered is a row of one of these tables."""
+    """The declarative base of all tables."""
 
     metadata = MetaData(
         naming_convention={
@@ -89,7 +89,7 @@ def _make(url: str) -> Engine:
     address = make_url(url)
     if address.get_backend_name() in ("postgresql", "postgres"):
         address = address.set(drivername="postgresql+psycopg")
-    # Each of a sender's threads holds its ledger for a slice, and a transaction beside it.
+    # Each sender thread holds a driver connection for a slice, and needs another one for transactions.
     kept = 5 + 2 * settings().send_connections
     if address.get_backend_name() == "sqlite":
         if address.database and "uri" not in address.query:
@@ -98,14 +98,14 @@ def _make(url: str) -> Engine:
         event.listen(made, "connect", _open_sqlite)
         event.listen(made, "begin", _begin_sqlite)
     else:
-        # A transaction that a stopped process left open must not block the others for ever.
+        # Idle time-out, so that a transaction that a stopped process left open does not block others for ever.
         options = "-c idle_in_transaction_session_timeout=15000"
         made = create_engine(address, pool_size=kept, pool_pre_ping=True, connect_args={"options": options})
     return made
 
 
 def _open_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN would be a deferred one
+    connection.isolation_level = None  # autocommit: the driver's implicit BEGIN would be a deferred one
     with _as_sqlalchemy_errors(sqlite3.Error):
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -114,7 +114,7 @@ def _open_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
     raw: Any = connection.connection.dbapi_connection
-    run = raw.execute  # past SQLAlchemy, whose own call costs more than these do
+    run = raw.execute  # the raw driver: SQLAlchemy's call would cost more than these statements
     if options.get("purpose") == "reading":
         run("PRAGMA query_only=ON")
         run("BEGIN")
@@ -122,12 +122,12 @@ def _begin_sqlite(connection: Connection) -> None:
     run("PRAGMA query_only=OFF")
     run("PRAGMA synchronous=" + ("FULL" if options.get("durable", True) else "NORMAL"))
     with _as_sqlalchemy_errors(sqlite3.Error):
-        run("BEGIN IMMEDIATE")  # a read that turns into a write fails at once where BEGIN is deferred
+        run("BEGIN IMMEDIATE")  # with a deferred BEGIN, a read that turns into a write can fail at once
 
 
 @contextmanager
 def _as_sqlalchemy_errors(failure: type[Exception]) -> Iterator[None]:
-    """What a driver asked past SQLAlchemy says is said in SQLAlchemy's words: the doors know no drivers."""
+    """Re-raises driver errors as SQLAlchemy's, so that callers catch one set of types."""
     try:
         yield
     except failure as error:
@@ -135,7 +135,7 @@ def _as_sqlalchemy_errors(failure: type[Exception]) -> Iterator[None]:
 
 
 def _forget_parents_connections() -> None:
-    # A forked child shares its parent's sockets: leave those alone and open its own.
+    # A forked child must not use its parent's sockets: drop the pool without closing them.
     for made in _made.values():
         made.dispose(close=False)
 
@@ -145,7 +145,7 @@ os.register_at_fork(after_in_child=_forget_parents_connections)
 
 @contextmanager
 def reading(*, snapshot: bool = False) -> Iterator[Session]:
-    """A transaction that the database itself keeps read-only; with `snapshot` every question sees one instant."""
+    """A transaction that the database keeps read-only; with `snapshot` all its queries see one instant."""
     bound = engine()
     if bound.dialect.name == "sqlite":
         bound = bound.execution_options(purpose="reading")
@@ -158,9 +158,9 @@ def reading(*, snapshot: bool = False) -> Iterator[Session]:
 
 @contextmanager
 def writing(*, durable: bool = True) -> Iterator[Session]:
-    """A transaction that commits at its end and then rings the bells it was given; rolled back on any error.
+    """A transaction that commits at its end and then wakes the workers it rang for; any error rolls it back.
 
-    `durable=False` lets SQLite take back the last commits after a power cut (never after a kill): for votes only.
+    `durable=False` (synchronous=NORMAL) may lose SQLite's last commits in a power cut, never in a kill; for votes only.
     """
     bound = engine() if durable else engine().execution_options(durable=False)
     with Session(bound, expire_on_commit=False) as session:
@@ -172,12 +172,12 @@ def writing(*, durable: bool = True) -> Iterator[Session]:
 
 
 def round_trip(session: Session) -> None:
-    """Ask the database for nothing, to see whether and how fast it answers."""
+    """Run an empty query, to see whether and how fast the database answers."""
     session.execute(text("SELECT 1"))
 
 
 def database_time(session: Session) -> datetime:
-    """What the database's own clock says, in UTC."""
+    """The database server's time, in UTC."""
     told = session.scalar(text("SELECT CURRENT_TIMESTAMP"))
     return datetime.fromisoformat(told).replace(tzinfo=UTC) if isinstance(told, str) else told.astimezone(UTC)
 
@@ -189,10 +189,10 @@ def on_one_core(session: Session) -> None:
 
 
 class DriverConnection:
-    """Orders and questions past SQLAlchemy, which would cost more than they. A value is marked by `?`.
+    """Runs statements on the raw driver, because SQLAlchemy would cost more than they do. Placeholders are `?`.
 
-    On PostgreSQL every statement of a kept ledger commits by itself (BEGIN and COMMIT apart cost 500 µs more); on
-    SQLite an order stands in `transaction()`, which takes the writer's place at once and survives a power cut.
+    On PostgreSQL every statement autocommits (a separate BEGIN and COMMIT cost 500 µs more); on SQLite writes go in
+    `transaction()`, which takes the write lock at once and survives a power cut.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -200,28 +200,28 @@ class DriverConnection:
         self._raw: Any = connection.connection.dbapi_connection
 
     def fetch(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """The rows that an order or a question gives."""
+        """The rows that a statement returns."""
         rows: list[tuple[Any, ...]] = self._raw.execute(self._placeholders(sql), values).fetchall()
         return rows
 
     def execute(self, sql: str, values: Sequence[Any]) -> int:
-        """How many rows an order changed."""
+        """The number of rows that a statement changed."""
         return int(self._raw.execute(self._placeholders(sql), values).rowcount)
 
     def _placeholders(self, sql: str) -> str:
         return sql if self.sqlite else sql.replace("?", "%s")
 
     def at(self, moment: datetime) -> str | datetime:
-        """A moment as a value: SQLite keeps it as SQLAlchemy writes it there."""
+        """A moment as a parameter; on SQLite in the format that SQLAlchemy stores."""
         return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if self.sqlite else moment
 
     def executemany(self, sql: str, values: Sequence[Sequence[Any]]) -> int:
-        """How many rows the same order changed, given several times (SQLite)."""
+        """The number of rows changed by one statement with several sets of parameters (SQLite)."""
         return int(self._raw.executemany(sql, values).rowcount)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """On SQLite, a transaction around several orders; on PostgreSQL one, where a single statement cannot do."""
+        """A transaction around several statements."""
         self._raw.execute("BEGIN IMMEDIATE" if self.sqlite else "BEGIN")
         try:
             yield
@@ -233,7 +233,7 @@ class DriverConnection:
 
 @contextmanager
 def driver_connection(*, durable: bool = True) -> Iterator[DriverConnection]:
-    """Open a Ledger for as long as a slice lasts; `durable` as in `writing`."""
+    """A driver connection for the length of a slice; `durable` as in `writing`."""
     bound = engine()
     with _as_sqlalchemy_errors(bound.dialect.loaded_dbapi.Error), bound.connect() as connection:
         if bound.dialect.name == "sqlite":
@@ -247,13 +247,13 @@ def driver_connection(*, durable: bool = True) -> Iterator[DriverConnection]:
 
 @contextmanager
 def driver_connection_of(session: Session) -> Iterator[DriverConnection]:
-    """A Ledger inside the session's own transaction; what the session has not yet flushed it does not see."""
+    """A driver connection inside the session's transaction; it does not see unflushed changes."""
     with _as_sqlalchemy_errors(engine().dialect.loaded_dbapi.Error):
         yield DriverConnection(session.connection())
 
 
 def moment_of(kept: str | datetime | None) -> datetime | None:
-    """A moment as a driver gives it, in UTC."""
+    """A moment from the driver's value, in UTC."""
     if isinstance(kept, str):
         return datetime.fromisoformat(kept + "+00:00")
     return kept.astimezone(UTC) if kept else None
@@ -264,19 +264,19 @@ _listeners: list[Listener] = []
 
 
 def on_commit(listener: Listener) -> None:
-    """Call `listener` with the names of the queues that a committed transaction left work for."""
+    """Call `listener` after each commit with the names of the queues that it left work for."""
     if listener not in _listeners:
         _listeners.append(listener)
 
 
 def notify(*queues: str) -> None:
-    """Wake whoever works on these queues, now that what is owed to them is committed."""
+    """Wake the workers of these queues, whose work is committed now."""
     for listener in _listeners:
         listener(frozenset(queues))
 
 
 def ring(session: Session, queue: str) -> None:
-    """When this transaction commits, wake whoever works on `queue`."""
+    """Wake the workers of `queue` once this transaction commits."""
     session.info.setdefault("bells", set()).add(queue)
 
 

@@ -1,4 +1,4 @@
-"""Everything that can be set from outside, read from the environment once and checked as it is read."""
+"""The settings, read from environment variables once and validated."""
 
 import ipaddress
 import os
@@ -14,18 +14,18 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.urls import DATABASE, INBOX, MAIL, REDIS
-from db.values import DayTime, Domain, Duration, Line, Mailbox, Rates, Seconds, SiteUrl, WeeklyTime, named
+from db.values import CaFile, DayTime, Domain, Duration, Line, Mailbox, Rates, Seconds, SiteUrl, WeeklyTime, named
 
 VAR = Path("var")
-"""Where a newsletter of one machine keeps its data: under the folder that it was started in."""
+"""The data folder of a one-machine site, below the working directory."""
 
 
 class BadSettings(ValueError):
-    """Settings that cannot be used; the message names each variable, what is wrong, and what to write."""
+    """Invalid settings; the message names each variable, what is wrong, and what to write instead."""
 
 
 def _set(default: Any, caption: str, write: str, **more: Any) -> Any:
-    """One setting: its default (or a function of the settings before it), its caption, and what to write."""
+    """One setting: its default (or a function of earlier settings), its caption, and its format."""
     key = "default_factory" if callable(default) else "default"
     return Field(**{key: default}, description=caption, json_schema_extra={"write": write}, **more)
 
@@ -34,7 +34,7 @@ def _set(default: Any, caption: str, write: str, **more: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """All settings; each has a default that works on one machine without a mail server."""
+    """All settings; the defaults work on one machine without a mail server."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -79,6 +79,12 @@ class Settings(BaseSettings):
         "Redis of its own and writes its address to `var/redis.url`.",
         "redis://:PASSWORD@HOST:PORT/0, rediss://… or unix:///PATH",
         validation_alias="REDIS_URL",
+    )
+    redis_ca_file: CaFile | None = _set(
+        None,
+        "The certificate authority of one's own that signed the certificate of a `rediss:` server, as a PEM file. The "
+        "certificate is always checked; without this file, against the authorities that this machine trusts.",
+        "the path of a PEM file",
     )
     mail_url: Annotated[str, MAIL] = _set(
         "maildir:var/outbox",
@@ -179,7 +185,7 @@ class Settings(BaseSettings):
 
     @property
     def redis_url(self) -> str:
-        """REDIS_URL, or the address that a running `verdicts up` left; BadSettings when there is neither."""
+        """REDIS_URL, or the address that a running `verdicts up` wrote. Raises BadSettings if there is neither."""
         if self.redis_given:
             return self.redis_given
         try:
@@ -202,13 +208,13 @@ class Settings(BaseSettings):
 
     @property
     def outbox(self) -> Path | None:
-        """The folder that letters are put into, when MAIL_URL is a Maildir."""
+        """The Maildir's folder, when MAIL_URL is a Maildir."""
         scheme, _, folder = self.mail_url.partition(":")
         return Path(folder.removeprefix("//")) if scheme == "maildir" else None
 
     @property
     def is_local(self) -> bool:
-        """True while BASE_URL is a loopback address: nobody but this machine's users sees the site."""
+        """Whether BASE_URL is a loopback address, so that only this machine's users can see the site."""
         host = urlsplit(self.base_url).hostname or ""
         try:
             return ipaddress.ip_address(host).is_loopback
@@ -218,7 +224,7 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The settings of this process; BadSettings says which variable is wrong, and what to write."""
+    """This process's settings. Raises BadSettings, which names each invalid variable and what to write instead."""
     try:
         return Settings()
     except ValidationError as error:
@@ -230,10 +236,10 @@ def variable(field: str) -> str:
     return str(Settings.model_fields[field].validation_alias or field).upper()
 
 
-# ---- what is wrong, in words -------------------------------------------------------------------------------
+# ---- error messages ----------------------------------------------------------------------------------------
 
 _HIDDEN = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "INBOX_URL"}
-"""Values that may hold a password; an error goes into logs and terminals."""
+"""Settings that may hold a password: errors, which reach logs and terminals, do not show their values."""
 
 
 _PLAIN = {
@@ -254,7 +260,7 @@ def _in_words(error: ValidationError) -> list[str]:
     for problem in error.errors(include_url=False):
         why = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         if problem["type"] == "default_factory_not_called":
-            continue  # the setting that it depends on has a line of its own
+            continue  # the setting that it depends on has its own error
         if not problem["loc"]:
             lines.append(why)
             continue
@@ -267,7 +273,7 @@ def _in_words(error: ValidationError) -> list[str]:
 
 
 def _kept_key(path: Path) -> bytes:
-    """The key in `path`, made by whichever process comes first; it never stands there half-written."""
+    """The key in `path`, created atomically by whichever process comes first."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -277,7 +283,7 @@ def _kept_key(path: Path) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         try:
-            os.link(draft, path)  # fails if another process was first: then its key is the key
+            os.link(draft, path)  # fails if another process was first: then that key is used
         except FileExistsError:
             pass
         finally:

@@ -1,4 +1,4 @@
-"""Every table there is, in the order of the rooms: for the migrations and for whoever makes a database anew."""
+"""Imports every table, in dependency order, for the migrations and for creating a new database."""
 
 from db.deliveries import breakers, claims, deliveries, rate_limits
 from db.digests import catalog, digests, schedule

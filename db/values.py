@@ -1,9 +1,11 @@
 """How values are written and read: a weekday with a time, a length of time, an address."""
 
 import re
+import ssl
 import unicodedata
 from datetime import time, timedelta
 from email.utils import getaddresses, parseaddr, quote
+from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
@@ -100,7 +102,7 @@ def _mailbox(value: str) -> str:
     if len(getaddresses([line])) > 1:
         raise ValueError("it holds more than one address, or a name with a comma that stands in no quotes")
     name, address = parseaddr(line)
-    # A new site's localhost.localdomain is reserved, and right as long as it mails nobody.
+    # The default localhost.localdomain is reserved, and fine until a site sends real mail.
     if not re.fullmatch(r"[a-zA-Z0-9_.+-]+@(localhost|[a-zA-Z0-9_.-]+\.localdomain)", address):
         try:
             valid = validate_email(address, check_deliverability=False, test_environment=True, allow_smtputf8=False)
@@ -112,7 +114,7 @@ def _mailbox(value: str) -> str:
 
 
 def named(name: str, address: str) -> str:
-    """`Name <address>` as a person writes it: quoted where it would not be read back, never encoded."""
+    """`Name <address>`, quoted where parsing needs it, never encoded."""
     if not name:
         return address
     quoted = f'"{quote(name)}"' if re.search(r'[][()<>@,:;".\\]', name) else name
@@ -142,6 +144,17 @@ def _site(value: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
+def _ca_file(path: Path) -> Path:
+    try:
+        found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        found.load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        raise ValueError("this file holds no certificate in PEM form") from None
+    except OSError as error:
+        raise ValueError(f"this file cannot be read ({error.strerror})") from None
+    return path.absolute()
+
+
 def _rates(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -158,8 +171,9 @@ Line = Annotated[str, AfterValidator(as_line)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 SiteUrl = Annotated[str, AfterValidator(_site)]
+CaFile = Annotated[Path, AfterValidator(_ca_file)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
 WeeklyTime = Annotated[DayTime, NoDecode, BeforeValidator(_weekly)]
 Rates = Annotated[tuple[tuple[str, float], ...], NoDecode, BeforeValidator(_rates)]
-"""Domains and letters a second, in pairs."""
+"""Pairs of a domain and its letters per second."""

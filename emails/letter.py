@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-Kind = Literal["digest", "test", "confirm", "welcome", "alert"]
 Mark = Literal["UNSUBSCRIBE", "PREFERENCES", "VOTE", "SINCE", "CONFIRM"]
 
 # formats.harmless breaks up this opening in content, so no reviewer's quote can be read as a mark.
@@ -48,7 +47,7 @@ class Site:
 class Letter:
     """One kind of mail, composed once for all recipients; about names its cause, such as a slot, but no person."""
 
-    kind: Kind
+    kind: str
     subject: str
     preheader: str
     html: str

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify, make_response
 from db import schema
 from db.errors import SQLAlchemyError
 from db.settings import settings
+from worker import redis_client
 
 blueprint = Blueprint("health", __name__)
 
@@ -41,7 +42,7 @@ def _database() -> tuple[bool, str, str | None]:
 
 def _redis() -> str:
     try:
-        with redis.Redis.from_url(settings().redis_url, socket_connect_timeout=1, socket_timeout=1) as client:
+        with redis_client.connect(settings(), 1) as client:
             client.ping()
     except (redis.RedisError, OSError, ValueError):
         return "does not answer"

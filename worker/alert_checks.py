@@ -137,7 +137,7 @@ def silent_processes(session: Session, now: datetime) -> Iterator[Condition]:
         return  # no process has been up long enough for a heartbeat to be missing
     for kind, means in (("clock", "Nothing is begun by the hour."), ("sender", "No letter leaves.")):
         last = heartbeats.last_seen(session, kind)
-        if last is None or last.at < now - SILENT:
+        if last is None or not last.is_alive(now, SILENT):
             when = f"has been silent for {duration(now - last.at)}" if last else "has never given a sign of life"
             yield Condition(f"silent:{kind}", "silent", f"The {kind} {when}", (means, f"Start the {kind} line again."),
                           "/operator")  # fmt: skip

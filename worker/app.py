@@ -11,7 +11,7 @@ from celery import Celery
 from celery.platforms import SecurityWarning
 
 from db.settings import settings
-from worker import schedule
+from worker import redis_client, schedule
 
 SOFT_LIMIT, HARD_LIMIT = 120, 150
 SENDER_LIMIT = 420
@@ -28,7 +28,7 @@ app = Celery("verdicts", include=["worker.tasks"])
 def _configuration() -> dict[str, Any]:
     """Read when a process first needs the broker, so that importing this module needs no settings."""
     return {
-        "broker_url": settings().redis_url,
+        **redis_client.broker(settings()),
         "broker_transport_options": {
             "visibility_timeout": VISIBILITY,
             "global_keyprefix": "verdicts:",

@@ -183,7 +183,7 @@ def finish_sent() -> None:
         stray = [each.id for each in ended if deliveries.waiting(session, each.id)]
     for digest_id in sending:
         with writing() as session:
-            digests.finish(session, digest_id, now)
+            deliveries.finish(session, digest_id, now)
     for digest_id in stray:
         while _cancel_page(digest_id, now):
             pass

@@ -15,9 +15,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from db.deliveries import breakers, claims, recovery
+from db.deliveries import breakers, claims, deliveries, recovery
 from db.deliveries.claims import Terms, Wait
-from db.digests import digests
 from db.session import DriverConnection, driver_connection, reading, writing
 from db.settings import settings
 from emails.transports import Transport, open_transport, transport_name
@@ -80,7 +79,7 @@ def run_slice(end: float) -> bool:
             breakers.answered(session, transport_name(settings().mail_url))
         for digest_id in owed:
             if digest_id is not None:
-                digests.finish(session, digest_id, datetime.now(UTC))
+                deliveries.finish(session, digest_id, datetime.now(UTC))
     return not run.stopped and time.monotonic() >= end
 
 

@@ -1,1 +1,1 @@
-"""Ledger 3: every letter to every person, how senders claim and settle them, and how fast they may go."""
+"""Ledger 3: deliveries (each letter to each person), how senders claim and settle them, and rate limits."""

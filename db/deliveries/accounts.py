@@ -14,7 +14,7 @@ from db.subscribers import audiences
 class Account:
     """The three numbers that must agree: the audience counted at the freeze, the rows, the sum of the states.
 
-    `unaddressed` is what of the audience still lies beyond the addressing's cursor; it is counted from `subscribers`.
+    `unaddressed` is the part of the audience beyond the addressing cursor; it is counted from `subscribers`.
     """
 
     audience: int
@@ -28,7 +28,7 @@ class Account:
 
 
 def account(session: Session, digest: Digest) -> Account:
-    """The digest's account; needs a transaction that sees one instant."""
+    """The digest's account; needs a snapshot transaction."""
     where = Delivery.letter == "digest", Delivery.about == digest.id
     found = dict(session.execute(select(Delivery.state, func.count()).where(*where).group_by(Delivery.state)).all())
     rows = session.scalar(select(func.count()).select_from(Delivery).where(*where)) or 0
@@ -39,8 +39,8 @@ def account(session: Session, digest: Digest) -> Account:
 def progress(session: Session, digest: Digest) -> Account:
     """The digest's account as pages show it, at a third of what `account` asks, and for nothing once it has ended.
 
-    The rows are counted by their unique key, the letters that are not sent by the small indexes on them, and sent is
-    the rest: so it cannot find a row whose state is none, which `account` can. One statement sees one instant.
+    Rows are counted in the unique index and unsent letters in the small partial indexes; sent is the difference. So
+    it cannot notice a row with an invalid state, as `account` does. A single statement reads a consistent snapshot.
     """
     if digest.outcomes is not None:
         return Account(

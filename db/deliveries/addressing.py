@@ -1,4 +1,4 @@
-"""A digest is addressed: one delivery for each of its audience, in pages under a saved cursor (keyset pagination)."""
+"""Addresses a digest: one delivery per person in its audience, in pages with a stored cursor (keyset pagination)."""
 
 from datetime import datetime
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
+from db.deliveries.deliveries import WAITING
 from db.digests import schedule
 from db.digests.digests import Digest
 from db.persons import PERSON_OF_ID
@@ -14,13 +15,13 @@ from db.settings import settings
 from db.subscribers import audiences
 
 PAGE = 10_000
-"""People addressed in one transaction: some 0.1 s, so that no vote waits for long."""
+"""People addressed in one transaction, which takes about 0.1 s, so that no vote waits for long."""
 
 
 def address(session: Session, digest: Digest, now: datetime) -> int:
-    """Address the digest's next page of people; the number addressed, 0 when everybody is.
+    """Address the digest's next page of people. Returns the number addressed; 0 when everybody is.
 
-    The cursor is saved with the page, so a kill between two pages neither repeats nor leaves out anybody.
+    The cursor is stored in the page's own transaction, so a kill between two pages neither repeats nor skips anybody.
     """
     last = session.scalar(_LAST, {"freeze": digest.freeze, "after": digest.addressed_to, "page": PAGE})
     if last is None:
@@ -52,7 +53,7 @@ _ADDRESS = (
 
 
 def _moments(session: Session, page: dict[str, Any], frozen_at: datetime, now: datetime) -> tuple[str, dict[str, Any]]:
-    """SQL for the moment at which each reader of a page is due, and its values: now, or their own zone's hour."""
+    """SQL for each reader's due moment (now, or the digest's hour in their time zone), and its parameters."""
     if not settings().digest_local_time:
         return ":now", {"now": now}
     rule = schedule.of_digests()
@@ -66,13 +67,13 @@ def _moments(session: Session, page: dict[str, Any], frozen_at: datetime, now: d
 
 
 def cancel(session: Session, digest_id: int, now: datetime) -> int:
-    """Cancel the next page of what of a digest has not been claimed yet; the number cancelled, 0 when all is."""
+    """Cancel the next page of a digest's unclaimed letters. Returns the number cancelled; 0 when none is left."""
     return int(session.execute(_CANCEL, {"digest": digest_id, "now": now, "page": PAGE}).rowcount)  # type: ignore[attr-defined]
 
 
 _CANCEL = text(
     "UPDATE deliveries SET state = 'cancelled', reason = NULL, not_before = :now, settled_at = :now WHERE id IN"
-    " (SELECT id FROM deliveries WHERE letter = 'digest' AND about = :digest AND state in ('pending', 'deferred')"
-    " ORDER BY id LIMIT :page) AND state in ('pending', 'deferred')"
+    " (SELECT id FROM deliveries WHERE letter = 'digest' AND about = :digest"
+    f" AND {WAITING.text} ORDER BY id LIMIT :page) AND {WAITING.text}"
 ).bindparams(bindparam("now", type_=Moment()))
 """The state is asked twice: on PostgreSQL an UPDATE that waited for a claim looks at its own conditions again only."""

@@ -1,6 +1,6 @@
-"""What a mail server last said of itself, and until when it is left alone.
+"""Circuit breakers: a mail server's last refusal of all mail, and until when no sender connects to it.
 
-One row a server, shared by all senders: a refusal that is the relay's own opens its breaker and burns nobody's tries.
+One row per server, shared by all senders: a refusal of all mail opens the breaker and uses up no letter's attempts.
 """
 
 import random
@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Computed, String, Text, bindparam, delete, func, select, text
+from sqlalchemy import Computed, String, Text, bindparam, delete, func, select, text
+from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
@@ -21,7 +22,7 @@ _PREFIX = "to "
 
 
 class Breaker(Row):
-    """A mail server, or a recipients' domain, that refuses everybody; since when, and with which sentence."""
+    """A mail server or a recipients' domain that refuses all mail; since when, and with which reply."""
 
     __tablename__ = "relays"
     __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012 (the kind stays known after an update)
@@ -37,25 +38,25 @@ class Breaker(Row):
 
     @property
     def server(self) -> str:
-        """Who refuses, as operators know it: the relay's name, or the domain."""
+        """The name that operators see: the mail server's, or the domain."""
         return self.name.removeprefix(_PREFIX) if self.kind == "domain" else self.name
 
-
-def is_open(now: datetime) -> ColumnElement[bool]:
-    """The one condition for an open breaker: its server is left alone until a later moment than this."""
-    return Breaker.open_until > now
+    @hybrid_method
+    def is_open(self, now: datetime) -> bool:
+        """Whether its wait is not over yet: of one breaker, and as a condition in queries."""
+        return self.open_until > now
 
 
 def open_breaker(session: Session, name: str, now: datetime) -> Breaker | None:
-    """The open breaker of that server, while it is to be left alone."""
-    return session.scalars(select(Breaker).where(Breaker.name == name, is_open(now))).first()
+    """That server's breaker, if it is open."""
+    return session.scalars(select(Breaker).where(Breaker.name == name, Breaker.is_open(now))).first()
 
 
 def refused(session: Session, name: str, reply: str, now: datetime) -> Breaker:
-    """The server refused everybody: leave it alone, longer each time."""
+    """Open the server's breaker after a refusal of all mail; the back-off grows each time."""
     session.execute(_MEET, {"name": name, "now": now, "reply": reply})
     found = session.get_one(Breaker, name, with_for_update=True, populate_existing=True)
-    if found.open_until <= now:  # several senders meet the same refusal; it counts once
+    if not found.is_open(now):  # several senders may get the same refusal; it counts once
         found.failures, found.reply = found.failures + 1, reply
         found.open_until = now + rules.breaker_backoff(found.failures, random.random())
     return found
@@ -78,36 +79,36 @@ def domain_of(address: str) -> str:
 
 
 def domain_deferred(session: Session, domain: str, reply: str, now: datetime) -> datetime:
-    """A recipients' domain defers one letter after the other: leave it alone; until when."""
+    """Open the breaker of a domain that defers letter after letter. Returns until when."""
     breaker = refused(session, _of_domain(domain), reply, now)
     breaker.open_until = max(breaker.open_until, now + rules.defer_backoff(breaker.failures, random.random()))
     return breaker.open_until
 
 
 def open_for_domains(session: Session, domains: Iterable[str], now: datetime) -> dict[str, datetime]:
-    """Those of the domains that are to be left alone, each until when."""
-    query = select(Breaker).where(Breaker.kind == "domain", is_open(now))
+    """Those of the domains whose breaker is open, each until when."""
+    query = select(Breaker).where(Breaker.kind == "domain", Breaker.is_open(now))
     found = {breaker.server: breaker.open_until for breaker in session.scalars(query)}
     return {domain: found[domain] for domain in domains if domain in found}
 
 
 def failing_domains(session: Session) -> set[str]:
-    """Domains that deferred one letter after the other, and have taken none since."""
+    """Domains that deferred letter after letter and have accepted none since."""
     return {breaker.server for breaker in session.scalars(select(Breaker).where(Breaker.kind == "domain"))}
 
 
 def answered(session: Session, name: str) -> None:
-    """The server took a letter: its breaker is closed."""
+    """Close the server's breaker: it accepted a letter."""
     session.execute(delete(Breaker).where(Breaker.name == name))
 
 
 def domain_answered(session: Session, domain: str) -> None:
-    """A letter to the domain was taken: its breaker is closed."""
+    """Close the domain's breaker: it accepted a letter."""
     answered(session, _of_domain(domain))
 
 
 def open_breakers(session: Session) -> list[Breaker]:
-    """Every breaker that has opened and not been closed by an answer."""
+    """Every breaker that has opened and that no accepted letter has closed since."""
     return list(session.scalars(select(Breaker)))
 
 
@@ -119,9 +120,9 @@ def refusing_server(session: Session) -> Breaker | None:
 
 def count_open(session: Session, now: datetime) -> int:
     """How many breakers are open."""
-    return session.scalar(select(func.count()).select_from(Breaker).where(is_open(now))) or 0
+    return session.scalar(select(func.count()).select_from(Breaker).where(Breaker.is_open(now))) or 0
 
 
 def open_since(session: Session, since: datetime, now: datetime) -> list[Breaker]:
-    """The breakers that first opened before `since` and are open `now`."""
-    return list(session.scalars(select(Breaker).where(Breaker.since < since, is_open(now))))
+    """The breakers that are open `now` and first opened before `since`."""
+    return list(session.scalars(select(Breaker).where(Breaker.since < since, Breaker.is_open(now))))

@@ -1,14 +1,14 @@
-"""Claim and recover: how a sender takes letters so that whatever kills it leaves each of them accounted for.
+"""The claim protocol: how a sender takes letters, so that each stays accounted for however the sender dies.
 
-The window is the fence, and it needs no clock. `win` is the number of letters that may be begun (first byte of
-the letter itself, after the server's go-ahead) and not yet settled:
+The window is the fence, and it needs no clock. `win` is the number of letters that may be begun (the first byte of the
+letter itself is sent, after the server's go-ahead) and not yet settled:
 
 1. claim: a row in `claims` whose id is never reused, then up to 200 letters under it, consent re-read, in one
    transaction. 2. send in the order of the ids. 3. settle every `win` letters and 4. extend the lease
    (settlements.py). 5. recover a lapsed claim (recovery.py): of the letters not settled the first `win` are in
    doubt, all later ones were never begun.
 
-The failure chosen: a letter in doubt is held (`unknown`) rather than sent twice, unless its rule says otherwise.
+The failure we choose (at most once): a letter in doubt is held as `unknown`, not sent twice, unless its rule differs.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Index, TextClause, bindparam, select, text
+from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
@@ -41,7 +42,7 @@ from db.subscribers import suppressions
 
 
 class Claim(Row):
-    """A sender's hold on a batch of letters, until its lease lapses. `win` is its window, read back at recovery."""
+    """A sender's claim on a batch of letters, until its lease lapses. `win` is its window, which recovery reads."""
 
     __tablename__ = "claims"
     __table_args__ = (Index("ix_claims_lease", "lease"), NEVER_REUSED)
@@ -53,10 +54,15 @@ class Claim(Row):
     win: Mapped[int]
     made_at: Mapped[datetime]
 
+    @hybrid_method
+    def has_lapsed(self, now: datetime) -> bool:
+        """Whether its sender gave no sign of life within the lease: of one claim, and as a condition in queries."""
+        return self.lease < now
+
 
 class ClaimedLetter(NamedTuple):
-    """One letter under a claim; `hashes` are those under which its address may come to be suppressed. Its time until
-    it is given up runs from `old_from`."""
+    """One letter under a claim. `hashes` are those under which its address could be suppressed; the letter expires a
+    fixed time after `old_from`."""
 
     id: int
     letter: str
@@ -72,7 +78,7 @@ class ClaimedLetter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A claim and its letters, in the order in which they are to be begun."""
+    """A claim and its letters, in sending order."""
 
     claim: int
     digest_id: int | None
@@ -82,7 +88,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On what terms letters are claimed: whose sender, how many, under which window, lease and limits."""
+    """The terms of a claim: its sender, number of letters, window, lease and limits."""
 
     worker: str
     limit: int
@@ -94,7 +100,7 @@ class Terms:
 
 
 class Wait(NamedTuple):
-    """Nothing may be claimed now; ask again after `seconds`, or (None) when a connection has become free."""
+    """Nothing may be claimed now: try again after `seconds`, or (None) when a connection becomes free."""
 
     seconds: float | None
 
@@ -103,11 +109,11 @@ class Wait(NamedTuple):
 
 
 def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) -> Batch | Wait | None:
-    """Take letters that are due: a digest's, or (None) those of all other letters. None without any.
+    """Claim letters that are due: a digest's, or (None) those of all other letters. None if there are none.
 
-    A claim stands for a connection at work, so counting claims counts connections, on whatever host. Who may not
-    get their letter any more is skipped in the same transaction, with the reason; whom their domain's rate keeps
-    waiting is put off to a time of their own.
+    Each claim stands for a busy connection, so counting claims counts connections on all hosts. In the same
+    transaction, letters whose recipients may no longer get them are skipped with a reason, and those held back by a
+    domain's rate get a later time of their own.
     """
     with driver_connection_of(session) as driver:
         young_at = datetime.min.replace(tzinfo=UTC)
@@ -158,7 +164,7 @@ def _take(driver: DriverConnection, terms: Terms, digest_id: int | None, limit: 
 def _within_rates(
     session: Session, letters: list[ClaimedLetter], rates: Mapping[str, float], now: datetime
 ) -> tuple[list[ClaimedLetter], list[dict[str, Any]]]:
-    """The letters that their domains have room for now, and when the others may come again."""
+    """The letters that their domains' rates allow now, and later times for the others."""
     domains = {domain_of(letter.address) for letter in letters}
     shut = breakers.open_for_domains(session, domains, now)
     if not shut and not domains & rates.keys():
@@ -174,7 +180,7 @@ def _within_rates(
             room = rate_limits.take(row, rates[domain], len(here), now)
             times = rate_limits.queue(row, rates[domain], len(here) - room, now)
         kept += here[:room]
-        # Only the domain's own word counts as a try: our rate must not make a letter old.
+        # Only the domain's own reply counts as a try: a wait for our rate limit must not age a letter.
         told = (
             {"reason": "its domain defers", "now": now}
             if domain in shut
@@ -185,7 +191,7 @@ def _within_rates(
 
 
 _SINGLE = "letter IN ('" + "', '".join(letter for letter in rules.LETTERS if letter != "digest") + "')"
-"""SQL for the letters that are no digest's. A letter that this release does not know waits for one that does."""
+"""SQL for all letters but digests. A kind of letter that this release does not know waits for one that does."""
 _CLAIM = "INSERT INTO claims (worker, digest_id, lease, win, made_at) VALUES (?, ?, ?, ?, ?) RETURNING id"
 _DUE = f"SELECT id FROM deliveries WHERE {{what}} AND {WAITING.text} AND not_before <= ?{{order}} LIMIT ?"
 _DUE_OF_DIGEST = _DUE.format(what=OF_DIGEST.format(digest="?"), order=IN_ORDER)
@@ -207,7 +213,7 @@ _CLAIMED = (
     " AND o.alerts AND o.disabled_at IS NULL"
     " WHERE d.claim = ? AND d.state = 'sending' ORDER BY d.id"
 )
-"""Letters and what consent asks of their recipients, in one question: one a row costs as much as sending."""
+"""The claimed letters with their recipients' consent in one query: a query per row would cost as much as sending."""
 
 _NOW = bindparam("now", type_=Moment())
 _LATER = text(
@@ -222,11 +228,11 @@ _OVER = text(
 def _admit(
     session: Session, driver: DriverConnection, number: int, young_at: datetime, now: datetime
 ) -> tuple[list[ClaimedLetter], list[dict[str, Any]]]:
-    """Who gets their letter, and what becomes of the others. No letter is older than since `young_at`."""
+    """The letters to send, and the final states of the others. No letter counts as older than `young_at`."""
     rows = driver.fetch(_CLAIMED, (number,))
     hashed = {address: tuple(hashes_of(address)) for *_, address, _, _, _ in rows if address}
     listed = suppressions.listed(session, [each for hashes in hashed.values() for each in hashes])
-    moments = dict[Any, datetime]()  # those of a page of letters are all the same
+    moments = dict[Any, datetime]()  # parsed once: a page of letters shares its moments
 
     def at(kept: Any) -> datetime:
         if kept not in moments:
@@ -235,8 +241,8 @@ def _admit(
 
     letters, over = [], []
     for id_, letter, about, person, tries, created, due, settled, address, state, paused, since in rows:
-        # A letter that has been tried grows old from its creation. One never tried, or owed again by hand (which
-        # forgets the last settlement), from the moment that it is due.
+        # A letter that was tried ages from its creation. One that was never tried, or was queued again by an operator
+        # (which clears settled_at), ages from the moment that it is due.
         created_at = at(created)
         old_from = max(young_at, created_at if settled else max(created_at, at(due)))
         hashes = hashed.get(address, ())
@@ -258,7 +264,7 @@ def _admit(
 
 
 def release(session: Session, batch: Batch) -> int | None:
-    """Give back what was never begun, and end the claim; the number of letters given back, None without a claim."""
+    """Give back the letters that were never begun, and end the claim. Returns how many; None if the claim is gone."""
     with driver_connection_of(session) as driver:
         lock = "" if driver.sqlite else " FOR UPDATE"
         if not driver.fetch(f"SELECT id FROM claims WHERE id = ?{lock}", (batch.claim,)):
@@ -275,7 +281,7 @@ _GIVE_BACK = "UPDATE deliveries SET state = 'pending', claim = NULL WHERE claim 
 
 
 def owed(session: Session, now: datetime) -> list[int | None]:
-    """What there is to send now: None for the single letters, which go first, then digests by their numbers."""
+    """The due work: None for the single letters, which go first, then the ids of digests in order."""
     waiting: list[ColumnElement[bool] | TextClause] = [WAITING, Delivery.not_before <= now]
     rows: list[int | None] = []
     if session.scalar(select(Delivery.id).where(text(_SINGLE), *waiting).limit(1)) is not None:
@@ -293,6 +299,6 @@ _OWED = text(
 
 
 def at_work(session: Session, now: datetime) -> int:
-    """Connections at work, of all senders on all hosts."""
+    """The number of busy connections, over all senders on all hosts."""
     with driver_connection_of(session) as driver:
         return _at_work(driver, now)

@@ -1,14 +1,14 @@
-"""Ledger 3: every letter to every person, and what became of it.
+"""Ledger 3: deliveries, one row per letter and person, with its state.
 
 pending → sending (claim) → sent | deferred (not_before) | failed | skipped (reason) | unknown | cancelled.
 """
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, Text, TextClause, UniqueConstraint, bindparam, select, text
+from sqlalchemy import CheckConstraint, Index, Text, TextClause, UniqueConstraint, bindparam, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db.digests.digests import IN_ORDER, OF_DIGEST
+from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 
 STATES = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknown", "cancelled")
@@ -16,11 +16,11 @@ WAITING = text("state in ('pending', 'deferred')")
 SENDING = text("state = 'sending'")
 _UNKNOWN = text("state = 'unknown'")
 EXCEPTION = text("state in ('deferred', 'failed', 'skipped', 'unknown', 'cancelled')")
-"""Literal texts, not parameters: SQLite takes a partial index only for a condition that reads like the index's own."""
+"""Literal SQL, not parameters: SQLite uses a partial index only if the query has the same text as the index."""
 
 
 class Delivery(Row):
-    """One letter to one person. `about` is the row that caused it; a repeat is a new cause, never a second row."""
+    """One letter to one person. `about` is the row that caused it: (letter, about, person) is the idempotency key."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -64,11 +64,11 @@ def message_id(delivery_id: int, letter: str, created_at: datetime, domain: str)
     return f"<{letter}.{delivery_id}.{int(created_at.timestamp())}@{domain}>"
 
 
-# ---- changes: address --------------------------------------------------------------------------------------
+# ---- changes -----------------------------------------------------------------------------------------------
 
 
 def owe(session: Session, letter: str, about: int, person: str, now: datetime) -> None:
-    """Owe one letter to one person; owing it again changes nothing."""
+    """Queue one letter for one person (an outbox row). Idempotent: queueing it again changes nothing."""
     session.execute(_OWE, {"letter": letter, "about": about, "person": person, "now": now})
     ring(session, "mail")
 
@@ -79,8 +79,23 @@ _OWE = text(
 ).bindparams(bindparam("now", type_=Moment()))
 
 
+def finish(session: Session, digest_id: int, now: datetime) -> bool:
+    """Finish a digest without unfinished or unknown letters, by one conditional UPDATE.
+
+    A separate statement locks the row first: an UPDATE that waited for a retry of letters would evaluate its
+    conditions on the snapshot from before.
+    """
+    session.execute(select(Digest.id).where(Digest.id == digest_id).with_for_update())
+    done = session.execute(
+        update(Digest)
+        .where(Digest.id == digest_id, Digest.state == "sending", _NOTHING_OWED.bindparams(digest=digest_id))
+        .values(state="finished", finished_at=now)
+    )
+    return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
 def forget(session: Session, person: str) -> None:
-    """Drop the mail servers' words about somebody who is erased: they tend to quote the address."""
+    """Delete the mail servers' replies about an erased person, since replies often quote the address."""
     session.execute(text("UPDATE deliveries SET reply = NULL WHERE person = :person"), {"person": person})
 
 
@@ -93,12 +108,12 @@ def of_person(session: Session, person: str) -> list[Delivery]:
 
 
 def owing(session: Session, digest_id: int) -> bool:
-    """Whether anything of a digest is still owed or in doubt."""
+    """Whether any letter of a digest is still queued, being sent or unknown."""
     return any(_any(session, digest_id, state) for state in (WAITING, SENDING, _UNKNOWN))
 
 
 def only_in_doubt(session: Session, digest_id: int) -> bool:
-    """Whether all that a digest still owes is letters in doubt."""
+    """Whether the only unfinished letters of a digest are unknown ones."""
     over = not (_any(session, digest_id, WAITING) or _any(session, digest_id, SENDING))
     return over and _any(session, digest_id, _UNKNOWN)
 
@@ -110,11 +125,18 @@ def waiting(session: Session, digest_id: int) -> bool:
 
 def _any(session: Session, digest_id: int, state: TextClause) -> bool:
     if state is WAITING:
-        return session.scalar(_FIRST_WAITING, {"digest": digest_id}) is not None
+        return session.scalar(FIRST_WAITING, {"digest": digest_id}) is not None
     here = Delivery.letter == "digest", Delivery.about == digest_id, state
     return session.scalar(select(Delivery.id).where(*here).limit(1)) is not None
 
 
-_FIRST_WAITING = text(
+FIRST_WAITING = text(
     f"SELECT id FROM deliveries WHERE {OF_DIGEST.format(digest=':digest')} AND {WAITING.text}{IN_ORDER} LIMIT 1"
 )
+
+_NONE_OF_IT = "NOT EXISTS (SELECT 1 FROM deliveries WHERE letter = 'digest' AND about = :digest AND "
+# The planner would ignore an ORDER BY inside EXISTS.
+_NOTHING_OWED = text(
+    f"{_NONE_OF_IT}{SENDING.text}) AND {_NONE_OF_IT}{_UNKNOWN.text}) AND ({FIRST_WAITING.text}) IS NULL"
+)
+"""Exactly when `owing` is false, for one conditional UPDATE."""

@@ -1,4 +1,4 @@
-"""What became of a digest's letters, by state, code and reason, and what to do about those that did not arrive."""
+"""A digest's exceptions (letters not simply sent) by state, code and reason, and what operators can do about them."""
 
 import re
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ from db.subscribers.subscribers import Subscriber
 EXCEPTIONS = ("deferred", "failed", "skipped", "unknown", "cancelled")
 RETRIED = ("failed", "deferred")
 NONE = "none"
-"""As a filter's code or reason: those that have none."""
+"""As a filter's code or reason: matches letters without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
-    """A filter over a digest's letters; what is None is not asked."""
+    """A filter over a digest's letters; fields that are None match everything."""
 
     states: tuple[str, ...] = ()
     code: int | Literal["none"] | None = None
@@ -35,12 +35,12 @@ class DeliveryFilter:
 
     @property
     def words(self) -> dict[str, Any]:
-        """The filter as the audit keeps it."""
+        """The filter as the audit log stores it."""
         said = {"state": "+".join(self.states), "code": self.code, "reason": self.reason}
         return {name: value for name, value in said.items() if value}
 
     def within(self, states: tuple[str, ...]) -> "DeliveryFilter":
-        """The same filter over these states alone; Refused when it names another one."""
+        """The same filter limited to these states. Raises Refused if it names another state."""
         if not set(self.states) <= set(states):
             raise Refused(f"Only letters that are {' or '.join(states)} can be chosen here.")
         return DeliveryFilter(self.states or states, self.code, self.reason)
@@ -48,7 +48,7 @@ class DeliveryFilter:
 
 @dataclass(frozen=True, slots=True)
 class ReplyGroup:
-    """One kind of outcome: how many letters have it, and what the server said most often of them (`sample`)."""
+    """One kind of exception: its number of letters, its most frequent reply, and a `sample` delivery."""
 
     state: str
     code: int | None
@@ -62,10 +62,10 @@ class ReplyGroup:
 
 
 def replies(session: Session, digest_id: int) -> list[ReplyGroup]:
-    """Every kind of exception with its count, in the order of STATES and then the most frequent first.
+    """Every kind of exception with its count, in the order of STATES, then by frequency.
 
-    Counted from the index alone; `said` is the commonest of some of the replies, without addresses and numbers, and
-    `sample` a delivery that got it.
+    Counts come from the index alone. `said` is the most frequent reply in a sample, without addresses and numbers;
+    `sample` is a delivery that got it.
     """
     keys = Delivery.state, Delivery.code, Delivery.reason
     query = select(*keys, func.count()).where(*_exceptions(digest_id)).group_by(*keys)
@@ -89,7 +89,7 @@ def _said(
 
 
 def shape(reply: str) -> str:
-    """A server's sentence without what differs by letter: addresses, numbers, words with two digits or more.
+    """A server's reply without the parts that vary by letter: addresses, numbers, words with two or more digits.
 
     A status code (RFC 5321 4.2) and an enhanced one (RFC 3463) stay.
     """
@@ -106,13 +106,13 @@ def _word(word: str) -> str:
 
 
 def count(session: Session, digest_id: int, chosen: DeliveryFilter) -> int:
-    """How many exceptions of a digest a filter chooses."""
+    """How many exceptions of a digest match a filter."""
     query = select(func.count()).select_from(Delivery).where(*_exceptions(digest_id), *_matching(chosen))
     return session.scalar(query) or 0
 
 
 def page(session: Session, digest: Digest, chosen: DeliveryFilter, after: int, limit: int) -> list[Delivery]:
-    """The next deliveries of a digest that a filter chooses, in the order in which people were addressed."""
+    """The next deliveries of a digest that match a filter, in the order of addressing (keyset pagination)."""
     of_it = Delivery.letter == "digest", Delivery.about == digest.id
     query = select(Delivery).where(*_matching(chosen)).limit(limit)
     states = set(chosen.states)
@@ -120,7 +120,9 @@ def page(session: Session, digest: Digest, chosen: DeliveryFilter, after: int, l
         query = query.where(*_exceptions(digest.id), Delivery.id > after).order_by(Delivery.id + 0)
     elif states and states <= {"pending", "deferred"}:
         query = query.where(*of_it, WAITING, Delivery.id > after).order_by(Delivery.id)
-        query = query.with_hint(Delivery, "INDEXED BY ix_deliveries_waiting", "sqlite")  # it would walk all numbers
+        query = query.with_hint(
+            Delivery, "INDEXED BY ix_deliveries_waiting", "sqlite"
+        )  # otherwise it would scan by primary key
     elif states == {"sending"}:
         query = query.where(*_UNKEYED, SENDING, Delivery.id + 0 > after).order_by(Delivery.id + 0)
     else:
@@ -129,7 +131,7 @@ def page(session: Session, digest: Digest, chosen: DeliveryFilter, after: int, l
 
 
 def listed(session: Session, digest: Digest, chosen: DeliveryFilter) -> Iterator[tuple[Delivery, str | None]]:
-    """The same to the last, with each reader's address; read page by page."""
+    """All matching deliveries with each reader's address, read in pages."""
     last = 0
     while found := page(session, digest, chosen, last, 1000):
         people = subscribers.people(session, filter(None, (subscriber_id(each.person) for each in found)))
@@ -140,14 +142,14 @@ def listed(session: Session, digest: Digest, chosen: DeliveryFilter) -> Iterator
 
 
 _UNKEYED = (text("letter || '' = 'digest'"), text("about + 0 = :digest"))
-"""Keeps the planner from the unique key, which is in another order."""
+"""Keeps the planner from using the unique index, whose order differs."""
 _STRIDE = 10_000
 
 
 def _walked(session: Session, digest: Digest, chosen: DeliveryFilter, after: int, limit: int) -> list[Delivery]:
-    """Nearly every row between a digest's first and last is its own: walk them by their numbers, stride by stride.
+    """Scan a digest's id range in strides, since nearly every row between its first and last is its own.
 
-    A planner that is told the filter at once would rather sort a million rows: it does not know that they are near.
+    Given the whole filter at once, the planner would sort a million rows: it does not know that they lie together.
     """
     first, last = _first_and_last(session, digest)
     after = max(after, first - 1)
@@ -165,7 +167,7 @@ def _walked(session: Session, digest: Digest, chosen: DeliveryFilter, after: int
 
 
 def _first_and_last(session: Session, digest: Digest) -> tuple[int, int]:
-    """The numbers of a digest's first and last delivery: people are addressed in the order of their own numbers."""
+    """The ids of a digest's first and last delivery; people are addressed in the order of their own ids."""
     audience = select(func.min(Subscriber.id)).where(text(audiences.AUDIENCE).bindparams(freeze=digest.freeze))
     ends = session.scalar(audience), digest.addressed_to
     of_it = Delivery.letter == "digest", Delivery.about == digest.id
@@ -193,15 +195,15 @@ def _is(column: Any, value: object) -> ColumnElement[bool]:
     return found
 
 
-# ---- changes: a page each, so that SQLite's writer is free in between --------------------------------------------
+# ---- changes: one page each, so that SQLite's write lock is free in between --------------------------------------
 
 
 def retry(
     session: Session, digest_id: int, now: datetime, chosen: DeliveryFilter = DeliveryFilter(), after: int = 0
 ) -> list[int]:
-    """Owe the next page of a digest's failed and deferred letters again, from now on; their numbers, ascending.
+    """Queue the next page of a digest's failed and deferred letters again, due now. Returns their ids, ascending.
 
-    Give the last number back as `after` until nothing comes: a letter deferred anew meanwhile is not met twice.
+    Pass the last id as `after` until the page is empty: a letter that is deferred again meanwhile is not repeated.
     """
     _young_again(session, digest_id, now)
     ring(session, "mail")
@@ -216,7 +218,7 @@ def resolve(
     chosen: DeliveryFilter = DeliveryFilter(),
     after: int = 0,
 ) -> list[int]:
-    """End the doubt about the next page of unknown letters: they count as sent, or are sent again (perhaps twice)."""
+    """Resolve the next page of unknown letters: count them as sent, or send them again (a person may get it twice)."""
     state, reason = ("sent", "resolved as sent") if as_sent else ("pending", "sent again after doubt")
     if not as_sent:
         _young_again(session, digest_id, now)
@@ -225,7 +227,7 @@ def resolve(
 
 
 def _young_again(session: Session, digest_id: int, now: datetime) -> None:
-    """What is owed again by hand has its whole time again, not just one try: servers tend to greylist."""
+    """Give retried letters their full lifetime again, not just one try, since servers often greylist."""
     session.execute(update(Digest).where(Digest.id == digest_id).values(resumed_at=now))
 
 
@@ -234,8 +236,8 @@ def _page(
 ) -> list[int]:
     page = select(Delivery.id).where(*_exceptions(digest_id), *_matching(chosen), Delivery.id > after)
     page = page.order_by(Delivery.id).limit(PAGE).correlate(None)
-    settled = None if state == "pending" else now  # without it no letter is older than since `not_before`
-    # The filter stands twice: on PostgreSQL an UPDATE that waited for a claim looks at its own conditions again only.
+    settled = None if state == "pending" else now  # without settled_at a letter ages from `not_before`
+    # The filter is repeated: a PostgreSQL UPDATE that waited for a lock re-checks only its own WHERE clause.
     order = (
         update(Delivery)
         .where(Delivery.id.in_(page), *_matching(chosen))

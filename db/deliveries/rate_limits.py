@@ -1,7 +1,7 @@
-"""How many letters may be begun now, over all senders on all hosts: as a whole, and for a recipient's domain.
+"""Rate limits over all senders on all hosts, in total and per recipient domain.
 
-A token bucket a row. A domain's row also knows when its queue ends: letters that it has no token for are put off to
-a time of their own there, so that they neither come up again at once nor keep others waiting.
+Each row is a token bucket. A domain's row also holds the end of its queue: letters without a token get a later time of
+their own there, so that they are not claimed again at once and do not block others.
 """
 
 import math
@@ -13,13 +13,13 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from db.session import Moment, Row
 
 EVERYBODY = "*"
-"""The row of all letters; a claim locks it, so claims are counted one after the other."""
+"""The bucket of all letters; a claim locks its row, so claims are counted one at a time."""
 BURST = timedelta(seconds=2)
-"""What may be saved up: the clock's sweep comes round in this time."""
+"""How long a bucket fills up: the clock's poll comes round within this time."""
 
 
 class TokenBucket(Row):
-    """A token bucket: how many letters were allowed at a moment, and when a domain's queue ends."""
+    """A token bucket: its tokens at a moment, and the end of a domain's queue."""
 
     __tablename__ = "allowances"
 
@@ -30,13 +30,13 @@ class TokenBucket(Row):
 
 
 def lock(session: Session, name: str, now: datetime) -> TokenBucket:
-    """The row of that name, held until the transaction ends; a new one is full."""
+    """The bucket of that name, locked until the transaction ends; a new one is full."""
     session.execute(_NEW, {"name": name, "now": now})
     return session.get_one(TokenBucket, name, with_for_update=True, populate_existing=True)
 
 
 def lock_domain(session: Session, domain: str, now: datetime) -> TokenBucket:
-    """The row of letters to that domain, held likewise."""
+    """The bucket of a domain, locked likewise."""
     return lock(session, f"to {domain}", now)
 
 
@@ -46,7 +46,7 @@ _NEW = text(
 
 
 def take(row: TokenBucket, rate: float, wanted: int, now: datetime) -> int:
-    """Take up to `wanted` letters from a bucket that fills at `rate` letters a second; how many there were."""
+    """Take up to `wanted` tokens from a bucket that refills at `rate` letters a second. Returns how many it had."""
     most = max(1.0, rate * BURST.total_seconds())
     since = max(0.0, (now - row.at).total_seconds())
     tokens = min(most, row.tokens + since * rate)
@@ -56,12 +56,12 @@ def take(row: TokenBucket, rate: float, wanted: int, now: datetime) -> int:
 
 
 def next_in(row: TokenBucket, rate: float) -> timedelta:
-    """How long until the bucket holds a letter again."""
+    """The wait until the bucket holds a token again."""
     return timedelta(seconds=max(0.0, 1 - row.tokens) / rate)
 
 
 def queue(row: TokenBucket, rate: float, number: int, now: datetime) -> list[datetime]:
-    """Times of their own, one behind the other at the domain's rate, for letters that have to wait."""
+    """Later times, spaced at the domain's rate, for letters that have to wait."""
     first = max(row.queued_to, now + BURST)
     times = [first + timedelta(seconds=each / rate) for each in range(number)]
     row.queued_to = times[-1] + timedelta(seconds=1 / rate) if times else row.queued_to

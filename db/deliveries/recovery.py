@@ -1,4 +1,4 @@
-"""Step 5 of the claim protocol: what becomes of a dead sender's letters."""
+"""Step 5 of the claim protocol: recovers a dead sender's letters."""
 
 from datetime import datetime
 from typing import Any
@@ -16,16 +16,16 @@ from db.session import (
 
 
 def recover(session: Session, resend_digests: bool, now: datetime) -> int:
-    """5. End lapsed claims: the first `win` letters not settled are in doubt, all later ones go back to pending.
+    """5. End lapsed claims: the first `win` unsettled letters become unknown, all later ones go back to pending.
 
-    The number of claims ended. `win` is the claim's own, whatever today's settings say.
+    Returns the number of claims ended. `win` comes from the claim, whatever the current settings are.
     """
-    lapsed = select(Claim.id, Claim.win).where(Claim.lease < now).order_by(Claim.id).limit(100)
+    lapsed = select(Claim.id, Claim.win).where(Claim.has_lapsed(now)).order_by(Claim.id).limit(100)
     if not is_sqlite(session):
         lapsed = lapsed.with_for_update(skip_locked=True)
     claims = session.execute(lapsed).all()
     for number, win in claims:
-        # A separate statement: it must see what a sender settled while we waited for its claim's row.
+        # A separate statement, so that it sees what the sender settled while we waited for the lock on its claim.
         left = select(Delivery.id, Delivery.letter).where(Delivery.claim == number, SENDING)
         rows = session.execute(left.order_by(Delivery.id)).all()
         doubted = [row.id for row in rows[:win] if not _resent(row.letter, resend_digests)]
@@ -51,4 +51,9 @@ def _put(session: Session, ids: list[int], values: dict[str, Any]) -> None:
 
 def any_lapsed(session: Session, now: datetime) -> bool:
     """Whether a sender's lease has lapsed."""
-    return session.scalar(select(Claim.id).where(Claim.lease < now).limit(1)) is not None
+    return session.scalar(select(Claim.id).where(Claim.has_lapsed(now)).limit(1)) is not None
+
+
+def lapsed(session: Session, now: datetime, limit: int = 20) -> list[Claim]:
+    """Claims whose lease has lapsed; a running sender recovers them within seconds."""
+    return list(session.scalars(select(Claim).where(Claim.has_lapsed(now)).order_by(Claim.lease).limit(limit)))

@@ -1,7 +1,7 @@
-"""Settle: write down what became of the letters begun, and ask who of the next ones has left meanwhile.
+"""Settles letters: records the outcomes of those begun, and re-reads consent for the next ones.
 
-Every settlement is conditional on the claim and touches the claim's row first; fewer rows than expected mean that an
-earlier answer was lost on its way to us, or that we are fenced.
+Every settlement is conditional on the claim and locks the claim's row first. Fewer rows than expected mean that the
+database's reply to an earlier try was lost, or that this sender is fenced.
 """
 
 import json
@@ -17,7 +17,7 @@ from db.session import DriverConnection, moment_of
 
 
 class Settlement(NamedTuple):
-    """What became of one letter: the state it moves to, and the server's own words."""
+    """One letter's outcome: its new state, and the server's reply."""
 
     id: int
     state: str
@@ -29,12 +29,12 @@ class Settlement(NamedTuple):
 
 
 class Fenced(Exception):
-    """The claim was recovered by somebody else while we were away: drop the batch and claim anew."""
+    """Another process recovered the claim meanwhile: drop the batch and claim again."""
 
 
 CLAIM_GONE = -1
-"""Instead of the number of letters settled: without its row a claim is over, wherever its letters stand now. Somebody
-may have resolved those in doubt meanwhile, and then they look as if we had settled them ourselves."""
+"""Returned instead of the number settled: the claim's row is gone, whatever its letters' states are. An operator may
+have resolved the unknown ones meanwhile, and then they look as if this sender had settled them."""
 
 
 def settle(
@@ -45,11 +45,11 @@ def settle(
     lease: timedelta,
     now: datetime,
 ) -> dict[int, str] | None:
-    """Write down what became of the letters begun, extend the lease, and ask about the next ones.
+    """Record the outcomes of the letters begun, extend the lease, and re-read consent for the next ones.
 
-    Returns which of `next_` may no longer go, each with its reason; None when the whole digest may not: so after
-    someone leaves, at most the letters within the window can still arrive. Raises Fenced when the claim is no
-    longer ours. An order whose answer was lost on the way may be given again.
+    Returns which of `next_` may no longer be sent, each with its reason; None when the whole digest must stop. So
+    after someone unsubscribes, at most the letters within the window can still arrive. Raises Fenced when the claim
+    is lost. Idempotent: a settlement whose reply was lost may be repeated.
     """
     if driver.sqlite:
         with driver.transaction():
@@ -77,7 +77,7 @@ def _settle_sqlite(
 
 
 def _row(driver: DriverConnection, batch: Batch, o: Settlement, now: datetime) -> tuple[Any, ...]:
-    """The values of _SETTLE_ONE."""
+    """The parameters of _SETTLE_ONE."""
     not_before = o.not_before and driver.at(o.not_before)
     return o.state, o.reason, o.code, o.reply, o.tried, not_before, driver.at(now), o.id, batch.claim
 
@@ -97,7 +97,7 @@ def _settle_postgresql(
     lease: datetime,
     now: datetime,
 ) -> tuple[int, list[tuple[Any, ...]]]:
-    """How many were settled, and what was found about the next ones: one statement, as a round trip costs a letter."""
+    """How many were settled, and the exceptions among the next; one statement, since a round trip costs a letter."""
     rows = json.dumps([(*o[:5], o.not_before and o.not_before.isoformat(), o.tried) for o in begun])
     asked = _asked(driver, batch, next_)
     found = driver.fetch(_SETTLE_POSTGRESQL if asked else _SETTLE_ONLY, (lease, batch.claim, now, rows, *asked))
@@ -106,7 +106,7 @@ def _settle_postgresql(
 
 
 def _ours(driver: DriverConnection, batch: Batch, begun: Sequence[Settlement]) -> dict[int, str]:
-    """The states of those of the letters that still carry our claim."""
+    """The states of those letters that still carry our claim."""
     ids = [each.id for each in begun]
     if driver.sqlite:
         return dict(driver.fetch(_OURS.format(among=_AMONG_SQLITE), (batch.claim, str(ids))))
@@ -116,8 +116,8 @@ def _ours(driver: DriverConnection, batch: Batch, begun: Sequence[Settlement]) -
 def _keep_known(
     driver: DriverConnection, batch: Batch, begun: Sequence[Settlement], states: dict[int, str], now: datetime
 ) -> None:
-    """What we know of letters that others hold in doubt ends that doubt; one taken by the server is sent, also where
-    others owe it again."""
+    """Record known outcomes of letters that recovery marked unknown. A letter that the server accepted is sent, even if
+    it was queued again."""
     for known in begun:
         state = states.get(known.id)
         if (state == "unknown" and known.state != "unknown") or (state == "pending" and known.state == "sent"):
@@ -129,9 +129,9 @@ _KNOWN = _SETTLE_ONE.format(states="IN ('unknown', 'pending')")
 
 
 def give_back(driver: DriverConnection, batch: Batch, last: int) -> int:
-    """Owe again what of a fenced sender's window it never began: it alone knows, and `last` is the last it began.
+    """Queue again the letters in a fenced sender's window that it never began; `last` is the last that it began.
 
-    Whoever ended its claim had to hold the whole window in doubt. The number of letters given back.
+    Recovery had to mark the whole window unknown; only the sender knows better. Returns the number given back.
     """
     ids = [letter.id for letter in batch.letters if letter.id > last][: batch.win]
     if driver.sqlite:
@@ -152,20 +152,24 @@ def _exceptions(driver: DriverConnection, batch: Batch, letters: Sequence[Claime
 
 
 def _asked(driver: DriverConnection, batch: Batch, letters: Sequence[ClaimedLetter]) -> tuple[Any, ...]:
-    """The values of _ASK: the digest, its next readers, the hashes of their addresses. () when nothing is asked."""
+    """The parameters of _ASK: the digest, its next readers, the hashes of their addresses. () without a query."""
     if batch.digest_id is None or not letters:
         return ()
     ids = str([subscriber_id(letter.person) for letter in letters])
     hashes = json.dumps([each for letter in letters for each in letter.hashes])
     if driver.sqlite:
         return batch.digest_id, ids, hashes
-    return batch.digest_id, f"{{{ids[1:-1]}}}", f"{{{hashes[1:-1]}}}"  # the driver's own way costs ten times that
+    return (
+        batch.digest_id,
+        f"{{{ids[1:-1]}}}",
+        f"{{{hashes[1:-1]}}}",
+    )  # the driver's own list adaptation is ten times slower
 
 
 def _withdrawn(
     found: Sequence[tuple[Any, ...]], letters: Sequence[ClaimedLetter], now: datetime
 ) -> dict[int, str] | None:
-    """Which of a digest's letters may no longer go, each with its reason; None when the whole digest may not."""
+    """Which of a digest's letters may no longer be sent, each with its reason; None when the whole digest must stop."""
     if not found:
         return {}
     if any(kind == "digest" for kind, *_ in found):
@@ -188,7 +192,7 @@ _ASK = """
         WHERE id {people} AND (state <> 'active' OR paused_until IS NOT NULL)
     UNION ALL SELECT 'suppressed', address_hash, NULL, {none} FROM suppressions WHERE address_hash {hashes}
 """
-"""Asks for exceptions alone: of most letters there is nothing to say."""
+"""Selects exceptions only, since most letters have none."""
 _AMONG_SQLITE, _AMONG_POSTGRESQL = "IN (SELECT value FROM json_each(?))", "= ANY(?)"
 _ASK_SQLITE = _ASK.format(none="NULL", people=_AMONG_SQLITE, hashes=_AMONG_SQLITE)
 _ASK_POSTGRESQL = _ASK.format(none="NULL::timestamptz", people="= ANY(?::bigint[])", hashes="= ANY(?::text[])")

@@ -1,1 +1,1 @@
-"""What is compared, when a digest is due, and each slot's digest with its states."""
+"""The catalog, the digest schedule, and each slot's digest with its states."""

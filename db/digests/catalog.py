@@ -1,4 +1,4 @@
-"""What is compared: tools, the panel's reviews of them, and the comparisons of two."""
+"""The catalog: tools, the panel's reviews of them, and comparisons of two tools."""
 
 from datetime import datetime
 from typing import Any
@@ -41,7 +41,7 @@ class Tool(Row):
 
     @property
     def panel(self) -> tuple[int, int]:
-        """How many of the tool's reviews say ship, and how many skip."""
+        """The number of the tool's reviews that say ship, and that say skip."""
         ship = sum(review.verdict == "ship" for review in self.reviews)
         return ship, len(self.reviews) - ship
 
@@ -115,7 +115,7 @@ def comparison(session: Session, slug: str, now: datetime) -> Comparison | None:
 
 
 def published(session: Session, after: datetime, until: datetime) -> list[Comparison]:
-    """Comparisons published in (after, until], oldest first, each whole."""
+    """Comparisons published in (after, until], oldest first, with tools and reviews."""
     query = select(Comparison).where(Comparison.publish_at > after, Comparison.publish_at <= until)
     return list(session.scalars(query.options(*_WHOLE).order_by(Comparison.publish_at, Comparison.id)))
 
@@ -134,7 +134,7 @@ def tools(session: Session, ids: list[int]) -> dict[int, Tool]:
 
 
 def comparisons_of(session: Session, tool_id: int, now: datetime) -> list[Comparison]:
-    """Published comparisons in which the tool stands, newest first."""
+    """Published comparisons of the tool, newest first."""
     stands = (Comparison.a_id == tool_id) | (Comparison.b_id == tool_id)
     query = select(Comparison).where(stands, Comparison.publish_at <= now).options(*_WHOLE)
     return list(session.scalars(query.order_by(Comparison.publish_at.desc(), Comparison.id.desc())))
@@ -156,7 +156,7 @@ def is_empty(session: Session) -> bool:
 
 
 def put_reviewer(session: Session, name: str, lens: str) -> str:
-    """Make or update the reviewer of that name; 'added', 'changed' or 'unchanged'."""
+    """Create or update the reviewer of that name. Returns 'added', 'changed' or 'unchanged'."""
     found = session.scalars(select(Reviewer).where(Reviewer.name == name)).first()
     if found is None:
         session.add(Reviewer(name=name, lens=lens))
@@ -166,7 +166,7 @@ def put_reviewer(session: Session, name: str, lens: str) -> str:
 
 
 def put_tool(session: Session, slug: str, fields: dict[str, str], reviews: list[tuple[str, Choice, str]]) -> str:
-    """Make or update the tool of that slug; its reviews (reviewer, verdict, quote) become exactly these."""
+    """Create or update the tool of that slug, and replace its reviews (reviewer, verdict, quote)."""
     panel = dict(session.execute(select(Reviewer.name, Reviewer.id)).all())
     found = tool(session, slug)
     outcome = "unchanged"
@@ -194,7 +194,7 @@ def put_tool(session: Session, slug: str, fields: dict[str, str], reviews: list[
 
 def put_comparison(session: Session, slug: str, pair: tuple[str, str], question: str,
                    publish_at: datetime | None, now: datetime) -> str:  # fmt: skip
-    """Make or update the comparison of that slug; without `publish_at` a new one is published now."""
+    """Create or update the comparison of that slug; without `publish_at` a new one is published now."""
     a_id, b_id = (session.scalars(select(Tool.id).where(Tool.slug == side)).one() for side in pair)
     found = session.scalars(select(Comparison).where(Comparison.slug == slug)).first()
     if found is not None:

@@ -1,4 +1,4 @@
-"""One slot's digest and its states: a run is a row, so it can be opened twice, resumed, listed and asked.
+"""Digests: each weekly run is a row, keyed by its slot (idempotent), so it can be resumed, listed and inspected.
 
 draft ⇄ held → frozen → sending ⇄ paused → finished | cancelled; or skipped (reason), expired.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Text, bindparam, select, text, update
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Text, bindparam, select, text
 from sqlalchemy.orm import Mapped, Session, defer, deferred, mapped_column
 
 from db.digests import schedule
@@ -17,14 +17,14 @@ from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 STATES = ("draft", "held", "frozen", "sending", "paused", "finished", "cancelled", "skipped", "expired")
 OF_DIGEST = "(letter, about) >= ('digest', {digest}) AND (letter, about) <= ('digest', {digest})"
 IN_ORDER = " ORDER BY letter, about, id"
-"""SQL for a digest's letters as they wait, first to last. Ranges, where = would do: among equals PostgreSQL takes id's
-order from the primary key, and walks past all that was sent (306 ms a claim after 400,000 letters)."""
+"""SQL for a digest's waiting letters in order. It uses ranges, because with = PostgreSQL would order by the
+primary key and scan all sent letters (306 ms a claim after 400,000 letters)."""
 
 
 class Digest(Row):
-    """One slot's letter. Bodies and content are frozen: the same digest reads the same ever after.
+    """One slot's newsletter. Its bodies and content are frozen and never change afterwards.
 
-    `outcomes` keeps the number of its letters in each state once it has ended, so that no page counts them again.
+    `outcomes` stores the number of its letters in each state once it has ended, so that pages need not count them.
     """
 
     __tablename__ = "digests"
@@ -58,7 +58,7 @@ class Digest(Row):
 
 
 class DigestComparison(Row):
-    """Which digest a comparison stands in; it stands in at most one."""
+    """The digest that contains a comparison; at most one does."""
 
     __tablename__ = "digest_comparisons"
 
@@ -67,7 +67,7 @@ class DigestComparison(Row):
 
 
 class TestLetter(Row):
-    """A digest sent to one address by somebody who wants to look at it first."""
+    """A test of a digest, sent to one address before the digest goes out."""
 
     __tablename__ = "test_letters"
     __table_args__ = (NEVER_REUSED,)
@@ -95,12 +95,12 @@ def slots_of(session: Session, ids: Iterable[int]) -> dict[int, str]:
 
 
 def state_of(session: Session, slot: str) -> str | None:
-    """The state of that slot's digest; None while it is not opened."""
+    """The state of that slot's digest; None if there is no digest yet."""
     return session.scalar(select(Digest.state).where(Digest.slot == slot))
 
 
 def get(session: Session, slot: str, *, lock: bool = False) -> Digest:
-    """The digest of that slot; Refused when there is none."""
+    """The digest of that slot. Raises Refused when there is none."""
     schedule.read_slot(slot)
     query = select(Digest).where(Digest.slot == slot).execution_options(populate_existing=True)
     found = session.scalars(query.with_for_update() if lock else query).first()
@@ -116,26 +116,26 @@ def listed(session: Session, states: tuple[str, ...] = STATES, limit: int = 100)
 
 
 def page(session: Session, before: str | None, limit: int) -> list[Digest]:
-    """The next digests, newest slot first, of those before that slot; without what they say."""
+    """A page of digests before that slot, newest first, without their content."""
     query = select(Digest).options(defer(Digest.content)).order_by(Digest.slot.desc()).limit(limit)
     return list(session.scalars(query.where(Digest.slot < before) if before else query))
 
 
 def uncounted(session: Session) -> list[Digest]:
-    """Digests that have ended, and whose outcomes are not stored yet."""
+    """Digests that have ended and whose `outcomes` are not stored yet."""
     ended = select(Digest).where(Digest.state.in_(("finished", "cancelled")), Digest.outcomes.is_(None))
     return list(session.scalars(ended.order_by(Digest.id)))
 
 
 def latest_slot(session: Session) -> str | None:
-    """The slot of the newest digest that has begun to go out; asked by every page, so nothing else of it is read."""
+    """The slot of the newest digest that has begun to go out; every page needs it, so it reads only the slot."""
     gone = ("frozen", "sending", "paused", "finished")
     query = select(Digest.slot).where(Digest.state.in_(gone)).order_by(Digest.frozen_at.desc(), Digest.id.desc())
     return session.scalar(query.limit(1))
 
 
 def in_a_digest(session: Session, comparison_ids: list[int]) -> set[int]:
-    """Those of the comparisons that stand in a digest already."""
+    """Those of the comparisons that are in a digest already."""
     query = select(DigestComparison.comparison_id).where(DigestComparison.comparison_id.in_(comparison_ids))
     return set(session.scalars(query))
 
@@ -144,7 +144,7 @@ def in_a_digest(session: Session, comparison_ids: list[int]) -> set[int]:
 
 
 def open_slot(session: Session, slot: str, due_at: datetime, now: datetime) -> Digest:
-    """The slot's digest, opened as a draft if there is none: any number of clocks open it once."""
+    """The slot's digest, created as a draft if there is none; idempotent for any number of clocks."""
     session.execute(
         text(
             "INSERT INTO digests (slot, due_at, state, opened_at, addressed_to)"
@@ -163,11 +163,11 @@ MOVES: dict[str, tuple[tuple[str, ...], str]] = {
     "cancel": (("sending", "paused"), "cancelled"),
     "skip": (("draft", "held"), "skipped"),
 }
-"""What an editor may do with a digest: in which states, and what becomes of it."""
+"""Editors' actions on a digest: the states that allow each, and the state that it leads to."""
 
 
 def move(session: Session, slot: str, action: str, now: datetime, reason: str | None = None) -> Digest:
-    """Carry out one of MOVES by one conditional UPDATE; Refused when the digest's state does not allow it."""
+    """Carry out one of MOVES by one conditional UPDATE. Raises Refused when the digest's state does not allow it."""
     found = get(session, slot, lock=True)
     before, after = MOVES[action]
     if found.state == after:
@@ -178,18 +178,18 @@ def move(session: Session, slot: str, action: str, now: datetime, reason: str | 
     if after in ("cancelled", "skipped"):
         found.finished_at = now
     if action == "resume":
-        found.resumed_at = now  # the time of the pause does not make its letters old
+        found.resumed_at = now  # time spent paused does not age its letters
     ring(session, "mail" if action == "resume" else "digests")
     return found
 
 
 def end(digest: Digest, state: str, reason: str | None, now: datetime) -> None:
-    """Skip or expire a digest that will not go out; nothing it would have carried is used up."""
+    """Skip or expire a digest that will not go out; its comparisons stay free for the next one."""
     digest.state, digest.reason, digest.finished_at = state, reason, now
 
 
 def freeze(session: Session, digest: Digest, comparison_ids: list[int], **frozen: Any) -> None:
-    """Freeze: store what is sent, and that its comparisons stand in this digest and in no other."""
+    """Freeze: store the content, and assign its comparisons to this digest only."""
     for name, value in frozen.items():
         setattr(digest, name, value)
     digest.state, digest.reason = "frozen", None
@@ -199,36 +199,13 @@ def freeze(session: Session, digest: Digest, comparison_ids: list[int], **frozen
 
 
 def begin(session: Session, digest: Digest) -> None:
-    """Everybody is addressed: from now on the senders may take its letters."""
+    """Start sending: everybody is addressed, and senders may claim its letters from now on."""
     digest.state = "sending"
     ring(session, "mail")
 
 
 def reopen(digest: Digest) -> None:
-    """Letters of it are owed again, or changed: what was counted at its end is not so any more."""
+    """Clear the stored outcomes: letters of it were queued again or changed, so the counts are stale."""
     digest.outcomes = None
     if digest.state == "finished":
         digest.state, digest.finished_at = "sending", None
-
-
-def finish(session: Session, digest_id: int, now: datetime) -> bool:
-    """Finish a digest of which nothing is owed or in doubt any more; by one conditional UPDATE.
-
-    The row is locked by a statement of its own: an UPDATE that waited for somebody who owes letters again would
-    go through on what it saw before.
-    """
-    session.execute(select(Digest.id).where(Digest.id == digest_id).with_for_update())
-    done = session.execute(
-        update(Digest)
-        .where(Digest.id == digest_id, Digest.state == "sending", _NOTHING.bindparams(digest=digest_id))
-        .values(state="finished", finished_at=now)
-    )
-    return bool(done.rowcount)  # type: ignore[attr-defined]
-
-
-_OF_IT = "NOT EXISTS (SELECT 1 FROM deliveries WHERE letter = 'digest' AND about = :digest AND state"
-# An order inside EXISTS would be forgotten.
-_NOTHING = text(
-    f"{_OF_IT} = 'sending') AND {_OF_IT} = 'unknown') AND (SELECT id FROM deliveries WHERE"
-    f" {OF_DIGEST.format(digest=':digest')} AND state in ('pending', 'deferred'){IN_ORDER} LIMIT 1) IS NULL"
-)

@@ -1,4 +1,4 @@
-"""When a digest is due: a weekday and an hour in a named time zone, and the ISO week that names its slot."""
+"""The digest schedule: a weekday and an hour in a time zone, and the ISO week that names each slot."""
 
 import calendar
 import re
@@ -15,7 +15,7 @@ from db.settings import settings
 
 
 class Schedule(Row):
-    """When a schedule was first seen at work; what was due before that is not owed."""
+    """When a schedule was first in use; digests due before that are not sent."""
 
     __tablename__ = "schedules"
 
@@ -36,7 +36,7 @@ class Weekly:
         year, week = read_slot(slot)
         day = date.fromisocalendar(year, week, self.weekday + 1)
         wall = datetime.combine(day, self.at, self.zone)
-        # A wall time inside a gap, taken with the offset before it, lies as far behind the gap as it lay in it.
+        # With the offset from before the gap, a wall time inside a DST gap lands equally far behind its end.
         return wall.astimezone(UTC)
 
     def slot_of(self, moment: datetime) -> str:
@@ -45,7 +45,7 @@ class Weekly:
         return f"{year}-W{week:02d}"
 
     def strikes(self, zone: str, frozen_at: datetime) -> datetime:
-        """The first moment (UTC) at or after the freeze when this rule's hour strikes in a reader's zone.
+        """The first moment (UTC) at or after the freeze that is this rule's hour in a reader's zone.
 
         An hour that has struck less than an hour before is not waited for a day: a freeze comes a little after its
         own hour. A zone that is none counts as the newsletter's.
@@ -77,13 +77,13 @@ class Weekly:
 
 
 def of_digests() -> Weekly:
-    """The digests' own rule, as the settings say."""
+    """The digests' rule from the settings."""
     config = settings()
     return Weekly(config.digest_schedule.weekday, config.digest_schedule.at, config.digest_timezone)
 
 
 def read_slot(slot: str) -> tuple[int, int]:
-    """(ISO year, ISO week) of a slot such as 2026-W47; Refused for anything else."""
+    """(ISO year, ISO week) of a slot such as 2026-W47. Raises Refused for anything else."""
     found = re.fullmatch(r"(\d{4})-W(\d{2})", slot)
     if found:
         try:
@@ -96,7 +96,7 @@ def read_slot(slot: str) -> tuple[int, int]:
 
 
 def started(session: Session, name: str, now: datetime) -> datetime:
-    """When the schedule of that name was first seen at work; the first call remembers `now`."""
+    """When the schedule of that name was first in use; the first call stores `now`."""
     session.execute(
         text("INSERT INTO schedules (name, started_at) VALUES (:name, :now) ON CONFLICT (name) DO NOTHING").bindparams(
             bindparam("now", type_=Moment())

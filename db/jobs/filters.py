@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, TextClause, and_, false, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from db.jobs.jobs import DEAD, FAILED, HAS_FAILED, PENDING, Attempt, Job
+from db.jobs.jobs import DEAD, FAILED, HAS_FAILED, PENDING, REPLACES, Attempt, Job
 from db.operators import audit
 from db.rules import Refused
 
@@ -162,7 +162,7 @@ def kinds(session: Session) -> list[str]:
 
 def copies(session: Session, job: Job) -> tuple[int | None, list[tuple[int, str | None]]]:
     """The edited copy that replaces this job, and the jobs (number, reaction) that its event was split into."""
-    copy = session.scalar(select(Job.id).where(text("replaces is not null"), Job.replaces == job.id))
+    copy = session.scalar(select(Job.id).where(REPLACES, Job.replaces == job.id))
     parts = session.execute(select(Job.id, Job.reaction).where(Job.cause == job.id).order_by(Job.id)).all()
     return copy, [(part.id, part.reaction) for part in parts]
 
@@ -191,5 +191,5 @@ def lost_since(session: Session, since: datetime, limit: int = 20) -> list[tuple
 def lapsed(session: Session, now: datetime, limit: int = 20) -> list[tuple[Job, str | None]]:
     """Running jobs whose lease has lapsed, with the worker that held them."""
     held = (Attempt.job_id == Job.id) & (Attempt.number == Job.attempt)
-    query = select(Job, Attempt.worker).outerjoin(Attempt, held).where(text("jobs.state = 'running'"), Job.lease < now)
+    query = select(Job, Attempt.worker).outerjoin(Attempt, held).where(Job.has_lapsed(now))
     return [(job, worker) for job, worker in session.execute(query.order_by(Job.lease).limit(limit))]

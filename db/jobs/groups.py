@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.jobs.filters import GroupKey, JobFilter
-from db.jobs.jobs import DEAD, Attempt, Job
+from db.jobs.jobs import DEAD, FAILED, Attempt, Job
 
 
 class Group(NamedTuple):
@@ -66,7 +66,7 @@ def dead_groups(session: Session) -> dict[GroupKey, int]:
 def _first_failures(session: Session, oldest: dict[int, str | None]) -> dict[int, datetime]:
     """When each of these jobs first failed with its group's error; its own `failed_at` is that of its last attempt."""
     query = select(Attempt.job_id, Attempt.fingerprint, func.min(Attempt.ended_at)).where(
-        Attempt.job_id.in_(list(oldest)), Attempt.outcome.in_(("failed", "lost"))
+        Attempt.job_id.in_(list(oldest)), FAILED
     )
     rows = session.execute(query.group_by(Attempt.job_id, Attempt.fingerprint))
     return {job: first for job, fingerprint, first in rows if first and fingerprint == oldest[job]}

@@ -10,10 +10,12 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    ColumnElement,
     ForeignKey,
     Index,
     Text,
     UniqueConstraint,
+    and_,
     func,
     select,
     text,
@@ -29,7 +31,7 @@ PENDING = text("state = 'pending'")
 DEAD = text("state = 'dead'")
 FAILED = text("outcome in ('failed', 'lost')")
 HAS_FAILED = text("failed_at is not null")
-_REPLACES = text("replaces is not null")
+REPLACES = text("replaces is not null")
 """Literal SQL: SQLite uses a partial index only if the query's condition has the same text as the index's."""
 STATES = ("pending", "running", "succeeded", "dead", "discarded")
 
@@ -50,7 +52,7 @@ class Job(Row):
               sqlite_where=DEAD, postgresql_where=DEAD),
         Index("ix_jobs_failed", "failed_at", "id", sqlite_where=HAS_FAILED, postgresql_where=HAS_FAILED),
         Index("ix_jobs_finished", "finished_at"),
-        Index("uq_jobs_replaces", "replaces", unique=True, sqlite_where=_REPLACES, postgresql_where=_REPLACES),
+        Index("uq_jobs_replaces", "replaces", unique=True, sqlite_where=REPLACES, postgresql_where=REPLACES),
         NEVER_REUSED,
     )  # fmt: skip
 
@@ -74,6 +76,11 @@ class Job(Row):
     failed_at: Mapped[datetime | None]
     replaces: Mapped[int | None] = mapped_column(BigId)
     attempts: Mapped[list["Attempt"]] = relationship(order_by="Attempt.id", viewonly=True)
+
+    @classmethod
+    def has_lapsed(cls, now: datetime) -> ColumnElement[bool]:
+        """The condition for a job whose worker gave no sign of life within its lease."""
+        return and_(cls.state == "running", cls.lease < now)
 
 
 class Attempt(Row):
@@ -193,7 +200,7 @@ def _end(session: Session, job: Job, now: datetime, outcome: str, of_attempt: di
 
 def recover(session: Session, now: datetime) -> int:
     """End the attempts of dead workers, whose lease has lapsed. Returns how many jobs were recovered."""
-    lapsed = select(Job).where(Job.state == "running", Job.lease < now).order_by(Job.id).limit(100)
+    lapsed = select(Job).where(Job.has_lapsed(now)).order_by(Job.id).limit(100)
     if not is_sqlite(session):
         lapsed = lapsed.with_for_update(skip_locked=True)
     rows = list(session.scalars(lapsed))
@@ -233,4 +240,4 @@ def any_due(session: Session, kinds: list[str], now: datetime) -> bool:
 
 def any_lapsed(session: Session, now: datetime) -> bool:
     """Whether a worker's lease has lapsed."""
-    return session.scalar(select(Job.id).where(Job.state == "running", Job.lease < now).limit(1)) is not None
+    return session.scalar(select(Job.id).where(Job.has_lapsed(now)).limit(1)) is not None

@@ -1,1 +1,1 @@
-"""How the whole is doing: heartbeats, backlogs, charts, pauses and alerts, asked across the other rooms."""
+"""Monitoring across all tables: heartbeats, backlogs, charts, pauses and alerts."""

@@ -1,4 +1,4 @@
-"""How long the oldest piece of work in each ledger has waited for its turn; each answer comes from an index."""
+"""The age of the oldest waiting work in each ledger, read from an index."""
 
 from datetime import datetime, timedelta
 
@@ -6,33 +6,33 @@ from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from db import rules
-from db.deliveries.deliveries import WAITING
+from db.deliveries.deliveries import FIRST_WAITING, WAITING
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
-from db.jobs.jobs import Job
+from db.jobs.jobs import PENDING, Job
 from db.session import Moment
 from db.votes.votes import DIRTY, Vote
 
 LOOKED_AT = 1000
-"""Rows asked at most: of a million that wait for an hour of their own the first thousand tell enough."""
+"""The most rows read: of a million letters that wait for a local hour, the first thousand are enough."""
 
 
 def of_votes(session: Session, now: datetime) -> timedelta | None:
-    """Since when a vote waits to be folded; None when none does."""
+    """How long the oldest dirty vote has waited; None without one."""
     first = select(Vote.cast_at).where(DIRTY).order_by(Vote.id).limit(LOOKED_AT).subquery()
     return _since(session.scalar(select(func.min(first.c.cast_at, type_=Moment()))), now)
 
 
 def of_jobs(session: Session, now: datetime) -> timedelta | None:
-    """Since when a job is due that nobody has taken; None when none is."""
-    due = select(Job.run_after).where(text("state = 'pending'"), Job.run_after <= now)
+    """How long the oldest due job has waited unclaimed; None without one."""
+    due = select(Job.run_after).where(PENDING, Job.run_after <= now)
     return _since(session.scalar(due.order_by(Job.run_after, Job.id).limit(1)), now)
 
 
 def of_deliveries(session: Session, now: datetime) -> timedelta | None:
-    """Since when a letter waits although it is its turn; None when none does.
+    """How long a letter has waited although it is its turn; None if none has.
 
-    A digest's letters go one after the other, so each one's turn begins when those before it are settled: a digest
-    that takes three hours keeps nobody waiting as long as it moves, and one that is paused owes nothing now.
+    A digest's letters go one after the other, so a letter's turn begins when those before it are settled: a digest
+    that takes three hours is not late as long as it progresses, and one that is paused has nothing due.
     """
     sending = session.execute(select(Digest.id, Digest.resumed_at).where(Digest.state == "sending")).all()
     waits = [_single(session, now)] + [_of_digest(session, id_, resumed, now) for id_, resumed in sending]
@@ -55,11 +55,11 @@ def _of_digest(session: Session, digest_id: int, resumed_at: datetime | None, no
 
 
 def last_settled(session: Session) -> datetime | None:
-    """When the mail server last decided about a letter, near enough: among the newest, and where a digest is."""
+    """Approximately when a letter was last settled: among the newest letters, and at each digest's position."""
     sending = session.scalars(select(Digest.id).where(Digest.state == "sending")).all()
     moved = [session.scalar(_LAST_SETTLED)]
     for digest_id in sending:
-        first = session.scalar(_FIRST_WAITING, {"digest": digest_id})
+        first = session.scalar(FIRST_WAITING, {"digest": digest_id})
         moved.append(session.scalar(_MOVED, {"digest": digest_id, "first": first}) if first else None)
     return max((each for each in moved if each), default=None)
 
@@ -77,7 +77,7 @@ _FIRST = text(
     f"SELECT id, not_before FROM (SELECT id, not_before FROM deliveries WHERE {_OF_DIGEST} LIMIT :limit) AS first"
     " WHERE not_before <= :now ORDER BY id LIMIT 1"
 ).bindparams(bindparam("now", type_=Moment())).columns(not_before=Moment())  # fmt: skip
-# SQLite would take the unique key, and look at a million rows for these thousand: `|| ''` and `+ 0` keep it from that.
+# `|| ''` and `+ 0` keep SQLite from the unique index, where it would scan a million rows for these thousand.
 _MOVED = text(
     "SELECT max(settled_at) AS moved FROM deliveries"
     " WHERE id BETWEEN :first - 1000 AND :first - 1 AND letter || '' = 'digest' AND about + 0 = :digest"
@@ -85,4 +85,3 @@ _MOVED = text(
 _LAST_SETTLED = text(
     "SELECT max(settled_at) AS moved FROM (SELECT settled_at FROM deliveries ORDER BY id DESC LIMIT 200) AS newest"
 ).columns(moved=Moment())
-_FIRST_WAITING = text(f"SELECT id FROM deliveries WHERE {_OF_DIGEST} LIMIT 1")

@@ -1,4 +1,4 @@
-"""What needs a person, told once: an alert stays open until what it is about is over, and then can be told anew."""
+"""Alerts: one is opened and emailed once per condition, stays open while the condition lasts, and can then recur."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _OPEN = text("closed_at is null")
 
 
 class Alert(Row):
-    """Something that needs a person; `key` tells what it is about, `link` is the console's page for it."""
+    """An alert about something that needs a person; `key` identifies its cause, `link` is the console's page for it."""
 
     __tablename__ = "alerts"
     __table_args__ = (
@@ -34,7 +34,7 @@ class Alert(Row):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What would be told: one `key` a cause, a title, a few sentences that name no reader, a page of the console."""
+    """A condition that would alert: one `key` per cause, a title, sentences that name no reader, and a console page."""
 
     key: str
     kind: str
@@ -47,7 +47,7 @@ class Condition:
 
 
 def raise_new(session: Session, condition: Condition, now: datetime) -> int | None:
-    """Open an alert; its id, or None while one of that key is open: any number of watchers tell it once."""
+    """Open an alert. Returns its id, or None if one with that key is open, so that parallel checks email it once."""
     number: int | None = session.scalar(
         _OPEN_NEW,
         {"key": condition.key, "kind": condition.kind, "title": condition.title, "told": "\n".join(condition.told),
@@ -63,7 +63,7 @@ _OPEN_NEW = text(
 
 
 def end(session: Session, ids: Collection[int], now: datetime) -> int:
-    """End alerts whose cause is over; the number ended. Each of those causes may be told anew from now on."""
+    """Close alerts whose cause is over. Returns how many. Each cause may alert again from now on."""
     ended = session.execute(update(Alert).where(Alert.id.in_(ids), _OPEN).values(closed_at=now))
     return int(ended.rowcount)  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""How much each queue owes, for how long, and how fast it goes: three ledgers asked alike."""
+"""Each queue's backlog: its size, age and throughput, for all three ledgers."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
-from db.deliveries.claims import Claim
 from db.deliveries.deliveries import WAITING, Delivery
 from db.jobs.jobs import PENDING, Job
 from db.monitoring import ages, heartbeats, pauses
@@ -15,12 +14,12 @@ from db.monitoring.pauses import QUEUES, Pause
 from db.votes.votes import DIRTY, Vote
 
 MOST = 10_000
-"""Counting ends here: a page that counted a million letters would cost the send more than it tells."""
+"""Counting stops here: to count a million letters for a page would slow the send."""
 LATELY = timedelta(minutes=5)
 
 
 class Backlog(NamedTuple):
-    """What one queue owes. `waiting` counts up to MOST; `oldest` is since when the oldest work is due, if any is."""
+    """One queue's backlog. `waiting` counts up to MOST; `oldest` is how long the oldest work has been due, if any."""
 
     queue: str
     waiting: int
@@ -29,7 +28,7 @@ class Backlog(NamedTuple):
 
     @property
     def many(self) -> bool:
-        """Whether there is more than was counted."""
+        """Whether counting stopped at MOST."""
         return self.waiting > MOST
 
 
@@ -40,7 +39,7 @@ def all_queues(session: Session, now: datetime) -> list[Backlog]:
 
 
 def standing(session: Session, now: datetime) -> list[Backlog]:
-    """The queues that are paused; one short question where none is."""
+    """The paused queues, in one short query."""
     return [_of(session, each.queue, each, now) for each in pauses.paused(session)]
 
 
@@ -59,15 +58,10 @@ _LEDGERS: dict[str, tuple[Select[Any], Callable[[Session, datetime], timedelta |
 
 
 def rates(session: Session, now: datetime) -> dict[str, float]:
-    """Votes folded, jobs done and letters settled a second, lately."""
+    """Recent throughput: votes folded, jobs done and letters settled per second."""
     done = select(func.count()).where(Job.finished_at >= now - LATELY, text("state = 'succeeded'"))
     return {
         "votes": heartbeats.rate(session, "worker", now) or 0.0,
         "jobs": (session.scalar(done) or 0) / LATELY.total_seconds(),
         "mail": heartbeats.rate(session, "sender", now) or 0.0,
     }
-
-
-def lapsed_claims(session: Session, now: datetime, limit: int = 20) -> list[Claim]:
-    """Senders' holds on letters whose lease has lapsed: the sweep ends them within seconds, where one runs."""
-    return list(session.scalars(select(Claim).where(Claim.lease < now).order_by(Claim.lease).limit(limit)))

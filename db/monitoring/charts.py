@@ -1,22 +1,20 @@
-"""What the charts show: how readers, letters, votes and failures went over the weeks, each from an index."""
+"""The charts' data: subscribers, letters, votes and failures over the weeks, each read from an index."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.deliveries import accounts
 from db.digests.digests import Digest
-from db.jobs.jobs import Attempt
+from db.jobs.jobs import FAILED, Attempt
 from db.subscribers.subscribers import Consent
 from db.votes.tallies import Day
 
-_FAILED = text("outcome in ('failed', 'lost')")
-
 
 class Period(NamedTuple):
-    """What happened in one week or on one UTC day, which begins at `start`; `ups` and `downs` as each chart says."""
+    """One week or UTC day, beginning at `start`; each chart defines its `ups` and `downs`."""
 
     start: date
     ups: int
@@ -31,7 +29,7 @@ class DigestCounts(NamedTuple):
 
 
 def subscribers(session: Session, now: datetime, weeks: int = 26) -> list[Period]:
-    """Who came (confirmed or imported) and who left, by ISO week, the oldest first; from the proof of consent."""
+    """Subscribers who joined (confirmed or imported) and left by ISO week, oldest first; from the proof of consent."""
     monday = now.astimezone(UTC).date() - timedelta(days=now.astimezone(UTC).weekday())
     rows = []
     for start in (monday - timedelta(weeks=ago) for ago in reversed(range(weeks))):
@@ -43,7 +41,7 @@ def subscribers(session: Session, now: datetime, weeks: int = 26) -> list[Period
 
 
 def votes(session: Session, now: datetime, days: int = 30) -> list[Period]:
-    """By how many votes the tallies changed on each day, ship as ups and skip as downs; below zero where taken back."""
+    """The tallies' change per day: ship as ups, skip as downs; negative where votes were withdrawn."""
     today = now.astimezone(UTC).date()
     since = today - timedelta(days=days - 1)
     query = select(Day.day, func.sum(Day.ship), func.sum(Day.skip)).where(Day.day >= since).group_by(Day.day)
@@ -52,20 +50,20 @@ def votes(session: Session, now: datetime, days: int = 30) -> list[Period]:
 
 
 def failures(session: Session, now: datetime, days: int = 30) -> list[Period]:
-    """Attempts at jobs that failed or were lost on each day, as ups."""
+    """Failed and lost attempts at jobs per day, as ups."""
     since = now.astimezone(UTC).date() - timedelta(days=days - 1)
     rows = []
     for day in _days(since, days):
         begins = _midnight(day)
         count = select(func.count()).select_from(Attempt).where(
-            _FAILED, Attempt.ended_at >= begins, Attempt.ended_at < begins + timedelta(days=1)
+            FAILED, Attempt.ended_at >= begins, Attempt.ended_at < begins + timedelta(days=1)
         )  # fmt: skip
         rows.append(Period(day, session.scalar(count) or 0, 0))
     return rows
 
 
 def digest_counts(session: Session, limit: int = 12) -> list[DigestCounts]:
-    """The letters of the latest digests that have gone out or are going out, the oldest first."""
+    """The letters by state of the latest digests that were or are being sent, oldest first."""
     gone = select(Digest).where(Digest.state.in_(("sending", "paused", "finished", "cancelled")))
     latest = session.scalars(gone.order_by(Digest.due_at.desc()).limit(limit)).all()
     return [DigestCounts(digest.slot, _states(session, digest)) for digest in reversed(latest) if digest.audience]

@@ -1,10 +1,11 @@
-"""Which processes are alive, and what each did lately. Every process writes its own row, so none waits for another."""
+"""Heartbeats of all processes with their recent work. Each process writes its own row, so none blocks another."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Index, func, select
+from sqlalchemy import Index, func, select
+from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.session import BUSY_SECONDS, DriverConnection, Moment, Row
@@ -12,11 +13,11 @@ from db.session import BUSY_SECONDS, DriverConnection, Moment, Row
 ALIVE = timedelta(seconds=60)
 KEPT = timedelta(days=1)
 PATIENCE = 250
-"""Milliseconds that a beat waits for SQLite's writer: the next one comes in ten seconds."""
+"""Milliseconds that a heartbeat waits for SQLite's write lock; the next one comes in ten seconds anyway."""
 
 
 class Heartbeat(Row):
-    """One process's last sign of life: `done` pieces of work in the `seconds` since the sign before it."""
+    """One process's last heartbeat: `done` pieces of work in the `seconds` since the one before."""
 
     __tablename__ = "heartbeats"
     __table_args__ = (Index("ix_heartbeats_at", "at"),)
@@ -28,6 +29,11 @@ class Heartbeat(Row):
     done: Mapped[int] = mapped_column(default=0)
     seconds: Mapped[float] = mapped_column(default=0.0)
 
+    @hybrid_method
+    def is_alive(self, now: datetime, within: timedelta = ALIVE) -> bool:
+        """Whether the process was seen within that time: of one heartbeat, and as a condition in queries."""
+        return self.at >= now - within
+
 
 def beat(
     driver: DriverConnection,
@@ -38,7 +44,7 @@ def beat(
     done: int = 0,
     seconds: float = 0.0,
 ) -> None:
-    """Write a process's sign of life; the clock's also removes what is older than a day."""
+    """Write a process's heartbeat; the clock's also deletes those older than a day."""
     held, moment = ("?", _stamp) if driver.sqlite else ("%s", _same)
     with _patience(driver), driver.transaction():
         order = _BEAT.replace("?", held)
@@ -49,14 +55,14 @@ def beat(
 
 @contextmanager
 def _patience(driver: DriverConnection) -> Iterator[None]:
-    """Wait a moment for SQLite's writer, and not the whole time that work which matters may wait."""
+    """Use a shorter SQLite busy time-out than real work does."""
     if not driver.sqlite:
         yield
         return
     driver.fetch(f"PRAGMA busy_timeout={PATIENCE}", ())
     try:
         yield
-    finally:  # the connection goes back to those that are kept
+    finally:  # the connection returns to the pool, so reset its time-out
         driver.fetch(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}", ())
 
 
@@ -69,7 +75,7 @@ _FORGET = "DELETE FROM heartbeats WHERE at < ?"
 
 
 def _stamp(moment: datetime) -> str:
-    """A moment as SQLAlchemy keeps it on SQLite, past which these orders go."""
+    """A moment in SQLAlchemy's format for SQLite, since these statements bypass SQLAlchemy."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
@@ -80,14 +86,9 @@ def _same(moment: datetime) -> datetime:
 # ---- queries -----------------------------------------------------------------------------------------------
 
 
-def is_alive(now: datetime, within: timedelta = ALIVE) -> ColumnElement[bool]:
-    """The one condition for a process that is alive: its last sign of life is no older than that."""
-    return Heartbeat.at >= now - within
-
-
 def alive(session: Session, now: datetime, within: timedelta = ALIVE) -> dict[str, list[Heartbeat]]:
-    """The processes that are alive, by kind (worker, sender, clock), the one seen last first."""
-    rows = session.scalars(select(Heartbeat).where(is_alive(now, within)).order_by(Heartbeat.at.desc()))
+    """The live processes by kind (worker, sender, clock), most recent heartbeat first."""
+    rows = session.scalars(select(Heartbeat).where(Heartbeat.is_alive(now, within)).order_by(Heartbeat.at.desc()))
     found: dict[str, list[Heartbeat]] = {"worker": [], "sender": [], "clock": []}
     for each in rows:
         found.setdefault(each.kind, []).append(each)
@@ -95,20 +96,20 @@ def alive(session: Session, now: datetime, within: timedelta = ALIVE) -> dict[st
 
 
 def last_seen(session: Session, kind: str) -> Heartbeat | None:
-    """The process of that kind that was seen last, however long ago."""
+    """The process of that kind with the latest heartbeat, of any age."""
     query = select(Heartbeat).where(Heartbeat.kind == kind).order_by(Heartbeat.at.desc()).limit(1)
     return session.scalars(query).first()
 
 
 def first_start(session: Session) -> datetime | None:
-    """When the first of the processes that are remembered started; None where none ever gave a sign of life."""
+    """When the earliest process on record started; None without any heartbeat."""
     return session.scalar(select(func.min(Heartbeat.started_at, type_=Moment())))
 
 
 def rate(session: Session, kind: str, now: datetime, within: timedelta = ALIVE) -> float | None:
-    """Pieces of work a second that processes of that kind do together, by their last signs of life.
+    """The combined throughput per second of live processes of that kind, from their last heartbeats.
 
-    None while no process that is alive has measured any time yet.
+    None while no live process has measured any time yet.
     """
     measured = [each for each in alive(session, now, within)[kind] if each.seconds]
     return sum(each.done / each.seconds for each in measured) if measured else None

@@ -1,4 +1,4 @@
-"""Which queues stand still because somebody paused them, and why."""
+"""Paused queues, and why each is paused."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ QUEUES = ("votes", "jobs", "mail")
 
 
 class Pause(Row):
-    """A queue whose work waits until somebody resumes it."""
+    """A queue whose work waits until an operator resumes it."""
 
     __tablename__ = "queue_pauses"
 
@@ -24,7 +24,7 @@ class Pause(Row):
 
 
 def pause(session: Session, queue: str, reason: str, actor: str, now: datetime) -> None:
-    """Let a queue's work wait, with the reason why; Refused without one, or when it is paused already."""
+    """Pause a queue with a reason. Raises Refused without a reason, or if it is paused already."""
     _known(queue)
     if not reason.strip():
         raise Refused("Say why; the reason stands on every page until the queue is resumed.")
@@ -38,7 +38,7 @@ def pause(session: Session, queue: str, reason: str, actor: str, now: datetime) 
 
 
 def resume(session: Session, queue: str) -> Pause:
-    """Let a queue's work go on; the pause that is over. Refused when it is not paused."""
+    """Resume a queue. Returns the pause that ended. Raises Refused if it is not paused."""
     _known(queue)
     held = session.get(Pause, queue, with_for_update=True)
     if held is None or session.execute(delete(Pause).where(Pause.queue == queue)).rowcount != 1:  # type: ignore[attr-defined]
@@ -56,10 +56,10 @@ def _known(queue: str) -> None:
 
 
 def paused(session: Session) -> list[Pause]:
-    """What is paused, in the order of the queues."""
+    """The pauses, in the order of the queues."""
     return sorted(session.scalars(select(Pause)), key=lambda each: QUEUES.index(each.queue))
 
 
 def is_paused(session: Session, queue: str) -> bool:
-    """Whether workers are to leave this queue alone."""
+    """Whether the queue is paused."""
     return session.scalar(select(Pause.queue).where(Pause.queue == queue)) is not None

@@ -1,1 +1,1 @@
-"""Who may use the console, how they sign in, and the audit log of what they did."""
+"""Operators' accounts, their logins, and the audit log of their actions."""

@@ -1,7 +1,7 @@
-"""Who did what, when and why: append-only, by the console and by command alike.
+"""The audit log: who did what, when and why, from the console or by command; append-only.
 
-The database itself refuses to change or delete an entry. Entries name readers by their number, never by address, so
-that an erased address does not live on here.
+Database triggers refuse to change or delete an entry. Entries name readers by number, never by address, so that an
+erased address does not remain here.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from db.session import NEVER_REUSED, Key, Row
 
 
 class AuditEntry(Row):
-    """One order: who gave it, about what, and which rows it met (`affected`, as ranges such as 3-17,21)."""
+    """One action: who took it, its subject, and the rows it affected (as ranges such as 3-17,21)."""
 
     __tablename__ = "audit"
     __table_args__ = (
@@ -43,7 +43,7 @@ class AuditEntry(Row):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who gives an order: an operator by address, or `command: NAME` for somebody at the machine's own shell."""
+    """Who acts: an operator by address, or `command: NAME` for a user of the machine's shell."""
 
     name: str
     ip: str | None = None
@@ -54,10 +54,10 @@ def record(
     chosen_by: dict[str, Any] | None = None, ids: Iterable[int] = (), count: int | None = None,
     before: dict[str, Any] | None = None, after: dict[str, Any] | None = None, note: str | None = None,
 ) -> AuditEntry:  # fmt: skip
-    """Write an order down in the transaction that carries it out.
+    """Record an action in the transaction that carries it out.
 
-    `action` is room and verb, such as `jobs.retry`; `about` is what it was about, such as `digest 2026-W47`;
-    `chosen_by` is the filter that chose the rows, and `ids` the rows that it met (`count` where they are not named).
+    `action` is a group and a verb, such as `jobs.retry`; `about` is its subject, such as `digest 2026-W47`;
+    `chosen_by` is the filter that selected the rows, and `ids` are the rows (`count` where they are not listed).
     """
     met = sorted(set(ids))
     entry = AuditEntry(
@@ -70,7 +70,7 @@ def record(
 
 
 def ranges(ids: list[int]) -> str:
-    """Ascending numbers as ranges: [3, 4, 5, 9] is `3-5,9`. A million in a row cost nothing to keep."""
+    """Ascending numbers as ranges: [3, 4, 5, 9] is `3-5,9`. A million in a row take almost no space."""
     parts: list[list[int]] = []
     for each in ids:
         if parts and each == parts[-1][1] + 1:
@@ -85,7 +85,7 @@ def ranges(ids: list[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries are asked for; an `action` that ends in a full stop is a whole room, such as `jobs.`."""
+    """A filter over entries; an `action` that ends in a dot matches a whole group, such as `jobs.`."""
 
     actor: str | None = None
     action: str | None = None
@@ -95,14 +95,14 @@ class AuditFilter:
 
 
 def listed(session: Session, wanted: AuditFilter, limit: int, before: int | None = None) -> list[AuditEntry]:
-    """The entries that fit, newest first; `before` is the last number of the page above."""
+    """A page of matching entries, newest first; `before` is the keyset cursor, the last id of the page before."""
     query = select(AuditEntry)
     if wanted.actor:
         query = query.where(AuditEntry.actor == wanted.actor)
     if wanted.action and wanted.action.endswith("."):
         query = query.where(
             AuditEntry.action >= wanted.action, AuditEntry.action < wanted.action[:-1] + "/"
-        )  # what follows a "."
+        )  # the character after ".", the end of the prefix range
     elif wanted.action:
         query = query.where(AuditEntry.action == wanted.action)
     if wanted.about:
@@ -110,7 +110,7 @@ def listed(session: Session, wanted: AuditFilter, limit: int, before: int | None
     if wanted.since:
         query = query.where(AuditEntry.at >= wanted.since)
     if wanted.until:
-        # Numbers grow with time, so that an old page is entered by number instead of passing all that came later.
+        # Ids grow with time, so an old page starts at an id instead of scanning all later entries.
         last = (
             select(AuditEntry.id)
             .where(AuditEntry.at < wanted.until)
@@ -128,12 +128,12 @@ def get(session: Session, number: int) -> AuditEntry | None:
 
 
 def actions(session: Session) -> list[str]:
-    """Every action that stands here, one index look-up each."""
+    """Every action that occurs in the log, with one index look-up each (a loose index scan)."""
     return _distinct(session, AuditEntry.action)
 
 
 def actors(session: Session) -> list[str]:
-    """Everybody who gave an order, likewise; the first hundred by name."""
+    """Everybody who acted, likewise; the first hundred by name."""
     return _distinct(session, AuditEntry.actor)
 
 

@@ -1,7 +1,7 @@
-"""Failed logins in a row, and how long the next one has to wait: for an account, and for a network.
+"""Login throttling: failed logins in a row for an account and for a network, and the back-off before the next.
 
-An attempt is counted as failed before its password is looked at, and taken back when it was right: many at the same
-moment cannot all be heard. Nobody stands here by name; keys are the keyed hashes of addresses and networks.
+An attempt counts as failed before its password is checked, and is uncounted on success, so that parallel attempts
+cannot bypass the limit. Keys are keyed hashes of addresses and networks, so nobody is stored by name.
 """
 
 import hmac
@@ -22,7 +22,7 @@ FORGOTTEN = timedelta(hours=2)
 
 
 class LoginFailure(Row):
-    """Failed logins in a row for one account or from one network (`key`), and until when no further one is heard."""
+    """Failed logins in a row for one account or network (`key`), and until when further ones are refused."""
 
     __tablename__ = "login_failures"
 
@@ -33,7 +33,7 @@ class LoginFailure(Row):
 
 
 class LockedOut(Exception):
-    """No attempt is heard until then."""
+    """Attempts are refused until then."""
 
     def __init__(self, until: datetime) -> None:
         super().__init__(f"no login is heard until {until}")
@@ -42,7 +42,7 @@ class LockedOut(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One attempt as it was counted: which failure in a row it will have been, and the wait that it began."""
+    """One counted attempt: its number in a row of failures, and the wait that it started."""
 
     key: str
     failures: int
@@ -50,12 +50,12 @@ class Counted:
 
 
 def account(address: str) -> str:
-    """The key of an account, or of an address that has none."""
+    """The key of an address, whether it has an account or not."""
     return _key("account", key_of(address.strip()[:320]))
 
 
 def network(ip: str | None) -> str:
-    """The key of a network: one IPv4 address, or the /64 that one IPv6 household has."""
+    """The key of a network: one IPv4 address, or an IPv6 /64, which is what one household has."""
     try:
         known = ipaddress.ip_address(ip or "")
     except ValueError:
@@ -69,7 +69,7 @@ def _key(kind: str, name: str) -> str:
 
 
 def attempt(session: Session, account: str, network: str, now: datetime) -> tuple[Counted, Counted]:
-    """Count one attempt for the account and the network of these keys; LockedOut when one of them has to wait."""
+    """Count one attempt for these account and network keys. Raises LockedOut while one of them has to wait."""
     free = {account: rules.LOGINS_FREE, network: rules.NETWORK_LOGINS_FREE}
     session.execute(delete(LoginFailure).where(LoginFailure.last_at < now - timedelta(days=1)))
     rows = [_lock(session, key, now) for key in sorted(free)]
@@ -96,7 +96,7 @@ _NEW = text(
 
 
 def take_back(session: Session, counted: Counted) -> None:
-    """It was no failure: one less, and the wait that it began ends, but none that another one began."""
+    """Uncount a successful attempt, and end the wait that it started, but no other wait."""
     session.execute(
         update(LoginFailure)
         .where(LoginFailure.key == counted.key)
@@ -108,5 +108,5 @@ def take_back(session: Session, counted: Counted) -> None:
 
 
 def clear(session: Session, key: str) -> None:
-    """Forget what failed under this key."""
+    """Delete the failures of this key."""
     session.execute(delete(LoginFailure).where(LoginFailure.key == key))

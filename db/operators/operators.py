@@ -1,4 +1,4 @@
-"""Who may use the console: accounts, their roles, and what proves that it is them."""
+"""Operators' accounts, roles and credentials."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -12,13 +12,13 @@ from db.rules import Refused
 from db.session import NEVER_REUSED, BigId, Key, Row
 
 ROLES = ("viewer", "editor", "operator", "admin")
-"""From the one who may least to the one who may everything."""
+"""Roles in ascending order of permissions."""
 INVITATION_LIFE = timedelta(hours=72)
-"""How long the link works at which a password is set."""
+"""How long an invitation link, at which a password is set, works."""
 
 
 class Operator(Row):
-    """A person with a login and a role. `epoch` is counted up to end every session that they have open."""
+    """A person with a login and a role. Incrementing `epoch` ends all their sessions."""
 
     __tablename__ = "operators"
     __table_args__ = (CheckConstraint("role in ('" + "', '".join(ROLES) + "')", name="role"), NEVER_REUSED)
@@ -40,12 +40,12 @@ class Operator(Row):
 
     @property
     def state(self) -> str:
-        """In a word: disabled, invited (no password yet) or active."""
+        """The account's state: disabled, invited (no password yet) or active."""
         return "disabled" if self.disabled_at else "active" if self.password_hash else "invited"
 
 
 class RecoveryCode(Row):
-    """One of the codes that let an operator in once without their second factor."""
+    """A recovery code, which replaces the second factor once."""
 
     __tablename__ = "recovery_codes"
     __table_args__ = (Index("ix_recovery_codes_operator_id", "operator_id"), NEVER_REUSED)
@@ -60,7 +60,7 @@ class RecoveryCode(Row):
 
 
 def add(session: Session, address: str, role: str, invitation: str, now: datetime) -> Operator:
-    """A new account with an invitation (its hash) and no password; Refused when the address has one already."""
+    """Create an account with an invitation (its hash) and no password. Raises Refused if the address has an account."""
     if by_address(session, address) is not None:
         raise Refused(f"{address} has an account already. Its role can be changed, and its link made anew.")
     made = Operator(
@@ -72,14 +72,14 @@ def add(session: Session, address: str, role: str, invitation: str, now: datetim
 
 
 def change_role(session: Session, operator_id: int, role: str) -> Operator:
-    """Give another role; sessions that are open end. Refused for the last active admin."""
+    """Change the role and end all sessions. Raises Refused for the last active admin."""
     found = _held(session, operator_id, keep_an_admin=role != "admin")
     found.role, found.epoch = role, found.epoch + 1
     return found
 
 
 def disable(session: Session, operator_id: int, now: datetime) -> Operator:
-    """Shut an account, with its sessions and its link; Refused for the last active admin."""
+    """Disable an account, and end its sessions and its invitation. Raises Refused for the last active admin."""
     found = _held(session, operator_id, keep_an_admin=True)
     if found.disabled_at:
         raise Refused(f"{found.address} is disabled already.")
@@ -88,7 +88,7 @@ def disable(session: Session, operator_id: int, now: datetime) -> Operator:
 
 
 def enable(session: Session, operator_id: int) -> Operator:
-    """Open a shut account again, with the password and the second factor that it had."""
+    """Enable a disabled account again, with its earlier password and second factor."""
     found = _held(session, operator_id)
     if not found.disabled_at:
         raise Refused(f"{found.address} is not disabled.")
@@ -97,14 +97,14 @@ def enable(session: Session, operator_id: int) -> Operator:
 
 
 def end_sessions(session: Session, operator_id: int) -> Operator:
-    """Sign the operator out wherever they are signed in."""
+    """End all sessions of the operator."""
     found = _held(session, operator_id)
     found.epoch += 1
     return found
 
 
 def reset(session: Session, operator_id: int, invitation: str, now: datetime, *, second_factor: bool) -> Operator:
-    """Take the password (and the second factor too) away and give a new invitation; sessions end."""
+    """Remove the password (and the second factor) and issue a new invitation; all sessions end."""
     found = _held(session, operator_id)
     if found.disabled_at:
         raise Refused(f"{found.address} is disabled; enable the account first.")
@@ -116,9 +116,9 @@ def reset(session: Session, operator_id: int, invitation: str, now: datetime, *,
 
 
 def _held(session: Session, operator_id: int, *, keep_an_admin: bool = False) -> Operator:
-    """The account, held until the transaction ends; Refused when it is the last that can let others in."""
+    """The account, locked until the transaction ends. Raises Refused for the last active admin."""
     if keep_an_admin:
-        # Always all of them in one order: two admins who degrade each other wait for each other here.
+        # Locks all admins in one order, so that two who demote each other are serialized without a deadlock.
         active = (Operator.role == "admin", Operator.disabled_at.is_(None), Operator.password_hash.is_not(None))
         admins = session.scalars(select(Operator.id).where(*active).order_by(Operator.id).with_for_update())
         if set(admins) == {operator_id}:
@@ -129,11 +129,11 @@ def _held(session: Session, operator_id: int, *, keep_an_admin: bool = False) ->
     return found
 
 
-# ---- changes: what proves that it is them ---------------------------------------------------------------------
+# ---- changes: credentials ------------------------------------------------------------------------------------
 
 
 def accept(session: Session, invitation: str, password_hash: str, now: datetime) -> Operator | None:
-    """Use an invitation up for a password; None when it was used, replaced or has lapsed, also a moment ago."""
+    """Redeem an invitation and set the password. None if it was used, replaced or has expired, even just now."""
     return session.scalars(
         update(Operator)
         .where(Operator.invitation == invitation, Operator.disabled_at.is_(None))
@@ -145,7 +145,7 @@ def accept(session: Session, invitation: str, password_hash: str, now: datetime)
 
 
 def set_password(session: Session, operator: Operator, password_hash: str) -> None:
-    """Another password; every session that is open ends."""
+    """Change the password and end all sessions."""
     session.execute(
         update(Operator)
         .where(Operator.id == operator.id)
@@ -154,7 +154,7 @@ def set_password(session: Session, operator: Operator, password_hash: str) -> No
 
 
 def set_second_factor(session: Session, operator_id: int, sealed: str, step: int, codes: Iterable[str]) -> None:
-    """Ask for codes from now on: the sealed secret, the step whose code was just used, hashes of recovery codes."""
+    """Turn the second factor on: the encrypted secret, the time step just used, and the recovery codes' hashes."""
     session.execute(update(Operator).where(Operator.id == operator_id).values(totp_secret=sealed, totp_step=step))
     replace_codes(session, operator_id, codes)
 
@@ -165,19 +165,19 @@ def remove_second_factor(session: Session, operator: Operator) -> None:
 
 
 def replace_codes(session: Session, operator_id: int, codes: Iterable[str]) -> None:
-    """Other recovery codes (their hashes); the earlier ones end."""
+    """Replace the recovery codes (by their hashes)."""
     session.execute(delete(RecoveryCode).where(RecoveryCode.operator_id == operator_id))
     session.add_all(RecoveryCode(operator_id=operator_id, code_hash=each) for each in codes)
 
 
 def use_step(session: Session, operator_id: int, step: int) -> bool:
-    """Use up a code of the second factor; False when it, or a later one, was used before."""
+    """Redeem a second-factor code. False if it or a later one was used before (replay)."""
     unused = or_(Operator.totp_step.is_(None), Operator.totp_step < step)
     return _changed(session, update(Operator).where(Operator.id == operator_id, unused).values(totp_step=step))
 
 
 def use_recovery(session: Session, operator_id: int, code_hash: str, now: datetime) -> bool:
-    """Use up a recovery code; False when it is none, or was used before."""
+    """Redeem a recovery code. False if it is wrong or was used before."""
     is_it = (RecoveryCode.operator_id == operator_id, RecoveryCode.code_hash == code_hash)
     return _changed(session, update(RecoveryCode).where(*is_it, RecoveryCode.used_at.is_(None)).values(used_at=now))
 
@@ -194,12 +194,12 @@ def get(session: Session, operator_id: int) -> Operator | None:
 
 
 def by_address(session: Session, address: str) -> Operator | None:
-    """The account of this address, however its letters' case is written."""
+    """The account with this address, ignoring case."""
     return session.scalars(select(Operator).where(Operator.address_key == key_of(address.strip()[:320]))).first()
 
 
 def by_invitation(session: Session, invitation: str, now: datetime) -> Operator | None:
-    """Whom this invitation (its hash) is for, while it can be used."""
+    """The account that this invitation (its hash) is for, while it can be used."""
     found = session.scalars(select(Operator).where(Operator.invitation == invitation)).first()
     if found is None or found.disabled_at or not found.invited_at or now - found.invited_at >= INVITATION_LIFE:
         return None
@@ -212,11 +212,11 @@ def listed(session: Session) -> list[Operator]:
 
 
 def codes_left(session: Session, operator_id: int) -> int:
-    """How many recovery codes are unused."""
+    """The number of unused recovery codes."""
     unused = RecoveryCode.operator_id == operator_id, RecoveryCode.used_at.is_(None)
     return session.scalar(select(func.count()).select_from(RecoveryCode).where(*unused)) or 0
 
 
 def any_at_all(session: Session) -> bool:
-    """Whether there is an account yet."""
+    """Whether any account exists."""
     return session.scalar(select(Operator.id).limit(1)) is not None

@@ -1,1 +1,1 @@
-"""Who reads the newsletter, the proof of their consent, and who must not be mailed."""
+"""Subscribers, the proof of their consent, and the suppression list."""

@@ -1,4 +1,4 @@
-"""Who a digest is for: freezes are numbered, and each reader knows between which ones they came and left."""
+"""A digest's audience: freezes are numbered, and each subscriber stores between which freezes they joined and left."""
 
 from datetime import datetime
 
@@ -10,9 +10,9 @@ from db.subscribers.subscribers import Freeze, active
 
 
 def count_audience(session: Session, now: datetime) -> Freeze:
-    """Count the audience: everybody who is active at this instant, named by the freeze's number ever after.
+    """Count the audience: everybody who is active now. The freeze's number identifies this audience from then on.
 
-    PostgreSQL holds back those who come and go until this commits; on SQLite there is one writer in any case.
+    On PostgreSQL a table lock makes sign-ups and unsubscribes wait for the commit; SQLite has one writer anyway.
     """
     if not is_sqlite(session):
         session.execute(text("LOCK TABLE subscribers IN SHARE MODE"))
@@ -23,11 +23,11 @@ def count_audience(session: Session, now: datetime) -> Freeze:
 
 
 def last_freeze(session: Session) -> int:
-    """The number of the last freeze, in a transaction that no freeze can overtake."""
+    """The number of the last freeze; a lock keeps another freeze out until this transaction ends."""
     if not is_sqlite(session):
         session.execute(text("LOCK TABLE subscribers IN ROW EXCLUSIVE MODE"))
     return session.scalar(select(func.max(Freeze.number))) or 0
 
 
 AUDIENCE = 'joined < :freeze AND ("left" IS NULL OR "left" >= :freeze)'
-"""SQL for: was active at the freeze of that number."""
+"""SQL for those who were active at the freeze of that number."""

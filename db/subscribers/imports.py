@@ -1,4 +1,4 @@
-"""People brought from elsewhere: whoever left, was erased or is suppressed is not brought back."""
+"""Imports subscribers from elsewhere, except those who unsubscribed, were erased or are suppressed."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -43,7 +43,7 @@ def add_imported(
 
 
 def preview_import(session: Session, people: Mapping[str, str | None]) -> dict[str, str]:
-    """What would become of each if they were imported now."""
+    """The result for each person of an import now, without importing."""
     return _would_become(session, people, _known(session, people))
 
 
@@ -74,7 +74,7 @@ def _would_become(
 
 
 def _who_left(session: Session, ids: list[int]) -> set[int]:
-    """Those of the subscribers whose last word on it was to leave."""
+    """Those of the subscribers whose latest consent entry is an unsubscribe."""
     spoke = Consent.subscriber_id.in_(ids), Consent.what.in_(("given", "imported", "withdrawn"))
     words = session.execute(select(Consent.subscriber_id, Consent.what).where(*spoke).order_by(Consent.id)).all()
     return {subscriber_id for subscriber_id, what in dict(words).items() if what == "withdrawn"}

@@ -1,4 +1,4 @@
-"""People as operators look for them: by state, page by page, with counts that stay cheap for a million."""
+"""Lists of subscribers for operators: by state, in pages, with counts that stay cheap for a million."""
 
 from datetime import datetime
 from typing import Any
@@ -12,12 +12,12 @@ from db.subscribers.suppressions import Suppression
 from db.votes.votes import Vote
 
 LISTS = (*STATES, "paused", "suppressed")
-"""What one can ask for: the four states that are stored, and the two that are asked."""
+"""The lists: the four stored states, and two that are computed."""
 _PAUSED = text("paused_until is not null")
 
 
 def counts(session: Session, now: datetime) -> dict[str, int]:
-    """How many people are on each list; each number is counted in an index, none in the table."""
+    """The number of people on each list; every count comes from an index."""
     found = dict(session.execute(select(Subscriber.state, func.count()).group_by(Subscriber.state)).all())
     paused = select(func.count()).select_from(Subscriber).where(_PAUSED, Subscriber.paused_until > now)
     whose = select(func.count(Suppression.subscriber_id.distinct()))
@@ -30,13 +30,15 @@ def counts(session: Session, now: datetime) -> dict[str, int]:
 def page(
     session: Session, listed: str | None, now: datetime, *, before: int | None = None, limit: int = 50
 ) -> list[Subscriber]:
-    """The people of one of LISTS (None: all of them), the newest first, beginning below the number `before`."""
+    """A page of one of LISTS (None: of everybody), newest first; `before` is the keyset cursor."""
     query = select(Subscriber)
     if listed == "suppressed":
         return _suppressed(session, before, limit)
     if listed == "paused":
         query = query.where(_PAUSED, Subscriber.paused_until > now)
-        return _newest(session, query, before, limit, Subscriber.id + 0)  # else it would walk past all who are not
+        return _newest(
+            session, query, before, limit, Subscriber.id + 0
+        )  # + 0 keeps the planner from scanning everybody by id
     if listed is not None:
         query = query.where(Subscriber.state == listed)
     return _newest(session, query, before, limit)
@@ -59,12 +61,12 @@ def _suppressed(session: Session, before: int | None, limit: int) -> list[Subscr
 
 
 def which_suppressed(session: Session, ids: list[int]) -> dict[int, str]:
-    """Of these subscribers those whose suppression is known to be theirs, with its reason."""
+    """The suppression reasons of those subscribers that have a suppression linked to them."""
     query = select(Suppression.subscriber_id, Suppression.reason).where(Suppression.subscriber_id.in_(ids))
     return {whose: reason for whose, reason in session.execute(query) if whose is not None}
 
 
 def votes_of(session: Session, subscriber_id: int) -> list[Vote]:
-    """A subscriber's standing votes, the latest first."""
+    """A subscriber's current votes, latest first."""
     query = select(Vote).where(Vote.voter == person_of(subscriber_id), Vote.choice.is_not(None))
     return list(session.scalars(query.order_by(Vote.cast_at.desc(), Vote.id.desc())))

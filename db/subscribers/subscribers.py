@@ -17,7 +17,7 @@ _PAUSED = text("paused_until is not null")
 
 
 class Subscriber(Row):
-    """An address and its state. `joined` and `left` count the freezes (see `Freeze`) that lay before each."""
+    """An address and its state. `joined` and `left` are the number of freezes (see `Freeze`) before each."""
 
     __tablename__ = "subscribers"
     __table_args__ = (
@@ -40,7 +40,7 @@ class Subscriber(Row):
 
 
 class Consent(Row):
-    """One entry in the append-only proof: asked, given, imported or withdrawn; when, from where, to which words."""
+    """An entry of the append-only proof of consent: asked, given, imported or withdrawn; when, where, which words."""
 
     __tablename__ = "consents"
     __table_args__ = (
@@ -64,7 +64,7 @@ class Consent(Row):
 
 
 class Freeze(Row):
-    """A moment at which an audience was counted; freezes are numbered, and readers know between which they came."""
+    """A moment at which an audience was counted; subscribers refer to freezes by number."""
 
     __tablename__ = "freezes"
     __table_args__ = (NEVER_REUSED,)
@@ -74,17 +74,11 @@ class Freeze(Row):
     audience: Mapped[int]
 
 
-# ---- changes -----------------------------------------------------------------------------------------------
-
-
-# ---- the audience ------------------------------------------------------------------------------------------
-
-
 # ---- queries -----------------------------------------------------------------------------------------------
 
 
 def active(session: Session) -> int:
-    """How many are active now: the audience of a digest that were frozen at this moment."""
+    """The number of active subscribers: the audience if a digest were frozen now."""
     return session.scalar(select(func.count()).select_from(Subscriber).where(Subscriber.state == "active")) or 0
 
 
@@ -93,18 +87,18 @@ def find(session: Session, subscriber_id: int) -> Subscriber | None:
 
 
 def page(session: Session, after: int, limit: int) -> list[Subscriber]:
-    """The next subscribers whose address is known, in the order of their numbers."""
+    """The next page of subscribers who have an address, by id (keyset pagination)."""
     query = select(Subscriber).where(Subscriber.id > after, Subscriber.address.is_not(None)).order_by(Subscriber.id)
     return list(session.scalars(query.limit(limit)))
 
 
 def by_address(session: Session, address: str) -> Subscriber | None:
-    """The subscriber of an address, however it is written; BadAddress for what is none."""
+    """The subscriber with that address, in any spelling. Raises BadAddress for an invalid one."""
     return session.scalars(select(Subscriber).where(Subscriber.address_key == key_of(normal(address)))).first()
 
 
 def people(session: Session, ids: Iterable[int]) -> dict[int, Person]:
-    """What consent asks about each of these subscribers, as it stands in this transaction."""
+    """The consent state of each of these subscribers, as of this transaction."""
     rows = session.execute(
         select(Subscriber.id, Subscriber.address, Subscriber.state, Subscriber.paused_until, Subscriber.confirmed_at)
         .where(Subscriber.id.in_(list(ids)))

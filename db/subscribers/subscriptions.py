@@ -1,4 +1,4 @@
-"""Coming and leaving: asking, confirming by the mailed link, unsubscribing, and being erased."""
+"""Sign-up, confirmation by the emailed link, unsubscribing and erasure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from db.subscribers.suppressions import Suppression, suppress
 
 @dataclass(frozen=True, slots=True)
 class SignUp:
-    """A sign-up behind a confirm link, and what is true of it now."""
+    """The sign-up behind a confirmation link, with its current state."""
 
     id: int
     subscriber_id: int
@@ -32,9 +32,9 @@ def request(
     session: Session, address: str, *, words: str, words_version: str, locale: str, form_url: str,
     ip: str | None, user_agent: str | None, now: datetime,
 ) -> None:  # fmt: skip
-    """Ask for a subscription: keep the proof, and owe a confirm letter. Nothing is told about what was known before.
+    """Sign an address up: store the proof of consent, and queue a confirmation email. Does not reveal earlier state.
 
-    An active address is left as it is; one confirm letter goes out per address in ten minutes. Raises BadAddress.
+    An active address is left as it is; one confirmation email per address in ten minutes. Raises BadAddress.
     """
     address = normal(address)
     subscriber = _enter(session, address, now)
@@ -70,12 +70,14 @@ def _asked_since(session: Session, subscriber_id: int, moment: datetime) -> bool
 
 
 def confirm(session: Session, sign_up: int, ip: str | None, now: datetime) -> Subscriber:
-    """Make the subscriber of an open sign-up active; already active stays so. Refused when the link is over."""
+    """Activate the subscriber of a pending sign-up (idempotent). Raises Refused when the link no longer works."""
     found, frozen = session.get(Consent, sign_up), last_freeze(session)
     if found is None:
         raise rules.Refused(_NO_LONGER)
     subscriber = session.get_one(Subscriber, found.subscriber_id, with_for_update=True, populate_existing=True)
-    asked = sign_up_of(session, sign_up, now)  # now that whoever left or was erased meanwhile has been waited for
+    asked = sign_up_of(
+        session, sign_up, now
+    )  # read after the lock, so that it sees an unsubscribe or erasure that held it
     if asked is None or asked.state in ("expired", "over"):
         raise rules.Refused(_NO_LONGER)
     if subscriber.state != "pending":
@@ -92,14 +94,14 @@ _NO_LONGER = "This link no longer works. Subscribe again and we’ll send you a 
 
 def _activate(subscriber: Subscriber, frozen: int, now: datetime) -> None:
     subscriber.state, subscriber.confirmed_at = "active", now
-    # Left and come back between two freezes is never having been away: the audience of the last one still holds them.
+    # Someone who left and came back between two freezes keeps `joined`: the last freeze's audience includes them.
     if subscriber.joined is None or subscriber.left is None or subscriber.left < frozen:
         subscriber.joined = frozen
     subscriber.left = None
 
 
 def leave(session: Session, subscriber_id: int, channel: str, now: datetime) -> Subscriber | None:
-    """Unsubscribe at once; leaving twice is leaving once. None for a subscriber that is not known."""
+    """Unsubscribe at once (idempotent). None for an unknown subscriber."""
     frozen = last_freeze(session)
     subscriber = session.get(Subscriber, subscriber_id, with_for_update=True, populate_existing=True)
     if subscriber is None or subscriber.state in ("unsubscribed", "erased"):
@@ -113,16 +115,16 @@ def leave(session: Session, subscriber_id: int, channel: str, now: datetime) -> 
 
 
 def erase(session: Session, subscriber_id: int, now: datetime) -> Subscriber | None:
-    """Forget a subscriber: what remains of the address is a keyed hash in the suppression list.
+    """Erase a subscriber: only a keyed hash of the address remains, in the suppression list.
 
-    The proof of consent keeps its times and loses the person. None for a subscriber that is not known.
+    The proof of consent keeps its times and loses all personal data. None for an unknown subscriber.
     """
     gone = leave(session, subscriber_id, "erasure", now)
     if gone is None or gone.address is None:
         return gone
     suppress(session, gone.address, "erased", now)
     whose = update(Suppression).where(Suppression.subscriber_id == subscriber_id)
-    session.execute(whose.values(subscriber_id=None, note=None))  # a note may name whom it is about
+    session.execute(whose.values(subscriber_id=None, note=None))  # a note may name the person
     gone.state, gone.address, gone.address_key, gone.time_zone, gone.paused_until = "erased", None, None, None, None
     session.execute(
         update(Consent).where(Consent.subscriber_id == subscriber_id).values(address=None, ip=None, user_agent=None)
@@ -131,7 +133,7 @@ def erase(session: Session, subscriber_id: int, now: datetime) -> Subscriber | N
 
 
 def sign_up_of(session: Session, sign_up: int, now: datetime) -> SignUp | None:
-    """The sign-up behind a confirm link; None when there never was one."""
+    """The sign-up behind a confirmation link; None if there is none."""
     asked = session.get(Consent, sign_up)
     if asked is None or asked.what != "asked" or asked.address is None:
         return None

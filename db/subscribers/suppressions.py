@@ -1,4 +1,4 @@
-"""The suppression list: addresses, by keyed hash, that must not be mailed; why, and how one is taken off again."""
+"""The suppression list: keyed hashes of addresses that must not be mailed, with reasons, and how to lift one."""
 
 import json
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from db.session import BigId, Row, is_sqlite
 
 
 class Suppression(Row):
-    """An address, by keyed hash, that must not be mailed; `subscriber_id` is whose it was, while it is known."""
+    """An address, by keyed hash, that must not be mailed; `subscriber_id` is its subscriber, if known."""
 
     __tablename__ = "suppressions"
     __table_args__ = (
@@ -33,12 +33,12 @@ class Suppression(Row):
 
 
 def of_address(session: Session, address: str) -> Suppression | None:
-    """What stands against an address, however it is written; BadAddress for what is none."""
+    """The suppression of an address in any spelling, if any. Raises BadAddress for an invalid one."""
     return session.scalars(select(Suppression).where(Suppression.address_hash.in_(hashes_of(normal(address))))).first()
 
 
 def get(session: Session, address_hash: str, *, lock: bool = False) -> Suppression:
-    """The suppression of that hash; Refused when there is none."""
+    """The suppression of that hash. Raises Refused when there is none."""
     found = session.get(Suppression, address_hash, with_for_update=lock or None, populate_existing=True)
     if found is None:
         raise Refused("That suppression is not there (any more). The list shows those that are.")
@@ -46,7 +46,7 @@ def get(session: Session, address_hash: str, *, lock: bool = False) -> Suppressi
 
 
 def counts(session: Session) -> dict[str, int]:
-    """How many addresses stand on the list for each reason."""
+    """The number of suppressed addresses by reason."""
     found = dict(session.execute(select(Suppression.reason, func.count()).group_by(Suppression.reason)).all())
     return {reason: found.get(reason, 0) for reason in rules.SUPPRESSIONS}
 
@@ -54,7 +54,7 @@ def counts(session: Session) -> dict[str, int]:
 def page(
     session: Session, reason: str | None, *, before: tuple[datetime, str] | None = None, limit: int = 50
 ) -> list[Suppression]:
-    """The list, the newest first, beginning below the moment and hash `before`."""
+    """A page of the list, newest first; the moment and hash `before` are the keyset cursor."""
     query = select(Suppression)
     if reason is not None:
         query = query.where(Suppression.reason == reason)
@@ -64,14 +64,14 @@ def page(
 
 
 def suppressed(session: Session, addresses: list[str]) -> set[str]:
-    """Those of the addresses that stand in the suppression list."""
+    """Those of the addresses that are suppressed."""
     named = {hashed: address for address in addresses for hashed in hashes_of(address)}
     return {named[hashed] for hashed in listed(session, list(named))}
 
 
 def listed(session: Session, hashes: list[str]) -> set[str]:
-    """Those of the keyed hashes that stand in the suppression list."""
-    # One parameter, however many hashes: an expanding IN of a claim's two hundred cost a millisecond.
+    """Those of the keyed hashes that are suppressed."""
+    # A single parameter for all hashes: an expanding IN with a claim's two hundred hashes cost a millisecond.
     sqlite = is_sqlite(session)
     among = "IN (SELECT value FROM json_each(:hashes))" if sqlite else "= ANY(:hashes)"
     asked = text(f"SELECT address_hash FROM suppressions WHERE address_hash {among}")
@@ -82,7 +82,7 @@ def listed(session: Session, hashes: list[str]) -> set[str]:
 
 
 def suppress(session: Session, address: str, reason: str, now: datetime, note: str | None = None) -> Suppression:
-    """Put an address on the suppression list, by keyed hash. The graver reason stays, and of two alike the first."""
+    """Suppress an address by keyed hash. The heavier reason wins; of two equal ones the first stays."""
     address = normal(address)
     named = hashes_of(address)
     found = session.scalars(select(Suppression).where(Suppression.address_hash.in_(named)).with_for_update()).first()
@@ -97,7 +97,7 @@ def suppress(session: Session, address: str, reason: str, now: datetime, note: s
 
 
 def lift(session: Session, address_hashes: Collection[str], *, as_admin: bool, note: str | None) -> list[Suppression]:
-    """Take addresses off the list; those that stood there. Refused where the reason asks for more than was given."""
+    """Lift suppressions. Returns them. Raises Refused where the reason needs a higher role or a note."""
     lifted = []
     for each in address_hashes:
         found = get(session, each, lock=True)

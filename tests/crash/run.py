@@ -18,7 +18,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.engine import create_engine
 
 from db import migrations
-from db.deliveries import exceptions
+from db.deliveries import deliveries, exceptions
 from db.digests import digests
 from db.session import engine, writing
 from db.settings import settings
@@ -162,7 +162,7 @@ def end(scene: Scene) -> None:
     with writing() as session:
         digest = digests.get(session, scene.slot, lock=True)
         exceptions.resolve(session, digest.id, True, now)
-        digests.finish(session, digest.id, now)
+        deliveries.finish(session, digest.id, now)
     assert scene.digest().state == "finished", scene.account()
 
 

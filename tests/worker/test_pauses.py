@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
+from db.deliveries import recovery
 from db.deliveries.claims import Claim
 from db.deliveries.deliveries import Delivery
 from db.jobs import jobs
 from db.jobs.events import SubscriptionRequested
 from db.jobs.filters import lapsed, lost_since
-from db.monitoring import backlog, pauses
+from db.monitoring import pauses
 from db.monitoring.heartbeats import Heartbeat
 from db.session import reading, writing
 from db.votes import votes
@@ -97,10 +98,10 @@ def test_no_slice_is_sent_while_mail_is_paused_and_what_dead_senders_held_comes_
     clock.forward(seconds=1)
     pause("mail")
     with reading() as session:
-        assert [each.worker for each in backlog.lapsed_claims(session, datetime.now(UTC))] == ["host:1"]
+        assert [each.worker for each in recovery.lapsed(session, datetime.now(UTC))] == ["host:1"]
     send_unless_paused()
     with reading() as session:
-        assert backlog.lapsed_claims(session, datetime.now(UTC)) == []
+        assert recovery.lapsed(session, datetime.now(UTC)) == []
         assert session.scalar(select(Delivery.state)) == "pending"
     assert sent == []
     resume("mail")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from db.deliveries import exceptions
+from db.deliveries import deliveries, exceptions
 from db.deliveries.exceptions import RETRIED, DeliveryFilter
 from db.digests import digests
 from db.digests.digests import Digest
@@ -77,7 +77,7 @@ def _in_pages(
                 audit.record(session, actor, action, now, about=f"digest {slot}", chosen_by=chosen.words, ids=ids,
                            after={"state": state}, note=note)  # fmt: skip
                 digests.reopen(found)
-            digests.finish(session, found.id, now)
+            deliveries.finish(session, found.id, now)
         if not ids:
             return total
         total, after = total + len(ids), ids[-1]

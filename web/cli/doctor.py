@@ -18,6 +18,7 @@ from emails.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, open_transport, transport_name
 from web.cli import as_json, json_option
 from web.cli.queues import paused_in_words
+from worker import redis_client
 
 
 class Finding(NamedTuple):
@@ -84,7 +85,7 @@ def _database(config: Settings) -> Finding:
 
 
 def _redis(config: Settings) -> Finding:
-    with redis.Redis.from_url(config.redis_url, socket_timeout=3, socket_connect_timeout=3) as client:
+    with redis_client.connect(config, 3) as client:
         client.ping()
     return Finding("redis", True, "answers")
 

@@ -27,6 +27,7 @@ from emails.transports import BadMailUrl, open_transport
 from web import code_on_disk
 from web.actions import content_files
 from web.cli.supervise import Supervisor
+from worker import redis_client
 from worker.redis import EmbeddedRedis, shut_down_left_over
 
 HOST = "127.0.0.1"
@@ -153,7 +154,7 @@ def _port_is_free(port: int) -> None:
 def _redis(config: Settings) -> Iterator[EmbeddedRedis | None]:
     """The Redis that REDIS_URL names, or one of our own whose address stands in var/redis.url while it runs."""
     if config.redis_given:
-        _ping(config.redis_given)
+        _ping(config)
         yield None
         return
     address = VAR / "redis.url"
@@ -170,8 +171,8 @@ def _redis(config: Settings) -> Iterator[EmbeddedRedis | None]:
         address.unlink(missing_ok=True)
 
 
-def _ping(url: str) -> None:
-    with redis.Redis.from_url(url, socket_connect_timeout=3, socket_timeout=3) as client:
+def _ping(config: Settings) -> None:
+    with redis_client.connect(config, 3) as client:
         try:
             client.ping()
         except redis.RedisError as error:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from db.deliveries import recovery
 from db.jobs import filters
 from db.monitoring import backlog
 from db.monitoring.backlog import MOST, Backlog
@@ -24,7 +25,7 @@ def queues() -> str:
     with reading() as session:
         return render_template(
             "operator/queues.html", now=now, queues=backlog.all_queues(session, now), rates=backlog.rates(session, now),
-            lapsed=filters.lapsed(session, now), claims=backlog.lapsed_claims(session, now),
+            lapsed=filters.lapsed(session, now), claims=recovery.lapsed(session, now),
             lost=filters.lost_since(session, now - LATELY), goes_on=actions.GOES_ON,
         )  # fmt: skip
 

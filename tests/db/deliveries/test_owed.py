@@ -52,7 +52,7 @@ def test_a_digest_is_finished_only_when_nothing_is_owed_or_in_doubt(digest):
 
     def finished() -> bool:
         with writing() as session:
-            return digests.finish(session, digest, NOW)
+            return deliveries.finish(session, digest, NOW)
 
     assert not finished(), "some are being sent"
     recover()
@@ -117,7 +117,7 @@ def test_a_digest_is_not_finished_over_letters_that_are_owed_again_at_that_momen
 
     def finish() -> None:
         with writing() as session:
-            finished.append(digests.finish(session, digest, NOW))
+            finished.append(deliveries.finish(session, digest, NOW))
 
     with writing() as session:
         digests.get(session, "2026-W47", lock=True)

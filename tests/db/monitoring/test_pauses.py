@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from db.deliveries import recovery
 from db.deliveries.claims import Claim
 from db.deliveries.deliveries import owe
 from db.monitoring import backlog, pauses
@@ -79,4 +80,4 @@ def test_lapsed_claims_of_senders_are_seen():
         session.add(Claim(worker="host:7:1", lease=AT, win=8, made_at=AT))
         session.add(Claim(worker="host:8:1", lease=AT + timedelta(hours=1), win=8, made_at=AT))
     with reading() as session:
-        assert [each.worker for each in backlog.lapsed_claims(session, AT + timedelta(minutes=1))] == ["host:7:1"]
+        assert [each.worker for each in recovery.lapsed(session, AT + timedelta(minutes=1))] == ["host:7:1"]

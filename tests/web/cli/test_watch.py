@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from db.digests import digests
+from db.deliveries import deliveries
 from db.session import writing
 from tests.claiming import NOW, make_digest
 from tests.crash.processes import until
@@ -73,7 +73,7 @@ def test_progress_rate_and_the_time_left_until_the_digest_is_finished(sqlite):
         assert watched.process.poll() is None
         send(80)
         with writing() as session:
-            digests.finish(session, made, NOW)
+            deliveries.finish(session, made, NOW)
         until(lambda: watched.shows("^sent 200$"), "the account", 20)
         assert watched.process.wait(20) == 0
         assert watched.shows("2026-W47 finished", "200/200")

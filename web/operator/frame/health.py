@@ -9,12 +9,12 @@ import redis
 from db.deliveries import breakers
 from db.jobs import filters
 from db.monitoring import ages, heartbeats, pauses
-from db.monitoring.heartbeats import ALIVE
 from db.monitoring.pauses import QUEUES
 from db.session import Session, round_trip
 from db.settings import settings
 from db.values import duration
 from web.operator.frame.cached import Cached
+from worker import redis_client
 
 SLOW_MS = 100
 
@@ -65,9 +65,8 @@ def _clock(session: Session, now: datetime) -> Sign:
     last = heartbeats.last_seen(session, "clock")
     if last is None:
         return Sign("Clock", "never seen", level="bad")
-    since = now - last.at
-    small = f"{duration(since)} ago"
-    return Sign("Clock", "ticked", small) if since <= ALIVE else Sign("Clock", "silent", f"since {small}", "bad")
+    small = f"{duration(now - last.at)} ago"
+    return Sign("Clock", "ticked", small) if last.is_alive(now) else Sign("Clock", "silent", f"since {small}", "bad")
 
 
 # ---- services ----------------------------------------------------------------------------------------------
@@ -83,7 +82,7 @@ def _database(session: Session) -> Sign:
 def _ping(session: Session, now: datetime) -> Sign:  # noqa: ARG001
     began = time.perf_counter()
     try:
-        with redis.Redis.from_url(settings().redis_url, socket_connect_timeout=0.3, socket_timeout=0.3) as client:
+        with redis_client.connect(settings(), 0.3) as client:
             client.ping()
     except (redis.RedisError, OSError, ValueError):
         return Sign("Redis", "no answer", "the clock rings on", "bad")
