@@ -213,7 +213,7 @@ class DriverConnection:
 
     def at(self, moment: datetime) -> str | datetime:
         """A moment as a parameter; on SQLite in the format that SQLAlchemy stores."""
-        return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if self.sqlite else moment
+        return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") if self.sqlite else moment
 
     def executemany(self, sql: str, values: Sequence[Sequence[Any]]) -> int:
         """The number of rows changed by one statement with several sets of parameters (SQLite)."""

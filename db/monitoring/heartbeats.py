@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Index, func, select
 from sqlalchemy.ext.hybrid import hybrid_method
@@ -45,12 +45,10 @@ def beat(
     seconds: float = 0.0,
 ) -> None:
     """Write a process's heartbeat; the clock's also deletes those older than a day."""
-    held, moment = ("?", _stamp) if driver.sqlite else ("%s", _same)
     with _patience(driver), driver.transaction():
-        order = _BEAT.replace("?", held)
-        driver.execute(order, (process, kind, moment(started_at), moment(now), done, seconds))
+        driver.execute(_BEAT, (process, kind, driver.at(started_at), driver.at(now), done, seconds))
         if kind == "clock":
-            driver.execute(_FORGET.replace("?", held), (moment(now - KEPT),))
+            driver.execute(_FORGET, (driver.at(now - KEPT),))
 
 
 @contextmanager
@@ -72,15 +70,6 @@ _BEAT = (
     " done = excluded.done, seconds = excluded.seconds"
 )
 _FORGET = "DELETE FROM heartbeats WHERE at < ?"
-
-
-def _stamp(moment: datetime) -> str:
-    """A moment in SQLAlchemy's format for SQLite, since these statements bypass SQLAlchemy."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-def _same(moment: datetime) -> datetime:
-    return moment
 
 
 # ---- queries -----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ A vote's row holds the reader's `choice` and `counted`, the part of the tallies 
 
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, bindparam, func, select, text, update
@@ -66,8 +66,7 @@ def cast_at_once(driver: DriverConnection, voter: str, slug: str, choice: Choice
 
     A single statement: SQLite's write lock is never held while this thread waits for the interpreter.
     """
-    at = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") if driver.sqlite else now
-    rows = driver.fetch(_CAST_BY_SLUG, (voter, choice, at, slug))
+    rows = driver.fetch(_CAST_BY_SLUG, (voter, choice, driver.at(now), slug))
     notify("votes")
     return int(rows[0][0]) if rows else None
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from datetime import timedelta
+from datetime import timedelta, timezone
 
 import pytest
 from sqlalchemy import select
@@ -49,6 +49,14 @@ def test_nobody_can_say_a_rate_before_a_sender_that_is_alive_has_measured_one(da
         half_a_minute = timedelta(seconds=30)
         assert heartbeats.rate(session, "sender", AT + half_a_minute, half_a_minute) == 0.0
         assert heartbeats.rate(session, "sender", AT + timedelta(seconds=31), half_a_minute) is None
+
+
+def test_a_moment_in_another_zone_is_kept_as_the_same_instant(database):
+    beat("host:1", "clock", at=AT.astimezone(timezone(timedelta(hours=9))))
+    with reading() as session:
+        last = heartbeats.last_seen(session, "clock")
+        assert last is not None
+        assert last.at == AT
 
 
 def test_the_clock_forgets_who_was_not_seen_for_a_day(database):
