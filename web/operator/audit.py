@@ -1,7 +1,6 @@
 """The audit log: who did what, when, to what, and why."""
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -12,17 +11,10 @@ from db.operators.audit import AuditEntry, AuditFilter
 from db.session import reading
 from db.settings import settings
 from web.operator.frame.access import allowed, blueprint
+from web.operator.frame.paging import paged
 
 ON_A_PAGE = 50
 FILTERS = ("actor", "action", "about", "since", "until")
-
-
-@dataclass(frozen=True, slots=True)
-class Paging:
-    """The links to the neighbouring pages."""
-
-    newer: str | None
-    older: str | None
 
 
 @blueprint.get("/audit")
@@ -34,11 +26,12 @@ def audit() -> Response:
         actions, actors = audit_log.actions(session), audit_log.actors(session)
     rooms_of = sorted({each.partition(".")[0] + "." for each in actions if "." in each})
     kept: dict[str, Any] = {name: request.args[name] for name in FILTERS if request.args.get(name)}
-    older = url_for("operator.audit", **kept, before=rows[ON_A_PAGE - 1].id) if len(rows) > ON_A_PAGE else None
-    newer = url_for("operator.audit", **kept) if before else None
+    entries, paging = paged(
+        rows, ON_A_PAGE, before, lambda entry: entry.id, lambda at: url_for("operator.audit", **kept, before=at)
+    )
     page = render_template(
-        "operator/audit.html", entries=rows[:ON_A_PAGE], actions=actions, actors=actors, rooms=rooms_of,
-        page=Paging(newer, older),
+        "operator/audit.html", entries=entries, actions=actions, actors=actors, rooms=rooms_of,
+        page=paging,
     )  # fmt: skip
     return make_response(page)
 

@@ -22,6 +22,7 @@ from web.operator import digest_progress
 from web.operator.digests import ask_about, opened, page_of
 from web.operator.frame import access, confirm
 from web.operator.frame.access import allowed, blueprint, may
+from web.operator.frame.paging import Paging, paged
 
 HERE = "operator.deliveries"
 PAGE = 50
@@ -36,32 +37,33 @@ def deliveries_() -> str:
     slot = slot or (slots[0] if slots else None)
     found = opened(slot) if slot else None
     look = digest_progress.of(found) if found and found.frozen_at else None
-    rows, older = _rows(found, chosen, look) if found else ([], None)
+    rows, page = _rows(found, chosen, look) if found else ([], Paging())
     return render_template(
         "operator/deliveries.html", page_title="Deliveries", slot=slot, slots=slots, digest=found, chosen=chosen,
         state=chosen.states[0] if chosen.states else "", states=STATES, rows=rows, look=look,
-        page={"older": older, "newer": _here(chosen, slot) if _after() else None}, met=_met(look, chosen),
+        page=page, met=_met(look, chosen),
         filter=_query(chosen, slot),
     )  # fmt: skip
 
 
 def _rows(
     found: Digest, chosen: DeliveryFilter, look: digest_progress.Progress | None
-) -> tuple[list[tuple[Delivery, int | None, str]], str | None]:
-    """(delivery, the subscriber's number, the address as this operator may see it) of a page, and the next page."""
+) -> tuple[list[tuple[Delivery, int | None, str]], Paging]:
+    """(delivery, the subscriber's number, the address as this operator may see it) of a page, and its links."""
     if (chosen.code or chosen.reason) and not set(chosen.states) <= set(EXCEPTIONS):
         raise Refused(f"Codes and reasons are asked of letters that are {', '.join(EXCEPTIONS)}; choose among these.")
     if look and chosen.states == ("sent",) and not look.account.states["sent"]:
-        return [], None  # these states have no index, so this avoids scanning a million rows
+        return [], Paging()  # these states have no index, so this avoids scanning a million rows
     with reading() as session:
         page = exceptions.page(session, found, chosen, _after(), PAGE + 1)
-        people = subscribers.people(session, filter(None, (subscriber_id(each.person) for each in page)))
+        shown_here, paging = paged(page, PAGE, _after(), lambda each: each.id, lambda at: _here(chosen, found.slot, at))
+        people = subscribers.people(session, filter(None, (subscriber_id(each.person) for each in shown_here)))
     rows = []
-    for each in page[:PAGE]:
+    for each in shown_here:
         number = subscriber_id(each.person)
         person = people.get(number or 0)
         rows.append((each, number, shown(person.address if person else None)))
-    return rows, _here(chosen, found.slot, page[PAGE - 1].id) if len(page) > PAGE else None
+    return rows, paging
 
 
 def shown(address: str | None) -> str:
@@ -114,7 +116,7 @@ def _query(chosen: DeliveryFilter, slot: str | None) -> dict[str, object]:
     return {name: value for name, value in named.items() if value}
 
 
-def _here(chosen: DeliveryFilter, slot: str | None, after: int | None = None) -> str:
+def _here(chosen: DeliveryFilter, slot: str | None, after: object = None) -> str:
     more: dict[str, object] = {"after": after} if after else {}
     return url_for(HERE, **{**_query(chosen, slot), **more})  # type: ignore[arg-type]
 

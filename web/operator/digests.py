@@ -18,6 +18,7 @@ from web.actions import digests as actions
 from web.operator import digest_progress
 from web.operator.frame import access, confirm, live
 from web.operator.frame.access import allowed, blueprint
+from web.operator.frame.paging import paged
 from worker import digests as run
 
 HERE = "operator.digests"
@@ -32,12 +33,9 @@ def digests_() -> str:
     before = request.args.get("before")
     with reading() as session:
         rows = digests.page(session, before, PAGE + 1)
-    accounts = {each.slot: digest_progress.account_of(each) for each in rows[:PAGE] if each.frozen_at}
-    older = url_for(HERE, before=rows[PAGE - 1].slot) if len(rows) > PAGE else None
-    page = {"older": older, "newer": url_for(HERE) if before else None}
-    return render_template(
-        "operator/digests.html", page_title="Digests", found=rows[:PAGE], accounts=accounts, page=page
-    )
+    shown, page = paged(rows, PAGE, before, lambda each: each.slot, lambda at: url_for(HERE, before=at))
+    accounts = {each.slot: digest_progress.account_of(each) for each in shown if each.frozen_at}
+    return render_template("operator/digests.html", page_title="Digests", found=shown, accounts=accounts, page=page)
 
 
 @blueprint.get("/digests/<slot>")

@@ -16,8 +16,8 @@ from db.monitoring.pauses import QUEUES
 from db.session import reading
 from db.values import duration
 from web.masking import masked_in
-from web.operator.audit import Paging
 from web.operator.frame.access import allowed, blueprint, may
+from web.operator.frame.paging import Paging, paged
 from web.operator.job_filter_form import AGO, filter_of, in_link
 
 ON_A_PAGE = 50
@@ -86,9 +86,10 @@ def _listed(chosen: JobFilter) -> Response:
         total = filters.count(session, chosen.conditions(), MOST + 1)
         kinds = _kinds(filters.kinds(session))
     link = in_link(chosen) | ({"list": "yes"} if chosen.state == "dead" else {})
-    older = url_for("operator.jobs", **link, before=rows[ON_A_PAGE - 1].id) if len(rows) > ON_A_PAGE else None
-    page = Paging(url_for("operator.jobs", **link) if before else None, older)
-    return _page("operator/job_list.html", chosen, kinds=kinds, found=rows[:ON_A_PAGE], page=page, total=total)
+    shown, page = paged(
+        rows, ON_A_PAGE, before, lambda job: job.id, lambda at: url_for("operator.jobs", **(link | {"before": at}))
+    )
+    return _page("operator/job_list.html", chosen, kinds=kinds, found=shown, page=page, total=total)
 
 
 def _kinds(failed: list[str]) -> list[str]:

@@ -6,7 +6,6 @@ opened changes no row, so looking is not audited; handing somebody's data out is
 
 import json
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 from markupsafe import Markup
@@ -23,6 +22,7 @@ from web.masking import masked, masked_in
 from web.operator.frame import confirm, errors
 from web.operator.frame.access import actor, allowed, blueprint, may
 from web.operator.frame.cached import Cached
+from web.operator.frame.paging import paged
 
 PAGE = 50
 _counts = Cached(lists.counts)
@@ -88,14 +88,12 @@ def _list(error: str, who: str = "") -> str:
     with reading() as session:
         rows = lists.page(session, listed, now, before=before, limit=PAGE + 1)
         held = lists.which_suppressed(session, [each.id for each in rows])
-    older = None
-    if len(rows) > PAGE:
-        rows = rows[:PAGE]
-        older = url_for("operator.explain", state=listed, before=rows[-1].id)
-    newer = url_for("operator.explain", state=listed) if before else None
+    people, page = paged(
+        rows, PAGE, before, lambda person: person.id, lambda at: url_for("operator.explain", state=listed, before=at)
+    )
     return render_template(
-        "operator/people.html", people=rows, listed=listed, counts=_counts(), held=held, lists=lists.LISTS, now=now,
-        page=SimpleNamespace(newer=newer, older=older), error=error, who=who,
+        "operator/people.html", people=people, listed=listed, counts=_counts(), held=held, lists=lists.LISTS, now=now,
+        page=page, error=error, who=who,
     )  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """The suppression list: blocked addresses, reasons, and lifting them."""
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -13,6 +12,7 @@ from web.actions import subscribers as actions
 from web.operator.frame import confirm
 from web.operator.frame.access import actor, allowed, blueprint
 from web.operator.frame.cached import Cached
+from web.operator.frame.paging import paged
 from web.operator.people import address_field, lift_one
 
 PAGE = 50
@@ -28,15 +28,13 @@ def suppressions() -> str:
     before = _cursor(request.args.get("before", ""))
     with reading() as session:
         rows = room.page(session, reason, before=before, limit=PAGE + 1)
-    older = None
-    if len(rows) > PAGE:
-        rows = rows[:PAGE]
-        last = f"{rows[-1].at.isoformat()},{rows[-1].address_hash}"
-        older = url_for("operator.suppressions", reason=reason, before=last)
-    newer = url_for("operator.suppressions", reason=reason) if before else None
+    shown, page = paged(
+        rows, PAGE, before, lambda each: f"{each.at.isoformat()},{each.address_hash}",
+        lambda at: url_for("operator.suppressions", reason=reason, before=at),
+    )  # fmt: skip
     return render_template(
-        "operator/suppressions.html", found=rows, reason=reason, rules=SUPPRESSIONS, counts=_counts(),
-        page=SimpleNamespace(newer=newer, older=older),
+        "operator/suppressions.html", found=shown, reason=reason, rules=SUPPRESSIONS, counts=_counts(),
+        page=page,
     )  # fmt: skip
 
 
