@@ -1,4 +1,4 @@
-"""The top floor: the doors people use."""
+"""The web package: readers' pages, the operators' console, and the commands."""
 
 from web import code_on_disk
 
