@@ -98,9 +98,8 @@ def _make(url: str) -> Engine:
         event.listen(made, "connect", _open_sqlite)
         event.listen(made, "begin", _begin_sqlite)
     else:
-        # Idle time-out, so that a transaction that a stopped process left open does not block others for ever.
-        options = "-c idle_in_transaction_session_timeout=15000"
-        made = create_engine(address, pool_size=kept, pool_pre_ping=True, connect_args={"options": options})
+        made = create_engine(address, pool_size=kept, pool_pre_ping=True)
+        event.listen(made, "connect", _open_postgresql)
     return made
 
 
@@ -109,6 +108,15 @@ def _open_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     with _as_sqlalchemy_errors(sqlite3.Error):
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _open_postgresql(connection: Any, _record: Any) -> None:
+    # A transaction that a stopped process left open must not block the others for ever. This is a statement, since
+    # PgBouncer refuses connections with the start-up parameter `options`.
+    connection.autocommit = True
+    with _as_sqlalchemy_errors(Exception):
+        connection.execute("SET idle_in_transaction_session_timeout = '15s'")
+    connection.autocommit = False
 
 
 def _begin_sqlite(connection: Connection) -> None:
