@@ -12,7 +12,7 @@ from db.settings import settings
 def normal(address: str) -> str:
     """The address as it is written on an envelope (RFC 5321; domain in lower case, IDN as A-labels, RFC 5891).
 
-    Raises BadAddress, whose message says what to mend.
+    Raises BadAddress, whose message says how to correct it.
     """
     given = address.strip()
     if not given:
@@ -34,6 +34,6 @@ def key_of(address: str) -> str:
 
 
 def hashes_of(address: str) -> list[str]:
-    """The keyed hashes under which an address may stand in the suppression list, the newest key's first."""
+    """The keyed hashes under which an address may be suppressed, newest key first."""
     named = b"address:" + key_of(address).encode()
     return [hmac.digest(key, named, "sha256").hex() for key in settings().keys]

@@ -34,12 +34,12 @@ class SchemaRelease(Row):
 
 
 class WrongSchema(Refused):
-    """This release cannot work with the database as it stands; the message says what to do."""
+    """This release cannot use the database at its current revision; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where the database stands, beside this release."""
+    """The database's revision compared with this release's."""
 
     revision: str
     """"" for a database that was never set up."""
@@ -53,14 +53,14 @@ class Standing:
 
     @property
     def may_run(self) -> bool:
-        """Whether this release may work with it."""
+        """Whether this release may use the database."""
         if self.answer == "later":
             return bool(self.oldest) and _number(self.oldest) <= _number(RELEASE)
         return self.answer == "this"
 
     @property
     def told(self) -> str:
-        """One sentence: how it stands, and what to do where this release cannot work."""
+        """The comparison in one sentence, with what to do if this release cannot use the database."""
         whose = f"release {self.release}" if self.release else "a later release"
         if self.answer == "this":
             return f"at this release ({RELEASE}, revision {REVISION})"
@@ -77,7 +77,7 @@ def _number(release: str) -> tuple[int, ...]:
 
 
 def standing() -> Standing:
-    """Ask the database where it stands; SQLAlchemy's errors where it does not answer."""
+    """Read the database's revision. Raises SQLAlchemy's errors if it does not answer."""
     with reading() as session:
         there = inspect(session.connection())
         if not there.has_table("alembic_version"):
@@ -90,7 +90,7 @@ def standing() -> Standing:
 
 
 _trusted: dict[str, float] = {}
-"""Until when each database is taken to be as it was: it was asked, and this release may work with it."""
+"""Until when the last successful check of each database holds."""
 
 
 def check() -> None:

@@ -33,7 +33,7 @@ def address(value: str) -> str:
 
 
 def structured(name: str, value: str) -> bytes:
-    """A header of ASCII tokens, folded only where a comma and a space stand."""
+    """A header of ASCII tokens, folded only after a comma and a space."""
     if not checked(value).isascii():
         raise Unwritable(f"{name} holds ASCII only: {value[:60]!r}")
     folded = value.replace(", ", ",\r\n ") if len(name) + 2 + len(value) > _WIDTH else value

@@ -76,4 +76,4 @@ _CANCEL = text(
     " (SELECT id FROM deliveries WHERE letter = 'digest' AND about = :digest"
     f" AND {WAITING.text} ORDER BY id LIMIT :page) AND {WAITING.text}"
 ).bindparams(bindparam("now", type_=Moment()))
-"""The state is asked twice: on PostgreSQL an UPDATE that waited for a claim looks at its own conditions again only."""
+"""The state is checked twice: a PostgreSQL UPDATE that waited for a lock re-checks only its own WHERE clause."""

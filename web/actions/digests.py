@@ -20,7 +20,7 @@ def move(actor: Actor, slot: str, action: str, now: datetime, *, reason: str | N
          note: str | None = None) -> Digest:  # fmt: skip
     """Hold, release, skip, pause or resume a digest. Raises Refused when its state does not allow it.
 
-    `reason` stands on the digest; without a note it is the audit's too. An order that changes nothing is not kept.
+    `reason` is stored on the digest, and in the audit log if there is no note. An action without effect is not audited.
     """
     with writing() as session:
         return _moved(session, actor, slot, action, now, reason, note)

@@ -88,7 +88,7 @@ def import_csv(
 ) -> tuple[Counter[str], list[str]]:
     """Import a file that `people.check` found good, page by page; how many became what, and who was not brought back.
 
-    Repeatable: whoever is active already stays as they are. Each page is a transaction with its own audit entry.
+    Idempotent: people who are active already stay as they are. Each page is a transaction with its own audit entry.
     """
     done: Counter[str] = Counter()
     refused: list[str] = []

@@ -1,6 +1,6 @@
 """Digests' progress, cached so that its queries take at most a twentieth of the time.
 
-Each web process keeps its last look. An order forgets it, so that whoever gave the order sees what it did.
+Each web process has its own cache. An action invalidates it, so that the operator who acted sees the effect.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The letters that a site without a mail server keeps, readable in the browser on the same machine."""
+"""The outbox: emails of a site without a mail server, readable in the browser on the same machine only."""
 
 import ipaddress
 import os
@@ -19,10 +19,10 @@ from web import headers
 blueprint = Blueprint("outbox", __name__, url_prefix="/outbox")
 
 MOST = 100
-"""Letters in the list: the newest."""
+"""The most emails in the list (the newest)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,=@:+-]{0,254}", re.ASCII)
 _LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)]")
-# Nothing in a letter may run or load; its links open in the whole window.
+# CSP: an email may not run scripts or load anything; its links open in the top window.
 _LETTER_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-top-navigation-by-user-activation"
@@ -40,7 +40,7 @@ class KeptLetter:
 
 
 def is_shown() -> bool:
-    """Only while letters stay on this machine and nobody but its users sees the site."""
+    """Only while MAIL_URL is a Maildir and the site is on a loopback address."""
     config = settings()
     return config.outbox is not None and config.is_local and _is_loopback(request.host)
 
@@ -116,12 +116,12 @@ def _part(message: EmailMessage, kind: str) -> str:
         return ""
     try:
         return str(body.get_content())
-    except LookupError:  # a charset that nobody knows
+    except LookupError:  # an unknown charset
         return bytes(body.get_payload(decode=True) or b"").decode("utf-8", "replace")
 
 
 def _linked(text: str) -> Markup:
-    """The text with each address in it as a link."""
+    """The text as HTML, with its URLs as links."""
     shown, at = Markup(), 0
     for found in _LINK.finditer(text):
         shown += escape(text[at : found.start()]) + Markup('<a href="{0}">{0}</a>').format(found[0])

@@ -1,4 +1,4 @@
-"""The pages that readers read: the latest, the archive, a comparison, a tool, a past digest."""
+"""Readers' pages: home, the archive, a comparison, a tool, a past digest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class ListedComparison:
 
 
 def shown(comparison: Comparison, figures: Mapping[int, Figures]) -> list[ListedComparison]:
-    """The two tools of a comparison with the figures of now."""
+    """The two tools of a comparison with their current figures."""
     return [
         ListedComparison(tool.slug, tool.name, tool.panel, (figures[tool.id].ship, figures[tool.id].skip))
         for tool in comparison.tools

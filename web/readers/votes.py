@@ -1,4 +1,4 @@
-"""Voting: from the buttons on a page, and from the links in a digest."""
+"""Voting: with the buttons on a page, and through the links in a digest."""
 
 import re
 from datetime import UTC, datetime
