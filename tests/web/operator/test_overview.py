@@ -16,6 +16,7 @@ from db.monitoring.alerts import Condition, raise_new
 from db.monitoring.charts import DigestCounts, Period
 from db.monitoring.heartbeats import Heartbeat
 from db.monitoring.pauses import Pause
+from db.schema import RELEASE, REVISION
 from db.session import reading, writing
 from db.subscribers import imports
 from web.operator import overview, svg_charts
@@ -244,3 +245,8 @@ def test_what_an_alert_links_to_is_a_page_of_the_console(app, database):
     for each in found.values():
         path = each.link.partition("?")[0]
         assert urls.match(path, method="GET")[0].startswith("operator."), each.link
+
+
+def test_the_foot_of_each_page_names_release_and_revision(console):
+    text = console("viewer").get("/operator/digests").text
+    assert f"Verdicts {RELEASE}, revision {REVISION}" in text
