@@ -10,6 +10,7 @@ import redis
 
 from db import schema
 from db.errors import SQLAlchemyError
+from db.monitoring import visitors
 from db.session import database_time, reading
 from db.settings import BadSettings, Settings, settings
 from emails import dkim
@@ -62,6 +63,7 @@ def _look() -> Iterator[Finding]:
             yield look(config)
             if look is _database:
                 yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
+                yield from _visitors(config)
         except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, dkim.BadKey) as error:
             yield Finding(what, False, next(iter(str(error).splitlines()), type(error).__name__))
         except Exception as error:  # its words are not ours, and might hold a password
@@ -82,6 +84,13 @@ def _database(config: Settings) -> Finding:
     if not found.may_run:
         return Finding("database", False, f"{kind} answers. {found.told}")
     return Finding("database", True, f"{kind} answers and is {found.told}")
+
+
+def _visitors(config: Settings) -> Iterator[Finding]:
+    with reading() as session:
+        address = visitors.hidden_behind(session, config, datetime.now(UTC))
+    if address:
+        yield Finding("visitors", None, visitors.advice(address))
 
 
 def _redis(config: Settings) -> Finding:

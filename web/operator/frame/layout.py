@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from flask import current_app, request
 
 from db import schema
-from db.monitoring import backlog
+from db.monitoring import backlog, visitors
 from db.monitoring.backlog import Backlog
 from db.session import reading
+from db.settings import settings
 from web.operator.frame import health
 from web.operator.frame.access import blueprint, may, minimum_of
 from web.operator.frame.health import Sign
@@ -43,6 +44,7 @@ class Layout:
     strip: list[Sign]
     menu: list[Place]
     paused: list[Backlog]
+    warning: str | None
     release: str = schema.RELEASE
     revision: str = schema.REVISION
 
@@ -54,6 +56,7 @@ def console_layout(here: str | None) -> Layout:
     with reading() as session:
         strip, counts = health.strip(session, now), health.counts(session, now)
         paused = backlog.standing(session, now)
+        proxy = visitors.hidden_behind(session, settings(), now)
     here = here or request.endpoint or ""
     menu: list[Place] = []
     for at, group in enumerate(MENU):
@@ -62,7 +65,7 @@ def console_layout(here: str | None) -> Layout:
             if minimum and may(minimum):
                 first = bool(at) and not any(place.endpoint in dict(group).values() for place in menu)
                 menu.append(Place(name, endpoint, counts.get(endpoint, ""), endpoint == here, first))
-    return Layout(now, strip, menu, paused)
+    return Layout(now, strip, menu, paused, visitors.advice(proxy) if proxy else None)
 
 
 @blueprint.app_template_global()
