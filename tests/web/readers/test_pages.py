@@ -158,3 +158,9 @@ def test_a_draft_is_not_shown(client, catalogue):
     put_digest(state="draft")
     assert client.get("/digests/2026-W47").status_code == 404
     assert "/digests/" not in client.get("/").text
+
+
+def test_error_pages_say_what_happened_in_words_that_every_reader_knows(client):
+    assert "Page not found" in client.get("/nothing-here").text
+    assert "This page can’t be opened directly" in client.get("/tools/quillmate/vote").text
+    assert "This link is incomplete" in client.get("/confirm/cut").text

@@ -1,5 +1,6 @@
 """Coming by two steps, leaving by one, and nothing told about who is known."""
 
+import hashlib
 import re
 from datetime import UTC, datetime
 
@@ -42,6 +43,11 @@ def test_alice_subscribes_and_her_consent_is_kept_with_its_words(client, state):
     assert kept.source == "http://localhost:8000/compare/a-vs-b"
     assert (kept.ip, kept.user_agent) == ("127.0.0.1", "Browser1")
     assert rows(jobs.Job) == 1
+
+
+def test_whoever_changes_the_words_of_consent_changes_their_version():
+    known = {"2026-11-28": "c19e56b7517b"}
+    assert known[CONSENT_VERSION] == hashlib.sha256(CONSENT_WORDS.encode()).hexdigest()[:12]
 
 
 def test_the_answer_is_the_same_whoever_is_known(client, active):
