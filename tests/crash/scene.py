@@ -20,6 +20,8 @@ from emails.letters import mark
 from tests.crash.processes import PATIENCE, Child, MailServer, Nursery, until
 
 WINDOW, LEASE = 8, 2
+SHORT_LEASE = 1
+"""The least that may be set: for senders whose lease a test waits to see lapse."""
 SETTINGS = {
     "SEND_WINDOW": str(WINDOW),
     "SEND_LEASE": str(LEASE),

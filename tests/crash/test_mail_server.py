@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.crash.processes import until
-from tests.crash.scene import LEASE, Scene
+from tests.crash.scene import SHORT_LEASE, Scene
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # nothing in it depends on the kind
@@ -46,9 +46,9 @@ def test_a_mail_server_silent_past_the_lease_and_then_well_again(scene: Scene):
     stages = ("mail", "data", "dot", "reply")
     for stage in stages:
         scene.mail.order(do="hold", stage=stage, times=1)
-        scene.fork("send")
+        scene.fork("send", SEND_LEASE=str(SHORT_LEASE))
         scene.mail.wait_for_held(stage)
-    time.sleep(LEASE)
+    time.sleep(SHORT_LEASE)
     scene.fork("send")
     scene.wait_until_nothing_is_owed()
     assert scene.reckon().unknown > 0

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from db.deliveries.deliveries import Delivery
 from db.session import writing
 from tests.crash.processes import Child, until
-from tests.crash.scene import LEASE, WINDOW, Scene
+from tests.crash.scene import SHORT_LEASE, WINDOW, Scene
 from web.cli import main
 
 AT = {"claiming": 1, "claimed": 1, "mail": 3, "body": 12, "dot": 9, "reply": 16, "settled": 2, "releasing": 1}
@@ -42,7 +42,7 @@ def test_a_sender_stopped_past_its_lease_at_each_stage_sends_nothing_that_anothe
     scene.address()
     asleep = [held_at(scene, stage, passing) for stage, passing in AT.items() if stage not in IN_TRANSACTION]
     fenced = scene.nursery.said("fenced")
-    time.sleep(LEASE)
+    time.sleep(SHORT_LEASE)
     scene.fork("send")
     scene.wait_until_nothing_is_owed()
     assert len(asleep) < scene.reckon().unknown <= WINDOW * len(asleep)
@@ -61,7 +61,7 @@ def test_a_sender_that_slept_while_its_doubt_was_resolved_sends_nothing_more(sce
     scene.address()
     one_is_owed_later()  # so that resolving does not finish the digest, which would stop the sleeper by itself
     sender = held_at(scene, "reply", 3)
-    time.sleep(LEASE)
+    time.sleep(SHORT_LEASE)
     scene.fork("send")
     until(lambda: scene.owed() == 1, "all other letters")
     resolve(scene, "--sent")
@@ -81,7 +81,7 @@ def one_is_owed_later() -> None:
 
 def held_at(scene: Scene, stage: str, passing: int) -> Child:
     """A sender that has been sent to sleep at that stage, the signal still to come that wakes it."""
-    sender = scene.fork("send", stage, passing)
+    sender = scene.fork("send", stage, passing, SEND_LEASE=str(SHORT_LEASE))
     sender.wait_for_stage()
     sender.stop()
     sender.go_on()
