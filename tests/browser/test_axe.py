@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from db.digests import schedule
 from db.session import writing
 from db.settings import settings
 from db.subscribers import imports
@@ -12,19 +13,18 @@ from worker import digests
 
 pytestmark = pytest.mark.browser
 
-SLOT = "2026-W47"
-
 
 @pytest.fixture
 def pages(catalogue) -> list[str]:
     """The address of one page of each kind."""
     now = datetime.now(UTC)
+    slot = schedule.of_digests().slot_of(now)  # a slot of the past would be too late to send one day
     with writing() as s:
         imports.add_imported(s, {"alice@reader.example": None}, "They ticked a box.", "a list", now)
-        digests.send(s, SLOT, now)
+        digests.send(s, slot, now)
     token = links.sign(settings().keys, "unsubscribe", 1, 0)
     return ["/", "/archive", "/compare/quillmate-vs-inkwell", "/tools/quillmate", "/tools/inkwell", "/subscribe",
-            f"/digests/{SLOT}", f"/unsubscribe/{token}", "/nothing-here"]  # fmt: skip
+            f"/digests/{slot}", f"/unsubscribe/{token}", "/nothing-here"]  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
