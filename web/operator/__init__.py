@@ -18,7 +18,7 @@ from web.operator import (
     schedule,
     suppressions,
 )
-from web.operator.frame import access, errors, formats, health, layout, sessions
+from web.operator.frame import access, errors, formats, health, layout, masking, sessions
 
 PAGES = (
     accounts,
@@ -27,6 +27,7 @@ PAGES = (
     digests,
     login,
     layout,
+    masking,
     health,
     jobs,
     job_actions,

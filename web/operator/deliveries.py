@@ -17,11 +17,11 @@ from db.rules import Refused
 from db.session import reading
 from db.subscribers import subscribers
 from web.actions import deliveries as actions
-from web.masking import masked, masked_in
 from web.operator import digest_progress
 from web.operator.digests import ask_about, opened, page_of
 from web.operator.frame import access, confirm
-from web.operator.frame.access import allowed, blueprint, may
+from web.operator.frame.access import allowed, blueprint
+from web.operator.frame.masking import visible_address
 from web.operator.frame.paging import Paging, paged
 
 HERE = "operator.deliveries"
@@ -62,21 +62,8 @@ def _rows(
     for each in shown_here:
         number = subscriber_id(each.person)
         person = people.get(number or 0)
-        rows.append((each, number, shown(person.address if person else None)))
+        rows.append((each, number, visible_address(person.address if person else None) or ""))
     return rows, paging
-
-
-def shown(address: str | None) -> str:
-    """An address as the current operator may see it (masked below a role)."""
-    if address is None:
-        return ""
-    return address if may("operator") else masked(address)
-
-
-@blueprint.app_template_global()
-def said(reply: str) -> str:
-    """A mail server's reply as the current operator may see it, since replies often quote the address."""
-    return reply if may("operator") else masked_in(reply)
 
 
 def _met(look: digest_progress.Progress | None, chosen: DeliveryFilter) -> int:

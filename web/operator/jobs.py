@@ -15,8 +15,8 @@ from db.jobs.jobs import Attempt, Job
 from db.monitoring.pauses import QUEUES
 from db.session import reading
 from db.values import duration
-from web.masking import masked_in
 from web.operator.frame.access import allowed, blueprint, may
+from web.operator.frame.masking import visible_text
 from web.operator.frame.paging import Paging, paged
 from web.operator.job_filter_form import AGO, filter_of, in_link
 
@@ -125,13 +125,7 @@ def job(job_id: int) -> str:
 @blueprint.app_template_global()
 def payload_of(job: Job) -> str:
     """The job's payload, formatted for people."""
-    return told(json.dumps(job.payload, indent=2, ensure_ascii=False, sort_keys=True))
-
-
-@blueprint.app_template_global()
-def told(words: str | None) -> str:
-    """An error message as this operator may see it; readers' addresses are masked for viewers and editors."""
-    return (words or "") if may("operator") else masked_in(words or "")
+    return visible_text(json.dumps(job.payload, indent=2, ensure_ascii=False, sort_keys=True))
 
 
 @blueprint.app_template_global()

@@ -18,7 +18,6 @@ from db.subscribers import lists, subscribers, suppressions
 from db.subscribers.subscribers import Subscriber
 from web.actions import subscribers as actions
 from web.actions import timeline
-from web.masking import masked, masked_in
 from web.operator.frame import confirm, errors
 from web.operator.frame.access import actor, allowed, blueprint, may
 from web.operator.frame.cached import Cached
@@ -26,20 +25,6 @@ from web.operator.frame.paging import paged
 
 PAGE = 50
 _counts = Cached(lists.counts)
-
-
-@blueprint.app_template_global()
-def address_of(subscriber: Subscriber) -> str | None:
-    """A reader's address as the current operator may see it; None once erased."""
-    if subscriber.address is None or may("operator"):
-        return subscriber.address
-    return masked(subscriber.address)
-
-
-@blueprint.app_template_global()
-def seen(text: str) -> str:
-    """A text that may quote an address, as the current operator may see it."""
-    return text if may("operator") else masked_in(text)
 
 
 # ---- lists -------------------------------------------------------------------------------------------------
