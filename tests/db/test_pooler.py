@@ -1,6 +1,5 @@
 """PostgreSQL behind a pooler in session mode, which refuses start-up options as PgBouncer does."""
 
-import contextlib
 import socket
 import socketserver
 import struct
@@ -11,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from db import session
+from tests.pumping import pump
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 
@@ -37,8 +37,8 @@ class Client(socketserver.BaseRequestHandler):
         with socket.socket(socket.AF_UNIX) as server:
             server.connect(self.server.behind)
             server.sendall(packet)
-            threading.Thread(target=self.pump, args=(server, self.request), daemon=True).start()
-            self.pump(self.request, server)
+            threading.Thread(target=pump, args=(server, self.request), daemon=True).start()
+            pump(self.request, server)
 
     def start_up(self) -> bytes:
         """The start-up packet (PostgreSQL's protocol, 54.7), after a no to every wish for encryption."""
@@ -48,13 +48,6 @@ class Client(socketserver.BaseRequestHandler):
             if code not in (SSL_REQUEST, GSS_REQUEST):
                 return head + self.request.recv(length - 8, socket.MSG_WAITALL)
             self.request.sendall(b"N")
-
-    def pump(self, source, target) -> None:
-        with contextlib.suppress(OSError):
-            while said := source.recv(65536):
-                target.sendall(said)
-        with contextlib.suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A Redis over TLS or a socket: doctor and Celery reach the same one, and both check its certificate."""
 
-import contextlib
 import datetime
 import ipaddress
 import shutil
@@ -25,6 +24,7 @@ from cryptography.x509.oid import NameOID
 from kombu.exceptions import OperationalError
 
 from db.settings import BadSettings
+from tests.pumping import pump
 from web.cli import main
 from worker import redis_client
 from worker.redis import server_program
@@ -97,15 +97,8 @@ class Relay(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         client = self.server.context.wrap_socket(self.request, server_side=True)
         with client, socket.create_connection(("127.0.0.1", self.server.behind)) as server:
-            threading.Thread(target=self.pump, args=(server, client), daemon=True).start()
-            self.pump(client, server)
-
-    def pump(self, source, target) -> None:
-        with contextlib.suppress(OSError):
-            while said := source.recv(65536):
-                target.sendall(said)
-        with contextlib.suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
+            threading.Thread(target=pump, args=(server, client), daemon=True).start()
+            pump(client, server)
 
 
 @pytest.fixture
