@@ -126,12 +126,22 @@ class Child:
         self._held: socket.socket | None = None
 
     def wait_for_stage(self, patience: float = STAGE_PATIENCE) -> None:
+        if not self.reaches_stage(lambda: False, patience):
+            raise AssertionError(f"waited {patience:.0f} s in vain for child {self.id} at its stage")
+
+    def reaches_stage(self, over: Callable[[], bool], patience: float = STAGE_PATIENCE) -> bool:
+        """Wait until the child stands at its stage. False when `over` came true first, or after `patience` seconds."""
         assert self._gate
-        self._gate.settimeout(patience)
-        try:
-            self._held = self._gate.accept()[0]
-        except TimeoutError:
-            raise AssertionError(f"waited {patience:.0f} s in vain for child {self.id} at its stage") from None
+        self._gate.settimeout(0.5)
+        end = time.monotonic() + patience
+        while self._held is None:
+            last = over() or time.monotonic() > end
+            try:
+                self._held = self._gate.accept()[0]
+            except TimeoutError:
+                if last:
+                    return False
+        return True
 
     def go_on(self) -> None:
         assert self._held
