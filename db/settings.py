@@ -49,40 +49,41 @@ class Settings(BaseSettings):
     )
     secret_key: str | None = _set(
         None,
-        "Signs the links in letters, the voter's cookie and operators' sessions, and seals the secrets of their second "
-        "factor. Several, separated by commas, newest first: the "
-        "first signs, all are read. Made in `var/secret_key` on first use; must be given when `BASE_URL` is "
+        "Signs the links in letters, voters' cookies and operators' sessions, and encrypts the secrets of their "
+        "second factor. It may hold several keys, separated by commas, newest first: the first signs, and all are "
+        "accepted. Without it a key is made in `var/secret_key` on first use; it must be given when `BASE_URL` is "
         "https.",
         "a long random text, such as the output of: openssl rand -hex 32",
     )
     trusted_proxies: int = _set(
         0,
-        "How many proxies stand in front. Only then `X-Forwarded-For` is read, and only that many hops.",
+        "How many proxies stand in front of the site. That many hops of `X-Forwarded-For` are read; with 0 the "
+        "header is ignored.",
         "a number from 0 to 9",
         ge=0,
         le=9,
     )
     operator_two_factor: Literal["optional", "required"] = _set(
         "optional",
-        "Whether operators sign in with a second factor (TOTP): with `required`, who has none sees nothing of the "
-        "console but the page that sets it up.",
+        "Whether operators need a second factor (TOTP): with `required`, an operator without one sees only the page "
+        "that sets it up.",
         "optional or required",
     )
     database_url: Annotated[str, DATABASE] = _set(
         "sqlite:///var/verdicts.sqlite3",
-        "Where everything is remembered.",
+        "The database that holds everything.",
         "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME",
     )
     redis_given: Annotated[str, REDIS] | None = _set(
         None,
-        "The bell between the processes; nothing in it needs to be kept. Without it `verdicts up` starts a "
-        "Redis of its own and writes its address to `var/redis.url`.",
+        "The Redis over which the processes wake one another; nothing in it needs to be kept. Without this setting "
+        "`verdicts up` starts its own Redis and writes the address to `var/redis.url`.",
         "redis://:PASSWORD@HOST:PORT/0, rediss://… or unix:///PATH",
         validation_alias="REDIS_URL",
     )
     redis_ca_file: CaFile | None = _set(
         None,
-        "The certificate authority of one's own that signed the certificate of a `rediss:` server, as a PEM file. The "
+        "Your own certificate authority as a PEM file, if it signed the certificate of a `rediss:` server. The "
         "certificate is always checked; without this file, against the authorities that this machine trusts.",
         "the path of a PEM file",
     )
@@ -93,7 +94,7 @@ class Settings(BaseSettings):
     )
     mail_from: Mailbox = _set(
         lambda before: named(before["site_name"], "digest@localhost.localdomain"),
-        "Whom letters are from.",
+        "The name and address that letters are sent from.",
         "an address such as Weekly Verdicts <digest@verdicts.example>",
     )
     mail_postal_address: Line = _set(
@@ -101,8 +102,8 @@ class Settings(BaseSettings):
     )
     mail_bounce_domain: Domain | None = _set(
         None,
-        "A domain whose mail comes back to you; bounces go to an address of their own there. Without it they "
-        "go to a plus address of `MAIL_FROM`.",
+        "A domain whose mail you receive: each letter's bounces go to its own address there. Without it they go to a"
+        " plus address of `MAIL_FROM`.",
         "a domain such as bounce.verdicts.example",
     )
     inbox_url: Annotated[str, INBOX] | None = _set(
@@ -111,17 +112,19 @@ class Settings(BaseSettings):
         "maildir:FOLDER or imaps://USER:PASSWORD@HOST",
     )
     dkim_domain: Domain | None = _set(None, "The domain that signs letters (DKIM).", "a domain")
-    dkim_selector: Domain | None = _set(None, "The name under which the DKIM key stands in the DNS.", "a name")
+    dkim_selector: Domain | None = _set(
+        None, "The selector under which the DKIM key is published in the DNS.", "a name"
+    )
     dkim_key_file: Path | None = _set(None, "The private DKIM key, RSA or ed25519, as a PEM file.", "a path")
     digest_schedule: WeeklyTime = _set(
         DayTime(1, time(9)), "When the weekly digest is due.", "a weekday and a time, such as TUE 09:00"
     )
     digest_timezone: ZoneInfo = _set(
-        ZoneInfo("UTC"), "The zone that `DIGEST_SCHEDULE` is meant in.", "a zone such as Europe/Madrid"
+        ZoneInfo("UTC"), "The time zone of `DIGEST_SCHEDULE`.", "a zone such as Europe/Madrid"
     )
     digest_lead: Duration = _set(
         timedelta(hours=24),
-        "How long before it is due a digest's draft opens.",
+        "How long before its due time a digest's draft is opened.",
         "a length such as 24h or 90m",
     )
     digest_lateness: Duration = _set(
@@ -134,20 +137,20 @@ class Settings(BaseSettings):
     )
     on_unknown: Literal["hold", "resend"] = _set(
         "hold",
-        "What becomes of a digest letter whose arrival is in doubt: `hold` asks an operator, `resend` may "
-        "send it more than once.",
+        "What happens to a digest letter when nobody can know whether it arrived: `hold` waits for an operator's "
+        "decision, `resend` sends it again, so that some readers may get it twice.",
         "hold or resend",
     )
     send_window: int = _set(
         8,
-        "Letters that may be begun before their fate is written down.",
+        "How many letters a sender may begin before it stores what became of them.",
         "a number from 1 to 16",
         ge=1,
         le=16,
     )
     send_lease: Seconds = _set(
         30,
-        "Seconds after which a silent sender's letters are taken from it.",
+        "Seconds without a sign of life after which other senders take over a sender's letters.",
         "a number from 1 to 600",
         ge=1,
         le=600,
@@ -169,11 +172,14 @@ class Settings(BaseSettings):
     )
     alert_age: Duration = _set(
         timedelta(minutes=15),
-        "How long anything may be owed, in each of the three ledgers, before operators are told.",
+        "How long a vote, a job or a letter may wait before operators are alerted.",
         "a length such as 15m",
     )
     alert_failures: int = _set(
-        20, "Failed attempts at jobs in an hour above which operators are told.", "a number from 1 on", ge=1
+        20,
+        "Operators are alerted when more attempts at jobs than this fail within an hour.",
+        "a number from 1 on",
+        ge=1,
     )
 
     @model_validator(mode="after")
