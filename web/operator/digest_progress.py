@@ -5,12 +5,9 @@ Each web process has its own cache. An action invalidates it, so that the operat
 
 import math
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from threading import Event, Lock, Thread
 
-import structlog
 from flask import current_app
 
 from db.deliveries import accounts, exceptions
@@ -18,15 +15,13 @@ from db.deliveries.accounts import Account
 from db.deliveries.exceptions import ReplyGroup
 from db.digests.digests import Digest
 from db.monitoring import heartbeats
-from db.session import reading
-from web.operator.frame.cached import Cached, counting
+from db.session import Session, reading
+from web.operator.frame.cached import LEAST, Cached, Entry, fresh_for
 
-log = structlog.get_logger("console")
-
-SHARE = 20
-"""A cached result stays fresh for this many times as long as it took, and at least a second."""
-_BEHIND = 30.0
-"""Seconds over which the rate is measured."""
+_BEHIND, _MOST = 30.0, 64
+"""Seconds over which the rate is measured, and between how many counts at most."""
+Seen = tuple[tuple[float, int], ...]
+"""When the last counts began, and how many letters had been tried by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +32,8 @@ class Progress:
     replies: list[ReplyGroup]
     at: datetime
     rate: float | None = None
-    holds_for: float = 1.0
+    holds_for: float = LEAST
+    seen: Seen = field(default=(), repr=False)
 
     @property
     def left(self) -> timedelta | None:
@@ -46,57 +42,30 @@ class Progress:
         return timedelta(seconds=math.ceil(waits / self.rate)) if self.rate else None
 
 
-@dataclass(slots=True)
-class _Kept:
-    """This process's cache entry for one digest: the last result, its expiry, and whether a refresh is running."""
-
-    look: Progress | None = None
-    state: str = ""
-    until: float = 0.0
-    asking: Event | None = None
-    seen: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
-
-
-_lock = Lock()
-
-
 def of(digest: Digest, patience: float | None = None) -> Progress | None:
     """The digest's numbers; stale ones, or at first none, if counting takes longer than a page may wait."""
-    kept: dict[int, _Kept] = current_app.extensions.setdefault("digests", {})
-    with _lock:
-        known = kept.setdefault(digest.id, _Kept())
-        if known.look and known.state == digest.state and time.monotonic() < known.until:
-            return known.look
-        asking = known.asking
-        if asking is None:
-            asking = known.asking = Event()
-            Thread(target=_renew, args=(known, digest, asking), name="question", daemon=True).start()
-    asking.wait(Cached.patience if patience is None else patience)
-    return known.look
+    entry = _entries().setdefault(digest.id, Entry())
+    asking = entry.begin(lambda session: _look(session, digest, entry.answer), mark=digest.state)
+    if asking is not None:
+        asking.wait(Cached.patience if patience is None else patience)
+    return entry.answer
 
 
-def _renew(known: _Kept, digest: Digest, asking: Event) -> None:
-    try:
-        look = _look(known, digest)
-        known.look, known.state, known.until = look, digest.state, time.monotonic() + look.holds_for
-    except Exception:
-        log.exception("digest not counted", slot=digest.slot)
-    finally:
-        known.asking = None
-        asking.set()
+def _entries() -> dict[int, Entry[Progress]]:
+    entries: dict[int, Entry[Progress]] = current_app.extensions.setdefault("digests", {})
+    return entries
 
 
-def _look(known: _Kept, digest: Digest) -> Progress:
-    with counting() as session:
-        began = time.monotonic()
-        account = accounts.progress(session, digest)
-        replies = exceptions.replies(session, digest.id)
-    known.seen.append((began, _tried(account)))
-    rate = _rate(known.seen) if digest.state == "sending" else None
-    before = known.look
+def _look(session: Session, digest: Digest, before: Progress | None) -> Progress:
+    began = time.monotonic()
+    account = accounts.progress(session, digest)
+    replies = exceptions.replies(session, digest.id)
+    took = time.monotonic() - began
+    seen = _recent((*(before.seen if before else ()), (began, _tried(account))))
+    rate = _rate(session, seen) if digest.state == "sending" else None
     same = before is not None and (before.account, before.replies) == (account, replies)
     at = before.at if before and same else datetime.now(UTC)
-    return Progress(account, replies, at, rate, max(1.0, SHARE * (time.monotonic() - began)))
+    return Progress(account, replies, at, rate, fresh_for(took), seen)
 
 
 def account_of(digest: Digest) -> Account | None:
@@ -110,7 +79,7 @@ def account_of(digest: Digest) -> Account | None:
 
 def forget(digest_id: int) -> None:
     """Invalidate the cache after a change, and ignore a count that is running now."""
-    current_app.extensions.get("digests", {}).pop(digest_id, None)
+    _entries().pop(digest_id, None)
 
 
 def _tried(account: Account) -> int:
@@ -118,13 +87,16 @@ def _tried(account: Account) -> int:
     return account.audience - waits
 
 
-def _rate(seen: deque[tuple[float, int]]) -> float | None:
+def _recent(seen: Seen) -> Seen:
+    """The counts of the last seconds, and at least two where there are."""
+    now = seen[-1][0]
+    begins = next(at for at in range(len(seen)) if len(seen) - at <= 2 or now - seen[at][0] <= _BEHIND)
+    return seen[begins:][-_MOST:]
+
+
+def _rate(session: Session, seen: Seen) -> float | None:
     """Letters a second between two results; at first, the senders' own figures from their heartbeats."""
-    at, tried = seen[-1]
-    while len(seen) > 2 and at - seen[0][0] > _BEHIND:
-        seen.popleft()
-    before, then = seen[0]
+    (before, then), (at, tried) = seen[0], seen[-1]
     if at - before >= 1:
         return max(0.0, (tried - then) / (at - before))
-    with reading() as session:
-        return heartbeats.rate(session, "sender", datetime.now(UTC), timedelta(seconds=_BEHIND))
+    return heartbeats.rate(session, "sender", datetime.now(UTC), timedelta(seconds=_BEHIND))

@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from threading import Event, Lock, Thread
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -16,6 +15,8 @@ from db.settings import settings
 Answer = TypeVar("Answer")
 TIMES = 20
 """A query that takes 100 ms runs at most every two seconds, so it uses at most a twentieth of a core."""
+LEAST = 1.0
+"""Seconds that a result stays fresh at the least."""
 log = structlog.get_logger("console")
 _one_at_a_time = Lock()
 
@@ -31,13 +32,45 @@ def counting() -> Iterator[Session]:
         yield session
 
 
-@dataclass(slots=True)
-class _Kept(Generic[Answer]):
-    """One database's last result, its expiry, and whether a refresh is running."""
+def fresh_for(took: float, least: float = LEAST) -> float:
+    """The seconds that the result of a query stays fresh that took so long."""
+    return max(least, TIMES * took)
 
-    answers: list[Answer] = field(default_factory=list)
-    until: float = 0.0
-    asking: Event | None = None
+
+class Entry(Generic[Answer]):
+    """One query's last result, its expiry, and whether a refresh is running; `answer` is None until there is one."""
+
+    def __init__(self, least: float = LEAST, opened: Callable[[], AbstractContextManager[Session]] = counting) -> None:
+        self.answer: Answer | None = None
+        self.until, self._least, self._opened = 0.0, least, opened
+        self._mark: object = None
+        self._asking: Event | None = None
+        self._lock = Lock()
+
+    def begin(self, ask: Callable[[Session], Answer], mark: object = None) -> Event | None:
+        """Refresh in the background, unless the result is fresh or a refresh is running.
+
+        A result is fresh for the `mark` alone that it was asked with. The event is set when the refresh ends that is
+        running now, and None where the result is fresh.
+        """
+        with self._lock:
+            if self._asking is None and (time.monotonic() >= self.until or mark != self._mark):
+                self._asking = Event()
+                Thread(target=self._refresh, args=(ask, mark, self._asking), name="question", daemon=True).start()
+            return self._asking
+
+    def _refresh(self, ask: Callable[[Session], Answer], mark: object, asking: Event) -> None:
+        began = time.monotonic()
+        try:
+            with self._opened() as session:
+                began = time.monotonic()
+                self.answer = ask(session)
+        except Exception:
+            log.exception("question failed")
+        ended = time.monotonic()
+        with self._lock:
+            self.until, self._mark, self._asking = ended + fresh_for(ended - began, self._least), mark, None
+        asking.set()
 
 
 class Cached(Generic[Answer]):
@@ -49,52 +82,33 @@ class Cached(Generic[Answer]):
 
     patience: ClassVar[float] = 0.05
 
-    def __init__(self, ask: Callable[[Session, datetime], Answer], least: float = 1.0, *, queued: bool = True) -> None:
+    def __init__(
+        self, ask: Callable[[Session, datetime], Answer], least: float = LEAST, *, queued: bool = True
+    ) -> None:
         self._ask, self._least = ask, least
-        self._opened = counting if queued else reading
-        self._lock = Lock()
-        self._kept: dict[str, _Kept[Answer]] = {}
+        self._opened: Callable[[], AbstractContextManager[Session]] = counting if queued else reading
+        self._kept: dict[str, Entry[Answer]] = {}
 
     def __call__(self) -> Answer | None:
         """The result; None until there is one."""
         [answer] = together(self)
         return cast(Answer | None, answer)
 
-    def begin(self) -> tuple[_Kept[Answer], Event | None]:
-        """Refresh in the background, unless the result is fresh or a refresh is running."""
-        with self._lock:
-            kept = self._kept.setdefault(settings().database_url, _Kept())
-            if time.monotonic() >= kept.until and kept.asking is None:
-                kept.asking = Event()
-                Thread(target=self._refresh, args=(kept, kept.asking), name="question", daemon=True).start()
-            return kept, kept.asking
-
-    def _refresh(self, kept: _Kept[Answer], asking: Event) -> None:
-        began = time.monotonic()
-        try:
-            with self._opened() as session:
-                began = time.monotonic()
-                kept.answers = [self._ask(session, datetime.now(UTC))]
-        except Exception:
-            log.exception("question failed")
-        ended = time.monotonic()
-        with self._lock:
-            kept.until, kept.asking = ended + max(self._least, TIMES * (ended - began)), None
-        asking.set()
+    def begin(self) -> tuple[Entry[Answer], Event | None]:
+        """This database's entry, and the event of its running refresh."""
+        entry = self._kept.setdefault(settings().database_url, Entry(self._least, self._opened))
+        return entry, entry.begin(lambda session: self._ask(session, datetime.now(UTC)))
 
     def forget(self) -> None:
-        """Invalidate the result after a change."""
-        with self._lock:
-            self._kept = {}
+        """Invalidate the result after a change, and ignore a refresh that is running now."""
+        self._kept = {}
 
 
 def together(*questions: Cached[Any]) -> list[Any]:
     """The results of several queries that run in parallel, so that a page waits only once."""
     end = time.monotonic() + Cached.patience
     begun = [question.begin() for question in questions]
-    rows = []
-    for kept, asking in begun:
-        if not kept.answers and asking is not None:
+    for entry, asking in begun:
+        if entry.answer is None and asking is not None:
             asking.wait(max(0.0, end - time.monotonic()))
-        rows.append(kept.answers[0] if kept.answers else None)
-    return rows
+    return [entry.answer for entry, _ in begun]
