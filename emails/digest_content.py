@@ -73,7 +73,7 @@ class Mover:
 
 @dataclass(frozen=True)
 class DigestContent:
-    """The whole content of one slot's digest. Votes are counted up to the cut-off; both times know their zone."""
+    """The whole content of one slot's digest. Votes are counted up to the cut-off; both times are zone-aware."""
 
     slot: str
     due: Instant
@@ -88,10 +88,10 @@ class DigestContent:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "DigestContent":
-        """The inverse of as_json(), also after a round trip through JSON; ValidationError if the data is no content."""
+        """The content from as_json()'s dict, also after a trip through JSON. Raises ValidationError for other data."""
         return _JSON.validate_python(data)
 
 
-# The classes above stay plain dataclasses, which pydantic reads and writes as well: a letter is cut to size with
-# `dataclasses.replace`, and composing it needs no validation at every step.
+# The classes above are plain dataclasses, not pydantic models, though pydantic reads and writes them: a content that is
+# too long for a letter is shortened with `dataclasses.replace`, which should not validate everything again.
 _JSON = TypeAdapter(DigestContent)

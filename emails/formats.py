@@ -13,14 +13,15 @@ from emails.letter import OPEN, day
 Value = TypeVar("Value")
 
 # Bidi overrides could reorder the text around them; templates isolate content themselves with <bdi>.
-_MOST = 10_000  # characters; no letter shows more of one text
+_MOST = 10_000  # characters: harmless() drops what follows
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def harmless(text: str) -> str:
-    """The text on one line, without control characters and without anything that could be read as a mark."""
+    """The text on one line, without control characters and without anything that looks like one of our placeholders
+    (marks, see letter.py)."""
     spaced = " ".join(text[:_MOST].split())
     shown = "".join(filter(_is_shown, spaced))
     return " ".join(shown.split()).replace(OPEN, "{ ~")

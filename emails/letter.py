@@ -19,7 +19,7 @@ def mark(name: Mark) -> str:
 
 
 def day(when: date) -> str:
-    """A date as readers see it: 4 March 2026. Made for the mark SINCE too."""
+    """A date as readers see it: 4 March 2026. The value of the mark SINCE is such a date too."""
     return f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
 
 
@@ -45,7 +45,8 @@ class Site:
 
 @dataclass(frozen=True)
 class Letter:
-    """One kind of mail, composed once for all recipients; about names its cause, such as a slot, but no person."""
+    """One kind of mail, composed once for all recipients. `about` names what caused it, such as a slot; it goes into
+    headers that all recipients share, so it must not name a person."""
 
     kind: str
     subject: str

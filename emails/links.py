@@ -81,7 +81,8 @@ def _mac(key: bytes, purpose: str, ids: bytes) -> bytes:
 
 @lru_cache(maxsize=64)
 def _keyed(key: bytes, purpose: str) -> "tuple[hashlib._Hash, hashlib._Hash]":
-    """HMAC-SHA-256 (RFC 2104) primed with key and purpose, which the library would hash again for each token."""
+    """The inner and outer hash states of HMAC-SHA-256 (RFC 2104) after key and purpose. They are cached and copied for
+    each token, because the standard library's hmac would hash both again every time."""
     block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
     inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in block)) for pad in (0x36, 0x5C))
     inner.update(purpose.encode() + b"|")
@@ -89,7 +90,7 @@ def _keyed(key: bytes, purpose: str) -> "tuple[hashlib._Hash, hashlib._Hash]":
 
 
 def _decode(purpose: str, token: str) -> tuple[bytes, int]:
-    """The token's bytes, and how many of them each id takes."""
+    """The token's bytes, and the number of bytes that each id in it occupies."""
     if purpose == "bounce":
         token = token.lower()
         if _BOUNCE_TOKEN.fullmatch(token):

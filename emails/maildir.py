@@ -1,4 +1,4 @@
-"""Writes letters to a Maildir. The delivery's name is the idempotency key: the file name, so a repeat is harmless."""
+"""Writes letters to a Maildir. Each file is named after its delivery, so sending a letter twice leaves one file."""
 
 import os
 import re

@@ -25,8 +25,9 @@ _MARK_VALUE = re.compile(r"(?!From )[A-Za-z0-9_-](?:[A-Za-z0-9_ ,:-]{0,68}[A-Za-
 class Recipient(NamedTuple):
     """The values that differ between the messages of one letter.
 
-    sender is the envelope's (see Origin.verp), message_id has its angle brackets, and marks gives each mark
-    of the letter its value: at most 70 letters, digits, `-`, `_`, and inside also spaces, commas and colons.
+    sender is the envelope sender (see SenderIdentity.verp), message_id includes its angle brackets, and marks maps each
+    mark of the letter to its value: at most 70 letters, digits, `-` and `_`; between the first and the last character
+    also spaces, commas and colons.
     """
 
     address: str
@@ -36,7 +37,7 @@ class Recipient(NamedTuple):
 
 
 def date_header(now: datetime) -> bytes:
-    """The value of a Date header; `now` knows its zone."""
+    """The value of a Date header. Raises ValueError unless `now` is zone-aware."""
     if now.tzinfo is None:
         raise ValueError("a Date header needs a time with a zone")
     return _date(now.replace(microsecond=0))

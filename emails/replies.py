@@ -27,7 +27,7 @@ Following = Callable[[], Outgoing | None]
 
 
 def nobody() -> None:
-    """A `Following` that names no next letter."""
+    """The `Following` for when no next letter is known: it returns None."""
 
 
 Meanwhile = Callable[[], None]
@@ -68,7 +68,8 @@ class Outcome:
 
 
 def judge(stage: Stage, code: int, text: str) -> Outcome:
-    """The outcome of a final reply at this stage; a 2xx is final only after the dot."""
+    """The outcome of a reply that ends the attempt at this stage. A 2xx means `sent` only in reply to the final dot; at
+    any other stage it is out of place."""
     reply = readable(f"{code} {text}")
     return Outcome(_kind(stage, code, _status_class(reply)), code, reply, stage)
 

@@ -58,7 +58,8 @@ class SenderIdentity:
         return f"{self.local}+b-{token}@{self.domain}"
 
     def message_id(self, token: str) -> str:
-        """A Message-ID in our domain: the same token gives the same one, so every attempt sends the same."""
+        """A Message-ID in our domain. It depends on the token alone, so every attempt to send a letter carries the same
+        Message-ID."""
         return f"<{token}@{self.domain}>"
 
     @cached_property

@@ -59,7 +59,8 @@ class SmtpTransport:
         outcome = self._attempt(envelope, following, meanwhile)
         ignored = announced is not None and kept is not None and self._ignored(kept, outcome)
         if ignored or (kept and self._hung_up):
-            # The server has none of this letter: it ignores commands pipelined ahead, or had closed an idle connection.
+            # The server has received nothing of this letter: it ignored the commands pipelined ahead, or it had already
+            # closed the idle connection. So a second attempt cannot send the letter twice.
             outcome = self.connect() or self._attempt(envelope, nobody, meanwhile)
         if outcome.kind == "relay":
             self._leave_announced()
@@ -85,13 +86,13 @@ class SmtpTransport:
             self._drop(self._conversation)  # the server would read a QUIT as the letter's first line
 
     def _ignored(self, connection: SmtpConnection, outcome: Outcome) -> bool:
-        """Whether the server seems to have ignored the commands pipelined ahead: then the letter is started again.
-        After three such cases nothing more is sent ahead to this server."""
+        """Whether the server seems to have ignored the commands pipelined ahead. Then the letter is sent from its start
+        again; after three such letters this transport pipelines no commands ahead any more."""
         if outcome.kind != "relay" or outcome.stage == "dot":
             connection.heeds = True
             return False
         if outcome.code is not None and outcome.code < 500:
-            return False  # it read the commands, and has a problem of its own
+            return False  # a 4xx is about the server's own state: it did read the commands
         if self._hung_up and connection.heeds:
             return False  # it may limit the number of letters per connection
         self._deafness += 1
@@ -154,9 +155,10 @@ def _hand_over(connection: SmtpConnection, envelope: Envelope, following: Follow
         return _taken_back(connection, refusal, go_ahead=go_ahead)
     if opened:
         connection.heeds = True
-        connection.stage = "mail"  # until a byte of the letter is sent, it can safely start again
+        connection.stage = "mail"  # no byte of the letter has been sent, so a failure now may start it again
     if not connection.still_waits():
-        # The server closed the connection, or sent more than the 354; one that waited for us may have timed out.
+        # The server closed the connection or sent something after its 354. After commands pipelined ahead, it may just
+        # have timed out while it waited for this letter.
         raise smtplib.SMTPServerDisconnected("gone") if opened else OutOfStep("it went on after its go-ahead")
     connection.hand_over(envelope.letter.message, behind)
     connection.announced = after
@@ -207,7 +209,7 @@ def _replies(connection: SmtpConnection, envelope: Envelope) -> tuple[Outcome | 
 
 
 def _next(connection: SmtpConnection, refusal: Outcome | None) -> Reply:
-    """The next reply; if none comes, an earlier refusal stays the outcome."""
+    """The next reply. If none comes, raises _Ended with the earlier refusal, or the OSError if there was none."""
     try:
         return connection.reply()
     except OSError:

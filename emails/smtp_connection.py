@@ -56,8 +56,9 @@ class OutOfStep(smtplib.SMTPException):
 class SmtpConnection(smtplib.SMTP):
     """One connection. `stage` says how far the current letter has come, which decides the outcome of a failure.
 
-    `announced` is the letter whose commands were pipelined behind the letter before it, `heeds` says whether the server
-    has answered such commands, and `torn` whether they were sent in part: then the connection must be closed.
+    `announced` is the next letter, when its commands have already been pipelined behind the current one. `heeds` says
+    whether the server has ever answered such commands. `torn` says that they were sent only in part, so the connection
+    must be closed.
     """
 
     # smtplib sets these; its type stubs leave them out.
@@ -103,7 +104,7 @@ class SmtpConnection(smtplib.SMTP):
         return None
 
     def write(self, raw: bytes) -> None:
-        """Sends all of it within a command's time limit; after an OSError a part has not been sent."""
+        """Sends all bytes within a command's time limit. After an OSError, `_left` says how many bytes were sent."""
         self._left = 0
         self._left = self._some_sent(raw)
         if self._left < len(raw):

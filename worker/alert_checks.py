@@ -30,7 +30,7 @@ SILENT = timedelta(minutes=5)
 
 
 def failed_groups(session: Session, now: datetime) -> Iterator[Condition]:  # noqa: ARG001
-    """Jobs that are dead, by kind and error: one alert a group."""
+    """Dead jobs, grouped by kind and error: one condition for each group."""
     for group, count in groups.dead_groups(session).items():
         yield Condition(
             key=f"failures:{group}",

@@ -54,7 +54,8 @@ def look(now: datetime) -> tuple[dict[str, Condition], bool]:
 
 
 def _votes_are_stuck(now: datetime) -> bool:
-    """Flagging makes even an old vote dirty again, so fold first: what is still dirty then is really stuck."""
+    """Whether votes are too old and dirty even after a fold just now. A dirty vote's age counts from when it
+    was cast, and flagging an old vote makes it dirty again, so only votes still dirty after a fold are stuck."""
     try:
         votes.fold()
     except Exception:
@@ -80,7 +81,8 @@ def _tell(session: Session, new: Sequence[Condition], now: datetime) -> None:
 
 
 def _summary(session: Session, rest: list[Condition], now: datetime) -> int:
-    """One email about several alerts that each stay open; its own alert is closed as soon as it is sent."""
+    """Raise one alert for the email that lists all further conditions, and close it at once: each of those conditions
+    has an alert of its own that stays open. Returns the id of the summary's alert."""
     listed = tuple(f"{condition.title}." for condition in rest[:20])
     more = (f"And {len(rest) - 20:,} more.",) if len(rest) > 20 else ()
     condition = Condition(

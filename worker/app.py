@@ -35,7 +35,7 @@ def _configuration() -> dict[str, Any]:
             "socket_timeout": 5,
             "socket_connect_timeout": 3,
             "health_check_interval": 10,
-            # For a producer's first connection, which otherwise retries for minutes.
+            # These limit a producer's first connection, which would otherwise retry for minutes.
             "max_retries": 1,
             "interval_start": 0,
             "interval_step": 0.2,
@@ -57,7 +57,7 @@ def _configuration() -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         "worker_send_task_events": False,
         "beat_schedule": schedule.beat(),
-        "beat_scheduler": "celery.beat.Scheduler",  # in memory: a schedule file could only repeat what the tables hold
+        "beat_scheduler": "celery.beat.Scheduler",  # keeps no file: the tables say what is due, however often beat asks
         "beat_max_loop_interval": 30,
         "timezone": "UTC",
     }

@@ -1,4 +1,4 @@
-"""The weekly run: open a slot's draft, freeze it when due, address it, finish it. A missed slot is sent late."""
+"""The weekly run: open a slot's draft, freeze it when due, create its deliveries, finish it; missed slots go late."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,9 +80,10 @@ def freeze_due(now: datetime) -> None:
 
 
 def freeze(session: Session, digest: Digest, now: datetime) -> None:
-    """Store the content and the audience's size in one transaction; or record the slot as skipped and use nothing up.
+    """Store the content and the audience's size in one transaction. Without a new comparison or an audience, record the
+    slot as skipped; its comparisons stay free for the next digest.
 
-    1. count the audience; 2. leave no vote on these tools unfolded; 3. assemble; 4. render, once; 5. store.
+    1. Count the audience. 2. Fold every dirty vote on these tools. 3. Gather the content. 4. Render it, once. 5. Store.
     """
     compared = digest_content.new_comparisons(session, now)
     if not compared:
@@ -120,13 +121,13 @@ def _bodies(letter: Letter) -> dict[str, str]:
 
 
 def refresh_drafts(session: Session, now: datetime) -> None:
-    """Assemble every open draft again."""
+    """Gather the content of every draft again, held ones too."""
     for digest in digests.listed(session, ("draft", "held")):
         _assemble(session, digest, now)
 
 
 def assemble(session: Session, slot: str, now: datetime) -> Digest:
-    """Open the slot's draft, or assemble an existing draft again. Raises Refused once it is frozen."""
+    """Open the slot's draft and gather its content, anew for an existing draft. Raises Refused once it is frozen."""
     digest = _opened(session, slot, now)
     if digest.state not in ("draft", "held"):
         raise Refused(f"Digest {slot} is {digest.state}: what it says is frozen.")
@@ -151,7 +152,8 @@ def _assemble(session: Session, digest: Digest, now: datetime) -> None:
 
 
 def address_frozen() -> None:
-    """Address each frozen digest in pages, then let it be sent. A stored cursor makes a kill between pages harmless."""
+    """Create each frozen digest's deliveries page by page, then let senders claim them. The cursor is stored with each
+    page, so a kill between two pages is harmless."""
     with reading() as session:
         frozen = [each.slot for each in digests.listed(session, ("frozen",))]
     for slot in frozen:
@@ -175,7 +177,8 @@ def _address_page(slot: str) -> bool:
 
 
 def finish_sent() -> None:
-    """Finish digests that owe nothing more; cancel letters of a cancelled digest that lapsed claims gave back."""
+    """Finish digests without owed letters. Recovering a lapsed claim may give letters back to a digest that was
+    cancelled meanwhile: cancel those too."""
     now = datetime.now(UTC)
     with reading() as session:
         sending = [each.id for each in digests.listed(session, ("sending",)) if not deliveries.owing(session, each.id)]

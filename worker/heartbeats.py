@@ -62,7 +62,7 @@ def _own() -> Pulse:
 def did(pieces: int) -> None:
     """Count votes folded, or letters settled, by this process."""
     own = _own()
-    with own.lock:  # a sender's connections are threads
+    with own.lock:  # a sender runs one thread per connection
         own.done += pieces
 
 
@@ -78,5 +78,5 @@ def _at_a_ring(**_: Any) -> None:
 
 @beat_init.connect
 def _in_the_clock(**_: Any) -> None:
-    # All processes publish messages at times; only for the clock is publishing the heartbeat.
+    # Other processes publish messages too, but only the clock counts a published message as its heartbeat.
     before_task_publish.connect(_at_a_ring)

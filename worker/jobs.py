@@ -104,6 +104,7 @@ def _storable(text: str) -> str:
 
 
 def fingerprint(error: BaseException) -> str:
-    """Twelve hex digits that group like failures: a hash of the class and the message without numbers and quotes."""
+    """Twelve hex digits, the same for similar failures: a hash of the error's class and of its message without
+    numbers and quoted words."""
     sort = re.sub(r"0x[0-9a-f]+|\d+|'[^']*'|\"[^\"]*\"", "#", str(error))
     return hashlib.sha256(f"{type(error).__name__}:{_storable(sort)}".encode()).hexdigest()[:12]

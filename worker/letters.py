@@ -77,14 +77,14 @@ def _composer(letter: Letter, config: Settings) -> Composer:
 
 @lru_cache(maxsize=1)
 def signer(config: Settings) -> Signer | None:
-    """The DKIM signer, loaded once when the sender starts, so that a bad key is found there and not amid a send."""
+    """The DKIM signer, loaded once when the sender starts, so that a bad key shows before any letter goes out."""
     return dkim.signer_of(config)
 
 
 # ---- the letters -------------------------------------------------------------------------------------------
 
 Compose = Callable[[Session, int, Site], Letter]
-"""Reads what a letter is about, by its id, and composes the letter from that; who it is for comes in later."""
+"""Reads the row that a letter is about, by its id, and composes the letter; the recipient's values come in later."""
 
 
 def _confirm(session: Session, about: int, site: Site) -> Letter:  # noqa: ARG001
@@ -140,12 +140,12 @@ class BatchComposer:
         return self._made[letter, about]
 
     def compose(self, claimed: ClaimedLetter) -> Outgoing:
-        """The letter's message, composed ahead or now."""
+        """The letter's message: the one that ahead() composed already, or else composed now."""
         return self._ready.pop(claimed.id, None) or self._composed(claimed)
 
     def ahead(self, claimed: ClaimedLetter) -> Outgoing | None:
-        """Compose a letter ahead of its turn. Only a digest's letter, which needs no query. None also for one that
-        cannot be composed: its error is raised when its turn comes."""
+        """Compose a digest's letter ahead of its turn. Returns None for any other kind, which would need a query, and
+        for a letter that cannot be composed: compose() raises its error when its turn comes."""
         if claimed.id not in self._ready and claimed.letter == "digest":
             began = time.monotonic()
             with contextlib.suppress(Exception):

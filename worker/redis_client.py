@@ -1,4 +1,4 @@
-"""One Redis for every caller: the same address and the same check of its certificate, for us and for Celery."""
+"""Connects to Redis, with the same address and the same TLS certificate check in our own clients and in Celery."""
 
 import ssl
 from typing import Any

@@ -17,7 +17,7 @@ from emails.transports import Outcome
 DEFERRALS = 3
 """Deferrals in a row after which the domain is blamed: one full mailbox says nothing about others."""
 BREAKS = 3
-"""Broken connections at the same letter after which that letter counts as refused, so that others do not wait."""
+"""Broken connections at the same letter after which that letter is deferred, so that the others need not wait."""
 REFUSALS = 10
 """Policy refusals in a row after which the sender itself is blamed: the next recipient would be refused too."""
 LOST = 3
@@ -50,7 +50,8 @@ class ReplyHistory:
         return until if until is not None and until > now else None
 
     def may_send(self, address: str, now: datetime) -> bool:
-        """Whether no pending reply can open the breaker of the address's domain at once."""
+        """Whether a letter to this address may be pipelined behind one whose reply is not there yet. Not while the
+        domain defers: its breaker is open, or that reply may open it."""
         if not (self._shut or self._deferrals or self.ailing):
             return True
         domain = domain_of(address)

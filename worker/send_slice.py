@@ -131,10 +131,10 @@ class SliceRun(Slice):
             log.exception("slice failed")
 
     def _opens(self, transport: Transport) -> bool:
-        """Connect before anything is claimed. Refusals are evaluated when all threads have tried.
+        """Connect before anything is claimed; weigh_refusals() looks at refusals once all threads have tried.
 
-        The limit on connections is checked first, without a lock: hosts that check at the same moment may open too
-        many between them, until the claims show which have to be closed.
+        SEND_CONNECTIONS is checked first, but without a lock, so hosts that check at the same moment may together open
+        too many connections. claim() checks it again under a lock, and those without a claim close.
         """
         with reading() as session:
             if claims.at_work(session, datetime.now(UTC)) >= settings().send_connections:
@@ -147,8 +147,8 @@ class SliceRun(Slice):
         return True
 
     def weigh_refusals(self) -> None:
-        """A server that refuses one connection and keeps another has a limit of its own. If it refuses them all, its
-        breaker opens for all senders, unless another sender holds connections to it."""
+        """Open the server's breaker for all senders if it refused every connection of this slice and no other sender
+        holds one. If it accepted some, it only limits their number, and sending goes on with those."""
         if not self.refusals:
             return
         with reading() as session:

@@ -37,7 +37,7 @@ def account(session: Session, digest: Digest) -> Account:
 
 
 def progress(session: Session, digest: Digest) -> Account:
-    """The digest's account as pages show it, at a third of what `account` asks, and for nothing once it has ended.
+    """The digest's account as pages show it: a third of the cost of `account`, and no query once it has ended.
 
     Rows are counted in the unique index and unsent letters in the small partial indexes; sent is the difference. So
     it cannot notice a row with an invalid state, as `account` does. A single statement reads a consistent snapshot.
@@ -57,7 +57,8 @@ def progress(session: Session, digest: Digest) -> Account:
 _OF_IT = "FROM deliveries WHERE letter = 'digest' AND about = :digest"
 
 
-# SQLite would take the unique key for those being sent, and look at every row: `|| ''` and `+ 0` keep it from that.
+# For the letters being sent, SQLite would choose the unique index and read every row of the digest. `|| ''` and `+ 0`
+# keep it off that index, so that it uses the small partial one.
 _PROGRESS = text(
     f"SELECT 'rows', count(*) {_OF_IT} UNION ALL SELECT 'waiting', count(*) {_OF_IT} AND {WAITING.text}"
     " UNION ALL SELECT 'sending', count(*) FROM deliveries"

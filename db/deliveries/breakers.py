@@ -43,7 +43,7 @@ class Breaker(Row):
 
     @hybrid_method
     def is_open(self, now: datetime) -> bool:
-        """Whether its wait is not over yet: of one breaker, and as a condition in queries."""
+        """Whether its wait is not over yet. A hybrid method: true or false of one breaker, a condition in queries."""
         return self.open_until > now
 
 
@@ -113,7 +113,7 @@ def open_breakers(session: Session) -> list[Breaker]:
 
 
 def refusing_server(session: Session) -> Breaker | None:
-    """The breaker of the mail server that has refused everybody for longest, and taken no letter since."""
+    """The breaker of the mail server that has refused all mail for longest and has accepted no letter since."""
     query = select(Breaker).where(Breaker.kind == "relay").order_by(Breaker.since)
     return session.scalars(query.limit(1)).first()
 

@@ -1,14 +1,17 @@
 """The claim protocol: how a sender takes letters, so that each stays accounted for however the sender dies.
 
-The window is the fence, and it needs no clock. `win` is the number of letters that may be begun (the first byte of the
-letter itself is sent, after the server's go-ahead) and not yet settled:
+The window is the fence against a sender that lost its claim and runs on. `win` limits the letters that a sender has
+begun (the first byte of the letter itself is sent, after the server's go-ahead) and not yet settled. A sender without
+its claim cannot settle, so it stops within these letters, and recovery marks just these as in doubt. No clock has to be
+right for that:
 
 1. claim: a row in `claims` whose id is never reused, then up to 200 letters under it, consent re-read, in one
    transaction. 2. send in the order of the ids. 3. settle every `win` letters and 4. extend the lease
    (settlements.py). 5. recover a lapsed claim (recovery.py): of the letters not settled the first `win` are in
    doubt, all later ones were never begun.
 
-The failure we choose (at most once): a letter in doubt is held as `unknown`, not sent twice, unless its rule differs.
+The failure we choose is "at most once": a letter in doubt is held as `unknown` and not sent again, unless its kind's
+rule (`doubt` in db.rules.LETTERS) or, for digests, ON_UNKNOWN says "resend".
 """
 
 from collections.abc import Mapping
@@ -56,7 +59,8 @@ class Claim(Row):
 
     @hybrid_method
     def has_lapsed(self, now: datetime) -> bool:
-        """Whether its sender gave no sign of life within the lease: of one claim, and as a condition in queries."""
+        """Whether its sender let the lease end without extending it. A hybrid method: true or false of one claim, a
+        condition in queries."""
         return self.lease < now
 
 
@@ -228,11 +232,12 @@ _OVER = text(
 def _admit(
     session: Session, driver: DriverConnection, number: int, young_at: datetime, now: datetime
 ) -> tuple[list[ClaimedLetter], list[dict[str, Any]]]:
-    """The letters to send, and the final states of the others. No letter counts as older than `young_at`."""
+    """The letters to send, and the final states of the others. A letter's age counts from `young_at` at the earliest,
+    which is when a paused digest was resumed: time spent paused does not let letters expire."""
     rows = driver.fetch(_CLAIMED, (number,))
     hashed = {address: tuple(hashes_of(address)) for *_, address, _, _, _ in rows if address}
     listed = suppressions.listed(session, [each for hashes in hashed.values() for each in hashes])
-    moments = dict[Any, datetime]()  # parsed once: a page of letters shares its moments
+    moments = dict[Any, datetime]()  # each timestamp is parsed once: most letters of a page have the same ones
 
     def at(kept: Any) -> datetime:
         if kept not in moments:

@@ -135,8 +135,9 @@ FIRST_WAITING = text(
 )
 
 _NONE_OF_IT = "NOT EXISTS (SELECT 1 FROM deliveries WHERE letter = 'digest' AND about = :digest AND "
-# The planner would ignore an ORDER BY inside EXISTS.
+# The last condition compares with NULL instead of using EXISTS: the planner ignores an ORDER BY inside EXISTS, and
+# without the order it would scan the sent letters.
 _NOTHING_OWED = text(
     f"{_NONE_OF_IT}{SENDING.text}) AND {_NONE_OF_IT}{_UNKNOWN.text}) AND ({FIRST_WAITING.text}) IS NULL"
 )
-"""Exactly when `owing` is false, for one conditional UPDATE."""
+"""The SQL condition that is true exactly when `owing` returns False, for one conditional UPDATE."""

@@ -15,7 +15,7 @@ from db.session import Moment, Row
 EVERYBODY = "*"
 """The bucket of all letters; a claim locks its row, so claims are counted one at a time."""
 BURST = timedelta(seconds=2)
-"""How long a bucket fills up: the clock's poll comes round within this time."""
+"""A full bucket holds the tokens that accrue in this time. The clock wakes senders that often, so none is lost."""
 
 
 class TokenBucket(Row):

@@ -97,7 +97,8 @@ def _settle_postgresql(
     lease: datetime,
     now: datetime,
 ) -> tuple[int, list[tuple[Any, ...]]]:
-    """How many were settled, and the exceptions among the next; one statement, since a round trip costs a letter."""
+    """The number of letters settled, and the rows of those next ones that may no longer be sent. Both come from one
+    statement, because a second round trip would take as long as sending a letter."""
     rows = json.dumps([(*o[:5], o.not_before and o.not_before.isoformat(), o.tried) for o in begun])
     asked = _asked(driver, batch, next_)
     found = driver.fetch(_SETTLE_POSTGRESQL if asked else _SETTLE_ONLY, (lease, batch.claim, now, rows, *asked))
@@ -106,7 +107,7 @@ def _settle_postgresql(
 
 
 def _ours(driver: DriverConnection, batch: Batch, begun: Sequence[Settlement]) -> dict[int, str]:
-    """The states of those letters that still carry our claim."""
+    """The state of each letter begun whose row still names our claim, by the letter's id."""
     ids = [each.id for each in begun]
     if driver.sqlite:
         return dict(driver.fetch(_OURS.format(among=_AMONG_SQLITE), (batch.claim, str(ids))))
@@ -152,7 +153,8 @@ def _exceptions(driver: DriverConnection, batch: Batch, letters: Sequence[Claime
 
 
 def _asked(driver: DriverConnection, batch: Batch, letters: Sequence[ClaimedLetter]) -> tuple[Any, ...]:
-    """The parameters of _ASK: the digest, its next readers, the hashes of their addresses. () without a query."""
+    """The parameters of _ASK: the digest, its next readers, the hashes of their addresses. Empty if nothing needs to be
+    asked: for single letters, or when no letter comes next."""
     if batch.digest_id is None or not letters:
         return ()
     ids = str([subscriber_id(letter.person) for letter in letters])

@@ -90,7 +90,7 @@ def by_slot(session: Session, slot: str) -> Digest | None:
 
 
 def slots_of(session: Session, ids: Iterable[int]) -> dict[int, str]:
-    """The slots of the digests of those numbers."""
+    """The slot of each of these digests, by the digest's id."""
     return dict(session.execute(select(Digest.id, Digest.slot).where(Digest.id.in_(ids))).all())
 
 

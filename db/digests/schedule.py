@@ -32,11 +32,12 @@ class Weekly:
     zone: ZoneInfo
 
     def due(self, slot: str) -> datetime:
-        """The moment (UTC) at which the slot is due: shifted forward in a DST gap, the first one of a fold."""
+        """The moment (UTC) at which the slot is due. If the clocks skip the hour, it comes as much later;
+        if the hour comes twice, the first one counts."""
         year, week = read_slot(slot)
         day = date.fromisocalendar(year, week, self.weekday + 1)
         wall = datetime.combine(day, self.at, self.zone)
-        # With the offset from before the gap, a wall time inside a DST gap lands equally far behind its end.
+        # datetime gives a wall time inside a DST gap the offset from before the gap: 02:30 becomes 03:30 (PEP 495).
         return wall.astimezone(UTC)
 
     def slot_of(self, moment: datetime) -> str:
@@ -47,8 +48,9 @@ class Weekly:
     def strikes(self, zone: str, frozen_at: datetime) -> datetime:
         """The first moment (UTC) at or after the freeze that is this rule's hour in a reader's zone.
 
-        An hour that has struck less than an hour before is not waited for a day: a freeze comes a little after its
-        own hour. A zone that is none counts as the newsletter's.
+        The freeze comes a little after the hour at which it is due. So where a reader's hour struck less than an hour
+        before the freeze, the letter is due at once and not a day later. An unknown zone name stands for the
+        newsletter's zone.
         """
         try:
             where = ZoneInfo(zone)
@@ -61,7 +63,7 @@ class Weekly:
 
     @property
     def in_words(self) -> str:
-        """Such as: Every Tuesday at 09:00 (Europe/Berlin)."""
+        """The rule as people read it, such as: Every Tuesday at 09:00 (Europe/Berlin)."""
         return f"Every {calendar.day_name[self.weekday]} at {self.at:%H:%M} ({self.zone.key})"
 
     def slots(self, after: datetime, until: datetime) -> list[str]:
