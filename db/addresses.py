@@ -1,4 +1,4 @@
-"""An email address: its envelope form, the key under which two are the same, and the keyed hashes that replace it."""
+"""An email address: its normal form, the key for comparing two, and the keyed hashes that stand for it once erased."""
 
 import hmac
 
@@ -29,7 +29,8 @@ def normal(address: str) -> str:
 
 
 def key_of(address: str) -> str:
-    """The key under which two addresses are the same: case is ignored (RFC 5321 2.4 lets a host differ; none does)."""
+    """The key by which addresses are compared, in lower case. (RFC 5321, section 2.4 lets mail servers treat the part
+    before the @ as case-sensitive, but hardly any does.)"""
     return address.lower()
 
 

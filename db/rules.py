@@ -90,7 +90,7 @@ def breaker_backoff(failures: int, jitter: float) -> timedelta:
 
 
 def _grown(first: float, times: float, number: int, most: float) -> float:
-    # Days of refusals are thousands in a row, so the exponent needs a limit.
+    # After days of refusals `number` is in the thousands, and an unlimited power would overflow a float.
     return min(first * times ** min(number - 1, 20), most)
 
 
@@ -189,6 +189,7 @@ def window(pace: float, ceiling: int) -> int:
 def batch(pace: float) -> int:
     """Letters to claim at once: about a second of work at `pace` seconds a letter, a few until that is known.
 
-    With full batches, sixteen connections would all have work only in a digest to 3,200 readers or more.
+    If every claim took BATCH letters, sixteen connections would all have work only in a digest to 3,200 readers
+    or more.
     """
     return max(1, min(BATCH, math.ceil(1 / pace) if pace > 0 else FIRST_BATCH))

@@ -16,14 +16,16 @@ RELEASE = "0.2.0"
 
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 REVISION = max(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))
-"""The revision that this release needs. It is read once: a later release's files may lie here before this one ends."""
+"""The revision that this release needs. It is read once, when the process starts: an upgrade in place may put a later
+release's files here while this process still runs."""
 
 TRUSTED_SECONDS = 5.0
-"""For how long a process goes on without asking again."""
+"""Seconds for which a process trusts a successful check before it reads the database's revision again."""
 
 
 class SchemaRelease(Row):
-    """The one row in which each migration writes whose the database is and which release may go on with it."""
+    """The table's only row: each migration writes into it which release the database now belongs to, and the oldest
+    release that may still run with it."""
 
     __tablename__ = "schema_release"
 
@@ -94,7 +96,7 @@ _trusted: dict[str, float] = {}
 
 
 def check() -> None:
-    """Raise WrongSchema unless this release may work with the database; asks at most once in some seconds."""
+    """Raise WrongSchema unless this release may work with the database. It queries at most once in TRUSTED_SECONDS."""
     url = settings().database_url
     if _trusted.get(url, 0.0) > time.monotonic():
         return

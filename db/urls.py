@@ -1,4 +1,4 @@
-"""What the addresses of servers may look like; what is wrong is said without a piece of the address."""
+"""Validates the URLs of servers. Its error messages quote no part of a URL, since a password may stand in it."""
 
 import re
 from collections.abc import Callable
@@ -23,10 +23,11 @@ def _begins(value: str, *schemes: str) -> str:
 
 
 def _split(value: str) -> SplitResult:
-    """The parts of a URL in which no character of a password was taken for the end of one."""
+    """The parts of a URL. Raises ValueError for an unescaped character, such as # or @ in a password, at which the
+    parser would cut the password or the host short."""
     try:
         parts = urlsplit(value)
-    except ValueError:  # a bracket in the password looks like an IPv6 address that does not end
+    except ValueError:  # urlsplit takes a [ in the password for the start of an IPv6 address
         raise ValueError(f"its host cannot be read. {_ENCODE}, [ as %5B and ] as %5D") from None
     strays = "#" in value or parts.netloc.count("@") > 1 or "@" in parts.path + parts.query
     if strays or re.search(r"\s", value):
@@ -96,7 +97,7 @@ def _redis(value: str) -> str:
 
 
 def broker_url(redis_url: str) -> str:
-    """The same Redis as Celery's transport library (kombu) writes it, which calls a socket redis+socket:."""
+    """The same Redis server as a URL for Celery; its library kombu writes redis+socket: where redis-py writes unix:."""
     parts = urlsplit(redis_url)
     if parts.scheme != "unix":
         return redis_url
@@ -116,7 +117,7 @@ def _database(value: str) -> str:
     scheme = _begins(value, "sqlite", "postgresql", "postgres", "postgresql+psycopg", "postgres+psycopg")
     try:
         address = make_url(value)
-    except ValueError:  # int() of the port, which SQLAlchemy reads as digits only
+    except ValueError:  # SQLAlchemy calls int() on the port
         raise ValueError(_BAD_PORT) from None
     except ArgumentError:
         raise ValueError("it cannot be read") from None

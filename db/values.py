@@ -48,7 +48,8 @@ def _duration(value: object) -> object:
 
 
 def duration(length: timedelta | None) -> str:
-    """A length of time as operators read it, everywhere: 90 s, 12 min, 3 h 5 min, 2 d 4 h; what is less is left out."""
+    """A length of time as every page and command shows it: 90 s, 12 min, 3 h 5 min, 2 d 4 h. Smaller units than these
+    are left out."""
     seconds = max(0, int(length.total_seconds())) if length else 0
     if seconds < 120:
         return f"{seconds} s"
@@ -64,7 +65,7 @@ def _seconds(value: object) -> object:
 
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Unicode's Bidi_Control: they turn the letters of what follows them on the page, too."""
+"""The characters with Unicode's property Bidi_Control. They also reverse the text that follows them on a page."""
 
 
 def as_line(value: str) -> str:

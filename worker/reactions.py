@@ -26,7 +26,7 @@ def welcome(session: Session, event: Event, now: datetime) -> None:
 
 
 def refresh_drafts(session: Session, event: Event, now: datetime) -> None:
-    """Assemble the open draft again, so that it shows the new comparison."""
+    """Gather the open drafts' content again, so that they show the new comparison."""
     assert isinstance(event, ComparisonPublished)
     digests.refresh_drafts(session, now)
 

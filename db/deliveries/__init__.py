@@ -1,1 +1,1 @@
-"""Ledger 3: deliveries (each letter to each person), how senders claim and settle them, and rate limits."""
+"""The ledger of deliveries (each letter to each person): how senders claim and settle them, and rate limits."""

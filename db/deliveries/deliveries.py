@@ -1,4 +1,4 @@
-"""Ledger 3: deliveries, one row per letter and person, with its state.
+"""Deliveries: one row per letter and person, with its state.
 
 pending → sending (claim) → sent | deferred (not_before) | failed | skipped (reason) | unknown | cancelled.
 """

@@ -1,1 +1,1 @@
-"""Ledger 2: jobs, caused by events: the transactional outbox, the retry queue and the dead letters."""
+"""The ledger of jobs, which events cause: transactional outbox, retry queue and dead letters in one table."""

@@ -33,7 +33,8 @@ _AMONG_FAILED: dict[str, tuple[Predicate, ...]] = {
     "succeeded": (HAS_FAILED, text("state || '' = 'succeeded'")),
     "all": (HAS_FAILED,),
 }
-"""The same for views by error: of millions of succeeded jobs few ever failed, and those have an index."""
+"""The conditions of a view that is filtered by failure too. Of millions of succeeded jobs few ever failed, so the query
+reads the partial index of those that did."""
 
 
 class GroupKey(NamedTuple):
@@ -179,7 +180,7 @@ def count_failures(session: Session, since: datetime) -> int:
 
 
 def lost_since(session: Session, since: datetime, limit: int = 20) -> list[tuple[Attempt, Job]]:
-    """Attempts that the sweep ended because their worker was gone, newest first."""
+    """Attempts that recovery ended because their worker was gone, newest first."""
     query = (
         select(Attempt, Job).join(Job, Job.id == Attempt.job_id)
         .where(FAILED, Attempt.outcome == "lost", Attempt.ended_at >= since)

@@ -99,12 +99,12 @@ def fields_of(kind: str) -> dict[str, str] | None:
     event = Event.kinds.get(kind)
     if event is None:
         return None
-    # Types are kept as text where a module asks for it.
+    # In a module with `from __future__ import annotations`, dataclasses.Field.type is a string, not a class.
     return {each.name: getattr(each.type, "__name__", str(each.type)) for each in dataclasses.fields(event)}
 
 
 def checked_payload(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The payload of these values, validated by the event's field types. Raises Unfit with a message per field."""
+    """The payload of these values, validated by the event's field types. Raises BadPayload with a message per field."""
     known = fields_of(kind)
     if known is None:
         raise Refused(f"This release does not know {kind}; what it carries cannot be edited.")

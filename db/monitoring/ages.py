@@ -77,7 +77,8 @@ _FIRST = text(
     f"SELECT id, not_before FROM (SELECT id, not_before FROM deliveries WHERE {_OF_DIGEST} LIMIT :limit) AS first"
     " WHERE not_before <= :now ORDER BY id LIMIT 1"
 ).bindparams(bindparam("now", type_=Moment())).columns(not_before=Moment())  # fmt: skip
-# `|| ''` and `+ 0` keep SQLite from the unique index, where it would scan a million rows for these thousand.
+# `|| ''` and `+ 0` keep SQLite off the unique index: through that it would read all of a digest's million rows instead
+# of these thousand ids.
 _MOVED = text(
     "SELECT max(settled_at) AS moved FROM deliveries"
     " WHERE id BETWEEN :first - 1000 AND :first - 1 AND letter || '' = 'digest' AND about + 0 = :digest"

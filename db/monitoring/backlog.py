@@ -33,7 +33,7 @@ class Backlog(NamedTuple):
 
 
 def all_queues(session: Session, now: datetime) -> list[Backlog]:
-    """Each queue, in their order."""
+    """The backlog of each queue, in the order of QUEUES."""
     held = {each.queue: each for each in pauses.paused(session)}
     return [_of(session, queue, held.get(queue), now) for queue in QUEUES]
 

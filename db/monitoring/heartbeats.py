@@ -31,7 +31,8 @@ class Heartbeat(Row):
 
     @hybrid_method
     def is_alive(self, now: datetime, within: timedelta = ALIVE) -> bool:
-        """Whether the process was seen within that time: of one heartbeat, and as a condition in queries."""
+        """Whether the process was seen within that time. A hybrid method: true or false of one heartbeat, a condition
+        in queries."""
         return self.at >= now - within
 
 

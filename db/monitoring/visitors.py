@@ -1,4 +1,4 @@
-"""Whether the site sees its visitors, or a proxy in front of them that it was not told of."""
+"""Notices a reverse proxy that TRUSTED_PROXIES leaves out, so that all visitors seem to have the proxy's address."""
 
 import ipaddress
 from datetime import datetime, timedelta
@@ -15,7 +15,8 @@ NEWEST = 200
 
 
 def hidden_behind(session: Session, config: Settings, now: datetime) -> str | None:
-    """The one private address from which everybody came of late to an https site without TRUSTED_PROXIES, if so."""
+    """The private IP address that all recent requests came from, if an https site runs with TRUSTED_PROXIES=0; else
+    None."""
     if config.trusted_proxies or not config.base_url.startswith("https:"):
         return None
     seen: set[str | None] = set()
@@ -27,7 +28,7 @@ def hidden_behind(session: Session, config: Settings, now: datetime) -> str | No
 
 
 def advice(address: str) -> str:
-    """What that does to the site, and what to write."""
+    """A sentence for operators: what goes wrong behind an uncounted proxy, and which setting mends it."""
     return (
         f"TRUSTED_PROXIES is 0, and everybody comes from {address}, which is a proxy's address: strangers' wrong "
         "passwords lock all operators out, and proofs of consent hold that address. Write TRUSTED_PROXIES=1 (or how "

@@ -102,7 +102,7 @@ def listed(session: Session, wanted: AuditFilter, limit: int, before: int | None
     if wanted.action and wanted.action.endswith("."):
         query = query.where(
             AuditEntry.action >= wanted.action, AuditEntry.action < wanted.action[:-1] + "/"
-        )  # the character after ".", the end of the prefix range
+        )  # "/" follows "." in ASCII, so this range holds every action with the prefix
     elif wanted.action:
         query = query.where(AuditEntry.action == wanted.action)
     if wanted.about:
@@ -133,7 +133,7 @@ def actions(session: Session) -> list[str]:
 
 
 def actors(session: Session) -> list[str]:
-    """Everybody who acted, likewise; the first hundred by name."""
+    """Every actor that occurs in the log (a loose index scan too); the first hundred by name."""
     return _distinct(session, AuditEntry.actor)
 
 

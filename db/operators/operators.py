@@ -133,7 +133,8 @@ def _held(session: Session, operator_id: int, *, keep_an_admin: bool = False) ->
 
 
 def accept(session: Session, invitation: str, password_hash: str, now: datetime) -> Operator | None:
-    """Redeem an invitation and set the password. None if it was used, replaced or has expired, even just now."""
+    """Redeem an invitation and set the password. None if it was used, replaced or has expired, even a moment ago in
+    another request: a single UPDATE checks and redeems it."""
     return session.scalars(
         update(Operator)
         .where(Operator.invitation == invitation, Operator.disabled_at.is_(None))

@@ -18,8 +18,9 @@ def add_imported(
 ) -> dict[str, str]:
     """Import people (normal address to time zone) who gave their consent elsewhere, in the words of `consent`.
 
-    What became of each: added, unchanged, or why they were not brought back: unsubscribed, suppressed. Somebody who
-    has asked here and not confirmed yet is added, but not if they have left before: anybody can type an address.
+    Returns what became of each address: added, unchanged, or why it was not added (unsubscribed, suppressed).
+    An address with an unconfirmed sign-up is added, unless its owner once unsubscribed: anybody can fill
+    in the form, so a sign-up alone does not prove that the owner wants to come back.
     """
     frozen = last_freeze(session)
     known = _known(session, people, lock=True)
@@ -43,7 +44,7 @@ def add_imported(
 
 
 def preview_import(session: Session, people: Mapping[str, str | None]) -> dict[str, str]:
-    """The result for each person of an import now, without importing."""
+    """What add_imported() would return now, without importing anybody."""
     return _would_become(session, people, _known(session, people))
 
 

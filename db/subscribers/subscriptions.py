@@ -94,7 +94,8 @@ _NO_LONGER = "This link no longer works. Subscribe again and we’ll send you a 
 
 def _activate(subscriber: Subscriber, frozen: int, now: datetime) -> None:
     subscriber.state, subscriber.confirmed_at = "active", now
-    # Someone who left and came back between two freezes keeps `joined`: the last freeze's audience includes them.
+    # `joined` keeps its number for a person who left and came back between two freezes. With a new number they would
+    # drop out of the last freeze's audience, which has already been counted with them.
     if subscriber.joined is None or subscriber.left is None or subscriber.left < frozen:
         subscriber.joined = frozen
     subscriber.left = None

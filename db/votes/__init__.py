@@ -1,1 +1,1 @@
-"""Ledger 1: readers' votes on each tool, and their tallies."""
+"""The ledger of votes: each reader's vote on each tool, and the tallies of them."""

@@ -62,9 +62,10 @@ _DUE = case((Vote.flag.is_not(None), null()), else_=Vote.choice)
 def fold(session: Session, now: datetime, tool_ids: Iterable[int] | None = None) -> int:
     """Fold up to 500 dirty votes. Returns how many. Any number of processes may call it; a lock runs one at a time.
 
-    1. take dirty rows; 2. difference = due − counted, a (tool, kind) each; 3. add it to the tallies and to today's
-    row; 4. counted = due, dirty = false. On PostgreSQL an advisory lock serializes folds: a freeze folds repeatedly
-    in one transaction, and would otherwise deadlock with a fold that waits for its tallies.
+    1. Read dirty rows. 2. Sum up what is due minus what is counted already, for each tool and kind of voter. 3. Add the
+    sums to the tallies and to today's row. 4. Set counted = due and dirty = false. On PostgreSQL an advisory lock
+    serializes folds: a freeze folds repeatedly in one transaction, and would otherwise deadlock with a fold that waits
+    for its tallies.
     """
     if not is_sqlite(session):
         session.execute(_ONE_FOLDER)
@@ -110,7 +111,7 @@ def _add_to(session: Session, table: type[Tally] | type[Day], key: dict[str, Any
 
 
 def figures(session: Session, tool_ids: Iterable[int], voter: str | None = None) -> dict[int, Figures]:
-    """Community figures of each tool, with the voter's current choice in place of what is counted for their row."""
+    """Community figures of each tool. The voter's current choice is included at once, folded or not."""
     ids = list(tool_ids)
     sums = select(Tally.tool_id, func.sum(Tally.ship), func.sum(Tally.skip))
     found = {
@@ -178,7 +179,8 @@ def check(session: Session) -> Proof:
 
 
 def rebuild(session: Session, now: datetime) -> int:
-    """Set every tally to the sum of `counted`, and book the difference on today. Returns how many were wrong."""
+    """Set every tally to the sum of its votes' `counted`, and add the difference to today's row. Returns how many
+    tallies were wrong."""
     counted, tallies, days = _counted(session, Vote.counted), _sums(session, Tally), _sums(session, Day)
     wrong = set()
     for key in sorted(counted.keys() | tallies.keys() | days.keys()):

@@ -1,4 +1,4 @@
-"""Ledger 1: each reader's vote on each tool; casting, changing, withdrawing, merging into a subscriber.
+"""Each reader's vote on each tool: casting, changing, withdrawing, and merging a browser's votes into a subscriber's.
 
 A vote's row holds the reader's `choice` and `counted`, the part of the tallies that comes from this row. Folding
 (tallies.py) applies the difference in one transaction, so it is idempotent: nothing is counted twice.
@@ -79,7 +79,7 @@ _CAST = """
 """
 _CAST_BY_ID = text(_CAST.format(column="id")).bindparams(bindparam("now", type_=Moment()))
 _CAST_BY_SLUG = re.sub(r":\w+", "?", _CAST.format(column="slug"))
-"""The same statement for the driver, which takes its values in the order of their places."""
+"""The same statement for the raw driver, with `?` placeholders and positional parameters."""
 
 
 def withdraw(session: Session, voter: str, tool_id: int, now: datetime) -> None:

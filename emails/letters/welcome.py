@@ -6,7 +6,8 @@ from emails.letter import Letter, Site, mark
 
 
 def welcome(site: Site, when: str = "Once a week") -> Letter:
-    """when says how often, as the start of a sentence, such as `Every Tuesday at 09:00`."""
+    """The letter for a new subscriber. `when` says how often the newsletter comes, as the start of a sentence, such as
+    `Every Tuesday at 09:00`."""
     site = all_harmless(site)
     subject = f"Welcome to {site.name}"
     preheader = "What comes to you, how often, and how to leave again."
