@@ -2,4 +2,4 @@
 
 from web import code_on_disk
 
-code_on_disk.hold_if_changed()  # before anything else is imported: a web worker that is replaced loads the code anew
+code_on_disk.hold_if_changed()  # before other imports: a restarted web worker loads whatever code is on disk

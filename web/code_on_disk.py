@@ -20,7 +20,7 @@ LOOK_AGAIN_SECONDS = 1.0
 
 
 def fingerprint() -> str:
-    """What a process is started with: the release, the packages, and the revisions of the database."""
+    """A hash of what a process is started with: the release, the locked packages, and the revisions of the database."""
     digest = hashlib.sha256()
     for name in ("db/schema.py", "requirements.lock", "pyproject.toml"):
         path = ROOT / name
@@ -30,7 +30,8 @@ def fingerprint() -> str:
 
 
 def hold_if_changed() -> None:
-    """Wait for as long as the code on disk is not what the site was started with; other processes serve on."""
+    """Block while the code on disk differs from what the site was started with. Processes that loaded the old code
+    go on serving meanwhile."""
     started_as = os.environ.get(STARTED_AS)
     if not started_as or fingerprint() == started_as:
         return

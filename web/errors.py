@@ -52,7 +52,7 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def beside_its_schema() -> Response | None:
-        """No page is answered by half from a database that this release cannot work with."""
+        """Answer 503 to every page while this release cannot work with the database, so that none shows wrong data."""
         if request.endpoint in SERVED_ALWAYS:
             return None
         try:
@@ -65,7 +65,7 @@ def install(app: Flask) -> None:
             response.headers["Retry-After"] = "60"
             return response
         except (SQLAlchemyError, OSError):
-            return None  # a page that needs the database says so itself
+            return None  # pages that query the database answer with an error of their own
         return None
 
     @app.errorhandler(HTTPException)

@@ -32,7 +32,7 @@ def ready() -> Response:
 
 
 def _database() -> tuple[bool, str, str | None]:
-    """Whether it can be worked with, how it stands in words, and its revision."""
+    """Whether this release can use the database, a sentence about the database's state, and its revision."""
     try:
         found = schema.standing()
     except (SQLAlchemyError, OSError, ValueError):  # BadSettings is a ValueError

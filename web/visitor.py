@@ -40,7 +40,7 @@ def refuse_strangers(*, private_page: bool = False) -> None:
     """Answer 403 to a form that another site sent in the reader's name (CSRF).
 
     A browser names the site that a form was sent from in Sec-Fetch-Site (Fetch Metadata) or Origin (the Fetch
-    standard). A client that sends neither header is not a browser that could carry a reader's cookie unawares. Pages
+    standard). A client that sends neither is no browser that another site could make send a reader's cookie. Pages
     behind links in emails send no referrer, so their forms send `Origin: null`; `private_page` lets that pass, since
     those forms need the token in their path as well.
     """

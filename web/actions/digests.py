@@ -40,7 +40,8 @@ def _moved(
 
 
 def cancel(actor: Actor, slot: str, now: datetime, *, reason: str | None = None, note: str | None = None) -> int:
-    """Cancel a digest. Returns the number of letters cancelled. The clock's tick cancels any that come back later."""
+    """Cancel a digest. Returns the number of letters cancelled. Letters under a sender's claim at this moment may be
+    given back later; the weekly run (worker/digests.py) cancels those."""
     with writing() as session:
         waiting = to_cancel(session, slot)
         found = _moved(session, actor, slot, "cancel", now, reason, note, count=waiting)
@@ -51,7 +52,7 @@ def cancel(actor: Actor, slot: str, now: datetime, *, reason: str | None = None,
 
 
 def send(actor: Actor, slot: str, now: datetime, *, late: bool = False, note: str | None = None) -> tuple[Digest, bool]:
-    """Freeze a digest now and hand it to the workers; also says whether it was released already (no change then)."""
+    """Freeze a digest now and hand it to the workers. Returns it, and True if it was released before (no change)."""
     with writing() as session:
         before = digests.by_slot(session, slot)
         state = before.state if before else None
@@ -63,7 +64,7 @@ def send(actor: Actor, slot: str, now: datetime, *, late: bool = False, note: st
 
 
 def assemble(actor: Actor, slot: str, now: datetime, *, note: str | None = None) -> Digest:
-    """Create the slot's draft, or assemble it again."""
+    """Create the slot's draft and gather its content, anew for an existing draft."""
     with writing() as session:
         before = digests.by_slot(session, slot)
         state = before.state if before else None

@@ -29,7 +29,7 @@ class Preview(NamedTuple):
 
 
 def preview(action: str, chosen: JobFilter, now: datetime) -> Preview:
-    """Plan a bulk action: count what `order` (retry, discard, restore) would cover now. Changes nothing."""
+    """Plan a bulk action: count the jobs that `action` (retry, discard, restore) would cover now. Changes nothing."""
     with reading() as session:
         bounded = replace(chosen, upto=filters.highest(session), until=now)
         return Preview(filters.count(session, _met(action, bounded)), bounded)
@@ -96,7 +96,8 @@ def retry_matching(
     rate: float = RATE,
     on_page: Progress | None = None,
 ) -> int:
-    """Retry all matching jobs, `rate` a second. Returns how many. `ask` says what limits them."""
+    """Retry all matching jobs, `rate` of them a second. Returns how many. `chosen` limits them to those counted by
+    preview()."""
     if not RATES[0] <= rate <= RATES[1]:
         raise Refused(f"A rate is a number of jobs a second, from {RATES[0]:g} to {RATES[1]:g}.")
     after = {"state": "pending", "jobs a second": rate}

@@ -60,7 +60,8 @@ def hashed(password: str) -> str:
 
 
 def fits(kept: str | None, password: str) -> bool:
-    """Whether the password matches the hash; without a hash it never does, but takes as long."""
+    """Whether the password matches the hash. Without a hash the answer is always no but takes as long to compute, so
+    that its time does not tell whether an account exists."""
     given = _plain(password[: 4 * LONGEST])
     nobodys = _nobodys()
     with _room:

@@ -86,7 +86,8 @@ def export_one(actor: Actor, subscriber_id: int, now: datetime, note: str | None
 def import_csv(
     actor: Actor, path: Path, consent: str, now: datetime, on_page: Progress, note: str | None = None
 ) -> tuple[Counter[str], list[str]]:
-    """Import a file that `people.check` found good, page by page; how many became what, and who was not brought back.
+    """Import a file that subscriber_csv.check() has validated, page by page. Returns the number of people for each
+    outcome, and a line for each person who was not added.
 
     Idempotent: people who are active already stay as they are. Each page is a transaction with its own audit entry.
     """
@@ -105,7 +106,7 @@ def import_csv(
 
 
 def preview_import(path: Path, on_page: Progress) -> tuple[Counter[str], list[str]]:
-    """What `bring` would do now, changing nothing."""
+    """What import_csv() would return now, without importing anybody."""
     done: Counter[str] = Counter()
     refused: list[str] = []
     for page in subscriber_csv.pages(path):

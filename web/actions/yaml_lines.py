@@ -75,7 +75,7 @@ def _value(loader: yaml.SafeLoader, node: Node, place: Place, lines: dict[Place,
     if isinstance(node, ScalarNode):
         try:
             return loader.construct_object(node)
-        except (ValueError, OverflowError) as error:  # a date that looks like one, such as 2026-13-45
+        except (ValueError, OverflowError) as error:  # a date that does not exist, such as 2026-13-45
             raise Unreadable(f"{Lined.field(place)} is no valid YAML: {error}", line) from None
     _only_once(loader, node)
     if isinstance(node, SequenceNode):

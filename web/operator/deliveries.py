@@ -49,7 +49,8 @@ def deliveries_() -> str:
 def _rows(
     found: Digest, chosen: DeliveryFilter, look: digest_progress.Progress | None
 ) -> tuple[list[tuple[Delivery, int | None, str]], Paging]:
-    """(delivery, the subscriber's number, the address as this operator may see it) of a page, and its links."""
+    """One page: for each letter (delivery, the subscriber's number, the address as this operator may see it), and the
+    links to other pages."""
     if (chosen.code or chosen.reason) and not set(chosen.states) <= set(EXCEPTIONS):
         raise Refused(f"Codes and reasons are asked of letters that are {', '.join(EXCEPTIONS)}; choose among these.")
     if look and chosen.states == ("sent",) and not look.account.states["sent"]:

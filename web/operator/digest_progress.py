@@ -19,7 +19,7 @@ from db.session import Session, reading
 from web.operator.frame.cached import LEAST, Cached, Entry, fresh_for
 
 _BEHIND, _MOST = 30.0, 64
-"""Seconds over which the rate is measured, and between how many counts at most."""
+"""The rate is measured over this many seconds, from at most this many counts."""
 Seen = tuple[tuple[float, int], ...]
 """When the last counts began, and how many letters had been tried by then."""
 
@@ -88,7 +88,7 @@ def _tried(account: Account) -> int:
 
 
 def _recent(seen: Seen) -> Seen:
-    """The counts of the last seconds, and at least two where there are."""
+    """The counts that began in the last _BEHIND seconds, but at least the last two and at most _MOST."""
     now = seen[-1][0]
     begins = next(at for at in range(len(seen)) if len(seen) - at <= 2 or now - seen[at][0] <= _BEHIND)
     return seen[begins:][-_MOST:]

@@ -130,7 +130,7 @@ def payload_of(job: Job) -> str:
 
 @blueprint.app_template_global()
 def length_of(attempt: Attempt) -> str:
-    """How long an attempt took; most take less than seconds can tell: 0.42 s, 3 min."""
+    """How long an attempt took, such as 0.42 s or 3 min; below ten seconds with decimals, since most are that short."""
     if attempt.ended_at is None:
         return ""
     length = attempt.ended_at - attempt.started_at

@@ -1,7 +1,7 @@
 """“What happened to…”: readers by state, and everything about one of them.
 
-Addresses, networks and browsers are shown from the role operator up; nobody below can lift the mask. A page that is
-opened changes no row, so looking is not audited; handing somebody's data out is.
+Only the roles operator and admin see whole email addresses, IP addresses and browsers. Looking at a page is not
+audited, because a GET writes no row; exporting somebody's data is.
 """
 
 import json

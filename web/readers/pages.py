@@ -141,7 +141,7 @@ def _trend(session: Session, tool_id: int, figures: Figures, now: datetime) -> T
 
 
 def _scorecard(a: Tool, b: Tool) -> list[tuple[Reviewer, Review | None, Review | None]]:
-    """Each reviewer with what they say of either tool, in the order of the reviews."""
+    """Each reviewer with their reviews of the two tools, in the order of the reviews."""
     of_a, of_b = ({review.reviewer.id: review for review in tool.reviews} for tool in (a, b))
     order = {review.reviewer.id: review.reviewer for review in (*a.reviews, *b.reviews)}
     return [(reviewer, of_a.get(key), of_b.get(key)) for key, reviewer in order.items()]

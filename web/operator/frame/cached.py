@@ -16,7 +16,7 @@ Answer = TypeVar("Answer")
 TIMES = 20
 """A query that takes 100 ms runs at most every two seconds, so it uses at most a twentieth of a core."""
 LEAST = 1.0
-"""Seconds that a result stays fresh at the least."""
+"""The shortest time in seconds for which a result stays fresh."""
 log = structlog.get_logger("console")
 _one_at_a_time = Lock()
 
@@ -25,7 +25,7 @@ _one_at_a_time = Lock()
 def counting() -> Iterator[Session]:
     """A transaction for a query that scans a million rows: one at a time, and without parallel workers.
 
-    Five at once, or one on all cores, would keep the database from the pages and from the send.
+    Five such queries at once, or a single one on all cores, would slow down the pages and the senders.
     """
     with _one_at_a_time, reading(snapshot=True) as session:
         on_one_core(session)
@@ -33,7 +33,7 @@ def counting() -> Iterator[Session]:
 
 
 def fresh_for(took: float, least: float = LEAST) -> float:
-    """The seconds that the result of a query stays fresh that took so long."""
+    """How many seconds to keep the result of a query that took `took` seconds."""
     return max(least, TIMES * took)
 
 
@@ -50,8 +50,8 @@ class Entry(Generic[Answer]):
     def begin(self, ask: Callable[[Session], Answer], mark: object = None) -> Event | None:
         """Refresh in the background, unless the result is fresh or a refresh is running.
 
-        A result is fresh for the `mark` alone that it was asked with. The event is set when the refresh ends that is
-        running now, and None where the result is fresh.
+        A result counts as fresh only for the `mark` with which it was computed, so a new mark invalidates it. Returns
+        an event that is set when the running refresh ends, or None if the result is fresh.
         """
         with self._lock:
             if self._asking is None and (time.monotonic() >= self.until or mark != self._mark):
@@ -76,8 +76,8 @@ class Entry(Generic[Answer]):
 class Cached(Generic[Answer]):
     """A cached query; its result is fresh for `least` seconds, or for 20 times its duration if that is longer.
 
-    A page gets the last answer at once, and an old one is asked anew beside it. Only who comes first waits, and no
-    longer than `patience`.
+    A page gets the last result at once, while a stale one is refreshed in a background thread (stale-while-revalidate).
+    Only when there is no result yet does a page wait, for at most `patience` seconds.
     """
 
     patience: ClassVar[float] = 0.05

@@ -27,7 +27,7 @@ def csrf_field() -> Markup:
 
 @blueprint.app_template_global()
 def when(moment: datetime | None, seconds: bool = False) -> Markup:
-    """A moment in the newsletter's zone: “today 08:14”, “Mon 16 Nov 22:06”, with its year once that is another."""
+    """A moment in the newsletter's zone: “today 08:14”, “Mon 16 Nov 22:06”, with the year if not this one."""
     if moment is None:
         return Markup('<span class="quiet">—</span>')
     zone = settings().digest_timezone

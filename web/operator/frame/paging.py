@@ -20,8 +20,8 @@ def paged(
 ) -> tuple[list[Entry], Paging]:
     """The rows of the page that starts at the cursor `at` (None or 0 is the first page), and its links.
 
-    `rows` were asked for with a limit of size + 1: the one too many says that there is an older page. `link` makes the
-    address of the page that starts at a cursor, and of the first page from None.
+    Query `rows` with a limit of size + 1: an extra row shows that there is an older page. `link` returns the URL of the
+    page that starts at a cursor; link(None) is the URL of the first page.
     """
     shown = list(rows[:size])
     older = link(cursor(shown[-1])) if len(rows) > size else None
