@@ -16,7 +16,7 @@ from db.settings import settings
 from emails.letters import day as day_in_words
 from web import errors, headers, health, operator
 from web.readers import outbox, pages, scores, subscriptions, votes
-from worker import bell
+from worker import bell, heartbeats
 
 LARGEST_BODY = 64 * 1024
 """The largest request body; the largest form for readers holds an email address."""
@@ -38,6 +38,7 @@ def create_app() -> Flask:
     # No automatic redirects: they would use the request's Host, and http behind a proxy that terminates TLS.
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.before_request(heartbeats.start_after_fork)
     headers.install(app)
     errors.install(app)
     for part in (pages, votes, subscriptions, outbox, health):
@@ -99,4 +100,10 @@ def _moment(when: datetime) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="minutes"), words)
 
 
-app = create_app()
+def __getattr__(name: str) -> Flask:
+    """`web.app:app` is made when a server asks for it, and is then a process of the site with a heartbeat."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()["app"] = made = create_app()
+    heartbeats.start("web")
+    return made

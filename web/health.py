@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify, make_response
 from db import schema
 from db.errors import SQLAlchemyError
 from db.settings import settings
-from worker import redis_client
+from worker import heartbeats, redis_client
 
 blueprint = Blueprint("health", __name__)
 
@@ -21,12 +21,17 @@ def alive() -> Response:
 
 @blueprint.get("/readyz")
 def ready() -> Response:
-    """503 without the database. Without Redis the site still serves pages, and queued work waits for the next poll."""
-    ready, database, revision = _database()
+    """503 without the database, or when this process could not write to it for some seconds; it writes nothing itself.
+
+    Without Redis the site still serves pages, and queued work waits for the next poll.
+    """
+    usable, database, revision = _database()
+    written, heartbeat = heartbeats.how_it_went()
     response = jsonify(
-        ready=ready, database=database, redis=_redis(), release=schema.RELEASE, needs=schema.REVISION, revision=revision
-    )
-    response.status_code = 200 if ready else 503
+        ready=usable and written, database=database, heartbeat=heartbeat, redis=_redis(),
+        release=schema.RELEASE, needs=schema.REVISION, revision=revision,
+    )  # fmt: skip
+    response.status_code = 200 if usable and written else 503
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -1,20 +1,33 @@
-"""Heartbeats: each process writes its own when a task starts or ends, at most once in ten seconds."""
+"""Heartbeats: each process writes every five seconds that it lives, and at a task's start or end that it is at work.
+
+The two are told apart, because a thread that says "I live" says so beside a task that hangs, too.
+"""
 
 import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun
+from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun, worker_process_init
 
-from db.monitoring import heartbeats
+from db import schema
+from db.monitoring import heartbeats, runs_with
+from db.monitoring.heartbeats import RunsAs
 from db.session import driver_connection
+from db.settings import settings
+from worker.app import app
 
 EVERY = 10.0
+"""How often a process says at most that it is at work."""
+LIVES_EVERY = 5.0
+UNWRITTEN = 15.0
+"""Seconds without a heartbeat after which the database counts as one that cannot be written."""
 
 log = structlog.get_logger("heartbeats")
 
@@ -29,26 +42,56 @@ class Pulse:
     last: float | None = None
     done: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    written: float = field(default_factory=time.monotonic)
+    """When a heartbeat of either kind was written last, or when this process started."""
+    failure: str = ""
+    kind: str = ""
 
     def beat(self, kind: str) -> None:
-        """Write a heartbeat if one is due; errors are logged and never stop the work."""
+        """Write that this process is at work, if that is due."""
         now = time.monotonic()
         if self.last is not None and now - self.last < EVERY:
             return
-        self.last = now
-        try:
-            with driver_connection(durable=False) as driver:
-                heartbeats.beat(
-                    driver, f"{socket.gethostname()}:{self.pid}", kind, self.started_at, datetime.now(UTC), self.done,
-                    now - self.since,
-                )  # fmt: skip
-        except Exception as error:
-            log.warning("no sign of life written", kind=kind, error=str(error).splitlines()[0])
-        else:
+        self.last, self.kind = now, kind
+        with self._noticed(), driver_connection(durable=False) as driver:
+            heartbeats.beat(
+                driver, self.process, kind, self.started_at, datetime.now(UTC), self.done, now - self.since, _runs_as()
+            )
             self.since, self.done = now, 0
+
+    def live(self) -> None:
+        """Write that this process lives."""
+        with self._noticed():
+            schema.check()
+            with driver_connection(durable=False) as driver:
+                heartbeats.live(driver, self.process, self.kind, self.started_at, datetime.now(UTC), _runs_as())
+
+    def live_for_ever(self) -> None:
+        while True:
+            self.live()
+            time.sleep(LIVES_EVERY)
+
+    @property
+    def process(self) -> str:
+        return f"{socket.gethostname()}:{self.pid}"
+
+    @contextmanager
+    def _noticed(self) -> Iterator[None]:
+        """Errors never stop the work. The first in a row is logged; all are kept for `how_it_went`."""
+        try:
+            yield
+        except Exception as error:
+            told = str(error).splitlines()[0] or type(error).__name__
+            if not self.failure:
+                log.warning("no heartbeat written", kind=self.kind, error=told)
+            self.failure = told
+        else:
+            self.written, self.failure = time.monotonic(), ""
 
 
 _pulse = Pulse()
+_living: tuple[int, str] | None = None
+"""The process whose thread is started, and its kind."""
 
 
 def _own() -> Pulse:
@@ -59,6 +102,32 @@ def _own() -> Pulse:
     return _pulse
 
 
+def start(kind: str) -> None:
+    """Write from now on every five seconds that this process lives, from a daemon thread that nobody waits for."""
+    global _living
+    _living = (os.getpid(), kind)
+    own = _own()
+    own.kind = kind
+    threading.Thread(target=own.live_for_ever, name="heartbeats", daemon=True).start()
+
+
+def start_after_fork() -> None:
+    """Start this process's thread if it was its parent's; asked at every request, so it costs next to nothing."""
+    if _living is not None and _living[0] != os.getpid():
+        start(_living[1])
+
+
+def how_it_went() -> tuple[bool, str]:
+    """Whether the database can be written, as far as this process knows, and its last heartbeat in words."""
+    if _living is None:
+        return True, "this process writes none"
+    own = _own()
+    ago = time.monotonic() - own.written
+    if own.failure or ago > UNWRITTEN:
+        return ago <= UNWRITTEN, f"not written for {ago:.0f} s: {own.failure or 'the database has not answered'}"
+    return True, f"ok, {ago:.0f} s ago"
+
+
 def did(pieces: int) -> None:
     """Count votes folded, or letters settled, by this process."""
     own = _own()
@@ -66,10 +135,22 @@ def did(pieces: int) -> None:
         own.done += pieces
 
 
+def _runs_as() -> RunsAs:
+    return RunsAs(socket.gethostname(), schema.RELEASE, runs_with.of(settings()))
+
+
+# ---- in workers, senders and the clock ---------------------------------------------------------------------
+
+
 @task_prerun.connect
 @task_postrun.connect
 def _at_a_task(sender: Any = None, **_: Any) -> None:
     _own().beat("sender" if sender is not None and sender.name == "mail.send" else "worker")
+
+
+@worker_process_init.connect
+def _in_a_child(**_: Any) -> None:
+    start("sender" if "mail" in app.amqp.queues.consume_from else "worker")
 
 
 def _at_a_ring(**_: Any) -> None:
@@ -80,3 +161,4 @@ def _at_a_ring(**_: Any) -> None:
 def _in_the_clock(**_: Any) -> None:
     # Other processes publish messages too, but only the clock counts a published message as its heartbeat.
     before_task_publish.connect(_at_a_ring)
+    start("clock")

@@ -1,19 +1,29 @@
-"""Heartbeats of all processes with their recent work. Each process writes its own row, so none blocks another."""
+"""Heartbeats of all processes with their recent work. Each process writes its own row, so none blocks another.
 
-from collections.abc import Iterator
+A row tells two things: when the process last *lived* (`alive_at`, from a thread of its own) and when it was last *at
+work* (`at`, from its tasks). A worker whose tasks hang, or whom no message reaches, still lives.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import Index, func, select
+from sqlalchemy import JSON, ColumnElement, Index, func, select
 from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.session import BUSY_SECONDS, DriverConnection, Moment, Row
 
 ALIVE = timedelta(seconds=60)
+RUNNING = timedelta(seconds=20)
+"""How long ago a process that runs has written its heartbeat at most: four in a row were not missed."""
 KEPT = timedelta(days=1)
 PATIENCE = 250
-"""Milliseconds that a heartbeat waits for SQLite's write lock; the next one comes in ten seconds anyway."""
+"""Milliseconds that a heartbeat waits for SQLite's write lock; the next one comes in seconds anyway."""
+AT_WORK = ("worker", "sender", "clock")
+"""The kinds that do what is owed; the fourth, `web`, only answers."""
 
 
 class Heartbeat(Row):
@@ -28,12 +38,26 @@ class Heartbeat(Row):
     at: Mapped[datetime]
     done: Mapped[int] = mapped_column(default=0)
     seconds: Mapped[float] = mapped_column(default=0.0)
+    host: Mapped[str | None]
+    release: Mapped[str | None]
+    alive_at: Mapped[datetime | None]
+    """None from a process of 0.2.0, which only writes `at`; so it is with the other columns that may be empty."""
+    runs_with: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    """The settings in which all processes have to agree, as `db.monitoring.runs_with` words them."""
 
     @hybrid_method
     def is_alive(self, now: datetime, within: timedelta = ALIVE) -> bool:
-        """Whether the process was seen within that time. A hybrid method: true or false of one heartbeat, a condition
-        in queries."""
+        """Whether the process was at work within that time. A hybrid method: true or false of one heartbeat, a
+        condition in queries."""
         return self.at >= now - within
+
+
+class RunsAs(NamedTuple):
+    """What a process says of itself in each heartbeat."""
+
+    host: str | None = None
+    release: str | None = None
+    runs_with: Mapping[str, str] | None = None
 
 
 def beat(
@@ -44,12 +68,36 @@ def beat(
     now: datetime,
     done: int = 0,
     seconds: float = 0.0,
+    runs_as: RunsAs = RunsAs(),  # noqa: B008  it is never changed
 ) -> None:
-    """Write a process's heartbeat; the clock's also deletes those older than a day."""
+    """Write that a process is at work, and what it did; the clock's also deletes those older than a day."""
     with _patience(driver), driver.transaction():
-        driver.execute(_BEAT, (process, kind, driver.at(started_at), driver.at(now), done, seconds))
+        driver.execute(_AT_WORK, _values(driver, process, kind, started_at, now, done, seconds, runs_as))
         if kind == "clock":
             driver.execute(_FORGET, (driver.at(now - KEPT),))
+
+
+def live(
+    driver: DriverConnection, process: str, kind: str, started_at: datetime, now: datetime, runs_as: RunsAs
+) -> None:
+    """Write that a process lives; when it was last at work stays as it is, unless all it does is answer."""
+    with _patience(driver), driver.transaction():
+        driver.execute(_LIVES, _values(driver, process, kind, started_at, now, 0, 0.0, runs_as))
+
+
+def _values(
+    driver: DriverConnection,
+    process: str,
+    kind: str,
+    started_at: datetime,
+    now: datetime,
+    done: int,
+    seconds: float,
+    runs_as: RunsAs,
+) -> tuple[object, ...]:
+    """A heartbeat's values, in the order of its columns in `_INSERT`."""
+    at, runs_with = driver.at(now), json.dumps(dict(runs_as.runs_with)) if runs_as.runs_with else None
+    return process, kind, driver.at(started_at), at, done, seconds, runs_as.host, runs_as.release, at, runs_with
 
 
 @contextmanager
@@ -65,35 +113,53 @@ def _patience(driver: DriverConnection) -> Iterator[None]:
         driver.fetch(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}", ())
 
 
-_BEAT = (
-    "INSERT INTO heartbeats (process, kind, started_at, at, done, seconds) VALUES (?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (process) DO UPDATE SET kind = excluded.kind, started_at = excluded.started_at, at = excluded.at,"
-    " done = excluded.done, seconds = excluded.seconds"
+_INSERT = (
+    "INSERT INTO heartbeats (process, kind, started_at, at, done, seconds, host, release, alive_at, runs_with)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (process) DO UPDATE SET kind = excluded.kind, started_at = excluded.started_at, host = excluded.host,"
+    " release = excluded.release, alive_at = excluded.alive_at, runs_with = excluded.runs_with, "
 )
-_FORGET = "DELETE FROM heartbeats WHERE at < ?"
+_AT_WORK = _INSERT + "at = excluded.at, done = excluded.done, seconds = excluded.seconds"
+# A process that has the number of an earlier one starts anew.
+_LIVES = _INSERT + (
+    "at = CASE WHEN excluded.kind = 'web' OR heartbeats.started_at <> excluded.started_at"
+    " THEN excluded.at ELSE heartbeats.at END"
+)
+_FORGET = "DELETE FROM heartbeats WHERE coalesce(alive_at, at) < ?"
 
 
 # ---- queries -----------------------------------------------------------------------------------------------
 
 
+def running(session: Session, now: datetime, within: timedelta = RUNNING) -> list[Heartbeat]:
+    """The processes of all kinds that live now, with what they run with: by kind, then the youngest first."""
+    query = select(Heartbeat).where(_lived() >= now - within).order_by(Heartbeat.kind, Heartbeat.started_at.desc())
+    return list(session.scalars(query))
+
+
+def _lived() -> ColumnElement[datetime]:
+    return func.coalesce(Heartbeat.alive_at, Heartbeat.at, type_=Moment())
+
+
 def alive(session: Session, now: datetime, within: timedelta = ALIVE) -> dict[str, list[Heartbeat]]:
-    """The live processes by kind (worker, sender, clock), most recent heartbeat first."""
-    rows = session.scalars(select(Heartbeat).where(Heartbeat.is_alive(now, within)).order_by(Heartbeat.at.desc()))
-    found: dict[str, list[Heartbeat]] = {"worker": [], "sender": [], "clock": []}
-    for each in rows:
-        found.setdefault(each.kind, []).append(each)
+    """The processes at work by kind (worker, sender, clock), most recent heartbeat first."""
+    query = select(Heartbeat).where(Heartbeat.is_alive(now, within), Heartbeat.kind.in_(AT_WORK))
+    found: dict[str, list[Heartbeat]] = {kind: [] for kind in AT_WORK}
+    for each in session.scalars(query.order_by(Heartbeat.at.desc())):
+        found[each.kind].append(each)
     return found
 
 
 def last_seen(session: Session, kind: str) -> Heartbeat | None:
-    """The process of that kind with the latest heartbeat, of any age."""
+    """The process of that kind that was at work last, however long ago."""
     query = select(Heartbeat).where(Heartbeat.kind == kind).order_by(Heartbeat.at.desc()).limit(1)
     return session.scalars(query).first()
 
 
 def first_start(session: Session) -> datetime | None:
-    """When the earliest process on record started; None without any heartbeat."""
-    return session.scalar(select(func.min(Heartbeat.started_at, type_=Moment())))
+    """When the earliest worker, sender or clock on record started; None without any heartbeat."""
+    query = select(func.min(Heartbeat.started_at, type_=Moment())).where(Heartbeat.kind.in_(AT_WORK))
+    return session.scalar(query)
 
 
 def rate(session: Session, kind: str, now: datetime, within: timedelta = ALIVE) -> float | None:

@@ -1,9 +1,13 @@
 """Signs of life say what answers and what does not."""
 
+import os
+import time
+
 from db import migrations
 from db.schema import RELEASE, REVISION
 from tests.schemas import belongs_to
 from web.app import create_app
+from worker import heartbeats
 
 
 def test_a_process_that_answers_is_alive_without_a_database(setting, house):
@@ -19,7 +23,7 @@ def test_ready_names_database_and_redis(client, redis_url):
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json == {
-        "ready": True, "database": "ok", "redis": "ok",
+        "ready": True, "database": "ok", "redis": "ok", "heartbeat": "this process writes none",
         "release": RELEASE, "needs": REVISION, "revision": REVISION,
     }  # fmt: skip
     assert answer.headers["Cache-Control"] == "no-store"
@@ -67,3 +71,19 @@ def test_beside_an_older_database_readers_are_asked_to_wait_and_then_served(sett
     assert reader.post("/subscribe", data={"address": "alice@reader.example"}).status_code == 503
     migrations.upgrade()
     assert reader.get("/").status_code == 200
+
+
+def test_ready_tells_how_this_process_s_own_heartbeat_went(client, redis_url, monkeypatch):
+    pulse = heartbeats.Pulse(kind="web")
+    monkeypatch.setattr(heartbeats, "_pulse", pulse)
+    monkeypatch.setattr(heartbeats, "_living", (os.getpid(), "web"))
+    pulse.live()
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["heartbeat"]) == (200, "ok, 0 s ago")
+    pulse.written, pulse.failure = time.monotonic() - 10, "database or disk is full"
+    assert client.get("/readyz").status_code == 200, "it may be over in a moment"
+    pulse.written -= 10
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["ready"], answer.json["database"]) == (503, False, "ok")
+    assert answer.json["heartbeat"] == "not written for 20 s: database or disk is full"
+    assert client.get("/").status_code == 200

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from db.monitoring import heartbeats
-from db.monitoring.heartbeats import Heartbeat
+from db.monitoring import heartbeats, runs_with
+from db.monitoring.heartbeats import Heartbeat, RunsAs
 from db.session import driver_connection, reading, writing
 from tests.failed import AT
 
@@ -90,3 +90,71 @@ def test_a_sign_of_life_does_not_wait_long_for_another_writer(sqlite):
     beat("host:1")
     with reading() as session:
         assert session.get(Heartbeat, "host:1") is not None
+
+
+WITH = RunsAs("host", "0.3.0", {"BASE_URL": "https://verdicts.example", "MAIL_URL": "smtp"})
+
+
+def live(process: str, kind: str, at=AT, started_at=AT) -> None:
+    with driver_connection(durable=False) as driver:
+        heartbeats.live(driver, process, kind, started_at, at, WITH)
+
+
+def test_what_runs_now_is_told_with_what_it_runs_with(database):
+    live("host:1", "web")
+    live("host:2", "clock", at=AT + timedelta(seconds=15))
+    beat("old-host:3", "sender", at=AT + timedelta(seconds=15))  # as a process of 0.2.0 writes it
+    with reading() as session:
+        rows = heartbeats.running(session, AT + timedelta(seconds=20))
+        assert [each.process for each in rows] == ["host:2", "old-host:3", "host:1"]
+        assert [(each.host, each.release, each.runs_with) for each in rows] == [tuple(WITH), (None,) * 3, tuple(WITH)]
+        rows = heartbeats.running(session, AT + timedelta(seconds=21))
+        assert [each.process for each in rows] == ["host:2", "old-host:3"]
+
+
+def test_a_worker_that_only_lives_is_not_at_work(database):
+    beat("host:1", done=30)
+    live("host:1", "worker", at=AT + timedelta(seconds=70))
+    with reading() as session:
+        assert heartbeats.alive(session, AT + timedelta(seconds=70))["worker"] == []
+        assert heartbeats.rate(session, "worker", AT) == 3.0
+        assert [each.process for each in heartbeats.running(session, AT + timedelta(seconds=70))] == ["host:1"]
+
+
+def test_a_process_with_the_number_of_an_earlier_one_starts_anew(database):
+    beat("host:1", "sender")
+    live("host:1", "worker", at=AT + timedelta(hours=2), started_at=AT + timedelta(hours=2))
+    with reading() as session:
+        alive = heartbeats.alive(session, AT + timedelta(hours=2))
+        assert {kind: len(found) for kind, found in alive.items()} == {"worker": 1, "sender": 0, "clock": 0}
+
+
+def test_the_web_s_processes_are_nobody_at_work(database):
+    live("host:1", "web")
+    with reading() as session:
+        assert heartbeats.alive(session, AT) == {"worker": [], "sender": [], "clock": []}
+        assert heartbeats.first_start(session) is None
+
+
+def test_the_clock_forgets_no_process_that_lives_without_work(database):
+    beat("host:1")
+    live("host:1", "worker", at=AT + timedelta(hours=25))
+    beat("host:3", "clock", at=AT + timedelta(hours=25))
+    with reading() as session:
+        assert session.get(Heartbeat, "host:1") is not None
+
+
+def test_what_a_process_runs_with_holds_no_secret(setting):
+    config = setting(
+        MAIL_URL="smtp+starttls://user:hunter2@relay.example:587",
+        BASE_URL="https://verdicts.example",
+        DIGEST_SCHEDULE="fri 17:30",
+        DIGEST_TIMEZONE="Europe/Madrid",
+        DIGEST_LEAD="90m",
+    )
+    told = runs_with.of(config)
+    assert told["MAIL_URL"] == "smtp"
+    assert (told["DIGEST_SCHEDULE"], told["DIGEST_TIMEZONE"]) == ("FRI 17:30", "Europe/Madrid")
+    assert told["DIGEST_LEAD"] == "1:30:00"
+    assert "hunter2" not in str(told)
+    assert runs_with.of(setting(MAIL_URL="maildir:var/outbox"))["MAIL_URL"] == "maildir"

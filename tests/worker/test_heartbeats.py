@@ -1,0 +1,82 @@
+"""Every process of a site writes that it lives, work or no work; and it knows how its last heartbeat went."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import psutil
+import pytest
+from structlog.testing import capture_logs
+
+from db.monitoring import heartbeats as rows
+from db.schema import RELEASE
+from db.session import reading
+from tests.crash.deployment import Deployment
+from tests.crash.processes import until
+from worker import heartbeats
+
+
+@pytest.fixture
+def pulse(monkeypatch) -> heartbeats.Pulse:
+    """A web process of which nobody has started the thread: its heartbeats are written by hand."""
+    fresh = heartbeats.Pulse(kind="web")
+    monkeypatch.setattr(heartbeats, "_pulse", fresh)
+    monkeypatch.setattr(heartbeats, "_living", (fresh.pid, "web"))
+    return fresh
+
+
+def running() -> list[rows.Heartbeat]:
+    with reading() as session:
+        return rows.running(session, datetime.now(UTC))
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(120)
+def test_all_processes_of_an_idle_site_write_heartbeats_and_hardly_cost_anything(sqlite, house, setting):
+    setting(SITE_NAME="The Weekly")
+    deployment = Deployment(house, {"DATABASE_URL": sqlite, "SITE_NAME": "The Weekly"})
+    try:
+        for name in ("web", "worker", "sender", "clock"):
+            deployment._start(name)
+        wanted = Counter(web=2, worker=2, sender=1, clock=1)
+        until(lambda: Counter(each.kind for each in running()) == wanted, "everybody's heartbeat")
+        first = {each.process: each.alive_at for each in running()}
+        until(lambda: all(each.alive_at > first[each.process] for each in running()), "the next ones", 15)
+        assert {each.release for each in running()} == {RELEASE}
+        assert {each.runs_with["SITE_NAME"] for each in running()} == {"The Weekly"}
+        assert {each.process for each in running()} == set(first), "nobody was started anew"
+        assert all(psutil.pid_exists(int(each.process.rpartition(":")[2])) for each in running())
+    finally:
+        deployment.close()
+
+
+def test_a_heartbeat_that_cannot_be_written_is_logged_once_and_known(sqlite, pulse, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    pulse.live()
+    assert heartbeats.how_it_went() == (True, "ok, 0 s ago")
+    with monkeypatch.context() as patch, capture_logs() as said:
+        patch.setattr("db.monitoring.heartbeats.live", full)
+        for _ in range(3):
+            pulse.live()
+        assert heartbeats.how_it_went() == (True, "not written for 0 s: disk full")
+        pulse.written -= heartbeats.UNWRITTEN + 1
+        assert heartbeats.how_it_went() == (False, "not written for 16 s: disk full")
+    assert [line["event"] for line in said] == ["no heartbeat written"]
+    pulse.live()
+    assert heartbeats.how_it_went() == (True, "ok, 0 s ago")
+
+
+def test_a_thread_that_the_database_leaves_waiting_is_no_heartbeat_either(pulse):
+    pulse.written -= heartbeats.UNWRITTEN + 1
+    well, told = heartbeats.how_it_went()
+    assert (well, told) == (False, "not written for 16 s: the database has not answered")
+
+
+def test_a_forked_web_worker_gets_a_thread_of_its_own(sqlite, pulse, monkeypatch):
+    monkeypatch.setattr(heartbeats, "_living", (1, "web"))  # it was started in the parent
+    monkeypatch.setattr(heartbeats.Pulse, "live_for_ever", heartbeats.Pulse.live)
+    heartbeats.start_after_fork()
+    until(running, "its heartbeat", 10)
+    [own] = running()
+    assert (own.kind, own.process.rpartition(":")[2]) == ("web", str(pulse.pid))
