@@ -1,4 +1,4 @@
-"""One application for all tests that have the same settings: to make it and its templates takes longer than most do."""
+"""Shares one Flask application between all tests with the same settings: creating one takes longer than most tests."""
 
 from typing import Any
 
@@ -12,7 +12,8 @@ from worker import bell
 
 
 class CompiledTemplates(BytecodeCache):
-    """The code of every template that any application of this process has shown; a changed one is compiled anew."""
+    """A Jinja bytecode cache that all applications of this process share. A changed template is compiled again, because
+    the key includes a checksum of its source."""
 
     def __init__(self) -> None:
         self._code: dict[tuple[str, str], object] = {}
@@ -24,16 +25,17 @@ class CompiledTemplates(BytecodeCache):
         self._code[bucket.key, bucket.checksum] = bucket.code
 
 
-Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}  # also where a test makes its own
+# Set on the class, so that an application that a test creates itself uses the cache too.
+Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
 
 REMEMBERED = ("view_functions", "config", "extensions")
 _applications: dict[str, tuple[Flask, dict[str, Any]]] = {}
 
 
 def application() -> Flask:
-    """The application for the settings of this moment, as `create_app` made it for the first test that had the same.
+    """The application for the current settings, in the state in which `create_app` returned it.
 
-    Whatever a test put in place of a view, or made the application remember, is gone.
+    Its views, config and extensions are restored, so nothing that an earlier test replaced or cached is left.
     """
     known = settings().model_dump_json(exclude={"database_url", "redis_url"})
     if known not in _applications:

@@ -1,4 +1,4 @@
-"""A digest on its way to thirty readers, and the orders that a sender gives about it."""
+"""A digest that is being sent to thirty readers, and the calls by which a sender claims and settles its letters."""
 
 from datetime import UTC, datetime, timedelta
 

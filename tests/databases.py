@@ -1,4 +1,4 @@
-"""The one PostgreSQL database of a session of tests, emptied between them where anything stands in it."""
+"""Empties the one PostgreSQL database of a test session between two tests, but only the tables that have rows."""
 
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
@@ -8,9 +8,9 @@ from db.tables import TABLES
 
 
 class Emptying:
-    """A connection beside the tests' own that leaves a PostgreSQL database as it was migrated.
+    """A connection of its own that returns a PostgreSQL database to the state after the migrations.
 
-    Only tables that hold rows are truncated: each one that is takes as long as all the questions together.
+    Only tables with rows are truncated: truncating one takes as long as checking all of them for rows.
     """
 
     OTHERS = (
@@ -30,7 +30,7 @@ class Emptying:
         self._filled = SQL(" UNION ALL ").join(asked)
 
     def empty(self) -> None:
-        """Whoever else is still connected was left by a test that killed it, and goes first."""
+        """Delete all rows. First end all other sessions: killed processes may have left them behind, holding locks."""
         order = self._connection.execute
         while order(self.OTHERS).rowcount:
             pass

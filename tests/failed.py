@@ -1,4 +1,4 @@
-"""Jobs that failed, put straight into the ledger: a hundred or ten thousand of them, without failing one by one."""
+"""Inserts failed jobs straight into the table, up to ten thousand at once, instead of letting each one fail."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ AT = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
 
 
 def fill(number: int = 1, state: str = "dead", *, each: timedelta = timedelta(0), **values: Any) -> list[int]:
-    """Jobs that failed six times, the last time at `failed_at` and `each` after each other; their numbers.
+    """Insert jobs that failed six times, the last time at `failed_at`, with `each` between two jobs. Returns their ids.
 
     Each has its last attempt only.
     """
@@ -32,7 +32,7 @@ def fill(number: int = 1, state: str = "dead", *, each: timedelta = timedelta(0)
 
 
 def many(number: int, state: str = "dead", groups: int = 50) -> None:
-    """So many jobs without attempts, in groups of one size."""
+    """Insert this many jobs without attempts, in groups of the same size."""
     known = {"kind": "SubscriptionRequested", "payload": {"sign_up": 1, "subscriber": 1}, "state": state, "attempt": 6,
              "allowed": 6, "run_after": AT, "trigger": "back-off", "created_at": AT, "error": "ValueError"}  # fmt: skip
     rows = [

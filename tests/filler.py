@@ -1,4 +1,4 @@
-"""Tables filled with a million rows in one statement, in the words of either kind of database."""
+"""Fills a table with a million rows in one statement, in the SQL dialect of either database."""
 
 from datetime import datetime
 
@@ -9,13 +9,13 @@ from db.session import is_sqlite
 
 
 class Filler:
-    """Fills tables by INSERT … SELECT over a series of numbers, `i`, in the words of either kind of database."""
+    """Fills tables by INSERT … SELECT over a series of numbers, `i`, in the SQL dialect of either database."""
 
     def __init__(self, session: Session, now: datetime) -> None:
         self._session, self._now, self._sqlite = session, now, is_sqlite(session)
 
     def ago(self, seconds: str) -> str:
-        """SQL for the moment so many seconds before now."""
+        """SQL for the moment that lies `seconds` before now."""
         if self._sqlite:
             return f"strftime('%Y-%m-%d %H:%M:%f', :now - ({seconds}), 'unixepoch') || '000'"
         return f"to_timestamp(CAST(:now AS double precision) - ({seconds}))"

@@ -1,6 +1,6 @@
-"""A newsroom in full swing, straight into the tables: every state that a page of the console can have to show.
+"""Fills the tables with every state that a page of the console may have to show, for tests of those pages.
 
-Long addresses, words without a break, names that run from right to left, markup in errors; none and many of each.
+It has long addresses, long words without a break, right-to-left names and markup in errors, and lists of all lengths.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,7 @@ TRACEBACK = "Traceback (most recent call last):\n" + '  File "worker/jobs.py", l
 
 
 def fill(now: datetime | None = None) -> SimpleNamespace:
-    """Fill the tables as of `now`; what a test may want to name."""
+    """Fill the tables as of `now`. Returns the ids and slots that a test may need."""
     now = now or datetime.now(UTC)
     catalogue = load_catalogue(published=now - timedelta(days=1))
     given = accounts.add(Actor("command: root"), "invited@newsroom.example", "viewer", now)
@@ -96,7 +96,7 @@ REPLIES = (
 
 
 def _digests(now: datetime) -> str:
-    """One digest finished, one on its way, one held, one that was skipped; the slot of the one on its way."""
+    """Add a skipped, an expired, a sending and a held digest. Returns the slot of the sending one."""
     rule = schedule.of_digests()
     slots = [rule.slot_of(now - timedelta(weeks=back)) for back in (2, 1, 0, -1)]
     with writing() as session:
@@ -117,7 +117,7 @@ def _digests(now: datetime) -> str:
 
 
 def _jobs(now: datetime) -> list[int]:
-    """Groups of dead jobs, some that wait, one that runs with a lapsed lease; the first is a dead one."""
+    """Add groups of dead jobs, some waiting ones, and a running one whose lease has lapsed. The first is dead."""
     made = []
     for back, (error, said, number, print_) in enumerate(ERRORS):
         made += failed.fill(number, error=error, said=said, fingerprint=print_, failed_at=now - timedelta(hours=back),
@@ -156,7 +156,7 @@ def _state_of_things(now: datetime) -> None:
 
 
 def _orders(now: datetime) -> None:
-    """Sixty lines in the audit, some with much to say."""
+    """Add sixty audit entries, some of them with long notes."""
     someone = accounts.find("invited@newsroom.example")
     for turn in range(56):
         who = Actor(LONG if turn % 9 == 0 else "dana@newsroom.example", "2001:db8::7")

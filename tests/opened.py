@@ -1,4 +1,4 @@
-"""Every page of the console with what it can be asked for: its filters, texts, and places deep in its lists."""
+"""The URLs of every console page with its parameters: filters, searches, and pages deep in its lists."""
 
 import sys
 from collections.abc import Iterator
@@ -63,11 +63,11 @@ WAYS: dict[str, tuple[str, ...]] = {
     "retry_deliveries": ("/digests/{slot}/retry", "/digests/{slot}/retry?state=failed&code=552"),
     "resolve_deliveries": ("/digests/{slot}/resolve?as=sent",),
 }
-"""Each page that takes more than its bare address. Whoever adds one with an argument writes it down here."""
+"""The paths to open for each page that takes parameters. A new page with an argument in its route needs an entry."""
 
 
 def addresses(app: Flask, places: dict[str, object]) -> Iterator[tuple[str, str]]:
-    """(endpoint, address) of every page that is opened by GET; KeyError for a page nobody has said how to open."""
+    """(endpoint, URL) of every page with a GET route. Raises KeyError for a route with arguments that WAYS lacks."""
     for rule in app.url_map.iter_rules():
         room, _, name = rule.endpoint.partition(".")
         if room == "operator" and "GET" in (rule.methods or ()):
@@ -78,7 +78,7 @@ def addresses(app: Flask, places: dict[str, object]) -> Iterator[tuple[str, str]
 
 
 def places() -> dict[str, object]:
-    """What stands for the names in WAYS in this database: somewhere in the middle of each list."""
+    """The values for the placeholders in WAYS from this database, mostly from the middle of a list."""
     asked = {
         "slot": "SELECT slot FROM digests WHERE state = 'sending'",
         "past": "SELECT min(slot) FROM digests WHERE state = 'finished'",
@@ -96,7 +96,7 @@ def places() -> dict[str, object]:
 
 
 def forget(app: Flask) -> None:
-    """Let this process ask everything anew that it keeps for a moment."""
+    """Clear the console's caches in this process."""
     app.extensions.pop("digests", None)
     for name, module in list(sys.modules.items()):
         if name.startswith("web.operator"):

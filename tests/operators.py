@@ -22,13 +22,13 @@ _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 def hash_quickly(patch: pytest.MonkeyPatch) -> None:
-    """Hashing that takes no 64 MiB: what is tested is who is let in, not how long a guess takes."""
+    """Make password hashing cheap: the tests are about who is let in, not about the cost of a guess."""
     patch.setattr(passwords, "_hasher", _QUICK)
     patch.setattr(passwords, "_nobodys", lambda: _KEPT)
 
 
 def put(address: str, role: str, secret: str | None = None) -> int:
-    """An operator with PASSWORD, and with a second factor where its secret is given; their id."""
+    """Add an operator with PASSWORD, and with a second factor if `secret` is given. Returns their id."""
     with writing() as session:
         one = Operator(
             address=address, address_key=address, role=role, created_at=datetime.now(UTC), password_hash=_KEPT,
@@ -46,7 +46,7 @@ class Console(FlaskClient):
 
     def token(self) -> str:
         """The token that the forms of this session carry."""
-        # Whoever is not signed in is sent on to the form for that.
+        # Without a session the redirect leads to the sign-in form, which has a token too.
         found = _TOKEN.search(self.get("/operator/account", follow_redirects=True).text)
         return found[1] if found else ""
 

@@ -1,4 +1,4 @@
-"""Carries bytes from one socket to the other until either ends: what each proxy of the tests is made of."""
+"""Copies bytes from one socket to another until either closes; the tests' proxies are built from this."""
 
 import contextlib
 import socket

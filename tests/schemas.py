@@ -1,4 +1,4 @@
-"""Databases of other releases: as a later one would leave it, and as an older one left it."""
+"""Puts a database into the state in which a later or an older release would leave it."""
 
 from sqlalchemy import text
 
@@ -7,7 +7,7 @@ from db.session import engine, writing
 
 
 def belongs_to(release: str, oldest: str, revision: str = "9999") -> None:
-    """The database as a later release would leave it."""
+    """Mark the database as migrated by this later release."""
     with writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
         session.execute(text("DELETE FROM schema_release"))

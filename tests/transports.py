@@ -1,4 +1,4 @@
-"""A digest on its way to readers, and a door that answers as it is told."""
+"""A digest that is being sent, and a fake transport whose outcomes the test decides."""
 
 import threading
 import time
@@ -19,7 +19,8 @@ SLOT = "2026-W47"
 
 
 class Transport:
-    """A door that answers as it is told, and remembers what it was given. A letter announced to it is the next."""
+    """A fake transport that returns the outcomes that the test sets and records the letters that it gets. It asserts
+    that a letter pipelined ahead is the next one sent."""
 
     certain = False
 
@@ -44,7 +45,7 @@ class Transport:
         meanwhile()
         outcome = self.answer(letter.to, len(self.sent))
         if outcome.stage != "dot" or outcome.kind == "unknown":
-            self._announced.letter = None  # it would have left with the letter, or went with the connection
+            self._announced.letter = None  # its commands were never sent, or were lost with the connection
         return outcome
 
     def close(self) -> None:
@@ -53,7 +54,7 @@ class Transport:
 
 
 def digest(clock, readers: int = 20) -> int:
-    """A digest on its way to so many readers."""
+    """Create a digest that is being sent to this many readers. Returns its id."""
     html = f'<a href="/unsubscribe/{mark("UNSUBSCRIBE")}">Leave</a> since {mark("SINCE")}'
     with writing() as session:
         for number in range(1, readers + 1):

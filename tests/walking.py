@@ -1,4 +1,4 @@
-"""The pages of the site as its own map names them, with whatever the parts of their addresses can be."""
+"""The site's URLs, from Flask's URL map, with values filled in for their variable parts."""
 
 from collections.abc import Mapping, Sequence
 

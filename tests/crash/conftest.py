@@ -1,4 +1,4 @@
-"""Crash tests stand on a scene: a database of either kind, a recording mail server, and children to kill."""
+"""Fixtures for crash tests: a database of either kind, a mail server that records letters, and processes to kill."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.crash.scene import SETTINGS, Scene
 
 @pytest.fixture(scope="session")
 def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    """Where all children of the session come from."""
+    """The process that forks all child processes of the session."""
     made = Nursery(tmp_path_factory.mktemp("nursery"))
     yield made
     made.close()
@@ -20,7 +20,7 @@ def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
 
 @pytest.fixture
 def scene(database: str, setting, tmp_path: Path, nursery: Nursery) -> Iterator[Scene]:
-    """An empty newsletter, watched all the while; it ends with an account that held at every look."""
+    """A newsletter without readers, whose account is checked continuously. The fixture fails if a check did."""
     setting(**SETTINGS)
     made = Scene(tmp_path, database, nursery)
     setting(MAIL_URL=made.mail.url)

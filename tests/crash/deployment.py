@@ -1,4 +1,4 @@
-"""The newsletter's own processes, as its Procfile starts them, and the Redis between them: to be killed one by one."""
+"""Starts the processes of the Procfile and the Redis that they share, for tests that kill them one by one."""
 
 import contextlib
 import os
@@ -48,14 +48,15 @@ class Deployment:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start_sending(self, scene: Scene) -> None:
-        """All but the web; and ring for the digests, for which the clock comes round every fifteen seconds only."""
+        """Start all lines but the web, and publish wake-ups for the digests, as the clock does it only every fifteen
+        seconds."""
         for name in ("sender", "worker", "clock"):
             self._start(name)
         until(lambda: self._children("sender") and self._children("worker"), "the workers' start")
         scene.fork("ring", REDIS_URL=self._redis.url)
 
     def start_sender(self, scene: Scene, *options: str) -> None:
-        """The sender alone, its line ending in these options; and ring for what a digest owes."""
+        """Start the sender alone, with these options appended to its line, and publish wake-ups for its queue."""
         self._start("sender", *options)
         until(lambda: self._children("sender"), "the sender's start")
         scene.fork("ring", REDIS_URL=self._redis.url, CRASH_BELL="mail")
@@ -71,7 +72,7 @@ class Deployment:
                 child.kill()  # Celery starts another in its place
         elif what == "web's child":
             for child in self._children("web")[:1]:
-                child.kill()  # and so does granian
+                child.kill()  # granian starts another worker process too
         elif what == "redis and its data":
             self._wipe_redis()
         else:
@@ -100,7 +101,7 @@ class Deployment:
             )  # fmt: skip
 
     def _children(self, name: str) -> list[psutil.Process]:
-        """What the line's process has started, but for the keeper of shared memory that Python adds."""
+        """The child processes of the line's process, without Python's multiprocessing resource tracker."""
         started = psutil.Process(self._running[name].pid).children()
         return [child for child in started if "resource_tracker" not in " ".join(child.cmdline())]
 

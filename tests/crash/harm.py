@@ -1,4 +1,4 @@
-"""The kinds of harm that `make crash` does to a digest on its way; each returns how often it did it."""
+"""The faults that `make crash` injects while a digest is sent: each function returns how many it injected."""
 
 import contextlib
 import random
@@ -22,7 +22,7 @@ SERVER_STAGES = ("mail", "rcpt", "data", "body", "dot", "reply")
 
 
 def at_a_stage(scene: Scene, chance: random.Random, stages: Sequence[str]) -> Child | None:
-    """A sender that waits at some stage of some letter; None when the digest has no letter left for that."""
+    """A sender that waits at a random stage of a random letter; None if too few letters are left to get there."""
     stage = chance.choice(stages)
     once_a_batch = stage in ("claimed", *IN_TRANSACTION)
     sender = scene.fork("send", stage, 1 if once_a_batch else chance.randint(1, 20))
@@ -53,7 +53,8 @@ def kill_at_each_stage(scene: Scene, chance: random.Random, most: int) -> int:
 
 
 def stop_past_the_lease(scene: Scene, chance: random.Random, most: int) -> int:
-    """Some sleep at a stage, some wherever the signal meets them; all wake when their letters are others'."""
+    """Stop senders with SIGSTOP, half of them at a stage, half at a random moment. Wake them once their leases have
+    lapsed and another sender has taken over their letters."""
     asleep: list[Child] = []
     for turn in range(most):
         if turn % 2:
@@ -73,13 +74,14 @@ def stop_past_the_lease(scene: Scene, chance: random.Random, most: int) -> int:
     until(lambda: not scene.owed(), "all that the sleepers do not hold")
     for sender in asleep:
         sender.wake()
-    with contextlib.suppress(AssertionError):  # what stays in doubt is reckoned, and has its own bound
+    with contextlib.suppress(AssertionError):  # letters that stay in doubt are counted later, against the trial's limit
         until(lambda: not scene.account().states["unknown"], "the sleepers' own words", 20)
     return len(asleep)
 
 
 def stop_between_transactions(sender: Child) -> None:
-    """A sleeper with the writer's place in its hand would keep all others waiting: then there is no fence to try."""
+    """Stop the sender at a moment when it holds no write lock. With the lock, it would block all other senders, and
+    nobody could take over its letters, which is what the test is about."""
     for _ in range(200):
         sender.stop()
         if not writer_waits():
@@ -90,8 +92,8 @@ def stop_between_transactions(sender: Child) -> None:
 
 
 def stop_in_a_transaction(scene: Scene, chance: random.Random, most: int) -> int:
-    """One sleeps with the writer's place, or with the row that every claim locks, in its hand, past all patience; on
-    PostgreSQL the database ends its session meanwhile. Every second one never wakes."""
+    """Stop senders while they hold SQLite's write lock, or on PostgreSQL the row that every claim locks, for longer
+    than others wait for it; PostgreSQL ends such an idle session. Every second one is killed, the others are woken."""
     scene.fork("send", **_IMPATIENT)
     for turn in range(most):
         if not scene.owed():
@@ -113,11 +115,11 @@ def stop_in_a_transaction(scene: Scene, chance: random.Random, most: int) -> int
 
 
 _IMPATIENT = {"CRASH_PATIENCE": "1", "SEND_RATE": "60"}
-"""One second instead of fifteen; and slow enough that the letters last for every stop."""
+"""Locks are waited for one second instead of fifteen, and sending is slow enough for letters to last for every stop."""
 
 
 def writer_waits() -> bool:
-    """Whether somebody keeps the writer's place on SQLite, or the row that every claim locks on PostgreSQL."""
+    """Whether a process holds SQLite's write lock, or on PostgreSQL the row that every claim locks."""
     with engine().connect() as connection:
         sqlite = connection.dialect.name == "sqlite"
         raw = connection.connection.dbapi_connection
@@ -173,7 +175,7 @@ def kill_while_addressing(scene: Scene, chance: random.Random, most: int) -> int
 
 
 def cut_the_database_connections(scene: Scene, chance: random.Random, most: int) -> int:
-    """Answers to commits are lost: PostgreSQL ends the sessions of the senders, whatever they are at."""
+    """End the senders' PostgreSQL sessions at random moments, so that the replies to some commits are lost."""
     for _ in range(2):
         scene.fork("send", PGAPPNAME="sender")
     for done in range(most):
@@ -211,14 +213,15 @@ def kill_what_the_procfile_starts(scene: Scene, chance: random.Random, most: int
 
 
 def kill_the_web(deployment: Deployment, readers: Readers, chance: random.Random, most: int, answers: int) -> int:
-    """The whole line, or one of the processes that answer; each time that many readers have to be answered again."""
+    """Kill by turns all of the web's processes and one of its workers. After each kill wait until the web has answered
+    more than `answers` further requests."""
     for turn in range(most):
         time.sleep(chance.uniform(0.1, 0.6))
         deployment.kill("web's child" if turn % 2 else "web")
         told = readers.answered
 
         def answered(before: int = told) -> bool:
-            deployment.keep_alive("web")  # granian gives up when a process of its own dies twice within seconds
+            deployment.keep_alive("web")  # granian exits when a worker dies twice within seconds
             return readers.answered > before + answers
 
         until(answered, "answers from the web")

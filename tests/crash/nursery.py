@@ -1,6 +1,6 @@
-"""Forks the processes that crash tests kill: each is a real one, ready in milliseconds, since the imports are done.
+"""Forks the processes that crash tests kill. A fork is ready in milliseconds, because all modules are imported already.
 
-Run as `python -m tests.crash.nursery LOG`. Each line on standard input is an order in JSON, each answered by a line.
+Run as `python -m tests.crash.nursery LOG`. Each line on standard input is an order in JSON and gets a line in reply.
 """
 
 import json
@@ -30,7 +30,7 @@ from worker.redis import end_with_parent
 
 
 def send() -> None:
-    """A sender: what the clock and the bell would ring for, without pause."""
+    """A sender that runs slices in a loop, without waiting for a wake-up from the clock or the bell."""
     while True:
         send_slice.recover()
         send_slice.run_slice(time.monotonic() + send_slice.SLICE)
@@ -38,7 +38,7 @@ def send() -> None:
 
 
 def tick() -> None:
-    """The weekly run's own worker, which addresses and finishes."""
+    """A worker that only addresses and finishes digests, in a loop."""
     while True:
         digests.address_frozen()
         digests.finish_sent()
@@ -61,7 +61,7 @@ def fold() -> None:
 
 
 def vote() -> None:
-    """Readers who cast, change and withdraw, over and over; killed among them."""
+    """A process in which forty readers cast, change and withdraw votes in a loop."""
     tools = (1, 2, 3)
     for turn in range(1, 1_000_000):
         voter, tool = f"anonymous:reader-{turn % 40}", tools[turn % len(tools)]
@@ -75,7 +75,7 @@ def vote() -> None:
 
 
 def ring() -> None:
-    """What a commit's bell says of the digests (or of CRASH_BELL), again and again until somebody listens."""
+    """Publish the wake-up for the queue `digests` (or CRASH_BELL) twice a second, in case no worker listens yet."""
     while True:
         bell.publish(os.environ.get("CRASH_BELL", "digests"))
         time.sleep(0.5)
@@ -91,11 +91,12 @@ ROLES: dict[str, Callable[[], None]] = {
 }
 
 
-# ---- birth and end --------------------------------------------------------------------------------------------
+# ---- starting and ending processes ----------------------------------------------------------------------------
 
 
 def shorten() -> None:
-    """Waits that a test need not sit through, and one connection a sender; safety rests on none of them."""
+    """Shorten leases and back-offs, and give each sender one connection. That no letter is lost or doubled depends on
+    none of these values."""
     connections = send_slice._transports
     send_slice._transports = lambda mail_url, count: connections(mail_url, 1)
     rules.JOB_LEASE = timedelta(seconds=0.3)
@@ -110,7 +111,7 @@ def shorten() -> None:
 
 
 def end_idle_transactions_after(seconds: int) -> Callable[[Any, Any], None]:
-    """In place of the product's own fifteen."""
+    """A listener that sets PostgreSQL's idle_in_transaction_session_timeout on each connection, in place of 15 s."""
 
     def order(connection: Any, _record: Any) -> None:
         if not isinstance(connection, sqlite3.Connection):
@@ -121,7 +122,7 @@ def end_idle_transactions_after(seconds: int) -> Callable[[Any, Any], None]:
 
 
 def born(order: dict) -> None:
-    """The child: one role, one gate perhaps, and no way back."""
+    """Run in the child: apply the order's settings, place its gate if it names one, and play its role until killed."""
     end_with_parent()
     os.environ.update(order["environment"])
     settings.cache_clear()
@@ -131,7 +132,7 @@ def born(order: dict) -> None:
     while True:
         try:
             ROLES[order["role"]]()
-        except Exception:  # as a task that fails: it is rung for again
+        except Exception:  # like a failed Celery task, which the next wake-up runs again
             traceback.print_exc()
             time.sleep(0.1)
         except BaseException:
@@ -139,7 +140,7 @@ def born(order: dict) -> None:
 
 
 def obey(order: dict, answers: int) -> str:
-    """`fork` answers with the child's id, `end` (a kill, and the wait for it) with how it ended."""
+    """Carry out an order. `fork` returns the child's process id; `end` kills a child and returns its exit code."""
     if order["do"] == "fork":
         child = os.fork()
         if child == 0:
@@ -156,7 +157,7 @@ def serve(log: str) -> None:
     quiet = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
-    smtp_connection._own_name()  # asked of the resolver once, not by every child
+    smtp_connection._own_name()  # cached before forking, so that not every child asks the resolver
     os.write(answers, b"ready\n")
     for line in sys.stdin:
         os.write(answers, obey(json.loads(line), answers).encode() + b"\n")

@@ -27,12 +27,12 @@ from worker.redis import end_with_parent, server_program
 GOES_ON_WITHIN = 45.0
 """Seconds after any kill in which the mail server has to get the next letter, and the killed claim's other letters."""
 SLOW = 0.02
-"""Seconds that the mail server takes for a letter, so that a digest lasts until all is seen."""
+"""Seconds that the mail server takes for a letter, so that sending a digest outlasts the observation."""
 WATCHED = 25.0
-"""Seconds after a kill: two of a sender's slices, since a lost bell is missed at a slice's end only."""
+"""Seconds to watch after a kill: two slices of a sender, since a lost wake-up shows only at the end of a slice."""
 _START = 120.0
 LINES = {"web": "granian", "worker": "--queues votes,jobs", "sender": "--queues mail", "clock": " beat "}
-"""By which word of its command a process of `verdicts up` is known."""
+"""The part of its command line by which each process of `verdicts up` is found."""
 KINDS = (
     "sender's child", "sender", "web", "worker", "clock", "Redis, its data wiped", "mail server",
     "database connections",
@@ -86,7 +86,7 @@ class House:
             sender = self._process(LINES["sender"])
             child = sender.children()
             _gone([sender])
-            psutil.wait_procs(child, timeout=5)  # `verdicts up` ends it, when it finds its parent gone
+            psutil.wait_procs(child, timeout=5)  # `verdicts up` ends this child once it notices that the parent is gone
         elif what == "mail server":
             self._scene.mail.kill()
             self._scene.mail.start()
@@ -101,7 +101,7 @@ class House:
             _gone([self._process(LINES[what])])
 
     def _wipe_redis(self) -> None:
-        self._up.suspend()  # or it starts the next one amid the wiping
+        self._up.suspend()  # otherwise it would start the next Redis while the files are being deleted
         self._process(Path(server_program()).name).kill()
         shutil.rmtree(self._folder / "var" / "redis")
         self._up.resume()
@@ -136,7 +136,8 @@ def house(scene: Scene) -> Iterator[House]:
 
 
 def never_begun() -> set[str]:
-    """Addresses under the standing claims whose letters are certainly not begun: they wait for the lease."""
+    """Addresses of letters that are claimed but beyond the claim's window, so certainly not begun. They are sent once
+    the lease has lapsed."""
     with reading() as session:
         found = set()
         for claim, win in session.execute(select(Claim.id, Claim.win)).all():
@@ -148,7 +149,8 @@ def never_begun() -> set[str]:
 
 
 def pause_after(scene: Scene, lived_in: House, what: str, chance: random.Random) -> tuple[float, float]:
-    """Kill it amid sending: the longest pause between two letters, and until the killed sender's others were sent."""
+    """Kill a process while a digest is sent. Returns the longest pause between two letters, and the time until the
+    killed sender's claimed letters had been sent by others."""
     before = len(scene.mail.times())
     until(lambda: len(scene.mail.times()) > before + 50, "letters", GOES_ON_WITHIN)
     time.sleep(chance.uniform(0, 1))
@@ -168,7 +170,8 @@ def pause_after(scene: Scene, lived_in: House, what: str, chance: random.Random)
 
 
 def measured(scene: Scene, rounds: int, chance: random.Random) -> Iterator[tuple[str, float, float]]:
-    """Each kind of kill so often, each time amid a digest of its own: the pause, and how long others waited."""
+    """Do each kind of kill `rounds` times, each during a digest of its own. Yields what was killed, and pause_after()'s
+    two times."""
     with house(scene) as lived_in:
         for what, _ in itertools.product(kinds(), range(rounds)):
             scene.freeze()

@@ -1,4 +1,4 @@
-"""The processes of a crash test, held by their ids: started, stopped, killed, and never left behind."""
+"""Starts, stops and kills the processes of a crash test by their ids, and leaves none behind."""
 
 import json
 import os
@@ -19,11 +19,11 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 """Seconds after which a condition that does not come is a failure."""
 STAGE_PATIENCE = 20.0
-"""The same for a child to come to its stage: less, so that stages that no child passes any more are told soon."""
+"""The same for a child to reach its stage. It is shorter, so that a stage that no code reaches any more fails soon."""
 
 
 def until(holds: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """Wait for a condition; its value."""
+    """Wait until `holds` returns something true, and return that."""
     end = time.monotonic() + patience
     while not (found := holds()):
         assert time.monotonic() < end, f"waited {patience:.0f} s in vain for {what}"
@@ -40,7 +40,7 @@ def python(module: str, *given: str, log: Path) -> subprocess.Popen[bytes]:
 
 
 class Talk:
-    """A process that answers orders given as lines of JSON."""
+    """A child process that reads orders as lines of JSON and answers each with a line."""
 
     def __init__(self, module: str, *given: str, log: Path) -> None:
         self.process = python(module, *given, log=log)
@@ -91,7 +91,8 @@ class MailServer:
             self._talk.kill()
 
     def order(self, **order: Any) -> None:
-        """What `recorder.obey` knows; a connection may be held meanwhile, so `at …` is passed over."""
+        """Send an order to the recorder (see Recorder.obey) and wait for its `ok`. Lines that begin with `at` are
+        skipped: they report held connections."""
         assert self._talk
         self._talk.tell(**order)
         while self._talk.hear() != "ok":
@@ -102,11 +103,11 @@ class MailServer:
         assert self._talk.hear() == f"at {stage}"
 
     def letters(self) -> list[tuple[str, str]]:
-        """Whom each letter that was taken went to, and its Message-ID, in the order of their coming."""
+        """The recipient and the Message-ID of each accepted letter, in the order in which they arrived."""
         return [(line[0], line[1]) for line in self._lines()]
 
     def times(self) -> list[tuple[str, float]]:
-        """Whom each letter that was taken went to, and when (seconds since 1970)."""
+        """The recipient of each accepted letter, and when it was accepted (seconds since 1970)."""
         return [(line[0], float(line[3])) for line in self._lines()]
 
     def _lines(self) -> list[list[str]]:
@@ -163,7 +164,7 @@ class Child:
 
 
 class Nursery:
-    """Where children come from; when it ends, they all do."""
+    """The process that forks the children (tests/crash/nursery.py). Closing it kills them all."""
 
     def __init__(self, folder: Path) -> None:
         self.log = folder / "children.log"

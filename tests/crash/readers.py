@@ -1,4 +1,4 @@
-"""Readers who vote and subscribe over HTTP, and remember what they were answered, while the web is killed."""
+"""Readers who vote and subscribe over HTTP and remember the answers, while a test kills the web processes."""
 
 import http.client
 import threading
@@ -24,10 +24,10 @@ _SECONDS = 5.0
 
 
 class Readers:
-    """Four at once: two give up what is not answered, two ask again until it is.
+    """Four threads that send requests: two give up a request without an answer, two repeat it until it gets one.
 
-    `may` holds, for each vote, every choice that may stand: the one that was answered last, and any asked for since
-    that got no answer (None: no vote at all). `subscribed` tells of each request whether it was answered.
+    `may` holds each choice that the database may have for a vote: the last one that was answered, and those sent since
+    without an answer (None stands for no vote). `subscribed` says for each address whether a request was answered.
     """
 
     def __init__(self, port: int, tools: Sequence[str]) -> None:
@@ -90,7 +90,7 @@ class Readers:
             if not answered and answer.status != 503:
                 self.faults.append(f"{path} was answered {answer.status}")
         except ConnectionRefusedError:
-            return False  # nobody heard it
+            return False  # no process listened, so the request cannot have had an effect
         except (OSError, http.client.HTTPException):
             answered = False
         finally:
@@ -100,10 +100,10 @@ class Readers:
             self.unanswered += not answered
         return answered
 
-    # ---- the reckoning -----------------------------------------------------------------------------------
+    # ---- what was kept -----------------------------------------------------------------------------------
 
     def lost(self) -> list[object]:
-        """Votes that stand otherwise than they may, and requests that were answered and of which nothing is kept."""
+        """Votes whose choice in the database is none of those allowed, and answered sign-ups that are not stored."""
         with reading() as session:
             cast = select(Vote.voter, Tool.slug, Vote.choice).join(Tool, Tool.id == Vote.tool_id)
             stand = {(voter, slug): choice for voter, slug, choice in session.execute(cast)}
@@ -112,7 +112,7 @@ class Readers:
         return [*astray, *(stand.keys() - self.may.keys()), *(self.told() - kept)]
 
     def told(self) -> set[str]:
-        """Who was told that a letter is on its way."""
+        """The addresses whose sign-up was answered, so that their readers expect a confirmation email."""
         return {address for address, answered in self.subscribed.items() if answered}
 
 
@@ -122,7 +122,7 @@ def proof() -> tallies.Proof:
 
 
 def counted_twice() -> int:
-    """By how much the tallies hold more, or less, than the votes that say ship or skip."""
+    """The difference between the sum of all tallies and the number of votes for ship or skip."""
     with reading(snapshot=True) as session:
         choices = Counter(session.scalars(select(Vote.choice)))
         tools = list(session.scalars(select(Tool.id)))

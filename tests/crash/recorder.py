@@ -1,10 +1,10 @@
-"""A mail server that writes each letter down before it says that it took it, and that stops where it is told.
+"""A mail server that records each letter before it accepts it, and holds or drops connections at any stage on order.
 
-Run as `python -m tests.crash.recorder PORT RECORD`. A letter is one line of RECORD (whom it went to, its Message-ID,
-its sender, and when, in seconds since 1970), written by one write(2), which a kill cannot take back. Orders come as
-JSON lines on standard input, each answered by `ok`; `at STAGE` is said when a connection is held. Stages, in the order
-of a letter: greeting, mail, rcpt, data (before the 354), body (some of the letter has come), dot (all of it has come,
-nothing is written down), reply (written down, not answered).
+Run as `python -m tests.crash.recorder PORT RECORD`. Each letter is one line of RECORD (recipient, Message-ID, envelope
+sender, and time in seconds since 1970), written by one write(2), so that a kill cannot undo it. Orders are JSON lines
+on standard input, each answered by `ok`; `at STAGE` is printed when a connection is held. The stages, in the order of a
+letter: greeting, mail, rcpt, data (before the 354), body (part of the letter has arrived), dot (all of it has arrived,
+nothing is recorded), reply (recorded, not answered).
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>]+>)", re.IGNORECASE | re.MULTIL
 
 
 class HungUpError(Exception):
-    """This connection ends here, as ordered."""
+    """Ends a connection because an order said so."""
 
 
 class Recorder:
@@ -38,7 +38,8 @@ class Recorder:
         self.held: list[asyncio.Event] = []
 
     def obey(self, order: dict) -> None:
-        """`hold` or `drop` the next `times` connections at `stage`; `go` on with all held; `delay` each reply."""
+        """Carry out an order: `hold` or `drop` the next `times` connections at `stage`, let all held ones `go`, or
+        `delay` the reply to each letter."""
         match order["do"]:
             case "hold":
                 self.hold[order["stage"]] = order["times"]

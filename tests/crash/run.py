@@ -34,7 +34,8 @@ READERS = 3000
 
 @dataclass(frozen=True)
 class Trial:
-    """One kind of harm: its share of all kills, how many a digest suffers, and doubt allowed for each."""
+    """One kind of fault: its share of all kills, the most during one digest, and how many letters each may leave in
+    doubt."""
 
     name: str
     harm: harm.Harm
@@ -49,7 +50,7 @@ TRIALS = (
     Trial("sender killed at any moment", harm.kill_at_any_moment, 0.4, 20),
     Trial("sender killed at a named stage", harm.kill_at_each_stage, 0.2, 10),
     Trial("sender stopped past its lease", harm.stop_past_the_lease, 0.1, 8),
-    # Whoever is amid a batch when another one sleeps in a transaction has a window in doubt as well.
+    # A second sender may be in the middle of a batch when the stopped one blocks it: then its window is in doubt too.
     Trial("sender stopped in a transaction", harm.stop_in_a_transaction, 0.05, 3, 2 * WINDOW),
     Trial("worker killed while addressing", harm.kill_while_addressing, 0.1, 10, 0, addressed=False),
     Trial("mail server killed", harm.kill_the_mail_server, 0.1, 10, 2),
@@ -80,7 +81,7 @@ class Count:
 
 
 def tried(scene: Scene, trial: Trial, kills: int, chance: random.Random) -> Count:
-    """Digest after digest, until the harm was done often enough."""
+    """Send digest after digest until this kind of fault has been injected `kills` times. Returns the trial's counts."""
     count, began, looks = Count(), time.monotonic(), scene.watcher.samples
     while count.kills < kills:
         scene.freeze()
@@ -110,7 +111,7 @@ def tried(scene: Scene, trial: Trial, kills: int, chance: random.Random) -> Coun
 
 
 def timed(scene: Scene, kind: str, rounds: int, chance: random.Random) -> list[str]:
-    """How long sending pauses after each kind of kill, with default settings; the faults found."""
+    """Print how long sending pauses after each kind of kill, with default settings. Returns the faults found."""
     faults = []
     line(kind, "killed under `verdicts up`", "kills", "letters", "lost", "doubled", "unknown", "pause", "others")
     for what, pause, others in pauses.measured(scene, rounds, chance):
@@ -128,7 +129,7 @@ def timed(scene: Scene, kind: str, rounds: int, chance: random.Random) -> list[s
 
 
 def voted(scene: Scene, kind: str, kills: int, chance: random.Random) -> list[str]:
-    """Kill the web while readers vote and subscribe; the faults found."""
+    """Kill the web while readers vote and subscribe. Returns the faults found."""
     for role in ("fold", "work", "send"):
         scene.fork(role)
     deployment = Deployment(scene.folder, scene.environment)
@@ -157,7 +158,7 @@ def voted(scene: Scene, kind: str, kills: int, chance: random.Random) -> list[st
 
 
 def end(scene: Scene) -> None:
-    """Resolve the doubt, after which the digest has to be finished."""
+    """Resolve the digest's unknown letters, and check that it finishes then."""
     now = datetime.now(UTC)
     with writing() as session:
         digest = digests.get(session, scene.slot, lock=True)
@@ -190,7 +191,7 @@ DATABASES: dict[str, Callable[[Path], "object"]] = {"sqlite": sqlite, "postgresq
 
 
 def run(kind: str, kills: int, chance: random.Random, only: str) -> list[str]:
-    """All trials on one kind of database; the faults found."""
+    """Run all trials on one kind of database. Returns the faults found."""
     faults: list[str] = []
     with tempfile.TemporaryDirectory() as name, DATABASES[kind](Path(name)) as url:  # type: ignore[attr-defined]
         os.environ.update(SETTINGS | {"DATABASE_URL": url, "SECRET_KEY": "a key for tests"})

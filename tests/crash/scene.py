@@ -1,4 +1,4 @@
-"""A newsletter for crash tests: readers, a digest on its way to them, a recording mail server, and the reckoning."""
+"""A newsletter for crash tests: readers, a digest to send, a mail server that records letters, and a final count."""
 
 import threading
 from collections import Counter
@@ -21,19 +21,19 @@ from tests.crash.processes import PATIENCE, Child, MailServer, Nursery, until
 
 WINDOW, LEASE = 8, 2
 SHORT_LEASE = 1
-"""The least that may be set: for senders whose lease a test waits to see lapse."""
+"""Seconds, the shortest lease that the settings allow: for senders whose lease has to lapse while the test waits."""
 SETTINGS = {
     "SEND_WINDOW": str(WINDOW),
     "SEND_LEASE": str(LEASE),
     "MAIL_FROM": "The Weekly <digest@verdicts.example>",
     "ON_UNKNOWN": "hold",
-    "SEND_CONNECTIONS": "32",  # over all senders: what the killed ones held counts until its lease lapses
+    "SEND_CONNECTIONS": "32",  # for all senders together; a killed sender's connection counts until its lease lapses
 }
 
 
 @dataclass
 class Reckoning:
-    """What became of a digest's letters, by the ledger and by the mail server's record."""
+    """What became of a digest's letters according to the deliveries and to the mail server's record."""
 
     letters: int
     states: dict[str, int]
@@ -52,7 +52,7 @@ class Reckoning:
 
 
 class Watcher:
-    """Asks the account again and again, all the while; each answer has to hold."""
+    """A thread that queries the digest's account ten times a second and records every one whose numbers disagree."""
 
     def __init__(self) -> None:
         self.samples, self.faults = 0, list[str]()
@@ -64,8 +64,8 @@ class Watcher:
         try:
             while not self._ended.wait(0.1):
                 self._look()
-            self._look()  # however soon it ended
-        except Exception as error:  # nobody would hear of it, and nothing be watched from here on
+            self._look()  # at least once, even if the test was very short
+        except Exception as error:  # otherwise the thread would die unnoticed and check nothing more
             self.faults.append(f"the account could not be asked: {error!r}")
 
     def _look(self) -> None:
@@ -81,13 +81,13 @@ class Watcher:
         self._thread.join()
 
     def assert_held(self, since: int = 0) -> None:
-        """It held at every look; and there were some, after the first `since`."""
+        """Assert that the account's numbers agreed each time, and that it was queried more than `since` times."""
         assert not self.faults, self.faults[:3]
         assert self.samples > since, "the account was never asked"
 
 
 class Scene:
-    """One database, one mail server, one nursery; a digest after the other."""
+    """One newsletter under test: its database, mail server and child processes. It sends one digest after another."""
 
     def __init__(self, folder: Path, database: str, nursery: Nursery, **settings: str) -> None:
         self.folder = folder
@@ -96,7 +96,7 @@ class Scene:
             "DATABASE_URL": database,
             "MAIL_URL": self.mail.url,
             "SECRET_KEY": "a key for tests",
-            "CRASH_BATCH": "40",  # a short loop's letters fill many claims
+            "CRASH_BATCH": "40",  # small claims, so that a few hundred letters need many of them
             **SETTINGS,
             **settings,
         }
@@ -116,7 +116,7 @@ class Scene:
         return self.nursery.fork(role, self.environment | more, stage, passing)
 
     def readers(self, number: int) -> None:
-        """So many people who have confirmed."""
+        """Add this many confirmed subscribers."""
         now = datetime.now(UTC)
         rows = [
             {"address": f"reader-{each}@reader.example", "address_key": f"reader-{each}@reader.example",
@@ -127,7 +127,7 @@ class Scene:
             session.execute(insert(Subscriber), rows)
 
     def freeze(self, padding: int = 2000) -> None:
-        """The next slot's digest, frozen and to be addressed; its text is `padding` bytes long or more."""
+        """Create and freeze the next slot's digest, which is not addressed yet; its text has about `padding` bytes."""
         self._week += 1
         self.slot = f"{2026 + self._week // 52}-W{self._week % 52 + 1:02}"
         now = datetime.now(UTC)
@@ -172,7 +172,8 @@ class Scene:
         until(self.done, "the last letter", patience)
 
     def reckon(self) -> Reckoning:
-        """Lost: in the audience, but neither taken by the mail server nor in doubt. Doubled: taken more than once."""
+        """Compare the deliveries with the mail server's record. A letter is lost if its reader is in the audience but
+        it was neither accepted nor is unknown; doubled if it was accepted more than once."""
         taken = Counter(to for to, _ in self.mail.letters())
         with reading(snapshot=True) as session:
             digest = digests.get(session, self.slot)

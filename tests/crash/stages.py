@@ -1,6 +1,6 @@
-"""The named stages of a letter, a job and a fold, at which a process of a crash test says where it is and waits.
+"""The named stages of a letter, a job and a fold at which a process of a crash test reports to the test and waits.
 
-Nothing here is in the product: the process that is to be killed wraps the product's own functions around itself.
+The product has no hooks for this: the process that is to be killed patches the product's functions in its own memory.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ _FINAL_DOT = b"\r\n.\r\n"
 
 
 class Gate:
-    """Stops this process at the n-th passing of one stage: tells the test over a socket, and waits for a byte."""
+    """Stops this process the n-th time it reaches a stage: tells the test over a socket, and waits for a byte."""
 
     def __init__(self, stage: str, passing: int, port: int) -> None:
         self.stage, self.passing, self.port = stage, passing, port
@@ -44,7 +44,8 @@ def close(stage: str, passing: int, port: int) -> None:
 
 
 def _before(room: Any, name: str) -> Callable[[Gate], None]:
-    getattr(room, name)  # a stage whose function has moved fails here, not in a child that nobody hears
+    # If the function was renamed, this raises AttributeError here and not in a child process whose errors nobody sees.
+    getattr(room, name)
 
     def put(gate: Gate) -> None:
         real = getattr(room, name)
@@ -76,13 +77,13 @@ def _after(room: Any, name: str, asked: Callable[[Any], bool] = bool) -> Callabl
 
 
 def _at_write(stage: str) -> Callable[[Gate], None]:
-    """Around what goes to the wire: `body` amid the letter, `dot` after its final dot."""
+    """Patch the SMTP connection's write(): `body` stops in the middle of a letter, `dot` after its final dot."""
 
     def put(gate: Gate) -> None:
         real = smtp_connection.SmtpConnection.write
 
         def stopped(self: smtp_connection.SmtpConnection, raw: bytes) -> None:
-            end = raw.find(_FINAL_DOT)  # behind it the next letter may be announced
+            end = raw.find(_FINAL_DOT)  # the next letter's commands may follow it (pipelining)
             whole = end >= 0
             if whole and stage == "body":
                 half = end // 2
@@ -99,7 +100,8 @@ def _at_write(stage: str) -> Callable[[Gate], None]:
 
 
 def _before_a_ledger_s_commit(gate: Gate) -> None:
-    """On SQLite a settlement is a transaction; on PostgreSQL it is one statement, and this is seldom passed."""
+    """Stop before the commit of a driver transaction. On SQLite each settlement is one; on PostgreSQL a settlement is a
+    single statement, so this stage is rarely reached."""
     real = session.DriverConnection.transaction
 
     @contextlib.contextmanager
@@ -114,7 +116,7 @@ def _before_a_ledger_s_commit(gate: Gate) -> None:
 STAGES: dict[str, Callable[[Gate], None]] = {
     "claiming": _after(claims, "claim"),  # before its commit
     "claimed": _before(send_batch.BatchSend, "go"),
-    "mail": _before(smtp_connection.SmtpConnection, "hand_over"),  # the server has gone ahead, nothing has left
+    "mail": _before(smtp_connection.SmtpConnection, "hand_over"),  # after the 354, before the letter's first byte
     "body": _at_write("body"),
     "dot": _at_write("dot"),
     "reply": _after(smtp.SmtpTransport, "send"),

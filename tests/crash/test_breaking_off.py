@@ -1,4 +1,4 @@
-"""A sender that an error or a time limit ends, alive: only the letter in its hand is in doubt."""
+"""A sender is ended by an error or a time limit, not by a kill: only its current letter is in doubt."""
 
 import time
 
@@ -20,7 +20,7 @@ def states(scene: Scene) -> dict[str, int]:
 
 
 def after(number: int, monkeypatch: pytest.MonkeyPatch, room: object, name: str, error: BaseException) -> None:
-    """From its n-th call on, the function does its work and then fails."""
+    """Patch a function so that its n-th call does its work and then raises `error`."""
     real, calls = getattr(room, name), iter(range(1, 1_000_000))
 
     def failing(*given, **named):

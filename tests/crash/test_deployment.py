@@ -1,4 +1,5 @@
-"""The Procfile's own processes, with Redis between them: whatever is killed, the digest goes on and is exact."""
+"""The processes of the Procfile and their Redis: whatever is killed, the digest goes on, and no letter is lost or
+doubled."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,5 +33,5 @@ def test_the_digest_goes_on_whatever_is_killed(scene: Scene, deployment: Deploym
             deployment.kill(what)
         until(lambda before=taken: len(scene.mail.letters()) > before + 20, f"letters without {what}", GOES_ON_WITHIN)
     scene.wait_until_nothing_is_owed()
-    # Two kills of a sender with two connections; the mail server had one letter of each in its hand.
+    # Each of two killed senders leaves a window in doubt on each of two connections, the killed mail server one letter.
     scene.reckon().assert_exact(WINDOW * 2 * 2 + 2)

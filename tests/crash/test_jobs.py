@@ -1,4 +1,4 @@
-"""Workers are killed amid their jobs: each kill uses up an attempt, and the effect comes once or not at all."""
+"""Workers are killed in the middle of jobs: each kill uses up an attempt; a job's effect happens once or not at all."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ from tests.crash.scene import Scene
 
 
 def sign_up(address: str) -> None:
-    """Somebody asks for a subscription: a job is owed, whose effect is that a confirm letter is."""
+    """Sign somebody up, which queues a job that in turn queues a confirmation email."""
     with writing() as session:
         subscriptions.request(
             session, address, words="Weekly, please.", words_version="1", locale="en", form_url="/", ip=None,

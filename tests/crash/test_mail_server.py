@@ -1,4 +1,4 @@
-"""The mail server hangs up, dies or falls silent at each step: only a letter it had in hand is in doubt."""
+"""The mail server hangs up, dies or stops replying at each step: only a letter that it was receiving is in doubt."""
 
 import time
 
@@ -36,7 +36,7 @@ def test_a_mail_server_killed_and_started_again(scene: Scene):
         scene.mail.kill()
         scene.mail.start()
     scene.wait_until_nothing_is_owed()
-    scene.reckon().assert_exact(2 * 4)  # at most the letter in hand on each of two connections
+    scene.reckon().assert_exact(2 * 4)  # at most the current letter on each of two connections
 
 
 def test_a_mail_server_silent_past_the_lease_and_then_well_again(scene: Scene):
@@ -56,4 +56,4 @@ def test_a_mail_server_silent_past_the_lease_and_then_well_again(scene: Scene):
     scene.mail.order(do="go")
     until(lambda: scene.nursery.said("fenced") == fenced + len(stages), "each sender to see that it is fenced")
     scene.wait_until_nothing_is_owed()
-    scene.reckon().assert_exact(0)  # its late answers are written down, late as they are
+    scene.reckon().assert_exact(0)  # late replies are recorded too, so nothing stays in doubt

@@ -1,4 +1,4 @@
-"""Senders are killed and stopped wherever it hurts: nobody is forgotten, and nobody gets a letter twice."""
+"""Senders are killed and stopped at each stage: everybody gets the letter, and nobody gets it twice."""
 
 import random
 import time
@@ -14,11 +14,11 @@ from tests.crash.scene import SHORT_LEASE, WINDOW, Scene
 from web.cli import main
 
 AT = {"claiming": 1, "claimed": 1, "mail": 3, "body": 12, "dot": 9, "reply": 16, "settled": 2, "releasing": 1}
-"""Each stage of sending, and at which passing of it the sender ends: some in the first window, some in a later one."""
+"""The stages of sending, and at which visit to each the sender is stopped, in its first window or in a later one."""
 
 
 IN_TRANSACTION = ("claiming", "releasing")
-"""Whoever sleeps there keeps the writer's place, and nobody else gets on: no fence is tried."""
+"""A sender stopped at these stages holds the write lock and blocks all others, so none could take over its letters."""
 
 
 def test_a_sender_killed_at_each_stage_leaves_no_more_in_doubt_than_its_window(scene: Scene):
@@ -49,7 +49,7 @@ def test_a_sender_stopped_past_its_lease_at_each_stage_sends_nothing_that_anothe
     for sender in asleep:
         sender.wake()
     until(lambda: scene.nursery.said("fenced") == fenced + len(asleep), "each sleeper to see that it is fenced")
-    # Awake, they write down what they sent, and owe again what they had not begun: nothing stays in doubt.
+    # Once awake, they record what they sent and give back the letters that they had not begun: nothing stays in doubt.
     scene.wait_until_nothing_is_owed()
     until(lambda: scene.digest().state == "finished", "the digest's end")
     scene.reckon().assert_exact(0)
@@ -80,7 +80,7 @@ def one_is_owed_later() -> None:
 
 
 def held_at(scene: Scene, stage: str, passing: int) -> Child:
-    """A sender that has been sent to sleep at that stage, the signal still to come that wakes it."""
+    """A sender stopped at that stage with SIGSTOP; wake() continues it."""
     sender = scene.fork("send", stage, passing, SEND_LEASE=str(SHORT_LEASE))
     sender.wait_for_stage()
     sender.stop()
@@ -138,12 +138,12 @@ def test_a_worker_killed_while_it_addresses_leaves_nobody_out(scene: Scene):
 
 
 def resolve(scene: Scene, choice: str) -> None:
-    """What an operator does about doubt."""
+    """Resolve the digest's unknown letters, as an operator would by command."""
     done = CliRunner().invoke(main, ["deliveries", "resolve", scene.slot, choice])
     assert done.exit_code == 0, done.output
 
 
 def finished(scene: Scene) -> None:
-    """Without doubt the digest comes to its end, and everybody's letter is sent."""
+    """Assert that the digest finishes once no letter is unknown, and that everybody's letter is sent."""
     until(lambda: scene.digest().state == "finished", "the digest's end")
     assert scene.account().states["sent"] == scene.account().audience

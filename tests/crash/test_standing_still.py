@@ -6,7 +6,7 @@ from tests.crash.processes import Child, until
 from tests.crash.scene import WINDOW, Scene
 
 IMPATIENT = {"CRASH_PATIENCE": "1", "SEND_RATE": "150"}
-"""How many seconds a transaction waits for others here, and how many PostgreSQL lets one idle (really 15 each)."""
+"""Seconds that a transaction waits for a lock here and that PostgreSQL lets one idle (15 each in the product)."""
 
 
 def stopped_at(scene: Scene, stage: str) -> Child:
@@ -34,7 +34,7 @@ def test_on_sqlite_others_wait_until_the_stopped_one_wakes_or_is_killed(scene: S
             asleep.kill()
         until(lambda before=taken: len(scene.mail.letters()) > before + 20, f"letters after {stage}")
     scene.wait_until_nothing_is_owed()
-    scene.reckon().assert_exact(WINDOW * 2)  # the killed one's, and that of whoever was amid a batch at the second stop
+    scene.reckon().assert_exact(WINDOW * 2)  # of the killed sender, and of another that was blocked within a batch
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)

@@ -1,4 +1,4 @@
-"""TERM meets a sender in the middle of a digest: what it has begun is written down, all else is still owed."""
+"""A sender gets TERM in the middle of a digest: letters that it has begun are settled, all others are still queued."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.crash.scene import Scene
 from web.cli.supervise import TERM_SECONDS
 
 READERS, SLOW = 600, 0.02
-"""So many that no slice reaches them all, at so many seconds a letter."""
+"""More readers than one slice can serve, at this many seconds for each letter."""
 
 
 @pytest.fixture

@@ -34,6 +34,6 @@ def test_votes_are_counted_once_whoever_is_killed(scene: Scene, catalogue):
 
 
 def cast() -> int:
-    """How many votes stand, counted from the votes themselves."""
+    """The number of votes for ship or skip, counted from the table of votes and not from the tallies."""
     with reading() as session:
         return session.query(votes.Vote).filter(votes.Vote.choice.is_not(None)).count()

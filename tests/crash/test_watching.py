@@ -1,4 +1,4 @@
-"""The watcher of crash tests is heard: an account that was off, or not asked at all, fails the trial."""
+"""The Watcher of the crash tests can fail a trial: when an account's numbers disagree, and when none was queried."""
 
 import random
 from dataclasses import replace
@@ -23,7 +23,7 @@ def watched(sqlite: str, setting, tmp_path: Path, nursery: Nursery) -> Scene:
 
 @pytest.fixture
 def digest(watched: Scene) -> None:
-    """Is on its way there."""
+    """Add a digest that is being sent to the scene's readers."""
     watched.freeze()
     watched.address()
 
@@ -74,7 +74,7 @@ def test_an_account_that_was_never_asked_fails_the_trial(watched: Scene, monkeyp
 
 def test_so_it_does_in_make_crash(watched: Scene):
     watched.watcher.end()
-    watched.watcher.samples = 7  # of other trials
+    watched.watcher.samples = 7  # queries during earlier trials
     sends = replace(TRIALS[0], harm=lambda scene, chance, most: (scene.fork("send"), most)[1])
     assert tried(watched, sends, 1, random.Random(1)).faults == [f"{sends.name}: the account was never asked"]
     watched.close()

@@ -1,4 +1,4 @@
-"""The web is killed while readers vote and subscribe: what they were told is so."""
+"""The web is killed while readers vote and subscribe: every vote and sign-up that it answered is stored."""
 
 import random
 from collections import Counter
