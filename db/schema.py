@@ -107,5 +107,5 @@ def check() -> None:
 
 
 def forget() -> None:
-    """Ask anew at the next check: the database has changed."""
+    """Make the next check() query the database again, because a migration has changed it."""
     _trusted.clear()

@@ -24,7 +24,7 @@ class Filler:
         return sql if self._sqlite else f"CAST({sql} AS json)"
 
     def fill(self, table: str, number: int, of: str = "n", when: str = "", /, **columns: str) -> None:
-        """So many rows; each column is an expression over `i`, which runs from 1 (or over what `of` says)."""
+        """Insert rows. Each column is an SQL expression over `i`, from 1 to `number`, or over the table `of`."""
         series = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :number) "
         select = f"SELECT {', '.join(columns.values())} FROM {of}{when and ' WHERE ' + when}"
         self.order(f"INSERT INTO {table} ({', '.join(columns)}) {series}{select}", number=number)

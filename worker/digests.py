@@ -127,7 +127,7 @@ def refresh_drafts(session: Session, now: datetime) -> None:
 
 
 def assemble(session: Session, slot: str, now: datetime) -> Digest:
-    """Open the slot's draft and gather its content, anew for an existing draft. Raises Refused once it is frozen."""
+    """Open the slot's draft and gather its content, or gather it again. Raises Refused once the digest is frozen."""
     digest = _opened(session, slot, now)
     if digest.state not in ("draft", "held"):
         raise Refused(f"Digest {slot} is {digest.state}: what it says is frozen.")

@@ -1,6 +1,6 @@
-"""Heartbeats: each process writes every five seconds that it lives, and at a task's start or end that it is at work.
+"""Heartbeats: each process records every five seconds that it runs, and when a task starts or ends that it is at work.
 
-The two are told apart, because a thread that says "I live" says so beside a task that hangs, too.
+These are two columns, because a thread writes the first: it goes on doing so while the process's task hangs.
 """
 
 import os
@@ -24,10 +24,10 @@ from db.settings import settings
 from worker.app import app
 
 EVERY = 10.0
-"""How often a process says at most that it is at work."""
+"""Seconds between two records that a process is at work, at least."""
 LIVES_EVERY = 5.0
 UNWRITTEN = 15.0
-"""Seconds without a heartbeat after which the database counts as one that cannot be written."""
+"""Seconds without a successful heartbeat after which this process reports that it cannot write to the database."""
 
 log = structlog.get_logger("heartbeats")
 
@@ -77,7 +77,8 @@ class Pulse:
 
     @contextmanager
     def _noticed(self) -> Iterator[None]:
-        """Errors never stop the work. The first in a row is logged; all are kept for `how_it_went`."""
+        """Catch and store errors, so that a failed heartbeat never stops the work. Logs only the first error in a row;
+        how_it_went() shows the last one."""
         try:
             yield
         except Exception as error:
@@ -103,7 +104,7 @@ def _own() -> Pulse:
 
 
 def start(kind: str) -> None:
-    """Write from now on every five seconds that this process lives, from a daemon thread that nobody waits for."""
+    """Start a daemon thread that records every five seconds that this process runs."""
     global _living
     _living = (os.getpid(), kind)
     own = _own()
@@ -112,13 +113,14 @@ def start(kind: str) -> None:
 
 
 def start_after_fork() -> None:
-    """Start this process's thread if it was its parent's; asked at every request, so it costs next to nothing."""
+    """Start the thread again in a forked child, since threads do not survive a fork. It is called at each request and
+    is cheap."""
     if _living is not None and _living[0] != os.getpid():
         start(_living[1])
 
 
 def how_it_went() -> tuple[bool, str]:
-    """Whether the database can be written, as far as this process knows, and its last heartbeat in words."""
+    """Whether this process could write its heartbeats lately, and a sentence about the last one."""
     if _living is None:
         return True, "this process writes none"
     own = _own()

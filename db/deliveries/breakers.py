@@ -86,7 +86,7 @@ def domain_deferred(session: Session, domain: str, reply: str, now: datetime) ->
 
 
 def open_for_domains(session: Session, domains: Iterable[str], now: datetime) -> dict[str, datetime]:
-    """Those of the domains whose breaker is open, each until when."""
+    """Which of these domains have an open breaker, each with the time until which it is open."""
     query = select(Breaker).where(Breaker.kind == "domain", Breaker.is_open(now))
     found = {breaker.server: breaker.open_until for breaker in session.scalars(query)}
     return {domain: found[domain] for domain in domains if domain in found}

@@ -36,7 +36,7 @@ def lock(session: Session, name: str, now: datetime) -> TokenBucket:
 
 
 def lock_domain(session: Session, domain: str, now: datetime) -> TokenBucket:
-    """The bucket of a domain, locked likewise."""
+    """The bucket of a domain, locked in the same way as lock() does it."""
     return lock(session, f"to {domain}", now)
 
 

@@ -135,7 +135,7 @@ def latest_slot(session: Session) -> str | None:
 
 
 def in_a_digest(session: Session, comparison_ids: list[int]) -> set[int]:
-    """Those of the comparisons that are in a digest already."""
+    """Which of these comparisons are in a digest already."""
     query = select(DigestComparison.comparison_id).where(DigestComparison.comparison_id.in_(comparison_ids))
     return set(session.scalars(query))
 

@@ -18,7 +18,7 @@ from db.session import BUSY_SECONDS, DriverConnection, Moment, Row
 
 ALIVE = timedelta(seconds=60)
 RUNNING = timedelta(seconds=20)
-"""How long ago a process that runs has written its heartbeat at most: four in a row were not missed."""
+"""A process counts as running while its last heartbeat is no older than this, in which time four are due."""
 KEPT = timedelta(days=1)
 PATIENCE = 250
 """Milliseconds that a heartbeat waits for SQLite's write lock; the next one comes in seconds anyway."""
@@ -41,9 +41,10 @@ class Heartbeat(Row):
     host: Mapped[str | None]
     release: Mapped[str | None]
     alive_at: Mapped[datetime | None]
-    """None from a process of 0.2.0, which only writes `at`; so it is with the other columns that may be empty."""
+    """None if a process of release 0.2.0 wrote the row, since that knows only `at`. The other nullable columns are None
+    in such rows too."""
     runs_with: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
-    """The settings in which all processes have to agree, as `db.monitoring.runs_with` words them."""
+    """The values of the settings that all processes must share, in the form that runs_with.of() gives them."""
 
     @hybrid_method
     def is_alive(self, now: datetime, within: timedelta = ALIVE) -> bool:
@@ -53,7 +54,7 @@ class Heartbeat(Row):
 
 
 class RunsAs(NamedTuple):
-    """What a process says of itself in each heartbeat."""
+    """The host, the release and the shared settings with which a process runs; each heartbeat stores them."""
 
     host: str | None = None
     release: str | None = None
@@ -80,7 +81,7 @@ def beat(
 def live(
     driver: DriverConnection, process: str, kind: str, started_at: datetime, now: datetime, runs_as: RunsAs
 ) -> None:
-    """Write that a process lives; when it was last at work stays as it is, unless all it does is answer."""
+    """Record that a process runs. The time when it was last at work stays, except for `web`, which has no tasks."""
     with _patience(driver), driver.transaction():
         driver.execute(_LIVES, _values(driver, process, kind, started_at, now, 0, 0.0, runs_as))
 
@@ -120,7 +121,7 @@ _INSERT = (
     " release = excluded.release, alive_at = excluded.alive_at, runs_with = excluded.runs_with, "
 )
 _AT_WORK = _INSERT + "at = excluded.at, done = excluded.done, seconds = excluded.seconds"
-# A process that has the number of an earlier one starts anew.
+# A new process may get the process id of an ended one, so it overwrites that one's time at work.
 _LIVES = _INSERT + (
     "at = CASE WHEN excluded.kind = 'web' OR heartbeats.started_at <> excluded.started_at"
     " THEN excluded.at ELSE heartbeats.at END"

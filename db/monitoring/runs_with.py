@@ -9,7 +9,7 @@ AGREED = (
     "base_url", "site_name", "mail_from", "mail_postal_address",
     "digest_schedule", "digest_timezone", "digest_lead", "digest_lateness", "digest_local_time",
 )  # fmt: skip
-"""None of them is a secret: whoever reads the database may read them."""
+"""None of these may be a secret, since their values are stored in the database."""
 
 
 def of(config: Settings) -> dict[str, str]:

@@ -75,7 +75,7 @@ def _would_become(
 
 
 def _who_left(session: Session, ids: list[int]) -> set[int]:
-    """Those of the subscribers whose latest consent entry is an unsubscribe."""
+    """Which of these subscribers unsubscribed last, according to their consent entries."""
     spoke = Consent.subscriber_id.in_(ids), Consent.what.in_(("given", "imported", "withdrawn"))
     words = session.execute(select(Consent.subscriber_id, Consent.what).where(*spoke).order_by(Consent.id)).all()
     return {subscriber_id for subscriber_id, what in dict(words).items() if what == "withdrawn"}

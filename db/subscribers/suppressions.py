@@ -64,13 +64,13 @@ def page(
 
 
 def suppressed(session: Session, addresses: list[str]) -> set[str]:
-    """Those of the addresses that are suppressed."""
+    """Which of these addresses are suppressed."""
     named = {hashed: address for address in addresses for hashed in hashes_of(address)}
     return {named[hashed] for hashed in listed(session, list(named))}
 
 
 def listed(session: Session, hashes: list[str]) -> set[str]:
-    """Those of the keyed hashes that are suppressed."""
+    """Which of these keyed hashes are suppressed."""
     # A single parameter for all hashes: an expanding IN with a claim's two hundred hashes cost a millisecond.
     sqlite = is_sqlite(session)
     among = "IN (SELECT value FROM json_each(:hashes))" if sqlite else "= ANY(:hashes)"

@@ -59,7 +59,7 @@ def test_a_sender_that_slept_while_its_doubt_was_resolved_sends_nothing_more(sce
     scene.readers(60)
     scene.freeze()
     scene.address()
-    one_is_owed_later()  # so that resolving does not finish the digest, which would stop the sleeper by itself
+    one_is_owed_later()  # so that resolving cannot finish the digest: a finished one would stop the sender anyway
     sender = held_at(scene, "reply", 3)
     time.sleep(SHORT_LEASE)
     scene.fork("send")
@@ -68,7 +68,7 @@ def test_a_sender_that_slept_while_its_doubt_was_resolved_sends_nothing_more(sce
     fenced = scene.nursery.said("fenced")
     sender.wake()
     until(lambda: scene.nursery.said("fenced") > fenced, "the sleeper to see that it is fenced")
-    # Those of its window that it had not begun went out after it woke, and no other letter did.
+    # After it woke, the sender itself still sent the rest of its window, and then it stopped: no letter went out twice.
     assert not scene.mail.doubled()
 
 

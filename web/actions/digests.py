@@ -64,7 +64,7 @@ def send(actor: Actor, slot: str, now: datetime, *, late: bool = False, note: st
 
 
 def assemble(actor: Actor, slot: str, now: datetime, *, note: str | None = None) -> Digest:
-    """Create the slot's draft and gather its content, anew for an existing draft."""
+    """Create the slot's draft and gather its content, or gather it again for an existing draft."""
     with writing() as session:
         before = digests.by_slot(session, slot)
         state = before.state if before else None
