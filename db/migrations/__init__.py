@@ -1,4 +1,4 @@
-"""How the database came to look as it does: one step after the other, from nothing to today."""
+"""Migrations: runs the revisions that the database lacks, one at a time, from nothing or from any older one."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,18 +18,18 @@ from db.schema import WrongSchema
 from db.session import engine, reading
 
 ONE_AT_A_TIME = 7_205_261
-"""A number of our own for PostgreSQL's advisory lock; on SQLite each revision is one BEGIN IMMEDIATE."""
+"""The key of the PostgreSQL advisory lock that an upgrade holds; on SQLite each revision is one BEGIN IMMEDIATE."""
 OTHERS_SECONDS = 60.0
-"""How long another process's upgrade is waited for."""
+"""How long to wait for another process's upgrade."""
 TRIES, BETWEEN_TRIES = 15, 1.0
-"""A revision that finds its tables in use is begun anew this often, after so many seconds."""
+"""How often a revision is tried while its tables are locked, and the seconds between two tries."""
 IN_USE = {"55P03", "40P01"}
-"""PostgreSQL's codes for a lock that was not got in time, and for a deadlock."""
+"""PostgreSQL's error codes for a lock time-out and for a deadlock."""
 COUNTED_EXACTLY = 100_000
 
 
 class InUse(Refused):
-    """Others were at work on the database for longer than an upgrade waits; nothing is half done."""
+    """Other transactions held the locks for longer than an upgrade waits; nothing is half done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ def pending() -> list[Step]:
 
 
 def upgrade(tell: Callable[[str], object] = lambda _: None) -> None:
-    """Make the database, or bring it to this release; `tell` is given a line for each revision that was run.
+    """Create the database, or upgrade it to this release; `tell` gets a line for each revision that was run.
 
     Processes that start together wait for one another. Each revision commits by itself, so that a kill loses at most
-    the one that ran, which the next run begins anew. Raises WrongSchema beside the database of a later release, and
-    InUse when others held what was needed.
+    the one that ran, which the next run begins anew. Raises WrongSchema if the database belongs to a later
+    release that this one may not use, and InUse if other transactions held the locks.
     """
     found = schema.standing()
     if found.answer == "later":
@@ -76,7 +76,7 @@ def upgrade(tell: Callable[[str], object] = lambda _: None) -> None:
 
 
 def run(connection: Connection, revision: str) -> None:
-    """Run one revision, anew where its tables were in use."""
+    """Run one revision, and retry it while its tables are locked."""
     for left in reversed(range(TRIES)):
         try:
             command.upgrade(_config(connection), revision)
@@ -84,7 +84,7 @@ def run(connection: Connection, revision: str) -> None:
             connection.rollback()
             if not _in_use(error):
                 raise
-            if not left or connection.dialect.name == "sqlite":  # which has waited for its one writer's place
+            if not left or connection.dialect.name == "sqlite":  # SQLite's busy time-out has waited already
                 raise _stands() from None
             time.sleep(BETWEEN_TRIES)
         else:
@@ -104,10 +104,12 @@ def _stands() -> InUse:
 
 @contextmanager
 def _alone(connection: Connection) -> Iterator[None]:
-    """Hold PostgreSQL's advisory lock on this connection, and so until the server has done with what it was asked.
+    """Hold PostgreSQL's advisory lock for as long as this connection's session lives.
 
-    It is polled outside a transaction: a transaction that waited for the lock would be waited for by an index that
-    the lock's holder builds CONCURRENTLY.
+    So the lock outlives a killed process until the server has finished that process's last statement.
+
+    It is polled outside a transaction: CREATE INDEX CONCURRENTLY waits for all open transactions, so a transaction
+    that waited for the lock would deadlock with the holder's index.
     """
     if connection.dialect.name != "sqlite":
         end = time.monotonic() + OTHERS_SECONDS
@@ -120,11 +122,11 @@ def _alone(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.invalidate()  # closed and not kept: with it go the lock and its time-outs
+        connection.invalidate()  # close it instead of pooling it, which ends the lock and its time-outs
 
 
 def _rows(connection: Connection, tables: tuple[str, ...]) -> dict[str, int]:
-    """How many rows each table holds that is there already; on PostgreSQL as last estimated where there are many."""
+    """The row counts of those tables that exist; for large ones on PostgreSQL, its last estimate."""
     there = set(inspect(connection).get_table_names())
     return {name: _count(connection, name) for name in tables if name in there}
 

@@ -11,11 +11,11 @@ from db.schema import RELEASE, SchemaRelease
 from db.tables import TABLES
 
 FIRST_THAT_SAYS = "0010"
-"""What came before this revision belonged to release 0.1.0 and said nothing."""
+"""Earlier revisions belong to release 0.1.0 and do not name their release."""
 
 
 def write_whose(ctx: MigrationContext, step: MigrationInfo, *_: Any, **__: Any) -> None:
-    """Write into the database, in the step's own transaction, whose it now is and which release may go on with it."""
+    """Store, in the step's transaction, the release that now owns the database and the oldest one that may use it."""
     connection = ctx.connection
     assert isinstance(connection, Connection)
     if not inspect(connection).has_table(SchemaRelease.__tablename__):
@@ -37,7 +37,7 @@ context.configure(
     on_version_apply=write_whose,
 )
 if connection.dialect.name == "sqlite":
-    with connection.begin():  # BEGIN IMMEDIATE: where the database stands is read behind the one lock that there is
+    with connection.begin():  # BEGIN IMMEDIATE: the current revision is read under SQLite's write lock
         context.run_migrations()
 else:
     connection.execute(text(f"SET lock_timeout = '{steps.LOCK_SECONDS}s'"))

@@ -1,4 +1,4 @@
-"""What a migration does to a table that is in use: indexes built beside writers, and rows changed page by page."""
+"""Migration steps for tables in use: building an index while others write, and changing rows page by page."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,20 +8,20 @@ from alembic import op
 from sqlalchemy import Connection
 
 LOCK_SECONDS = 1
-"""How long a change of columns waits for others' transactions; whoever comes behind it waits as long."""
+"""The lock_timeout of a change of columns; statements that queue behind it wait no longer than that."""
 PAGE = 5_000
 
 
 def has_column(table: str, column: str) -> bool:
-    """Whether an earlier run, killed after its columns and before its indexes, has made them already."""
+    """Whether the column exists: an earlier run may have been killed after its columns and before its indexes."""
     return column in {each["name"] for each in sa.inspect(op.get_bind()).get_columns(table)}
 
 
 def index(name: str, table: str, columns: Sequence[str], *, unique: bool = False, where: str | None = None) -> None:
-    """Make an index, or make it anew where it is invalid or covers other columns.
+    """Create an index, or build it again if it is invalid or covers other columns.
 
-    On PostgreSQL it is built CONCURRENTLY, outside a transaction: what the migration did before it is committed, so
-    that has to be safe to meet again. On SQLite it stands in the revision's own transaction.
+    On PostgreSQL it is built CONCURRENTLY, outside a transaction. So the migration's earlier steps are committed
+    first, and must be safe to run again. On SQLite it is part of the revision's own transaction.
     """
     condition = sa.text(where) if where else None
     if op.get_bind().dialect.name == "sqlite":
@@ -29,7 +29,7 @@ def index(name: str, table: str, columns: Sequence[str], *, unique: bool = False
         op.create_index(name, table, list(columns), unique=unique, sqlite_where=condition)
         return
     with op.get_context().autocommit_block():
-        op.execute("SET lock_timeout = 0")  # it waits for others, and nobody waits for it
+        op.execute("SET lock_timeout = 0")  # it waits for other transactions, but blocks no reader or writer
         if not _stands(op.get_bind(), name, columns):
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             op.create_index(
@@ -50,7 +50,7 @@ def _stands(connection: Connection, name: str, columns: Sequence[str]) -> bool:
 
 
 def pages(table: str, columns: Sequence[str]) -> Iterator[list[Any]]:
-    """The rows of a table in pages by `id`; on PostgreSQL what is done to a page commits by itself."""
+    """Yield a table's rows in pages, ordered by `id`; on PostgreSQL the changes to each page commit by themselves."""
     last = 0
     named = ", ".join(("id", *columns))
     query = sa.text(f"SELECT {named} FROM {table} WHERE id > :last ORDER BY id LIMIT {PAGE}")

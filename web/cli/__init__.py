@@ -1,4 +1,4 @@
-"""The `verdicts` command: everything an editor or operator does, in words."""
+"""The `verdicts` command: everything that editors and operators do in a terminal."""
 
 import contextlib
 import getpass
@@ -33,7 +33,7 @@ COMMANDS = {
 """Each command and where it lives; only the one that is called is imported."""
 
 BESIDE_ANY_SCHEMA = ("db", "doctor", "up")
-"""Commands that look at the database's release themselves."""
+"""Commands that check the database's release themselves, so that they also start beside another release's database."""
 
 
 class Later(click.Group):
@@ -55,7 +55,7 @@ class Later(click.Group):
 
 
 class Verdicts(Later):
-    """Tells its user in one sentence what to mend when a command cannot be carried out."""
+    """Turns expected errors into one sentence that says what to do, instead of a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(self.later)
@@ -63,7 +63,7 @@ class Verdicts(Later):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Refuse to work with the database of another release; help is given all the same."""
+        """Raise WrongSchema for a command on the database of another release, but not for its `--help`."""
         name, command, rest = super().resolve_command(ctx, args)
         if name not in BESIDE_ANY_SCHEMA and "--help" not in rest and not ctx.resilient_parsing:
             schema.check()
@@ -84,20 +84,21 @@ class Verdicts(Later):
 
 
 rung: set[str] = set()
-"""The bells that this command's commits have rung; a command ends too soon for a thread to publish them."""
+"""The queues that this command's commits want to wake. They are published when the command ends, because the process
+ends too soon for the thread that publishes them elsewhere."""
 
 
 def _tell_workers() -> None:
     if rung:
         from worker import bell
 
-        with contextlib.suppress(Exception):  # without Redis the clock's sweep finds it, some seconds later
+        with contextlib.suppress(Exception):  # without Redis, a task of the clock finds the work some seconds later
             for queue in sorted(rung):
                 bell.publish(queue)
 
 
 def actor() -> Actor:
-    """Who gives this command: for the audit, the name of the machine's user."""
+    """Who runs this command, for the audit log: the user's name on this machine."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have a number only
@@ -106,7 +107,7 @@ def actor() -> Actor:
 
 
 note_option = click.option("--note", metavar="TEXT", help="Why; kept in the audit log.")
-dry_run_option = click.option("--dry-run", is_flag=True, help="Say what it would meet, and change nothing.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
 
 
 def fail(message: str) -> None:
@@ -136,7 +137,7 @@ def as_json(value: Any) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
-    """Print rows under their column heads, or the sentence that says there are none."""
+    """Print rows under their column names, or the sentence `empty` if there are none."""
     from rich.console import Console
     from rich.table import Table
 
@@ -154,7 +155,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) 
 
 @contextlib.contextmanager
 def counting(what: str, total: Callable[[], int]) -> Iterator[Callable[[int], object]]:
-    """A progress bar for long work, drawn on a terminal only; call what it gives with each number that is done."""
+    """Show a progress bar if standard error is a terminal; yields a function to call with how many more are done."""
     if not sys.stderr.isatty():
         yield int
         return

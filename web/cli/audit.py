@@ -18,19 +18,23 @@ def audit() -> None:
 
 
 @audit.command(name="list")
-@click.option("--actor", help="Who gave the order: an address, or `command: NAME`.")
-@click.option("--action", help="Such as jobs.retry; with a full stop at its end all of a room, such as `jobs.`")
+@click.option("--actor", help="Who did it: an operator's address, or `command: NAME`.")
+@click.option("--action", help="An action such as jobs.retry, or all that begin so: `jobs.`")
 @click.option("--about", help="What it was about, such as `digest 2026-W47`.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]), help="In the newsletter's zone.")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]), help="Up to, and without, this moment.")
-@click.option("--before", type=int, help="Entries before this number: the page after a page.")
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]), help="From this time on, in the newsletter's zone."
+)
+@click.option(
+    "--until", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]), help="Before this time, in the newsletter's zone."
+)
+@click.option("--before", type=int, help="Entries with a lower number; for the next page, the last number shown.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1))
 @json_option
 def list_(
     actor: str | None, action: str | None, about: str | None, since: datetime | None, until: datetime | None,
     before: int | None, limit: int, json: bool,
 ) -> None:  # fmt: skip
-    """Orders, newest first."""
+    """Audit entries, newest first."""
     wanted = AuditFilter(actor, action, about, _moment(since), _moment(until))
     with reading() as session:
         found = audit_log.listed(session, wanted, limit, before)
@@ -41,7 +45,7 @@ def list_(
     rows = [
         (one.id, f"{one.at:%Y-%m-%d %H:%M:%S}", one.actor, one.action, one.about, one.count, one.note) for one in found
     ]
-    table(columns, rows, "No entry fits.")
+    table(columns, rows, "No entry matches.")
 
 
 def _moment(given: datetime | None) -> datetime | None:

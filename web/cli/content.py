@@ -16,7 +16,8 @@ from web.cli import fail
 def load(files: tuple[Path, ...]) -> None:
     """Load tools, reviews and comparisons from YAML files.
 
-    All or nothing: when anything in any file is wrong, nothing is changed. Repeatable: what exists is updated.
+    All or nothing: when anything in any file is wrong, nothing is changed. You can load a file again: what exists is
+    updated.
     """
     try:
         read = content_files.read_files(files)

@@ -1,4 +1,4 @@
-"""`verdicts db`: make the database, or bring it to this release."""
+"""`verdicts db`: create the database, or upgrade it to this release."""
 
 import click
 
@@ -9,13 +9,13 @@ from web.cli import dry_run_option
 
 @click.group()
 def database() -> None:
-    """The database's form."""
+    """The database schema."""
 
 
 @database.command()
 @dry_run_option
 def upgrade(dry_run: bool) -> None:
-    """Make the database, or bring it to this release, beside a site that goes on working."""
+    """Create the database, or upgrade it to this release while the site runs."""
     found = schema.standing()
     steps = migrations.pending() if found.answer == "older" else []
     if steps:

@@ -27,12 +27,14 @@ class Code(click.ParamType[Any]):
         if value == NONE or isinstance(value, int):
             return value
         if not (value.isdecimal() and len(value) == 3):
-            self.fail(f"{value!r} is no code of a mail server; write three digits such as 550, or none.", param, ctx)
+            self.fail(
+                f"{value!r} is not a mail server's reply code; write three digits such as 550, or none.", param, ctx
+            )
         return int(value)
 
 
-code_option = click.option("--code", type=Code(), help="Only those that the mail server answered so; or none.")
-reason_option = click.option("--reason", help="Only those with this reason; or none.")
+code_option = click.option("--code", type=Code(), help="Only letters with this reply code; none: without one.")
+reason_option = click.option("--reason", help="Only letters with this reason; none: without one.")
 
 
 @click.group()
@@ -56,9 +58,8 @@ def list_(slot: str, state: str | None, code: Any, reason: str | None, json: boo
         as_json(rows)
         return
     columns = ("id", "address", "state", "tries", "reason", "reply")
-    table(
-        columns, [[row[column] for column in columns] for row in rows], f"No delivery of {slot} is {state or 'there'}."
-    )
+    none = f"No delivery of {slot} matches." if state or code or reason else f"{slot} has no deliveries."
+    table(columns, [[row[column] for column in columns] for row in rows], none)
 
 
 def _row(each: Delivery, address: str | None) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def explain(address: str, slot: str | None, json: bool) -> None:
         return
     click.echo(f"{subscriber.address} is {subscriber.state}" + (", and suppressed" if listed else ""))
     if not rows:
-        click.echo(f"No letter{f' of {slot}' if slot else ''} was owed to this address.")
+        click.echo(f"No letter{f' of {slot}' if slot else ''} was ever queued for this address.")
     for row in rows:
         click.echo(_told(row))
 
@@ -124,7 +125,7 @@ def _told(row: dict[str, Any]) -> str:
 @dry_run_option
 @note_option
 def resolve(slot: str, choice: str | None, reason: str | None, dry_run: bool, note: str | None) -> None:
-    """End the doubt about a digest's unknown letters, one way or the other."""
+    """Decide whether a digest's unknown letters count as sent or are sent again."""
     if choice is None:
         raise click.UsageError("Say what became of them: --sent or --resend.")
     chosen = DeliveryFilter(("unknown",), reason=reason)
@@ -138,7 +139,7 @@ def resolve(slot: str, choice: str | None, reason: str | None, dry_run: bool, no
 
 @deliveries.command()
 @click.argument("slot")
-@click.option("--state", type=click.Choice(RETRIED), help="Only those in this state; without it, both.")
+@click.option("--state", type=click.Choice(RETRIED), help="Only letters in this state; without it, both states.")
 @code_option
 @reason_option
 @dry_run_option

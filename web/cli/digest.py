@@ -1,4 +1,4 @@
-"""`verdicts digest`: how the weekly digest stands. Its orders are given in digest_actions.py."""
+"""`verdicts digest`: the state of the weekly digest. The commands that change it are in digest_actions.py."""
 
 import sys
 import time
@@ -20,7 +20,7 @@ ACTIONS = ("assemble", "preview", "test", "send", "hold", "release", "skip", "pa
 
 @click.group(cls=Later, later={name: ("web.cli.digest_actions", name) for name in ACTIONS})
 def digest() -> None:
-    """The weekly digest: one a slot, which is an ISO week such as 2026-W47."""
+    """The weekly digest: one for each slot, which is an ISO week such as 2026-W47."""
 
 
 @digest.command(name="list")
@@ -71,7 +71,7 @@ def _print_account(found: Digest, account: Account) -> None:
 @slot_argument
 @json_option
 def show(slot: str, json: bool) -> None:
-    """One digest: its state, and how many letters are in each."""
+    """One digest: its state, and how many of its letters are in which state."""
     found, account = _account(slot)
     if json:
         as_json({**_head(found), "rows": account.rows, "unaddressed": account.unaddressed, **account.states})
@@ -87,7 +87,7 @@ def show(slot: str, json: bool) -> None:
 
 
 def _refusals() -> list[str]:
-    """What keeps letters waiting: each mail server or domain that refuses everybody, in its own words."""
+    """Why letters wait: a sentence for each open circuit breaker, with the mail server's reply."""
     with reading() as session:
         shut = breakers.open_breakers(session)
     return [
@@ -101,7 +101,7 @@ def _refusals() -> list[str]:
 @slot_argument
 @json_option
 def check(slot: str, json: bool) -> None:
-    """Prove the account: the audience at the freeze, the rows, the sum of the states. Exit code 1 if not."""
+    """Check that audience, number of letters and sum over their states are equal. Exit code 1 if they are not."""
     found, account = _account(slot, proven=True)
     if json:
         as_json({"slot": slot, "state": found.state, "holds": account.holds, "audience": account.audience,
@@ -135,6 +135,6 @@ def watch(slot: str) -> None:
                        rate=f"{rate:,.0f}/s")  # fmt: skip
             if found.state not in ("frozen", "sending", "paused"):
                 break
-            # Counting a million letters takes a while; asked for a fiftieth of the time, it hardly costs the send.
+            # Counting a million letters takes a while; at a fiftieth of the time, counting hardly slows the send down.
             time.sleep(max(1.0, 50 * asked))
     _print_account(found, account)

@@ -1,4 +1,4 @@
-"""`verdicts digest send`, `hold`, `cancel` and all that changes a digest, or shows a letter, by hand."""
+"""`verdicts digest send`, `hold`, `cancel` and the other commands that change, preview or test a digest."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +56,7 @@ def test(slot: str, address: str, note: str | None) -> None:
 
 @click.command()
 @this_week
-@click.option("--late", is_flag=True, help="Send it though it is later than DIGEST_LATENESS allows.")
+@click.option("--late", is_flag=True, help="Send it even if it is later than DIGEST_LATENESS allows.")
 @dry_run_option
 @note_option
 def send(slot: str | None, late: bool, dry_run: bool, note: str | None) -> None:
@@ -99,10 +99,12 @@ def _command(name: str, help_text: str) -> click.Command:
 
 
 hold = _command("hold", "Keep a draft from being sent until it is released.")
-release = _command("release", "Let a held draft go; late, if it is late, within DIGEST_LATENESS.")
+release = _command(
+    "release", "Let a held draft be sent when it is due, or now if it is overdue, within DIGEST_LATENESS."
+)
 skip = _command("skip", "Send nothing for this slot.")
-pause = _command("pause", "Stop sending; letters already begun arrive.")
-resume = _command("resume", "Go on sending.")
+pause = _command("pause", "Stop sending; only letters that have already begun still arrive.")
+resume = _command("resume", "Continue sending.")
 
 
 @click.command()

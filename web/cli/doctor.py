@@ -1,4 +1,4 @@
-"""`verdicts doctor`: looks at everything that a send depends on, and says what to mend."""
+"""`verdicts doctor`: checks everything that a send depends on, and says what to fix."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from worker import redis_client
 
 
 class Finding(NamedTuple):
-    """One thing looked at: well, doubtful (a warning) or ill, and a sentence."""
+    """The result of one check: `well` is true, None (a warning) or false; `told` is the sentence to print."""
 
     what: str
     well: bool | None
@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 @click.command()
 @json_option
 def doctor(json: bool) -> None:
-    """Check settings, database, Redis, mail server, DKIM key and clock. Exit code 1 when something must be mended."""
+    """Check settings, database, Redis, mail server, DKIM key and clock. Exit code 1 when something must be fixed."""
     rows = list(_look())
     if json:
         as_json([{"what": each.what, "well": each.well, "told": each.told} for each in rows])
@@ -46,7 +46,7 @@ def doctor(json: bool) -> None:
 def _look() -> Iterator[Finding]:
     try:
         config = settings()
-        config.keys  # noqa: B018  made or refused here
+        config.keys  # noqa: B018  makes the key, or raises BadSettings
     except BadSettings as error:
         yield Finding("settings", False, str(error))
         return
@@ -66,7 +66,7 @@ def _look() -> Iterator[Finding]:
                 yield from _visitors(config)
         except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, dkim.BadKey) as error:
             yield Finding(what, False, next(iter(str(error).splitlines()), type(error).__name__))
-        except Exception as error:  # its words are not ours, and might hold a password
+        except Exception as error:  # an error of a library: its message might hold a password
             yield Finding(what, False, f"cannot be looked at: {type(error).__name__}")
 
 
@@ -100,7 +100,7 @@ def _redis(config: Settings) -> Finding:
 
 
 def _mail(config: Settings) -> Finding:
-    """The door itself, by opening it; what senders heard of it stands in `verdicts digest show`."""
+    """Opens a connection of its own; `verdicts digest show` prints what the server told the senders."""
     SenderIdentity.of(config)
     transport = open_transport(config.mail_url)
     refusal = transport.connect()
@@ -125,5 +125,7 @@ def _clock(config: Settings) -> Finding:  # noqa: ARG001
         apart = abs(datetime.now(UTC) - database_time(session))
     if apart > timedelta(seconds=10):
         seconds = f"{apart.total_seconds():.0f} s"
-        return Finding("clock", False, f"this machine and the database are {seconds} apart; leases rest on one time")
+        return Finding(
+            "clock", False, f"the clocks of this machine and the database differ by {seconds}; keep them in step"
+        )
     return Finding("clock", True, "agrees with the database's")

@@ -31,26 +31,34 @@ ids_argument = click.argument("ids", metavar="ID…", nargs=-1, type=int)
 
 
 def filtered(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that choose among jobs, but for --state."""
+    """Options that filter jobs, except --state."""
     for option in (
-        click.option("--text", help="Whose error or message holds this text."),
-        click.option("--since", type=Since(), help="Failed since: 90m, 24h, 7d, or 2026-11-17T08:00 (UTC)."),
-        click.option("--error", help="That failed with this error."),
-        click.option("--kind", help="Of this kind."),
+        click.option("--text", help="Only jobs whose error or message contains this text."),
+        click.option(
+            "--since", type=Since(), help="Only jobs that failed since: 90m, 24h, 7d, or 2026-11-17T08:00 (UTC)."
+        ),
+        click.option("--error", help="Only jobs that failed with this error."),
+        click.option("--kind", help="Only jobs of this kind."),
     ):
         command = option(command)
     return command
 
 
 def many(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Numbers, or --all, or a filter; `default` is the state that is meant without --state."""
+    """Options that choose jobs by number, by a filter or with --all; `default` is the state without --state."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         command = filtered(command)
         for option in (
-            click.option("--state", type=click.Choice(VIEWS), help=f"In this state; without it {default}."),
-            click.option("--group", "groups", multiple=True, help="Of this group, as `list --group` writes it."),
-            click.option("--all", "everything", is_flag=True, help="All that match; without a filter every one."),
+            click.option(
+                "--state", type=click.Choice(VIEWS), help=f"Only jobs in this state; without it, {default} ones."
+            ),
+            click.option(
+                "--group", "groups", multiple=True, help="Only jobs of this group, as `list --group` prints it."
+            ),
+            click.option(
+                "--all", "everything", is_flag=True, help="All jobs that match; without a filter, all in that state."
+            ),
         ):
             command = option(command)
         return ids_argument(command)

@@ -1,4 +1,4 @@
-"""`verdicts jobs`: what is owed because something happened, and what failed."""
+"""`verdicts jobs`: background jobs, above all those that failed."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -34,9 +34,9 @@ for command in (queues, pause, resume):
 
 @jobs.command(name="list")
 @click.option(
-    "--group", is_flag=False, flag_value=ALL_GROUPS, help="The groups of those that failed alike; one's jobs."
+    "--group", is_flag=False, flag_value=ALL_GROUPS, help="Groups of jobs with the same error; with a group, its jobs."
 )
-@click.option("--state", type=click.Choice(VIEWS), help="In this state; without it failing (groups: dead).")
+@click.option("--state", type=click.Choice(VIEWS), help="Only jobs in this state; without it failing (groups: dead).")
 @filtered
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1))
 @json_option
@@ -112,7 +112,7 @@ def _row(job: Job) -> dict[str, Any]:
 @click.argument("job_id", metavar="ID", type=int)
 @json_option
 def show(job_id: int, json: bool) -> None:
-    """One job with its payload and every attempt, tracebacks and all."""
+    """One job with its payload, and every attempt with its traceback."""
     with reading() as session:
         job = jobs_ledger.get(session, job_id)
         attempts = list(job.attempts)
@@ -130,7 +130,7 @@ def show(job_id: int, json: bool) -> None:
         click.echo(f"next attempt: {row['next']}")
     for each in attempts:
         ended = f"{each.outcome} {each.ended_at:%Y-%m-%d %H:%M:%S}" if each.ended_at else "not ended"
-        click.echo(f"\nattempt {each.number} on {each.worker}, rung by {each.trigger}: "
+        click.echo(f"\nattempt {each.number} on {each.worker}, triggered by {each.trigger}: "
                    f"{each.started_at:%Y-%m-%d %H:%M:%S} UTC, {ended}")  # fmt: skip
         if each.error:
             click.echo((each.traceback or f"{each.error}: {each.message}").rstrip())
@@ -146,11 +146,11 @@ def _attempt(each: Attempt) -> dict[str, Any]:
 
 @jobs.command()
 @many("dead")
-@click.option("--rate", default=actions.RATE, show_default=True, help="How many are released in a second.")
+@click.option("--rate", default=actions.RATE, show_default=True, help="How many jobs may start in a second.")
 @note_option
 @dry_run_option
 def retry(ids: tuple[int, ...], everything: bool, rate: float, note: str | None, dry_run: bool, **given: Any) -> None:
-    """Give jobs their attempts anew; earlier attempts keep their tracebacks. Those named start at once."""
+    """Give jobs six more attempts; earlier ones keep their tracebacks. Jobs given by number start at once."""
     now = datetime.now(UTC)
     chosen = _choose("retry", "dead", ids, everything, **given)
     if dry_run:
@@ -176,7 +176,7 @@ def _owed_again(number: int) -> str:
 @click.option("--reason", required=True, help="Why; kept on the job.")
 @dry_run_option
 def discard(ids: tuple[int, ...], everything: bool, reason: str, dry_run: bool, **given: Any) -> None:
-    """Give jobs up, with a reason; `restore` takes it back."""
+    """Give jobs up, with a reason; `restore` undoes it."""
     now = datetime.now(UTC)
     chosen = _choose("discard", "dead", ids, everything, **given)
     if dry_run:
@@ -193,7 +193,7 @@ def discard(ids: tuple[int, ...], everything: bool, reason: str, dry_run: bool, 
 @note_option
 @dry_run_option
 def restore(ids: tuple[int, ...], everything: bool, note: str | None, dry_run: bool, **given: Any) -> None:
-    """Take a discard back: the job is dead again, and can be retried."""
+    """Undo a discard: the job is dead again, and can be retried."""
     now = datetime.now(UTC)
     chosen = _choose("restore", "discarded", ids, everything, **given)
     if dry_run:
@@ -209,7 +209,7 @@ def restore(ids: tuple[int, ...], everything: bool, note: str | None, dry_run: b
 @ids_argument
 @note_option
 def stop(ids: tuple[int, ...], note: str | None) -> None:
-    """Try jobs no more that wait for another attempt: they are dead until somebody retries them."""
+    """Stop trying jobs that wait for another attempt: they are dead until somebody retries them."""
     if not ids:
         raise click.UsageError("Name the jobs to stop.")
     click.echo(f"{len(actions.stop(actor(), ids, datetime.now(UTC), note))} stopped.")
@@ -220,7 +220,7 @@ def stop(ids: tuple[int, ...], note: str | None) -> None:
 @click.option("--set", "fields", metavar="FIELD=VALUE", multiple=True, required=True, help="A field's new value.")
 @note_option
 def edit(job_id: int, fields: tuple[str, ...], note: str | None) -> None:
-    """Owe an edited copy of a job in its place; the job itself is discarded."""
+    """Replace a job by an edited copy; the job itself is discarded."""
     if any("=" not in each for each in fields):
         raise click.UsageError("Write --set FIELD=VALUE, such as --set subscriber=7.")
     values = {name: value for name, _, value in (each.partition("=") for each in fields)}
@@ -232,7 +232,7 @@ def edit(job_id: int, fields: tuple[str, ...], note: str | None) -> None:
 
 
 def _choose(action: str, default: str, ids: tuple[int, ...], everything: bool, **given: Any) -> JobFilter | None:
-    """The filter that chooses, or None where jobs are named."""
+    """The filter that the options make, or None if jobs are given by number."""
     filtered_by = any(given.values())
     if bool(ids) == (everything or filtered_by):
         raise click.UsageError(f"Name the jobs to {action}, or say --all for every {default} one, or give a filter.")

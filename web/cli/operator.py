@@ -21,7 +21,7 @@ def operator() -> None:
 @click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True)
 @note_option
 def add(address: str, role: str, note: str | None) -> None:
-    """Make an account; prints the link at which its password is set, once, within 72 hours."""
+    """Make an account, and print a link that sets its password; it works once, within 72 hours."""
     click.echo(accounts.add(actor(), address, role, datetime.now(UTC), note))
 
 
@@ -65,7 +65,7 @@ def list_(json: bool) -> None:
 @click.argument("role", type=click.Choice(ROLES))
 @note_option
 def role(address: str, role: str, note: str | None) -> None:
-    """Give another role; sessions that they have open end."""
+    """Change an operator's role; this ends their sessions."""
     found = accounts.find(address)
     accounts.change_role(actor(), found.id, role, datetime.now(UTC), note)
     click.echo(f"{found.address} has the role {role} now.")
@@ -75,7 +75,7 @@ def role(address: str, role: str, note: str | None) -> None:
 @click.argument("address")
 @note_option
 def disable(address: str, note: str | None) -> None:
-    """Shut an account; whoever uses it is signed out at once."""
+    """Disable an account; whoever uses it is signed out at once."""
     found = accounts.find(address)
     accounts.disable(actor(), found.id, datetime.now(UTC), note)
     click.echo(f"{found.address} is disabled.")
@@ -85,7 +85,7 @@ def disable(address: str, note: str | None) -> None:
 @click.argument("address")
 @note_option
 def enable(address: str, note: str | None) -> None:
-    """Open a shut account again."""
+    """Enable a disabled account again."""
     found = accounts.find(address)
     accounts.enable(actor(), found.id, datetime.now(UTC), note)
     click.echo(f"{found.address} is enabled.")
@@ -93,9 +93,9 @@ def enable(address: str, note: str | None) -> None:
 
 @operator.command()
 @click.argument("address")
-@click.option("--second-factor", is_flag=True, help="Remove the second factor too: it is lost, and the recovery codes.")
+@click.option("--second-factor", is_flag=True, help="Also remove the second factor and its recovery codes.")
 @note_option
 def reset(address: str, second_factor: bool, note: str | None) -> None:
-    """Take the password away and print a new link; ends sessions and the wait after failed logins."""
+    """Remove the password and print a link that sets a new one; ends sessions and the wait after failed logins."""
     found = accounts.find(address)
     click.echo(accounts.reset(actor(), found.id, datetime.now(UTC), note, also_second_factor=second_factor))

@@ -1,4 +1,4 @@
-"""`verdicts jobs pause`, `resume` and `queues`: what stands still, what waits, and for how long."""
+"""`verdicts jobs pause`, `resume` and `queues`: which queues are paused, what waits in them, and for how long."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -51,9 +51,9 @@ def _row(each: Backlog, rate: float) -> dict[str, Any]:
 
 @click.command()
 @queue_argument
-@click.option("--reason", required=True, help="Why; it stands on every page of the console.")
+@click.option("--reason", required=True, help="Why; shown on every page of the console.")
 def pause(queue: str, reason: str) -> None:
-    """Let a queue's work wait: votes, jobs or mail. What is begun is finished, within ten seconds."""
+    """Pause a queue: votes, jobs or mail. Work that has begun is finished, within ten seconds."""
     actions.pause(actor(), queue, reason, datetime.now(UTC))
     click.echo(f"Queue {queue} is paused.{actions.GOES_ON.get(queue, '')}")
 
@@ -62,7 +62,7 @@ def pause(queue: str, reason: str) -> None:
 @queue_argument
 @note_option
 def resume(queue: str, note: str | None) -> None:
-    """Let a paused queue's work go on."""
+    """Resume a paused queue."""
     actions.resume(actor(), queue, datetime.now(UTC), note)
     click.echo(f"Queue {queue} goes on.")
 
@@ -71,7 +71,7 @@ def resume(queue: str, note: str | None) -> None:
 
 
 def say_paused() -> None:
-    """One line for each queue that is paused, before whatever a command prints."""
+    """Print a line for each paused queue, before a command's own output."""
     for sentence in paused_in_words():
         click.echo(f"! {sentence}")
 

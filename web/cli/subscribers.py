@@ -1,4 +1,4 @@
-"""`verdicts subscribers`: who reads the letter."""
+"""`verdicts subscribers`: the people who read the newsletter."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ def subscribers() -> None:
 
 @subscribers.command(name="list")
 @click.option("--state", type=click.Choice(lists.LISTS), help="Only those in this state.")
-@click.option("--before", type=int, help="Go on below this subscriber's number.")
+@click.option("--before", type=int, help="Only numbers below this one: the next page.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 10_000))
 @json_option
 def list_(state: str | None, before: int | None, limit: int, json: bool) -> None:
@@ -46,7 +46,9 @@ def list_(state: str | None, before: int | None, limit: int, json: bool) -> None
     shown = [[row["id"], row["address"], row["state"], "suppressed" if row["suppressed"] else "",
               f"{row['created_at']:%Y-%m-%d}"] for row in rows]  # fmt: skip
     table(
-        ("id", "address", "state", "", "since"), shown, "Nobody is there." if state is None else f"Nobody is {state}."
+        ("id", "address", "state", "", "since"),
+        shown,
+        "There are no subscribers." if state is None else f"Nobody is {state}.",
     )
 
 
@@ -103,7 +105,7 @@ def _known(session: Any, address: str) -> int:
 @click.option("--note", help="Why; kept beside the address's hash and in the audit log.")
 @dry_run_option
 def suppress(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
-    """Mail these addresses never again."""
+    """Never mail these addresses again."""
     if dry_run:
         for address in named:
             addresses.normal(address)
@@ -119,7 +121,7 @@ def suppress(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
 @note_option
 @dry_run_option
 def lift(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
-    """Take addresses off the suppression list; a complaint and an erasure ask for a note that says why."""
+    """Take addresses off the suppression list; after a complaint or an erasure, --note has to say why."""
     with reading() as session:
         held = {address: suppressions.of_address(session, address) for address in named}
     standing = {address: found for address, found in held.items() if found is not None}
@@ -141,7 +143,7 @@ def lift(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
 
 @contextmanager
 def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, gone when it is done; `tell(more)` moves it."""
+    """Show a progress bar on standard error while it runs; yields a function to call with how many more are done."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -157,10 +159,10 @@ def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 @dry_run_option
 @json_option
 def import_(file: Path, consent: str, note: str | None, dry_run: bool, json: bool) -> None:
-    """Import people from a CSV file: a header line, a column email, optionally time_zone.
+    """Import people from a CSV file with a header line and a column email, and optionally time_zone.
 
-    Nothing is imported when anything in the file is wrong. Whoever left, was erased or is suppressed is not brought
-    back, and is listed.
+    Nothing is imported when anything in the file is wrong. People who left, were erased or are suppressed are
+    not brought back; they are listed.
     """
     try:
         with _progress("Checking", None):
@@ -197,11 +199,11 @@ def export(out: Path | None, note: str | None) -> None:
 
 @subscribers.command()
 @click.argument("address")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @note_option
 @dry_run_option
 def erase(address: str, yes: bool, note: str | None, dry_run: bool) -> None:
-    """Forget an address: of it remains a keyed hash in the suppression list. This cannot be taken back."""
+    """Erase a reader: only a keyed hash of the address stays, on the suppression list. This cannot be undone."""
     if dry_run:
         with reading() as session:
             told = timeline.of(session, _known(session, address), datetime.now(UTC))

@@ -1,7 +1,7 @@
-"""Runs the lines of a Procfile: starts them, starts again what dies, and ends them all together.
+"""Runs the processes of a Procfile: starts them, restarts those that die, and ends them all together.
 
 Honcho reads the file and prints the lines. Its own manager is not used: it sends TERM to whole process groups, which
-kills a letter in the middle of its sending, and it stops everything when one process dies.
+ends a sender in the middle of a letter, and it stops everything when one process dies.
 """
 
 import datetime
@@ -22,9 +22,9 @@ TERM_SECONDS = 30
 """Longer than a sender's slice and the workers' soft shutdown together."""
 SHORT_LIFE_SECONDS = 10
 PAUSE_SECONDS = 1.0
-"""Before a line is started again, for each short life in a row."""
+"""How long to wait before a restart, for each short life in a row."""
 SHORT_LIVES = 4
-"""So many short lives in a row, and the process is not started again."""
+"""After so many short lives in a row a process is not restarted."""
 
 
 class ProcfileLine:
@@ -37,7 +37,7 @@ class ProcfileLine:
         self.started = 0.0
         self.start_at = 0.0
         self.told = False
-        """Whether it was said that this line is not started again."""
+        """Whether the log already says that this process is not restarted."""
         self.process: subprocess.Popen[bytes] | None = None
         self.breaker: threading.Thread | None = None
 
@@ -78,7 +78,7 @@ class Supervisor:
     ) -> None:
         """`also` is called ten times a second, to look after whatever else has to stay alive.
 
-        `may_restart` is asked before a line is started again: not when another release lies on the disk.
+        `may_restart` is called before a restart: it is false once the code on disk is another release's.
         """
         self.lines = [ProcfileLine(name, command) for name, command in commands.items()]
         self.environment = environment
@@ -98,7 +98,7 @@ class Supervisor:
                 self.also()
                 failed = next((line for line in self.lines if not self._kept_alive(line)), None)
                 if failed:
-                    self.say(f"{failed.name} keeps ending as soon as it starts; its own words stand above.")
+                    self.say(f"{failed.name} keeps ending as soon as it starts; its own output is above.")
                     return 1
             return 0
         finally:
@@ -114,7 +114,7 @@ class Supervisor:
         line.breaker.start()
 
     def _kept_alive(self, line: ProcfileLine) -> bool:
-        """See to it that the line runs; False once it has had too many short lives."""
+        """Restart the process if it has ended; False after too many short lives in a row."""
         now = time.monotonic()
         if line.process is not None:
             code = line.process.poll()

@@ -44,7 +44,7 @@ def up(demo: bool) -> None:
     config = settings()
     with _alone(config):
         _port_is_free(config.port)
-        config.keys  # noqa: B018  made or refused here, not by the first process that needs it
+        config.keys  # noqa: B018  makes the key or raises BadSettings, before a process needs it
         _can_send(config)
         migrations.upgrade(click.echo if schema.standing().revision else str)
         if demo:
@@ -95,7 +95,7 @@ def _run(config: Settings, server: EmbeddedRedis | None) -> int:
 
 
 def _welcome(config: Settings, supervisor: Supervisor) -> None:
-    """Say what to open as soon as it can be opened."""
+    """Print the site's address once the site accepts connections."""
     while not supervisor.stopping.is_set():
         try:
             socket.create_connection((HOST, config.port), timeout=1).close()
@@ -110,13 +110,13 @@ def _welcome(config: Settings, supervisor: Supervisor) -> None:
         supervisor.say(f"Letters stay on this machine. Read them at {config.base_url}/outbox")
     command = os.path.relpath(Path(sys.executable).with_name("verdicts"))
     if config.port != Settings.model_fields["port"].default:
-        command = f"PORT={config.port} {command}"  # the letter's links are made by the command that freezes it
+        command = f"PORT={config.port} {command}"  # the command that freezes a digest also makes its links
     supervisor.say(f"Send this week's digest with: {command} digest send    Stop with: Ctrl-C")
 
 
 @contextmanager
 def _alone(config: Settings) -> Iterator[None]:
-    """Hold this folder's lock; the kernel lets go of it however this process ends."""
+    """Hold this folder's lock; the kernel releases it however this process ends."""
     VAR.mkdir(parents=True, exist_ok=True)
     with open(VAR / "up.lock", "a+") as lock:
         try:
@@ -152,7 +152,7 @@ def _port_is_free(port: int) -> None:
 
 @contextmanager
 def _redis(config: Settings) -> Iterator[EmbeddedRedis | None]:
-    """The Redis that REDIS_URL names, or one of our own whose address stands in var/redis.url while it runs."""
+    """The Redis that REDIS_URL names, or one of our own, with its address in var/redis.url while it runs."""
     if config.redis_given:
         _ping(config)
         yield None

@@ -1,4 +1,4 @@
-"""`verdicts votes`: prove the tallies against the votes, and mend them."""
+"""`verdicts votes`: compare the tallies with the votes, and correct them."""
 
 import sys
 from datetime import UTC, datetime
@@ -12,13 +12,13 @@ from web.cli import as_json, json_option
 
 @click.group()
 def votes() -> None:
-    """The tallies and their proof."""
+    """The vote tallies: check them, rebuild them."""
 
 
 @votes.command()
 @json_option
 def check(json: bool) -> None:
-    """Prove the tallies against the votes; exit code 1 when they do not agree."""
+    """Compare the tallies with the votes; exit code 1 if they differ."""
     with reading(snapshot=True) as session:
         proof = tallies.check(session)
     if json:
@@ -27,13 +27,15 @@ def check(json: bool) -> None:
         for fault in proof.faults:
             click.echo(f"✕ {fault}")
         click.echo(f"unfolded {proof.dirty}")
-        click.echo("✕ The tallies are off; mend them: verdicts votes rebuild" if proof.faults else "✓ The tallies hold")
+        click.echo(
+            "✕ The tallies are off; correct them: verdicts votes rebuild" if proof.faults else "✓ The tallies hold"
+        )
     sys.exit(1 if proof.faults else 0)
 
 
 @votes.command()
 def rebuild() -> None:
-    """Set every tally to what the votes say, and book the difference on today."""
+    """Compute every tally anew from the votes, and record the difference as today's change."""
     with writing() as session:
         wrong = tallies.rebuild(session, datetime.now(UTC))
     click.echo(f"{wrong} tallies were wrong and are right again." if wrong else "Every tally was right.")
