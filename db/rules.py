@@ -44,6 +44,11 @@ def plain(text: str) -> str:
     return re.sub(r"[ \n]+", " ", unicodedata.normalize("NFC", text).translate(_BIDI)).strip()
 
 
+# ---- votes ----------------------------------------------------------------------------------------------
+
+CHANGES_PER_VOTER = 30
+"""How often one voter may cast, change or withdraw in a minute."""
+
 # ---- sign-ups -------------------------------------------------------------------------------------------
 
 SIGN_UP_LIFE = timedelta(days=14)

@@ -63,6 +63,14 @@ class Settings(BaseSettings):
         ge=0,
         le=9,
     )
+    votes_per_network: int = _set(
+        60,
+        "Votes without a voter's cookie that one network (an IPv4 address, an IPv6 /64) may cast in a minute, divided "
+        "among the web processes; 0 sets no limit.",
+        "a number from 0 to 1000000",
+        ge=0,
+        le=1_000_000,
+    )
     operator_two_factor: Literal["optional", "required"] = _set(
         "optional",
         "Whether operators need a second factor (TOTP): with `required`, an operator without one sees only the page "

@@ -8,13 +8,12 @@ from typing import Any
 
 from flask import Flask
 from markupsafe import Markup
-from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from db.rules import share
 from db.settings import settings
 from emails.letters import day as day_in_words
-from web import errors, headers, health, operator
+from web import errors, headers, health, operator, visitor
 from web.readers import outbox, pages, scores, subscriptions, votes
 from worker import bell, heartbeats
 
@@ -47,8 +46,8 @@ def create_app() -> Flask:
     app.jinja_env.globals.update(_words(app))
     bell.attach()
     if settings().trusted_proxies:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=settings().trusted_proxies, x_proto=0
+        app.wsgi_app = visitor.behind_proxies(  # type: ignore[method-assign, assignment]
+            app.wsgi_app, settings().trusted_proxies
         )
     return app
 

@@ -3,7 +3,7 @@
 import logging
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, TooManyRequests
 
 from db import schema
 from db.errors import DBAPIError, PoolTimeout, SQLAlchemyError
@@ -22,6 +22,7 @@ _SAID = {
     405: ("This page can’t be opened directly", "It only takes a form from one of our pages. Use the button there."),
     413: ("That was too large", "It’s larger than any form here allows. Go back, shorten it and send it again."),
     415: ("That format isn’t supported", "Please send the form with the button on the page."),
+    429: ("That was too often", "Many requests came in a short time. Please wait a minute and try again."),
     500: ("Something went wrong", "That was our mistake, and we’ve logged it. Please try again in a minute."),
     503: ("Back in a moment", "Our database isn’t responding right now. Nothing was lost; try again in a minute."),
 }  # fmt: skip
@@ -75,6 +76,8 @@ def install(app: Flask) -> None:
         own = type(error).description
         advice = error.description if error.description and error.description != own else ""
         response = page(error.code, advice=advice)
+        if isinstance(error, TooManyRequests) and error.retry_after:
+            response.headers["Retry-After"] = str(error.retry_after)
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response

@@ -1,10 +1,13 @@
 """The visitor: the voter's signed cookie, and the check that a form was sent from our own pages (CSRF)."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from urllib.parse import urlsplit
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Response, abort, request
 
+from db.networks import without_port
 from db.settings import settings
 from emails.links import BadLink, read_voter, sign_voter
 
@@ -34,6 +37,23 @@ def remember(response: Response, voter: str) -> None:
 def address() -> str | None:
     """The visitor's IP address, which the trusted proxies may have forwarded."""
     return request.remote_addr
+
+
+def behind_proxies(app: WSGIApplication, hops: int) -> WSGIApplication:
+    """WSGI middleware: REMOTE_ADDR becomes the address that the outermost of `hops` trusted proxies saw.
+
+    Each proxy adds one to the end of X-Forwarded-For; all before the last `hops` is what a client wrote. The header is
+    split at commas and no more: werkzeug's ProxyFix reads quotes, so a client's quote made it drop the whole header.
+    """
+
+    def forwarded(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        told = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        address = without_port(told[-hops]) if len(told) >= hops else ""
+        if address:
+            environ["REMOTE_ADDR"] = address
+        return app(environ, start)
+
+    return forwarded
 
 
 def refuse_strangers(*, private_page: bool = False) -> None:

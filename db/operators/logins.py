@@ -5,7 +5,6 @@ cannot bypass the limit. Keys are keyed hashes of addresses and networks, so nob
 """
 
 import hmac
-import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
 from db.addresses import key_of
+from db.networks import network_of
 from db.session import Moment, Row
 from db.settings import settings
 
@@ -55,13 +55,8 @@ def account(address: str) -> str:
 
 
 def network(ip: str | None) -> str:
-    """The key of a network: one IPv4 address, or an IPv6 /64, which is what one household has."""
-    try:
-        known = ipaddress.ip_address(ip or "")
-    except ValueError:
-        return _key("network", "unknown")
-    width = 32 if known.version == 4 else 64
-    return _key("network", str(ipaddress.ip_network(f"{known}/{width}", strict=False)))
+    """The key of the network that an address belongs to."""
+    return _key("network", network_of(ip))
 
 
 def _key(kind: str, name: str) -> str:

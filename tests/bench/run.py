@@ -17,7 +17,7 @@ from db.settings import settings
 from emails import letters
 from emails.message import EncodedLetter, Recipient, date_header
 from emails.sender_identity import SenderIdentity
-from tests.bench import delays, servers, voting, whole, wire, yardsticks
+from tests.bench import delays, limiting, servers, voting, whole, wire, yardsticks
 from tests.emails.people import SITE, WEEK
 from worker.redis import EmbeddedRedis
 
@@ -97,6 +97,7 @@ def main() -> int:
         reached += wire.cpu(there, given.letters, given.rounds)
         reached += delays.run(there, 8, ("rsa",))
         reached += whole.run(there, 4 * given.letters, given.rounds)
+        reached += limiting.run()
     return report(least, usual, sent, composed, votes, reached)
 
 

@@ -18,7 +18,7 @@ from db.subscribers import subscribers
 from db.votes import tallies, votes
 from emails.links import BadLink, read
 from web import errors, visitor
-from web.readers import mailed
+from web.readers import mailed, vote_limits
 
 blueprint = Blueprint("votes", __name__)
 
@@ -68,15 +68,25 @@ def _answered(slug: str, tool_id: int, voter: str) -> Response:
 
 
 def _voter() -> str:
-    """The voter behind this browser; a browser whose subscriber was erased becomes a new voter."""
+    """The voter behind this browser, whose change is counted; without one, or if it was erased, a new voter."""
     known = visitor.voter()
-    number = persons.subscriber_id(known) if known else None
-    if number is not None:
-        with reading() as session:
-            subscriber = subscribers.find(session, number)
-        if subscriber is None or subscriber.state == "erased":
-            known = None
-    return known or votes.new_voter()
+    if known:
+        vote_limits.count_change(known)
+        if not _is_erased(known):
+            return known
+    vote_limits.count_new_voter()
+    new = votes.new_voter()
+    vote_limits.count_change(new)
+    return new
+
+
+def _is_erased(voter: str) -> bool:
+    number = persons.subscriber_id(voter)
+    if number is None:
+        return False
+    with reading() as session:
+        subscriber = subscribers.find(session, number)
+    return subscriber is None or subscriber.state == "erased"
 
 
 def _json(session: Session, slug: str, tool_id: int, voter: str) -> Response:
@@ -111,6 +121,7 @@ def cast_vote(token: str) -> Response:
         subscriber_id = read(settings().keys, "vote", token).subject
     except BadLink:
         return mailed.bad_link("From your letter")
+    vote_limits.count_change(persons.person_of(subscriber_id))
     with writing() as session:
         tool, choice = _asked_for(session)
         if _may_vote(session, subscriber_id):

@@ -1,0 +1,94 @@
+"""Limits in this process's memory: who came too often lately, asked in a few microseconds and without the database."""
+
+import math
+import sys
+import threading
+from array import array
+from collections import OrderedDict
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+from granian.cli import cli as granian
+from werkzeug.exceptions import TooManyRequests
+
+MOST_KEYS = 65_536
+"""Keys that one window remembers at once: more in a minute than a process has time to answer."""
+CLOCK_SLACK = 1.0
+"""Seconds that the clock may go back without meaning: threads read it one after the other."""
+
+
+class SlidingWindow:
+    """At most `most` in any stretch of `seconds`, for each key; 0 sets no limit. Safe between threads.
+
+    A key is forgotten once its window is over and never before, so nobody gets rid of a count by crowding it out. While
+    the table is full, keys that it does not know are refused: of the two failures, the one that lets nothing through.
+    """
+
+    def __init__(self, most: int, seconds: float, keys: int = MOST_KEYS) -> None:
+        self.most, self.seconds, self.keys = most, seconds, keys
+        self._times: OrderedDict[str, array[float]] = OrderedDict()
+        """When each key was let through lately; the keys in the order of their last times."""
+        self._latest = 0.0
+        self._lock = threading.Lock()
+
+    def take(self, key: str, now: float) -> float:
+        """Let the key through and return 0, or return the seconds after which it will be let through."""
+        if not self.most:
+            return 0.0
+        with self._lock:
+            now = self._onward(now)
+            self._forget(now - self.seconds)
+            times = self._times.get(key)
+            if times is None:
+                if len(self._times) >= self.keys:
+                    return next(iter(self._times.values()))[-1] + self.seconds - now
+                times = self._times[key] = array("d")
+            while times and times[0] <= now - self.seconds:
+                times.pop(0)
+            if len(times) >= self.most:
+                return times[0] + self.seconds - now
+            times.append(now)
+            self._times.move_to_end(key)
+            return 0.0
+
+    def _onward(self, now: float) -> float:
+        if now < self._latest - CLOCK_SLACK:  # the clock was set back: these times would stay for too long
+            self._times.clear()
+            self._latest = now
+        self._latest = max(self._latest, now)
+        return self._latest
+
+    def _forget(self, before: float) -> None:
+        for _ in range(4):  # more than come in by one call, and few enough that no single call is slow
+            if not self._times or next(iter(self._times.values()))[-1] > before:
+                return
+            self._times.popitem(last=False)
+
+
+def refuse(wait: float, sentence: str) -> NoReturn:
+    """Answer 429 with Retry-After (RFC 6585, RFC 9110 10.2.3); the sentence's `{wait}` says it in words."""
+    seconds = max(1, math.ceil(wait))
+    raise TooManyRequests(sentence.format(wait=_in_words(seconds)), retry_after=seconds)
+
+
+def _in_words(seconds: int) -> str:
+    number, unit = (seconds, "second") if seconds < 120 else (math.ceil(seconds / 60), "minute")
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+# ---- the share of one process ----------------------------------------------------------------------------------
+
+
+def share(most: int) -> int:
+    """This process's part of a limit, rounded down so that all of them together keep it; at least 1."""
+    return max(1, most // web_processes()) if most else 0
+
+
+@cache
+def web_processes() -> int:
+    """The number of processes that answer readers here, from granian's own command line; 1 under another server."""
+    if "granian" not in Path(sys.argv[0]).parts:
+        return 1
+    context = granian.make_context("granian", sys.argv[1:], auto_envvar_prefix="GRANIAN")
+    return int(context.params["workers"])
