@@ -1,4 +1,4 @@
-"""The account of a digest: the audience, the rows and the sum of the states must agree at every instant."""
+"""Reconciles a digest: its audience, its deliveries and the sum of their states must agree at every instant."""
 
 from dataclasses import dataclass
 
