@@ -13,12 +13,13 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from db import schema
+from db.migrations.steps import Overtaken
 from db.rules import Refused
 from db.schema import WrongSchema
 from db.session import engine, reading
 
 ONE_AT_A_TIME = 7_205_261
-"""The key of the PostgreSQL advisory lock that an upgrade holds; on SQLite each revision is one BEGIN IMMEDIATE."""
+"""The key of the PostgreSQL advisory lock that an upgrade holds; on SQLite a revision is a BEGIN IMMEDIATE."""
 OTHERS_SECONDS = 60.0
 """How long to wait for another process's upgrade."""
 TRIES, BETWEEN_TRIES = 15, 1.0
@@ -80,6 +81,9 @@ def run(connection: Connection, revision: str) -> None:
     for left in reversed(range(TRIES)):
         try:
             command.upgrade(_config(connection), revision)
+        except Overtaken:
+            connection.rollback()
+            return
         except OperationalError as error:
             connection.rollback()
             if not _in_use(error):

@@ -1,5 +1,6 @@
 """Migration steps for tables in use: building an index while others write, and changing rows page by page."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from sqlalchemy import Connection
 LOCK_SECONDS = 1
 """The lock_timeout of a change of columns; statements that queue behind it wait no longer than that."""
 PAGE = 5_000
+GAP = 0.1
+"""Seconds between two pages on SQLite, where a waiting writer tries again every 100 ms at the latest."""
 
 
 def has_column(table: str, column: str) -> bool:
@@ -49,11 +52,33 @@ def _stands(connection: Connection, name: str, columns: Sequence[str]) -> bool:
     return bool(valid) and list(covers) == list(columns)
 
 
+class Overtaken(Exception):
+    """Another process has finished this revision in the meantime."""
+
+
 def pages(table: str, columns: Sequence[str]) -> Iterator[list[Any]]:
-    """Yield a table's rows in pages, ordered by `id`; on PostgreSQL the changes to each page commit by themselves."""
-    last = 0
+    """Yield the rows that a table has now in pages, ordered by `id`; the changes to each page commit by themselves.
+
+    The migration has to be safe to run again. On PostgreSQL it calls this in an autocommit block; on SQLite the
+    revision's transaction is committed after each page, and another one begun. Raises Overtaken.
+    """
+    last, end = 0, op.get_bind().scalar(sa.text(f"SELECT max(id) FROM {table}"))
     named = ", ".join(("id", *columns))
-    query = sa.text(f"SELECT {named} FROM {table} WHERE id > :last ORDER BY id LIMIT {PAGE}")
-    while rows := list(op.get_bind().execute(query, {"last": last})):
+    query = sa.text(f"SELECT {named} FROM {table} WHERE id > :last AND id <= :end ORDER BY id LIMIT {PAGE}")
+    while rows := list(op.get_bind().execute(query, {"last": last, "end": end})):
         yield rows
         last = rows[-1].id
+        _give_way()
+
+
+def _give_way() -> None:
+    """On SQLite: release the write lock for a moment, and check whether another upgrade took it."""
+    connection, context = op.get_bind(), op.get_context()
+    if connection.dialect.name != "sqlite":
+        return
+    stood = context.get_current_revision()
+    connection.exec_driver_sql("COMMIT")
+    time.sleep(GAP)
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if context.get_current_revision() != stood:
+        raise Overtaken

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -214,7 +215,10 @@ def test_before_it_begins_it_says_what_will_run_over_how_many_rows(empty):
     assert schema.standing().revision == "0008"
 
 
-def test_suppressions_that_never_said_whose_they_are_are_listed_after_it(empty, cast, monkeypatch):
+@pytest.fixture
+def nobodys(empty, cast, monkeypatch) -> str:
+    """A database from before revision 0005 with five people, and suppressions that do not say whose they are."""
+    monkeypatch.setattr(session, "BUSY_SECONDS", 0.5)
     monkeypatch.setattr(migrations.steps, "PAGE", 2)
     at_revision("0004")
     with session.writing() as opened:
@@ -222,10 +226,84 @@ def test_suppressions_that_never_said_whose_they_are_are_listed_after_it(empty, 
             row = {"id": number, "address": address}
             query = "INSERT INTO subscribers (id, address, address_key, state, created_at)"
             opened.execute(text(query + " VALUES (:id, :address, :address, 'active', '2026-11-17')"), row)
-        for address in (cast.charlie, "stranger@reader.example"):
+        for address in (cast.alice, cast.charlie, "stranger@reader.example"):
             query = "INSERT INTO suppressions (address_hash, reason, at) VALUES (:hash, 'manual', '2026-11-17')"
             opened.execute(text(query), {"hash": hashes_of(address)[0]})
-    migrations.upgrade()
+    return empty
+
+
+@pytest.fixture
+def amid(empty, monkeypatch):
+    """`amid(work)`: do this after each page of rows that a migration goes through, while others may write."""
+
+    def put(work) -> None:
+        if empty == "sqlite":
+            monkeypatch.setattr(migrations.steps, "time", SimpleNamespace(sleep=lambda _: work()))
+        else:
+            monkeypatch.setattr(migrations.steps, "_give_way", work)
+
+    return put
+
+
+def whose(*addresses: str) -> list[int | None]:
     with session.reading() as opened:
-        assert suppressions.of_address(opened, cast.charlie).subscriber_id == 4
-        assert suppressions.of_address(opened, "stranger@reader.example").subscriber_id is None
+        return [suppressions.of_address(opened, address).subscriber_id for address in addresses]
+
+
+def test_suppressions_that_never_said_whose_they_are_are_listed_after_it(nobodys, cast):
+    migrations.upgrade()
+    assert whose(cast.alice, cast.charlie, "stranger@reader.example") == [1, 4, None]
+
+
+def test_people_sign_up_and_vote_while_old_suppressions_learn_whose_they_are(nobodys, cast, amid):
+    amid(write_jobs)  # it would fail after half a second if the upgrade kept the writer's place
+    migrations.upgrade()
+    assert count("jobs") == 2
+    assert is_whole()
+    assert whose(cast.alice, cast.charlie) == [1, 4]
+
+
+def test_an_upgrade_comes_to_its_end_however_many_sign_up_meanwhile(nobodys, cast, amid):
+    numbers = iter(range(5, 50))
+
+    def sign_up() -> None:
+        row = {"id": next(numbers), "state": "pending"}
+        query = "INSERT INTO subscribers (id, state, created_at) VALUES (:id, :state, '2026-11-17')"
+        with session.writing() as opened:
+            opened.execute(text(query), row)
+
+    amid(sign_up)
+    migrations.upgrade()
+    assert is_whole()
+    assert count("subscribers") == 6
+
+
+def test_an_upgrade_that_ends_amid_the_rows_keeps_what_it_did_and_is_run_again(nobodys, cast, amid):
+    def end() -> None:
+        raise KeyboardInterrupt
+
+    amid(end)
+    with pytest.raises(KeyboardInterrupt):
+        migrations.upgrade()
+    assert schema.standing().revision == "0011"
+    assert whose(cast.alice, cast.charlie) == [1, None]
+    amid(lambda: None)
+    migrations.upgrade()
+    assert is_whole()
+    assert whose(cast.alice, cast.charlie) == [1, 4]
+
+
+def test_an_upgrade_that_another_overtook_amid_the_rows_has_nothing_left_to_do(nobodys, cast, amid):
+    if nobodys == "postgresql":
+        pytest.skip("on PostgreSQL the other one waits for the advisory lock")
+    others = []
+
+    def overtake() -> None:
+        if not others:
+            others.append(command())
+            assert others[0].wait(60) == 0, others[0].stdout.read()
+
+    amid(overtake)
+    migrations.upgrade()
+    assert is_whole()
+    assert whose(cast.alice, cast.charlie) == [1, 4]
