@@ -34,6 +34,38 @@ def key_of(address: str) -> str:
     return address.lower()
 
 
+def mailbox_of(address: str) -> str:
+    """The mailbox that a normal address leads to, as far as is known: one key for all the spellings it answers to.
+
+    Only limits use it; what is stored and mailed is the address as typed. A tag behind `+` (RFC 5233) is dropped for
+    every domain: where it is no tag, two people share a limit, the smaller harm. All else is a provider's own rule.
+    """
+    local, _, domain = key_of(address).rpartition("@")
+    local = local.partition("+")[0] or local
+    owner, dot, parent = domain.partition(".")
+    if dot and parent in _SUBDOMAIN_IS_USER:
+        local, domain = owner, parent
+    domain = _SAME_DOMAIN.get(domain, domain)
+    if domain.startswith("yahoo."):
+        local = local.partition("-")[0] or local
+    return f"{local.translate(_IGNORED.get(domain, {})) or local}@{domain}"
+
+
+_SAME_DOMAIN = {
+    "googlemail.com": "gmail.com",
+    "protonmail.com": "proton.me",
+    "protonmail.ch": "proton.me",
+    "pm.me": "proton.me",
+    "me.com": "icloud.com",
+    "mac.com": "icloud.com",
+}
+"""Domains at which a provider gives the same name to the same person."""
+_IGNORED = {"gmail.com": str.maketrans("", "", "."), "proton.me": str.maketrans("", "", "._-")}
+"""What a provider does not read in the part before the @."""
+_SUBDOMAIN_IS_USER = ("fastmail.com", "fastmail.fm")
+"""Where any name at a person's subdomain is theirs: shop@alice.fastmail.com is alice@fastmail.com."""
+
+
 def hashes_of(address: str) -> list[str]:
     """The keyed hashes under which an address may be suppressed, newest key first."""
     named = b"address:" + key_of(address).encode()

@@ -55,6 +55,8 @@ SIGN_UP_LIFE = timedelta(days=14)
 """How long a confirmation link works and an unconfirmed sign-up is kept."""
 SIGN_UP_PAUSE = timedelta(minutes=10)
 """At most one confirmation email per address in this time, however often the form is sent."""
+NETWORK_SPAN, ADDRESS_SPAN = timedelta(hours=1), timedelta(days=1)
+"""The times to which SIGNUPS_PER_NETWORK and SIGNUPS_PER_ADDRESS apply."""
 
 # ---- operators' logins -----------------------------------------------------------------------------------
 

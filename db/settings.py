@@ -71,6 +71,21 @@ class Settings(BaseSettings):
         ge=0,
         le=1_000_000,
     )
+    signups_per_network: int = _set(
+        20,
+        "Sign-ups that one network may send in an hour, over all hosts; 0 sets no limit.",
+        "a number from 0 to 1000000",
+        ge=0,
+        le=1_000_000,
+    )
+    signups_per_address: int = _set(
+        3,
+        "Confirmation emails that one mailbox gets in a day, over all hosts and all spellings of its address; 0 sets "
+        "no limit.",
+        "a number from 0 to 1000000",
+        ge=0,
+        le=1_000_000,
+    )
     operator_two_factor: Literal["optional", "required"] = _set(
         "optional",
         "Whether operators need a second factor (TOTP): with `required`, an operator without one sees only the page "

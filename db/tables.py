@@ -1,5 +1,6 @@
 """Imports every table, in dependency order, for the migrations and for creating a new database."""
 
+from db import limits
 from db.deliveries import breakers, claims, deliveries, rate_limits
 from db.digests import catalog, digests, schedule
 from db.jobs import jobs
@@ -11,6 +12,7 @@ from db.subscribers import subscribers, suppressions
 from db.votes import tallies, votes
 
 ROOMS = (
+    limits,
     rate_limits,
     jobs,
     catalog,

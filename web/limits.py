@@ -66,6 +66,28 @@ class SlidingWindow:
             self._times.popitem(last=False)
 
 
+class Refusals:
+    """Whom the database refused, and until when, so that a flood is answered without asking it again."""
+
+    def __init__(self, longest: float, keys: int = MOST_KEYS) -> None:
+        self.longest, self.keys = longest, keys
+        self._until: OrderedDict[str, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def wait(self, key: str, now: float) -> float:
+        """The seconds for which this key is still refused; 0 when the database has to be asked."""
+        wait = self._until.get(key, 0.0) - now
+        return wait if 0 < wait <= self.longest else 0.0  # one that is longer is from before the clock was set back
+
+    def keep(self, key: str, until: float) -> None:
+        """Refuse this key until then. The oldest may be forgotten for it: then the database refuses it once more."""
+        with self._lock:
+            self._until.pop(key, None)
+            while len(self._until) >= self.keys:
+                self._until.popitem(last=False)
+            self._until[key] = until
+
+
 def refuse(wait: float, sentence: str) -> NoReturn:
     """Answer 429 with Retry-After (RFC 6585, RFC 9110 10.2.3); the sentence's `{wait}` says it in words."""
     seconds = max(1, math.ceil(wait))

@@ -31,8 +31,9 @@ def advice(address: str) -> str:
     """A sentence for operators: what goes wrong behind an uncounted proxy, and which setting mends it."""
     return (
         f"TRUSTED_PROXIES is 0, and everybody comes from {address}, which is a proxy's address: all readers "
-        "together vote within the limits of one network, strangers' wrong passwords lock all operators out, and proofs "
-        "of consent hold that address. Write TRUSTED_PROXIES=1 (or how many proxies stand in front) and start again"
+        "together vote and sign up within one network's limits, strangers' wrong passwords lock all operators out, and "
+        "proofs of consent hold that address. Write TRUSTED_PROXIES=1 (or how many proxies stand in front) and start "
+        "again"
     )
 
 

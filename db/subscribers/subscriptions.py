@@ -7,11 +7,12 @@ from typing import Literal
 from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.orm import Session
 
-from db import rules
-from db.addresses import hashes_of, key_of, normal
+from db import limits, rules
+from db.addresses import hashes_of, key_of, mailbox_of, normal
 from db.jobs import jobs
 from db.jobs.events import SubscriptionConfirmed, SubscriptionRequested
 from db.session import Moment
+from db.settings import settings
 from db.subscribers.audiences import last_freeze
 from db.subscribers.subscribers import Consent, Subscriber
 from db.subscribers.suppressions import Suppression, suppress
@@ -34,12 +35,19 @@ def request(
 ) -> None:  # fmt: skip
     """Sign an address up: store the proof of consent, and queue a confirmation email. Does not reveal earlier state.
 
-    An active address is left as it is; one confirmation email per address in ten minutes. Raises BadAddress.
+    An active address is left as it is; one confirmation email per address in ten minutes, and SIGNUPS_PER_ADDRESS per
+    mailbox in a day. Raises BadAddress.
     """
     address = normal(address)
+    most, span = settings().signups_per_address, rules.ADDRESS_SPAN
+    bucket = limits.lock(session, "mailbox", mailbox_of(address), span, now) if most else None
+    if bucket and bucket.wait(most, span, now):
+        return
     subscriber = _enter(session, address, now)
     if subscriber.state == "active" or _asked_since(session, subscriber.id, now - rules.SIGN_UP_PAUSE):
         return
+    if bucket:  # what brings no letter takes no token: a stranger cannot use up somebody's limit in one second
+        bucket.take(span, now)
     subscriber.state, subscriber.address = "pending", address
     whose = update(Suppression).where(Suppression.address_hash.in_(hashes_of(address)))
     session.execute(whose.values(subscriber_id=subscriber.id))

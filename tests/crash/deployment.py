@@ -44,6 +44,7 @@ class Deployment:
         self.port = free_port()
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         given = {"REDIS_URL": self._redis.url, "PORT": str(self.port), "PATH": path}
+        given["SIGNUPS_PER_NETWORK"] = "0"  # all readers of a scene come from here
         self._environment = os.environ | environment | given
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 

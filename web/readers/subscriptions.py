@@ -18,7 +18,7 @@ from db.votes import votes
 from emails.letters import day
 from emails.links import BadLink, read
 from web import visitor
-from web.readers import mailed
+from web.readers import mailed, sign_up_limits
 
 blueprint = Blueprint("subscriptions", __name__)
 
@@ -45,8 +45,10 @@ def subscribe() -> Response:
     now = datetime.now(UTC)
     try:
         addresses.normal(given)
-        if not request.form.get("website"):  # a honeypot: people do not see this field, so only a bot fills it in
-            with writing() as session:
+        sign_up_limits.refuse_again(now)
+        with writing() as session:
+            sign_up_limits.count(session, now)
+            if not request.form.get("website"):  # a honeypot: people do not see it, so only a bot fills it in
                 subscriptions.request(
                     session, given, words=CONSENT_WORDS, words_version=CONSENT_VERSION, locale="en",
                     form_url=_form_url(), ip=visitor.address(), user_agent=_user_agent(), now=now,
