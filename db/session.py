@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -26,6 +26,7 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.orm import Session as Session
 from sqlalchemy.types import TypeDecorator
 
+from db import refusals
 from db.settings import settings
 
 BUSY_SECONDS = 15
@@ -100,6 +101,7 @@ def _make(url: str) -> Engine:
     else:
         made = create_engine(address, pool_size=kept, pool_pre_ping=True)
         event.listen(made, "connect", _open_postgresql)
+    refusals.keep_none_that_met_one(made)
     return made
 
 
@@ -108,6 +110,25 @@ def _open_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     with _as_sqlalchemy_errors(sqlite3.Error):
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA foreign_keys=ON")
+    if _is_read_only(connection):
+        refusals.in_trouble(engine())
+
+
+def _is_read_only(connection: sqlite3.Connection) -> bool:
+    """Whether SQLite could open its files for reading only, which it tells nobody but the first statement that writes.
+
+    BEGIN IMMEDIATE alone begins a transaction that reads. A connection that finds the write lock taken could write.
+    """
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("PRAGMA user_version=0")
+    except sqlite3.Error as error:
+        return refusals.spoils(error)
+    finally:
+        connection.rollback()
+        connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    return False
 
 
 def _open_postgresql(connection: Any, _record: Any) -> None:
@@ -116,20 +137,25 @@ def _open_postgresql(connection: Any, _record: Any) -> None:
     connection.autocommit = True
     with _as_sqlalchemy_errors(Exception):
         connection.execute("SET idle_in_transaction_session_timeout = '15s'")
+        [read_only] = connection.execute(
+            "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
+        ).fetchone()
     connection.autocommit = False
+    if read_only:
+        refusals.in_trouble(engine())
 
 
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
     raw: Any = connection.connection.dbapi_connection
     run = raw.execute  # the raw driver: SQLAlchemy's call would cost more than these statements
-    if options.get("purpose") == "reading":
-        run("PRAGMA query_only=ON")
-        run("BEGIN")
-        return
-    run("PRAGMA query_only=OFF")
-    run("PRAGMA synchronous=" + ("FULL" if options.get("durable", True) else "NORMAL"))
     with _as_sqlalchemy_errors(sqlite3.Error):
+        if options.get("purpose") == "reading":
+            run("PRAGMA query_only=ON")
+            run("BEGIN")
+            return
+        run("PRAGMA query_only=OFF")
+        run("PRAGMA synchronous=" + ("FULL" if options.get("durable", True) else "NORMAL"))
         run("BEGIN IMMEDIATE")  # with a deferred BEGIN, a read that turns into a write can fail at once
 
 
@@ -139,6 +165,7 @@ def _as_sqlalchemy_errors(failure: type[Exception]) -> Iterator[None]:
     try:
         yield
     except failure as error:
+        refusals.met(engine(), error)
         raise OperationalError("past SQLAlchemy", None, error) from error
 
 
@@ -233,10 +260,18 @@ class DriverConnection:
         self._raw.execute("BEGIN IMMEDIATE" if self.sqlite else "BEGIN")
         try:
             yield
+            self._raw.execute("COMMIT")
         except BaseException:
-            self._raw.execute("ROLLBACK")
+            self._roll_back()
             raise
-        self._raw.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        """A full disk or a lost server may have ended the transaction already, and the first error is the one to tell.
+
+        A COMMIT that found SQLite's file busy leaves it open, and the next BEGIN would fail.
+        """
+        with suppress(Exception):
+            self._raw.execute("ROLLBACK")
 
 
 @contextmanager
