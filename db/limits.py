@@ -55,6 +55,11 @@ _TOUCH = text(
 # The update locks the row, also against whoever deletes those that are over.
 
 
+def any_full(session: Session, now: datetime) -> bool:
+    """Whether there is a bucket whose tokens are all back."""
+    return session.scalar(select(Bucket.key).where(Bucket.full_at <= now).limit(1)) is not None
+
+
 def forget_full(session: Session, now: datetime, limit: int) -> int:
     """Delete buckets whose tokens are all back, at most `limit`. Returns how many."""
     full = select(Bucket.key).where(Bucket.full_at <= now).order_by(Bucket.full_at).limit(limit)

@@ -19,6 +19,7 @@ ENTRIES = (
     ScheduleEntry("jobs.work", "jobs", 2, "jobs whose bell was lost, whose back-off ended, or whose worker died"),
     ScheduleEntry("mail.send", "mail", 2, "letters whose bell was lost, that were deferred, or whose sender died"),
     ScheduleEntry("digests.tick", "jobs", 15, "slots that open, are due, are late or are finished"),
+    ScheduleEntry("people.forget", "jobs", 60, "sign-ups that nobody confirmed in 14 days, and limits that are over"),
     ScheduleEntry("alerts.watch", "jobs", 60, "what needs a person, and what no longer does"),
 )
 """Any number of clocks is harmless: a task that finds no work ends at once."""

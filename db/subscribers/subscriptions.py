@@ -61,15 +61,19 @@ def request(
 
 
 def _enter(session: Session, address: str, now: datetime) -> Subscriber:
-    session.execute(
-        text(
-            "INSERT INTO subscribers (address, address_key, state, created_at)"
-            " VALUES (:address, :key, 'pending', :now) ON CONFLICT (address_key) DO NOTHING"
-        ).bindparams(bindparam("now", type_=Moment())),
-        {"address": address, "key": key_of(address), "now": now},
-    )
+    """The subscriber of this address, locked; a new one is pending."""
     found = select(Subscriber).where(Subscriber.address_key == key_of(address)).with_for_update()
-    return session.scalars(found).one()
+    while True:
+        session.execute(_ENTER, {"address": address, "key": key_of(address), "now": now})
+        subscriber = session.scalars(found).one_or_none()
+        if subscriber is not None:  # else it was there and is forgotten just now, as an old sign-up
+            return subscriber
+
+
+_ENTER = text(
+    "INSERT INTO subscribers (address, address_key, state, created_at)"
+    " VALUES (:address, :key, 'pending', :now) ON CONFLICT (address_key) DO NOTHING"
+).bindparams(bindparam("now", type_=Moment()))
 
 
 def _asked_since(session: Session, subscriber_id: int, moment: datetime) -> bool:
@@ -82,7 +86,9 @@ def confirm(session: Session, sign_up: int, ip: str | None, now: datetime) -> Su
     found, frozen = session.get(Consent, sign_up), last_freeze(session)
     if found is None:
         raise rules.Refused(_NO_LONGER)
-    subscriber = session.get_one(Subscriber, found.subscriber_id, with_for_update=True, populate_existing=True)
+    subscriber = session.get(Subscriber, found.subscriber_id, with_for_update=True, populate_existing=True)
+    if subscriber is None:  # forgotten just now
+        raise rules.Refused(_NO_LONGER)
     asked = sign_up_of(
         session, sign_up, now
     )  # read after the lock, so that it sees an unsubscribe or erasure that held it
@@ -143,7 +149,7 @@ def erase(session: Session, subscriber_id: int, now: datetime) -> Subscriber | N
 
 def sign_up_of(session: Session, sign_up: int, now: datetime) -> SignUp | None:
     """The sign-up behind a confirmation link; None if there is none."""
-    asked = session.get(Consent, sign_up)
+    asked = session.get(Consent, sign_up, populate_existing=True)
     if asked is None or asked.what != "asked" or asked.address is None:
         return None
     later = select(Consent.what).where(Consent.subscriber_id == asked.subscriber_id, Consent.id > asked.id)

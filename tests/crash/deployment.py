@@ -62,6 +62,11 @@ class Deployment:
         until(lambda: self._children("sender"), "the sender's start")
         scene.fork("ring", REDIS_URL=self._redis.url, CRASH_BELL="mail")
 
+    def start(self, *names: str) -> None:
+        """Start these lines as they stand in the Procfile."""
+        for name in names:
+            self._start(name)
+
     def start_web(self) -> None:
         self._start("web")
         until(lambda: answers(self.port), "the web's start")

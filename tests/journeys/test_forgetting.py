@@ -1,0 +1,70 @@
+"""Fourteen days later, with the real clock and the real worker: who did not confirm is gone, everybody else stays."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+
+from db.session import engine, reading, writing
+from db.subscribers import subscribers
+from tests import applications
+from tests.crash.deployment import Deployment
+from tests.crash.processes import until
+
+MOVED = {"subscribers": "created_at", "consents": "at"}
+
+
+@pytest.fixture
+def deployment(sqlite: str, setting, tmp_path: Path) -> Iterator[Deployment]:
+    key = "a key for the journey"
+    setting(SECRET_KEY=key)
+    made = Deployment(tmp_path, {"DATABASE_URL": sqlite, "SECRET_KEY": key})
+    made.start("worker", "clock")
+    yield made
+    made.close()
+
+
+def state(address: str) -> str | None:
+    with reading() as session:
+        found = subscribers.by_address(session, address)
+        return found.state if found else None
+
+
+def confirm_letters() -> int:
+    with reading() as session:
+        return session.scalar(text("SELECT count(*) FROM deliveries WHERE letter = 'confirm'")) or 0
+
+
+def back(address: str, length: str) -> None:
+    """Move a person's rows back in time."""
+    with writing() as session:
+        whose = "IN (SELECT id FROM subscribers WHERE address = :address)"
+        for table, column in (("consents", "subscriber_id"), ("subscribers", "id")):
+            moved = f"strftime('%Y-%m-%d %H:%M:%f', {MOVED[table]}, '{length}')"
+            session.execute(
+                text(f"UPDATE {table} SET {MOVED[table]} = {moved} WHERE {column} {whose}"), {"address": address}
+            )
+
+
+@pytest.mark.timeout(180)
+def test_the_clock_rings_and_alice_is_forgotten(deployment: Deployment, cast, tmp_path: Path):
+    alice = {"alice": cast.alice}
+    client = applications.application().test_client()
+    for address in (cast.alice, cast.bob, cast.charlie):
+        client.post("/subscribe", data={"email": address}, headers={"User-Agent": f"Browser of {address}"})
+    until(lambda: confirm_letters() == 3, "the confirm letters")
+    with writing() as session:
+        session.execute(
+            text("UPDATE deliveries SET reply = '550 who is ' || :alice WHERE person = 'subscriber:1'"), alice
+        )
+        session.execute(text("UPDATE subscribers SET state = 'active' WHERE address = :bob"), {"bob": cast.bob})
+    back(cast.alice, "-14 days")
+    back(cast.bob, "-14 days")
+    back(cast.charlie, "-13 days")
+    until(lambda: state(cast.alice) is None, "Alice's going", 100)
+    assert (state(cast.bob), state(cast.charlie)) == ("active", "pending")
+    with reading() as session:
+        for name in inspect(engine()).get_table_names():
+            assert cast.alice not in str(session.execute(text(f"SELECT * FROM {name}")).all()), name
+    until(lambda: "unconfirmed_sign_ups=1" in (tmp_path / "worker.log").read_text(), "the line in the log")
