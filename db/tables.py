@@ -2,7 +2,7 @@
 
 from db import limits
 from db.deliveries import breakers, claims, deliveries, rate_limits
-from db.digests import catalog, digests, schedule
+from db.digests import catalog, digests, rule_history, schedule
 from db.jobs import jobs
 from db.monitoring import alerts, heartbeats, pauses
 from db.operators import audit, logins, operators
@@ -25,6 +25,7 @@ ROOMS = (
     claims,
     breakers,
     schedule,
+    rule_history,
     operators,
     logins,
     audit,

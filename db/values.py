@@ -26,14 +26,17 @@ class DayTime(NamedTuple):
     def __str__(self) -> str:
         return f"{DAYS[self.weekday]} {self.at:%H:%M}"
 
+    @classmethod
+    def read(cls, value: str) -> "DayTime":
+        """The reverse of str(), which takes longer forms of the weekday too. Raises ValueError."""
+        found = re.fullmatch(r"([A-Za-z]{3})[a-z]* +([01]?\d|2[0-3]):([0-5]\d)", value.strip())
+        if not found or found[1].upper() not in DAYS:
+            raise ValueError("this is no weekday with a time")
+        return cls(DAYS.index(found[1].upper()), time(int(found[2]), int(found[3])))
+
 
 def _weekly(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    found = re.fullmatch(r"([A-Za-z]{3})[a-z]* +([01]?\d|2[0-3]):([0-5]\d)", value.strip())
-    if not found or found[1].upper() not in DAYS:
-        raise ValueError("this is no weekday with a time")
-    return DayTime(DAYS.index(found[1].upper()), time(int(found[2]), int(found[3])))
+    return DayTime.read(value) if isinstance(value, str) else value
 
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from db.deliveries import breakers, deliveries
-from db.digests import digests
+from db.digests import digests, rule_history
 from db.jobs import filters, groups
 from db.monitoring import ages, heartbeats, pauses
 from db.monitoring.alerts import Condition
 from db.session import Session
 from db.settings import settings
 from db.values import duration
+from worker import clock_rules
 
 Check = Callable[[Session, datetime], Iterator[Condition]]
 
@@ -143,8 +144,36 @@ def silent_processes(session: Session, now: datetime) -> Iterator[Condition]:
                           "/operator")  # fmt: skip
 
 
+# ---- the schedule ------------------------------------------------------------------------------------------
+
+
+def disagreeing_clocks(session: Session, now: datetime) -> Iterator[Condition]:
+    """Live clocks that run with different rules of the schedule."""
+    told = clock_rules.disagreeing(session, now)
+    if told:
+        yield Condition(
+            "rules:clocks", "rules", "The clocks disagree about the schedule",
+            (*(f"{process} runs with: {rule.in_words}." for process, rule in told.items()),
+             "No digest opens or freezes until they agree; what is due stays owed. Give all of them the same "
+             "DIGEST_SCHEDULE and DIGEST_TIMEZONE, or stop the one that is wrong."),
+            "/operator/schedule",
+        )  # fmt: skip
+
+
+def weeks_between(session: Session, now: datetime) -> Iterator[Condition]:
+    """Digests that wait for an editor because the schedule moved; past their hour they are alerts of their own."""
+    for digest in digests.listed(session, ("held",)):
+        if digest.due_at >= now and rule_history.is_held_by_a_change(digest):
+            yield Condition(
+                f"moved:{digest.slot}", "moved", f"Digest {digest.slot} waits for an editor: the schedule moved",
+                (digest.reason or "", "Nothing is lost: what it holds stands in the next digest otherwise."),
+                f"/operator/digests/{digest.slot}",
+            )  # fmt: skip
+
+
 CHECKS: tuple[Check, ...] = (
     failed_groups, failure_rate, old_work, paused_queues, stuck_digests, open_breakers, silent_processes,
+    disagreeing_clocks, weeks_between,
 )  # fmt: skip
 
 

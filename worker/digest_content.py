@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from db import rules
-from db.digests import catalog, digests, schedule
+from db.digests import catalog, digests, rule_history
 from db.digests.catalog import Comparison, Tool
 from db.digests.digests import Digest
 from db.votes import tallies
@@ -26,12 +26,11 @@ def new_comparisons(session: Session, until: datetime) -> list[Comparison]:
 
 def content(session: Session, digest: Digest, compared: list[Comparison], now: datetime) -> DigestContent:
     """The slot's whole content, with the figures as of this transaction."""
-    rule = schedule.of_digests()
     tools = {tool.id for comparison in compared for tool in comparison.tools}
     figures = tallies.figures(session, tools)
     return DigestContent(
         slot=digest.slot,
-        due=digest.due_at.astimezone(rule.zone),
+        due=digest.due_at.astimezone(rule_history.rule_then(session, digest.due_at).zone),
         cutoff=now,
         comparisons=tuple(_part(comparison, figures) for comparison in compared),
         movers=_movers(session, now),

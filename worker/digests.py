@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import structlog
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db import addresses
 from db.deliveries import accounts, addressing, deliveries
-from db.digests import digests, schedule
+from db.digests import digests, rule_history
 from db.digests.digests import Digest, TestLetter
 from db.rules import Refused
 from db.session import reading, writing
@@ -20,7 +20,7 @@ from db.subscribers import audiences, subscribers
 from db.votes import tallies
 from emails import letters
 from emails.letters import Letter
-from worker import digest_content
+from worker import clock_rules, digest_content
 from worker.letters import site
 
 log = structlog.get_logger("digests")
@@ -29,9 +29,10 @@ log = structlog.get_logger("digests")
 def tick() -> None:
     """One tick, run by the clock; it is idempotent, so any number of clocks may run it."""
     now = datetime.now(UTC)
-    with _apart("open"):
-        open_due_slots(now)
-    freeze_due(now)
+    if is_agreed(now):
+        with _apart("open"):
+            open_due_slots(now)
+        freeze_due(now)
     address_frozen()
     finish_sent()
     count_ended()
@@ -49,20 +50,39 @@ def _apart(what: str) -> Iterator[None]:
 # ---- opening and freezing --------------------------------------------------------------------------------------
 
 
+def is_agreed(now: datetime) -> bool:
+    """Record the rule of the live clocks. False while they disagree: what is due stays owed until they agree."""
+    with _apart("rule"):
+        try:
+            with reading() as session:
+                rule = clock_rules.agreed(session, now)
+                recorded = rule_history.is_recorded(session, rule, now)
+        except clock_rules.Disagreement as error:
+            log.warning("clocks disagree about the schedule; nothing is opened or frozen", clocks=str(error))
+            return False
+        if not recorded:
+            with writing() as session:
+                rule_history.record(session, rule, now)
+            with _apart("refresh"), writing() as session:
+                refresh_drafts(session, now)
+        return True
+    return False
+
+
 def open_due_slots(now: datetime) -> None:
-    """Open the draft of each slot that is near or was missed; a slot that is too late is recorded as expired."""
-    rule, config = schedule.of_digests(), settings()
+    """Open the draft of each slot that is near or was missed; a slot that is too late is recorded as expired.
+
+    A week that lies between two rules opens as held.
+    """
     with reading() as session:
-        began = session.get(schedule.Schedule, "digest")
-        since = max(began.started_at, now - timedelta(days=60)) if began else now
-        due = [slot for slot in rule.slots(since, now + config.digest_lead) if digests.by_slot(session, slot) is None]
-    if began and not due:
+        owed = rule_history.owed_by(session, now + settings().digest_lead, now)
+        due = [each for each in owed if digests.by_slot(session, each.slot) is None]
+    if not due:
         return
     with writing() as session:
-        schedule.started(session, "digest", now)
-        for slot in due:
-            digest = digests.open_slot(session, slot, rule.due(slot), now)
-            if digest.state == "draft":
+        for each in due:
+            digest = digests.open_slot(session, each.slot, each.due, now, each.held)
+            if digest.state in ("draft", "held"):
                 _assemble(session, digest, now)
 
 
@@ -126,8 +146,12 @@ def refresh_drafts(session: Session, now: datetime) -> None:
         _assemble(session, digest, now)
 
 
+NOT_OWED = "its hour had passed when it was opened by hand: release it or send it"
+
+
 def assemble(session: Session, slot: str, now: datetime) -> Digest:
     """Open the slot's draft and gather its content, or gather it again. Raises Refused once the digest is frozen."""
+    _open_by_hand(session, slot, now)
     digest = _opened(session, slot, now)
     if digest.state not in ("draft", "held"):
         raise Refused(f"Digest {slot} is {digest.state}: what it says is frozen.")
@@ -135,9 +159,17 @@ def assemble(session: Session, slot: str, now: datetime) -> Digest:
     return digest
 
 
+def _open_by_hand(session: Session, slot: str, now: datetime) -> Digest:
+    """The slot's digest; a new one is held if its hour is past and was not owed: the next tick would send a draft."""
+    due, known = rule_history.due(session, slot), rule_history.owed_by(session, now, now)
+    if due > now or not rule_history.history(session) or any(each.slot == slot for each in known):
+        return digests.open_slot(session, slot, due, now)
+    return digests.open_slot(session, slot, due, now, NOT_OWED)
+
+
 def _opened(session: Session, slot: str, now: datetime) -> Digest:
     """The slot's digest: created if there is none, reopened if it was skipped or has expired."""
-    digest = digests.open_slot(session, slot, schedule.of_digests().due(slot), now)
+    digest = digests.open_slot(session, slot, rule_history.due(session, slot), now)
     if digest.state in ("skipped", "expired"):
         digest.state, digest.reason, digest.finished_at = "draft", None, None
     return digest
@@ -231,7 +263,7 @@ def send(session: Session, slot: str, now: datetime, late: bool = False) -> Dige
 
 
 def _check_may_go(digest: Digest, now: datetime, late: bool) -> None:
-    if digest.state == "held":
+    if digest.state == "held" and digest.reason != NOT_OWED:
         raise Refused(f"Digest {digest.slot} is held; release it first: verdicts digest release {digest.slot}")
     if not late and now > digest.due_at + settings().digest_lateness:
         raise Refused(
@@ -242,7 +274,7 @@ def _check_may_go(digest: Digest, now: datetime, late: bool) -> None:
 
 def would_reach(session: Session, slot: str, now: datetime, late: bool = False) -> int:
     """The audience's size if it were frozen now. Raises Refused where `send` would refuse or skip the slot."""
-    digest = digests.by_slot(session, slot) or Digest(slot=slot, due_at=schedule.of_digests().due(slot), state="draft")
+    digest = digests.by_slot(session, slot) or Digest(slot=slot, due_at=rule_history.due(session, slot), state="draft")
     _check_may_go(digest, now, late)
     if not digest_content.new_comparisons(session, now):
         raise Refused(f"Nothing is new for {slot}: import a comparison first.")
@@ -255,7 +287,7 @@ def draft_letter(slot: str, now: datetime) -> Letter:
         digest = digests.by_slot(session, slot)
         if digest is not None and digest.html is not None and digest.text is not None:
             return Letter("digest", digest.subject or "", digest.preheader or "", digest.html, digest.text, digest.slot)
-        digest = digest or Digest(slot=slot, due_at=schedule.of_digests().due(slot))
+        digest = digest or Digest(slot=slot, due_at=rule_history.due(session, slot))
         compared = digest_content.new_comparisons(session, max(now, digest.due_at))
         if not compared:
             raise Refused(f"Nothing is new for {slot}: import a comparison first.")
@@ -265,7 +297,7 @@ def draft_letter(slot: str, now: datetime) -> Letter:
 def send_test(session: Session, slot: str, letter: Letter, address: str, now: datetime) -> TestLetter:
     """Queue the slot's letter, marked as a test, for one address."""
     to, marked = addresses.normal(address), letters.test(letter)
-    digest = digests.open_slot(session, slot, schedule.of_digests().due(slot), now)
+    digest = _open_by_hand(session, slot, now)
     asked = TestLetter(
         digest_id=digest.id, address=to, subject=marked.subject, preheader=marked.preheader,
         html=marked.html, text=marked.text, asked_at=now,

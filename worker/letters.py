@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, undefer
 
 from db.deliveries import deliveries
 from db.deliveries.claims import ClaimedLetter
-from db.digests import schedule
+from db.digests import rule_history
 from db.digests.digests import Digest, TestLetter
 from db.monitoring.alerts import Alert
 from db.persons import subscriber_id
@@ -92,7 +92,7 @@ def _confirm(session: Session, about: int, site: Site) -> Letter:  # noqa: ARG00
 
 
 def _welcome(session: Session, about: int, site: Site) -> Letter:  # noqa: ARG001
-    return letters.welcome(site, schedule.of_digests().in_words)
+    return letters.welcome(site, rule_history.standing(session).in_words)
 
 
 def _digest(session: Session, about: int, site: Site) -> Letter:  # noqa: ARG001

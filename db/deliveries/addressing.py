@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
 from db.deliveries.deliveries import WAITING
-from db.digests import schedule
+from db.digests import rule_history
 from db.digests.digests import Digest
 from db.persons import PERSON_OF_ID
 from db.session import Moment
@@ -27,7 +27,7 @@ def address(session: Session, digest: Digest, now: datetime) -> int:
     if last is None:
         return 0
     page = {"after": digest.addressed_to, "last": last, "freeze": digest.freeze}
-    moment, given = _moments(session, page, digest.frozen_at or now, now)
+    moment, given = _moments(session, page, digest, now)
     moments = (bindparam(name, type_=Moment()) for name, value in given.items() if isinstance(value, datetime))
     done = session.execute(
         text(_ADDRESS.format(moment=moment)).bindparams(*moments), page | given | {"digest": digest.id}
@@ -52,16 +52,16 @@ _ADDRESS = (
 )
 
 
-def _moments(session: Session, page: dict[str, Any], frozen_at: datetime, now: datetime) -> tuple[str, dict[str, Any]]:
+def _moments(session: Session, page: dict[str, Any], digest: Digest, now: datetime) -> tuple[str, dict[str, Any]]:
     """SQL for each reader's due moment (now, or the digest's hour in their time zone), and its parameters."""
     if not settings().digest_local_time:
         return ":now", {"now": now}
-    rule = schedule.of_digests()
+    rule = rule_history.rule_then(session, digest.due_at)
     zones = session.scalars(text("SELECT DISTINCT time_zone" + _PAGE + " AND time_zone IS NOT NULL"), page)
     given: dict[str, Any] = {"now": now}
     cases = ""
     for at, zone in enumerate(sorted(zones)):
-        given |= {f"zone_{at}": zone, f"strikes_{at}": rule.strikes(zone, frozen_at)}
+        given |= {f"zone_{at}": zone, f"strikes_{at}": rule.strikes(zone, digest.frozen_at or now)}
         cases += f" WHEN :zone_{at} THEN :strikes_{at}"
     return (f"CASE time_zone{cases} ELSE :now END" if cases else ":now"), given
 

@@ -143,14 +143,14 @@ def in_a_digest(session: Session, comparison_ids: list[int]) -> set[int]:
 # ---- changes -----------------------------------------------------------------------------------------------
 
 
-def open_slot(session: Session, slot: str, due_at: datetime, now: datetime) -> Digest:
-    """The slot's digest, created as a draft if there is none; idempotent for any number of clocks."""
+def open_slot(session: Session, slot: str, due_at: datetime, now: datetime, held: str | None = None) -> Digest:
+    """The slot's digest; if there is none, a new draft, or one held for that reason. Idempotent for many clocks."""
     session.execute(
         text(
-            "INSERT INTO digests (slot, due_at, state, opened_at, addressed_to)"
-            " VALUES (:slot, :due, 'draft', :now, 0) ON CONFLICT (slot) DO NOTHING"
+            "INSERT INTO digests (slot, due_at, state, reason, opened_at, addressed_to)"
+            " VALUES (:slot, :due, :state, :held, :now, 0) ON CONFLICT (slot) DO NOTHING"
         ).bindparams(bindparam("due", type_=Moment()), bindparam("now", type_=Moment())),
-        {"slot": slot, "due": due_at, "now": now},
+        {"slot": slot, "due": due_at, "state": "held" if held else "draft", "held": held, "now": now},
     )
     return get(session, slot, lock=True)
 

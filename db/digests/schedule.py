@@ -42,8 +42,7 @@ class Weekly:
 
     def slot_of(self, moment: datetime) -> str:
         """The ISO week (ISO 8601) in which `moment` lies in the newsletter's zone."""
-        year, week, _ = moment.astimezone(self.zone).isocalendar()
-        return f"{year}-W{week:02d}"
+        return _week(moment.astimezone(self.zone).date())
 
     def strikes(self, zone: str, frozen_at: datetime) -> datetime:
         """The first moment (UTC) at or after the freeze that is this rule's hour in a reader's zone.
@@ -69,12 +68,11 @@ class Weekly:
     def slots(self, after: datetime, until: datetime) -> list[str]:
         """Slots due in (after, until], oldest first."""
         rows = []
-        moment = after - timedelta(days=7)
-        while moment <= until + timedelta(days=7):
-            slot = self.slot_of(moment)
-            if slot not in rows and after < self.due(slot) <= until:
+        day = after.astimezone(self.zone).date() - timedelta(days=7)
+        while (due := self.due(slot := _week(day))) <= until:
+            if due > after:
                 rows.append(slot)
-            moment += timedelta(days=1)
+            day += timedelta(days=7)
         return rows
 
 
@@ -82,6 +80,11 @@ def of_digests() -> Weekly:
     """The digests' rule from the settings."""
     config = settings()
     return Weekly(config.digest_schedule.weekday, config.digest_schedule.at, config.digest_timezone)
+
+
+def _week(day: date) -> str:
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02d}"
 
 
 def read_slot(slot: str) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from db.deliveries import accounts, addressing
-from db.digests import digests, schedule
+from db.digests import digests, rule_history
 from db.digests.digests import Digest
 from db.operators import audit
 from db.operators.audit import Actor
@@ -31,7 +31,7 @@ def _moved(
     **more: Any,
 ) -> Digest:  # fmt: skip
     if action in OPENING:
-        digests.open_slot(session, slot, schedule.of_digests().due(slot), now)
+        digests.open_slot(session, slot, rule_history.due(session, slot), now)
     before = digests.get(session, slot, lock=True).state
     found = digests.move(session, slot, action, now, reason)
     if found.state != before:

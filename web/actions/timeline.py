@@ -7,7 +7,7 @@ from typing import Any, Literal
 from db import rules
 from db.deliveries import deliveries
 from db.deliveries.deliveries import Delivery
-from db.digests import digests, schedule
+from db.digests import digests, rule_history
 from db.operators import audit
 from db.operators.audit import AuditEntry, AuditFilter
 from db.persons import person_of
@@ -151,9 +151,8 @@ def next_digest(
     session: Session, who: Subscriber, held: Suppression | None, now: datetime
 ) -> tuple[bool, str]:  # fmt: skip
     """Whether this reader would get the next digest in their current state, and a sentence that says why."""
-    rule = schedule.of_digests()
-    slot = rule.slots(now, now + timedelta(days=8))[0]
-    due = rule.due(slot)
+    coming = rule_history.to_come(session, now, now + timedelta(days=15))[0]
+    slot, due = coming.slot, coming.due
     person = Person(who.address, who.state, who.paused_until, held is not None, who.confirmed_at)
     reason = rules.why_not("digest", person, due)
     if reason is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from db.digests import digests, schedule
+from db.digests import digests, rule_history
 from db.session import reading
 from web.actions import digests as actions
 from web.cli import actor, dry_run_option, note_option
@@ -16,7 +16,8 @@ this_week = click.argument("slot", metavar="[SLOT]", required=False)
 
 
 def _this_week() -> str:
-    return schedule.of_digests().slot_of(datetime.now(UTC))
+    with reading() as session:
+        return rule_history.standing(session).slot_of(datetime.now(UTC))
 
 
 @click.command()

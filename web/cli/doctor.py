@@ -19,7 +19,7 @@ from emails.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, open_transport, transport_name
 from web.cli import as_json, json_option
 from web.cli.queues import paused_in_words
-from worker import redis_client
+from worker import clock_rules, redis_client
 
 
 class Finding(NamedTuple):
@@ -64,6 +64,7 @@ def _look() -> Iterator[Finding]:
             if look is _database:
                 yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
                 yield from _visitors(config)
+                yield from _schedule()
         except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, dkim.BadKey) as error:
             yield Finding(what, False, next(iter(str(error).splitlines()), type(error).__name__))
         except Exception as error:  # an error of a library: its message might hold a password
@@ -91,6 +92,15 @@ def _visitors(config: Settings) -> Iterator[Finding]:
         address = visitors.hidden_behind(session, config, datetime.now(UTC))
     if address:
         yield Finding("visitors", None, visitors.advice(address))
+
+
+def _schedule() -> Iterator[Finding]:
+    with reading() as session:
+        clocks, others = (
+            look(session, datetime.now(UTC)) for look in (clock_rules.disagreement, clock_rules.differences)
+        )
+    yield from (Finding("schedule", False, sentence) for sentence in clocks)
+    yield from (Finding("schedule", None, sentence) for sentence in others)
 
 
 def _redis(config: Settings) -> Finding:

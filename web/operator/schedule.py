@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 from flask import render_template
 
-from db.digests import digests, schedule
+from db.digests import digests, rule_history
 from db.digests.digests import Digest
-from db.digests.schedule import Schedule
+from db.digests.schedule import Schedule, Weekly
 from db.session import reading
 from db.settings import settings
 from web.operator.frame.access import allowed, blueprint
+from worker import clock_rules
 from worker.schedule import ENTRIES
 
 NEXT, LAST = 5, 10
@@ -32,24 +33,21 @@ def schedule_() -> str:
     now = datetime.now(UTC)
     with reading() as session:
         began = session.get(Schedule, "digest")
+        rule = rule_history.standing(session)
+        warnings = clock_rules.disagreement(session, now) + clock_rules.differences(session, now)
         listed = digests.page(session, None, NEXT + LAST + 5)
-    by_slot = {each.slot: each for each in listed}
+        coming = rule_history.to_come(session, now, now + timedelta(weeks=NEXT + 2))[:NEXT]
+    known = {each.slot: each for each in listed}
+    runs = [ScheduledRun(each.slot, each.due, _local(each.due, rule), known.get(each.slot)) for each in coming]
     return render_template(
-        "operator/schedule.html", page_title="Schedule", rule=schedule.of_digests(), lead=settings().digest_lead,
-        lateness=settings().digest_lateness, began=began, runs=to_come(now, by_slot), entries=ENTRIES,
+        "operator/schedule.html", page_title="Schedule", rule=rule, warnings=warnings, lead=settings().digest_lead,
+        lateness=settings().digest_lateness, began=began, runs=runs, entries=ENTRIES,
         last=[each for each in listed if each.due_at <= now or each.frozen_at][:LAST],
     )  # fmt: skip
 
 
-def to_come(now: datetime, known: dict[str, Digest]) -> list[ScheduledRun]:
-    """The next due slots, with their digests if they exist."""
-    rule = schedule.of_digests()
-    slots = rule.slots(now, now + timedelta(weeks=NEXT + 1))[:NEXT]
-    return [ScheduledRun(slot, rule.due(slot), _local(rule.due(slot)), known.get(slot)) for slot in slots]
-
-
-def _local(moment: datetime) -> str:
+def _local(moment: datetime, rule: Weekly) -> str:
     """Tue 17 Nov 2026 09:00 CET (UTC+01:00): a DST change shows in the offset."""
-    there = moment.astimezone(settings().digest_timezone)
+    there = moment.astimezone(rule.zone)
     offset = there.strftime("%z")
     return f"{there:%a} {there.day} {there:%b %Y %H:%M} {there.tzname()} (UTC{offset[:3]}:{offset[3:]})"

@@ -1,9 +1,16 @@
 """The doctor looks at what a send depends on, and says what to mend."""
 
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
 from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from db.digests import rule_history
+from db.digests.schedule import Weekly
+from db.monitoring.heartbeats import Heartbeat
+from db.session import writing
 from web.cli import main
 
 
@@ -16,6 +23,25 @@ def test_a_whole_site_is_well(sqlite, redis_url):
     code, told = look()
     assert code == 0, told
     assert told.count("✓") == 6
+
+
+def test_who_runs_with_another_schedule_is_named(sqlite, redis_url, setting):
+    now = datetime.now(UTC)
+    began = now - timedelta(hours=1)
+    with writing() as session:
+        rule_history.record(session, Weekly(4, time(9), ZoneInfo("UTC")), now)
+        rules = ("web", "near:1", "MON 09:00"), ("clock", "a:2", "FRI 09:00"), ("clock", "b:3", "SUN 09:00")
+        for kind, process, rule in rules:
+            runs = {"DIGEST_SCHEDULE": rule, "DIGEST_TIMEZONE": "UTC"}
+            session.add(Heartbeat(process=process, kind=kind, started_at=began, at=now, runs_with=runs))
+    setting(DIGEST_SCHEDULE="FRI 09:00")
+    code, told = look()
+    assert code == 1
+    assert "! schedule: web near:1 runs with “Every Monday at 09:00 (UTC)”; what counts is the clock’s rule" in told
+    assert "✕ schedule: The clocks disagree" in told
+    assert "a:2: Every Friday at 09:00 (UTC)" in told
+    assert "b:3: Every Sunday at 09:00 (UTC)" in told
+    assert "this process" not in told
 
 
 def test_what_does_not_answer_is_named(house, setting):

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from db.deliveries.deliveries import Delivery
-from db.digests import digests
+from db.digests import digests, schedule
 from db.session import writing
 from tests import applications, operators
 from tests.conftest import load_catalogue
@@ -92,7 +92,7 @@ def slot(readers) -> str:
     """This week's slot, with a draft that says something."""
     now = datetime.now(UTC)
     load_catalogue(published=now - timedelta(days=1))
-    found = run.schedule.of_digests().slot_of(now)
+    found = schedule.of_digests().slot_of(now)
     with writing() as session:
         run.assemble(session, found, now)
         # Its hour is still to come, whenever this test runs.

@@ -1,13 +1,14 @@
 """The digests' pages: what stands in a draft, how far a digest is, whom it reached, and when the next one comes."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
 
 from db.deliveries import accounts, breakers
-from db.digests import digests
+from db.digests import digests, rule_history, schedule
 from db.session import writing
 from web.operator.previews import coloured
 from worker import digests as run
@@ -181,6 +182,16 @@ def test_the_schedule_names_the_next_runs_in_local_time_and_utc(console, databas
     assert "2027-03-28 07:00" in page
     assert page.count("not open yet") == 5
     assert "votes.fold" in page
+
+
+def test_the_schedule_goes_by_the_clock_and_names_whoever_differs(console, database, clock, setting):
+    setting(DIGEST_SCHEDULE="SUN 09:00")
+    clock.set(datetime(2027, 3, 10, 12, tzinfo=UTC))
+    with writing() as session:
+        rule_history.record(session, schedule.Weekly(4, time(9), ZoneInfo("Asia/Kolkata")), clock.now)
+    page = console("viewer").get("/operator/schedule").text
+    assert "this process runs with “Every Sunday at 09:00 (UTC)”" in page
+    assert "Fri 12 Mar 2027 09:00 IST (UTC+05:30)" in page
 
 
 def test_a_run_that_was_late_says_so(console, slot):
