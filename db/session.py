@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -101,8 +102,36 @@ def _make(url: str) -> Engine:
     else:
         made = create_engine(address, pool_size=kept, pool_pre_ping=True)
         event.listen(made, "connect", _open_postgresql)
+    event.listen(made, "checkout", _set_wait)
     refusals.keep_none_that_met_one(made)
     return made
+
+
+_longest_wait: ContextVar[float | None] = ContextVar("longest_wait", default=None)
+
+
+def wait_at_most(seconds: float | None) -> None:
+    """How long this thread's transactions wait for a lock that others hold; None for as long as a worker's do."""
+    _longest_wait.set(seconds)
+
+
+def _set_wait(connection: Any, record: Any, _proxy: Any) -> None:
+    wanted = _longest_wait.get()
+    if record.info.get("wait") == wanted:
+        return
+    record.info["wait"] = wanted
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute(f"PRAGMA busy_timeout={_milliseconds(wanted)}")
+        return
+    connection.autocommit = True
+    with _as_sqlalchemy_errors(Exception):
+        connection.execute(f"SET lock_timeout = {0 if wanted is None else int(wanted * 1000)}")
+    connection.autocommit = False
+
+
+def _milliseconds(wanted: float | None) -> int:
+    """SQLite's busy time-out."""
+    return int(1000 * (BUSY_SECONDS if wanted is None else min(wanted, BUSY_SECONDS)))
 
 
 def _open_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
@@ -127,7 +156,7 @@ def _is_read_only(connection: sqlite3.Connection) -> bool:
         return refusals.spoils(error)
     finally:
         connection.rollback()
-        connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        connection.execute(f"PRAGMA busy_timeout={_milliseconds(None)}")
     return False
 
 

@@ -13,7 +13,7 @@ from werkzeug.routing import BaseConverter
 from db.rules import share
 from db.settings import settings
 from emails.letters import day as day_in_words
-from web import errors, headers, health, operator, visitor
+from web import bulkhead, errors, headers, health, operator, visitor
 from web.readers import outbox, pages, scores, subscriptions, votes
 from worker import bell, heartbeats
 
@@ -38,6 +38,7 @@ def create_app() -> Flask:
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.before_request(heartbeats.start_after_fork)
+    bulkhead.install(app)
     headers.install(app)
     errors.install(app)
     for part in (pages, votes, subscriptions, outbox, health):

@@ -3,10 +3,11 @@
 import logging
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, TooManyRequests
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, ServiceUnavailable, TooManyRequests
 
 from db import schema
 from db.errors import DBAPIError, PoolTimeout, SQLAlchemyError
+from db.refusals import refusal
 from db.schema import WrongSchema
 from web import headers
 
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 
 SERVED_ALWAYS = {"health.alive", "health.ready", "static"}
 _UPGRADING = "The site is being brought up to date. Nothing was lost; try again in a minute."
+
+_NOT_SAVED = "We couldn’t save this just now, so nothing was changed. Please try again in a minute."
 
 _SAID = {
     400: ("The form was incomplete", "We couldn’t read all of it. Go back, reload the page and try again."),
@@ -76,7 +79,7 @@ def install(app: Flask) -> None:
         own = type(error).description
         advice = error.description if error.description and error.description != own else ""
         response = page(error.code, advice=advice)
-        if isinstance(error, TooManyRequests) and error.retry_after:
+        if isinstance(error, TooManyRequests | ServiceUnavailable) and error.retry_after:
             response.headers["Retry-After"] = str(error.retry_after)
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
@@ -85,8 +88,12 @@ def install(app: Flask) -> None:
     @app.errorhandler(DBAPIError)
     @app.errorhandler(PoolTimeout)
     def database(error: Exception) -> Response:
-        log.exception("the database did not answer", exc_info=error)
-        response = page(503)
+        told = refusal(error)
+        if told is None:
+            log.exception("the database did not answer", exc_info=error)
+        else:  # a line each: whoever fills a disk has no use for tracebacks
+            log.warning("503 %s %s: %s", request.method, request.url_rule, told)
+        response = page(503, advice="" if request.method in ("GET", "HEAD") else _NOT_SAVED)
         response.headers["Retry-After"] = "60"
         return response
 

@@ -7,7 +7,7 @@ from array import array
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from granian.cli import cli as granian
 from werkzeug.exceptions import TooManyRequests
@@ -110,7 +110,17 @@ def share(most: int) -> int:
 @cache
 def web_processes() -> int:
     """The number of processes that answer readers here, from granian's own command line; 1 under another server."""
+    options = _granian_options()
+    return int(options["workers"]) if options else 1
+
+
+def web_threads() -> int | None:
+    """The threads of this process that answer readers; None under another server."""
+    options = _granian_options()
+    return int(options["blocking_threads"] or 1) if options else None
+
+
+def _granian_options() -> dict[str, Any] | None:
     if "granian" not in Path(sys.argv[0]).parts:
-        return 1
-    context = granian.make_context("granian", sys.argv[1:], auto_envvar_prefix="GRANIAN")
-    return int(context.params["workers"])
+        return None
+    return granian.make_context("granian", sys.argv[1:], auto_envvar_prefix="GRANIAN").params

@@ -10,7 +10,8 @@ import structlog
 from celery.signals import beat_init, celeryd_after_setup
 
 from db import schema
-from db.errors import SQLAlchemyError
+from db.errors import DBAPIError, PoolTimeout, SQLAlchemyError
+from db.refusals import refusal
 from db.schema import WrongSchema
 
 LOOK_AGAIN_SECONDS = 1.0
@@ -39,16 +40,23 @@ beat_init.connect(wait_for_schema)
 
 
 def checked(task: Callable[[], object]) -> Callable[[], object]:
-    """Wrap a task so that it does nothing while this release cannot work with the database; its work stays queued."""
+    """Wrap a task so that it does nothing while this release cannot work with the database; its work stays queued.
+
+    So it does while the database refuses, being full or locked: one line is logged, and the clock rings again.
+    """
 
     @wraps(task)
     def run() -> object:
         try:
             schema.check()
+            return task()
         except WrongSchema as error:
             _say_once(str(error))
-            return None
-        return task()
+        except (DBAPIError, PoolTimeout) as error:
+            if refusal(error) is None:
+                raise
+            log.exception("task broken off", task=f"{task.__module__}.{task.__name__}")
+        return None
 
     return run
 

@@ -4,8 +4,10 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -15,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from db import refusals
 from db.errors import DBAPIError, OperationalError, PoolTimeout
-from db.session import DriverConnection, driver_connection, engine, reading, writing
+from db.session import DriverConnection, driver_connection, engine, reading, wait_at_most, writing
 from tests.conftest import _close_engines
 from tests.read_only import read_only
 
@@ -184,3 +186,42 @@ def test_postgresql_s_errors_are_known_by_their_states(state, refused, spoilt):
     expected = f"{state.__name__}: some words" if refused else None
     assert (refusals.refusal(wrapped), refusals.spoils(error)) == (expected, spoilt)
     assert refusals.is_lock(wrapped) == (refused and not spoilt)
+
+
+# ---- locks ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def held(url: str) -> Iterator[None]:
+    """Somebody else keeps everybody from writing."""
+    if url.startswith("sqlite"):
+        holder = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+    else:
+        holder = psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+        holder.execute("LOCK TABLE reviewers IN EXCLUSIVE MODE")
+    try:
+        yield
+    finally:
+        holder.close()
+
+
+@pytest.mark.parametrize("write", WAYS)
+def test_whoever_says_so_waits_for_a_short_time_only_and_the_others_as_before(database, write):
+    write()
+    with held(database):
+        wait_at_most(0.2)
+        began = time.monotonic()
+        try:
+            with pytest.raises(DBAPIError) as refused:
+                write()
+        finally:
+            wait_at_most(None)
+        assert 0.15 < time.monotonic() - began < 3
+        assert refusals.is_lock(refused.value)
+        patient = threading.Thread(target=write)  # with the same connection
+        patient.start()
+        patient.join(0.7)
+        assert patient.is_alive()
+    patient.join(10)
+    assert not patient.is_alive()

@@ -1,8 +1,15 @@
 """The log tells what went wrong, and nothing of whom it went wrong for."""
 
+import sqlite3
+
+import pytest
 import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 import worker  # noqa: F401  (it says how the log reads)
+from db.session import reading
+from worker import schema_gate
 
 
 def test_a_traceback_in_the_log_names_no_values(capsys):
@@ -15,3 +22,47 @@ def test_a_traceback_in_the_log_names_no_values(capsys):
     assert "RuntimeError: cannot write to 20" in said
     assert "test_log.py" in said
     assert "alice@reader.example" not in said
+
+
+def test_what_a_full_database_refuses_is_one_line_without_a_traceback(capsys):
+    log = structlog.get_logger("mail")
+    for number in range(3):
+        try:
+            raise OperationalError("INSERT INTO votes", {"voter": "alice"}, full())
+        except OperationalError as error:
+            if number == 2:
+                log.error("digest step failed", exc_info=error)
+            else:
+                log.exception("digest step failed")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert all("error='OperationalError: database or disk is full'" in line for line in lines)
+    assert "alice" not in str(lines)
+
+
+def test_a_task_that_the_database_refuses_is_broken_off_in_one_line(capsys, sqlite):
+    def broken() -> None:
+        raise OperationalError("INSERT INTO votes", {}, full())
+
+    assert schema_gate.checked(broken)() is None
+    [line] = capsys.readouterr().out.splitlines()
+    assert "task broken off" in line
+    assert "database or disk is full" in line
+
+
+def test_a_task_with_a_mistake_of_ours_still_fails(sqlite):
+    def broken() -> None:
+        with reading() as session:
+            session.execute(text("SELECT 1 FROM nowhere"))
+
+    with pytest.raises(OperationalError, match="no such table"):
+        schema_gate.checked(broken)()
+
+
+def full() -> sqlite3.Error:
+    """The error of a database that has no room left."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute("PRAGMA max_page_count=1")
+    with pytest.raises(sqlite3.OperationalError) as error:
+        connection.execute("CREATE TABLE votes AS SELECT zeroblob(100000)")
+    return error.value

@@ -1,0 +1,164 @@
+"""Readers' pages never wait for a stuck writer, and whoever writes is told soon to come again."""
+
+import http.client
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from db.session import engine
+from tests.conftest import load_catalogue
+from tests.crash.deployment import Deployment
+from tests.crash.processes import until
+from tests.house.test_procfile import options
+from web import bulkhead, limits
+from web.bulkhead import Bulkhead
+
+
+class Answer:
+    """What a client got, and after how many seconds."""
+
+    def __init__(self, port: int, method: str, path: str, form: str | None = None) -> None:
+        began = time.monotonic()
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        client.request(method, path, form, {"Content-Type": "application/x-www-form-urlencoded"} if form else {})
+        answer = client.getresponse()
+        self.text = answer.read().decode()
+        self.status, self.retry_after = answer.status, answer.getheader("Retry-After")
+        self.seconds = time.monotonic() - began
+        client.close()
+
+
+@pytest.fixture
+def site(sqlite, house, setting) -> Iterator[Deployment]:
+    """The web line of the Procfile, with the catalogue."""
+    load_catalogue()
+    engine().dispose()
+    made = Deployment(house, {"DATABASE_URL": sqlite, "VOTES_PER_NETWORK": "0"})
+    try:
+        made.start_web()
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def voters(number: int, port: int) -> Iterator[list[Answer]]:
+    """So many who press their button again and again; what they were answered."""
+    answers: list[Answer] = []
+    over = threading.Event()
+
+    def vote() -> None:
+        while not over.is_set():
+            answers.append(Answer(port, "POST", "/tools/quillmate/vote", "choice=ship"))
+            over.wait(0.05)
+
+    threads = [threading.Thread(target=vote) for _ in range(number)]
+    for each in threads:
+        each.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        for each in threads:
+            each.join()
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(120)
+def test_pages_are_read_while_eight_voters_wait_for_somebody_who_holds_the_lock(site, house, sqlite):
+    assert Answer(site.port, "POST", "/tools/quillmate/vote", "choice=ship").status == 303
+    holder = sqlite3.connect(sqlite.removeprefix("sqlite:///"), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    pages = []
+    with voters(8, site.port) as answers:
+        end = time.monotonic() + 6
+        while time.monotonic() < end:
+            pages.append(Answer(site.port, "GET", "/compare/quillmate-vs-inkwell"))
+            time.sleep(0.1)
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert {page.status for page in pages} == {200}
+    assert max(page.seconds for page in pages) < 1.5
+    assert {(answer.status, answer.retry_after) for answer in answers} == {(503, "60")}
+    assert max(answer.seconds for answer in answers) < bulkhead.LOCK_SECONDS + 1.5
+    assert all("We couldn’t save this just now, so nothing was changed." in answer.text for answer in answers)
+    until(lambda: Answer(site.port, "POST", "/tools/quillmate/vote", "choice=skip").status == 303, "a vote", 2)
+    said = (house / "web.log").read_text()
+    lines = [line for line in said.splitlines() if "POST /tools/<slug:slug>/vote" in line]
+    assert len(lines) == len(answers)
+    assert "Traceback" not in said
+    assert max(map(len, said.splitlines())) < 200
+
+
+def test_the_procfile_leaves_readers_a_thread():
+    threads = int(options("web", "granian")[options("web", "granian").index("--blocking-threads") + 1])
+    assert threads >= 3
+
+
+# ---- places ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def others(number: int, places: Bulkhead) -> Iterator[threading.Event]:
+    """So many threads inside, until the event is set."""
+    leave, inside = threading.Event(), threading.Barrier(number + 1)
+
+    def write() -> None:
+        assert places.enter()
+        inside.wait(10)
+        leave.wait(10)
+        places.leave()
+
+    threads = [threading.Thread(target=write) for _ in range(number)]
+    for each in threads:
+        each.start()
+    inside.wait(10)
+    try:
+        yield leave
+    finally:
+        leave.set()
+        for each in threads:
+            each.join()
+
+
+def test_a_writer_waits_for_a_place_that_is_soon_given_back():
+    places = Bulkhead(1)
+    with others(1, places) as leave:
+        threading.Timer(0.05, leave.set).start()
+        assert places.enter()
+
+
+def test_a_writer_is_refused_at_once_when_all_places_are_stuck(monkeypatch):
+    places = Bulkhead(2)
+    with others(2, places):
+        began = time.monotonic()
+        assert not places.enter()
+        assert time.monotonic() - began >= bulkhead.PLACE_SECONDS * 0.9
+        with monkeypatch.context() as patch:
+            patch.setattr(places._changed, "wait", pytest.fail)
+            assert not places.enter(), "by now they are stuck, and nobody waits any more"
+    assert places.enter()
+
+
+def test_who_never_got_a_place_gives_none_back():
+    places = Bulkhead(1)
+    with others(1, places):
+        places.leave()
+        assert not places.enter()
+
+
+def test_another_server_than_granian_has_no_bulkhead():
+    places = Bulkhead(None)
+    assert all(places.enter() for _ in range(100))
+
+
+def test_a_process_knows_how_many_threads_granian_gives_it(monkeypatch):
+    monkeypatch.setattr(limits, "sys", SimpleNamespace(argv=["/bin/granian", "--blocking-threads", "5", "x"]))
+    assert limits.web_threads() == 5
+    monkeypatch.setattr(limits, "sys", SimpleNamespace(argv=["gunicorn"]))
+    assert limits.web_threads() is None
