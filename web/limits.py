@@ -38,13 +38,13 @@ class SlidingWindow:
             return 0.0
         with self._lock:
             now = self._onward(now)
-            self._forget(now - self.seconds)
+            self._forget(now)
             times = self._times.get(key)
             if times is None:
                 if len(self._times) >= self.keys:
                     return next(iter(self._times.values()))[-1] + self.seconds - now
                 times = self._times[key] = array("d")
-            while times and times[0] <= now - self.seconds:
+            while times and times[0] + self.seconds <= now:  # the same sum as in the wait, which is then never 0
                 times.pop(0)
             if len(times) >= self.most:
                 return times[0] + self.seconds - now
@@ -59,9 +59,9 @@ class SlidingWindow:
         self._latest = max(self._latest, now)
         return self._latest
 
-    def _forget(self, before: float) -> None:
+    def _forget(self, now: float) -> None:
         for _ in range(4):  # more than come in by one call, and few enough that no single call is slow
-            if not self._times or next(iter(self._times.values()))[-1] > before:
+            if not self._times or next(iter(self._times.values()))[-1] + self.seconds > now:
                 return
             self._times.popitem(last=False)
 
@@ -90,7 +90,7 @@ class Refusals:
 
 def refuse(wait: float, sentence: str) -> NoReturn:
     """Answer 429 with Retry-After (RFC 6585, RFC 9110 10.2.3); the sentence's `{wait}` says it in words."""
-    seconds = max(1, math.ceil(wait))
+    seconds = max(1, math.ceil(wait - 1e-6))  # a minute that a sum of floats made longer is no second more
     raise TooManyRequests(sentence.format(wait=_in_words(seconds)), retry_after=seconds)
 
 
@@ -102,14 +102,14 @@ def _in_words(seconds: int) -> str:
 # ---- the share of one process ----------------------------------------------------------------------------------
 
 
-def share(most: int) -> int:
-    """This process's part of a limit, rounded down so that all of them together keep it; at least 1."""
-    return max(1, most // web_processes()) if most else 0
+def share(most: int, processes: int) -> int:
+    """One process's part of a limit, rounded down so that all of them together keep it; at least 1."""
+    return max(1, most // processes) if most else 0
 
 
 @cache
 def web_processes() -> int:
-    """The number of processes that answer readers here, from granian's own command line; 1 under another server."""
+    """The number of processes that this one's server runs, from granian's own command line; 1 under another server."""
     options = _granian_options()
     return int(options["workers"]) if options else 1
 

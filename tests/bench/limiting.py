@@ -4,6 +4,7 @@ import time
 
 from flask import Flask
 
+from db import migrations
 from db.votes import votes
 from web.limits import MOST_KEYS
 from web.readers import vote_limits
@@ -13,6 +14,7 @@ VOTES, MOST_US = 20_000, 20
 
 def cpu() -> float:
     """µs of CPU a vote; each one comes from a network and a voter of its own."""
+    migrations.upgrade()
     voters = [votes.new_voter() for _ in range(MOST_KEYS)]
     with Flask(__name__).test_request_context("/", method="POST") as here:
         for number, voter in enumerate(voters):

@@ -1,17 +1,21 @@
 """How fast votes are taken: by voter, and from one network as long as a voter is new."""
 
 import time
-from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from flask import current_app
 
+from db.monitoring import heartbeats
 from db.networks import network_of
 from db.rules import CHANGES_PER_VOTER
+from db.session import reading
 from db.settings import settings
 from web import limits, visitor
 from web.limits import SlidingWindow
 
 MINUTE = 60.0
+SHARED_FOR = 10.0
+"""Seconds for which a process goes on with its part; heartbeats come every five."""
 _OF_VOTER = (
     "You’ve changed your votes often in the last minute, so this one wasn’t counted. Please try again in {wait}."
 )
@@ -20,29 +24,39 @@ _OF_NETWORK = (
 )
 
 
-@dataclass(frozen=True, slots=True)
 class VoteLimits:
-    """This process's part of both limits."""
+    """This process's part of both limits; how many share them is asked now and then."""
 
-    voters: SlidingWindow
-    networks: SlidingWindow
+    def __init__(self) -> None:
+        self.voters, self.networks = SlidingWindow(0, MINUTE), SlidingWindow(0, MINUTE)
+        self.shared_at = 0.0
+
+    def share(self, now: float) -> None:
+        """Divide both limits among the web processes of all hosts, unless that was done just now."""
+        if 0 <= now - self.shared_at < SHARED_FOR:
+            return
+        processes = max(limits.web_processes(), _that_live())  # one that starts is there before its first heartbeat
+        self.voters.most = limits.share(CHANGES_PER_VOTER, processes)
+        self.networks.most = limits.share(settings().votes_per_network, processes)
+        self.shared_at = now
 
 
-def _limits() -> VoteLimits:
-    found = current_app.extensions.get("vote_limits")
-    if found is None:
-        made = VoteLimits(
-            SlidingWindow(limits.share(CHANGES_PER_VOTER), MINUTE),
-            SlidingWindow(limits.share(settings().votes_per_network), MINUTE),
-        )
-        found = current_app.extensions.setdefault("vote_limits", made)
+def _that_live() -> int:
+    with reading() as session:
+        return sum(each.kind == "web" for each in heartbeats.running(session, datetime.now(UTC)))
+
+
+def _limits(now: float) -> VoteLimits:
+    found = current_app.extensions.get("vote_limits") or current_app.extensions.setdefault("vote_limits", VoteLimits())
     assert isinstance(found, VoteLimits)
+    found.share(now)
     return found
 
 
 def count_change(voter: str) -> None:
     """Count a vote that is cast, changed or withdrawn; answers 429 when this voter has done so too often."""
-    wait = _limits().voters.take(voter, time.time())
+    now = time.time()
+    wait = _limits(now).voters.take(voter, now)
     if wait:
         limits.refuse(wait, _OF_VOTER)
 
@@ -52,6 +66,7 @@ def count_new_voter() -> None:
 
     Whoever throws the cookie away after each vote is a new voter each time. Subscribers are never asked.
     """
-    wait = _limits().networks.take(network_of(visitor.address()), time.time())
+    now = time.time()
+    wait = _limits(now).networks.take(network_of(visitor.address()), now)
     if wait:
         limits.refuse(wait, _OF_NETWORK)

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import func, select
 
-from db.session import reading, writing
+from db.monitoring import heartbeats
+from db.session import driver_connection, reading, writing
 from db.settings import settings
 from db.subscribers import subscriptions
 from db.votes import votes
@@ -119,6 +120,20 @@ MAPPED = [("192.0.2.1", "::ffff:192.0.2.1")[each % 2] for each in range(70)]
 @pytest.mark.parametrize("addresses", [IPV6, MAPPED])
 def test_one_household_has_one_count_whatever_its_addresses(client, clock, catalogue, addresses):
     assert sum(flood(client, 1, ip=ip)[0] == 303 for ip in addresses) == 60
+
+
+def lives(kind, now, number):
+    with driver_connection() as driver:
+        heartbeats.live(driver, f"{kind}@{number}", kind, now, now, heartbeats.RunsAs("other.example"))
+
+
+def test_the_processes_of_all_hosts_share_the_limit(client, clock, catalogue):
+    for number in range(4):
+        lives("web", clock.now, number)
+        lives("worker", clock.now, number)
+    assert flood(client, 20) == [303] * 15 + [429] * 5
+    clock.forward(seconds=61)
+    assert flood(client, 70) == [303] * 60 + [429] * 10, "the others have ended"
 
 
 # ---- behind proxies ----------------------------------------------------------------------------------------------
