@@ -69,6 +69,13 @@ def suppressed(session: Session, addresses: list[str]) -> set[str]:
     return {named[hashed] for hashed in listed(session, list(named))}
 
 
+def reasons(session: Session, addresses: list[str]) -> dict[str, str]:
+    """Why each of these addresses is suppressed, of those that are."""
+    named = {hashed: address for address in addresses for hashed in hashes_of(address)}
+    query = select(Suppression.address_hash, Suppression.reason).where(Suppression.address_hash.in_(named))
+    return {named[hashed]: reason for hashed, reason in session.execute(query)}
+
+
 def listed(session: Session, hashes: list[str]) -> set[str]:
     """Which of these keyed hashes are suppressed."""
     # A single parameter for all hashes: an expanding IN with a claim's two hundred hashes cost a millisecond.

@@ -1,7 +1,10 @@
 """Imports and exports subscribers as CSV of any size, in constant memory."""
 
 import csv
+import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -12,6 +15,7 @@ from db.rules import BadAddress
 from db.session import reading
 from db.subscribers import subscribers
 from web.actions import Progress
+from web.actions.csv_states import FileState, StateColumns
 
 PAGE = 1000
 """Rows in one transaction: short enough that no vote waits for long."""
@@ -32,6 +36,14 @@ class CsvRow(NamedTuple):
     number: int
     address: str
     time_zone: str | None
+    held: FileState | None
+
+
+class CsvPage(NamedTuple):
+    """A page of people by normal address: the time zone of each, and why the file holds some of them back."""
+
+    people: dict[str, str | None]
+    held: dict[str, FileState]
 
 
 def check(path: Path) -> int:
@@ -52,31 +64,48 @@ def check(path: Path) -> int:
     return people
 
 
-def pages(path: Path) -> Iterator[dict[str, str | None]]:
-    """The people in a validated file, in pages: each address with its time zone."""
-    lines = _lines(path)
-    while page := list(islice(lines, PAGE)):
-        yield {addresses.normal(line.address): line.time_zone or None for line in page}
+def pages(path: Path) -> Iterator[CsvPage]:
+    """The people in a validated file, in pages."""
+    # A temporary database on disk: a file may name a person twice, far apart, and then the more cautious row counts.
+    with closing(sqlite3.connect("")) as memory:
+        memory.execute("CREATE TABLE held (key TEXT PRIMARY KEY, meaning TEXT, cell TEXT)")
+        found = ((addresses.key_of(addresses.normal(line.address)), *line.held) for line in _lines(path) if line.held)
+        memory.executemany("INSERT INTO held VALUES (?, ?, ?) ON CONFLICT DO NOTHING", found)
+        lines = _lines(path)
+        while page := list(islice(lines, PAGE)):
+            people = {addresses.normal(line.address): line.time_zone for line in page}
+            yield CsvPage(people, _held(memory, list(people)))
+
+
+def _held(memory: sqlite3.Connection, people: list[str]) -> dict[str, FileState]:
+    by_key = {addresses.key_of(address): address for address in people}
+    query = "SELECT key, meaning, cell FROM held WHERE key IN (SELECT value FROM json_each(?))"
+    rows = memory.execute(query, (json.dumps(list(by_key)),))
+    return {by_key[key]: FileState(meaning, cell) for key, meaning, cell in rows}
 
 
 def _lines(path: Path) -> Iterator[CsvRow]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, strict=True)
-            names = [name.strip().lower() for name in rows.fieldnames or []]
+            rows = csv.reader(file, strict=True)
+            headers = next(rows, [])
+            names = [name.strip().lower() for name in headers]
             if "email" not in names:
                 raise BadPeople([f"{path}:1: has no column named email; the first line names the columns"])
-            rows.fieldnames = names
-            for row in rows:
-                yield CsvRow(
-                    rows.line_num, (row.get("email") or "").strip(), (row.get("time_zone") or "").strip() or None
-                )
+            email, zone = names.index("email"), names.index("time_zone") if "time_zone" in names else len(names)
+            states = StateColumns(headers, path.name)
+            for row in filter(None, rows):
+                yield CsvRow(rows.line_num, _cell(row, email), _cell(row, zone) or None, states.of(row))
     except OSError as error:
         raise BadPeople([f"{path}: cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError:
         raise BadPeople([f"{path}: is not UTF-8 text; save it as UTF-8"]) from None
     except csv.Error as error:
         raise BadPeople([f"{path}:{rows.line_num}: is no valid CSV: {error}"]) from None
+
+
+def _cell(row: list[str], at: int) -> str:
+    return row[at].strip() if at < len(row) else ""
 
 
 def save(file: TextIO, on_page: Progress = int) -> int:

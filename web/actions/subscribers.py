@@ -1,10 +1,10 @@
 """Actions on readers: suppress, lift, erase, import, export. The audit log names readers by number only."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from db.deliveries import deliveries
 from db.operators import audit
@@ -16,8 +16,25 @@ from db.subscribers import imports, subscribers, subscriptions, suppressions
 from db.subscribers.suppressions import Suppression
 from db.votes import votes
 from web.actions import Progress, subscriber_csv, timeline
+from web.actions.subscriber_csv import CsvPage
 from web.actions.timeline import Timeline
 from web.masking import masked_in
+
+
+class HeldBack(NamedTuple):
+    """Somebody in a file whom an import does not make active, with the outcome and what it rests on."""
+
+    address: str
+    outcome: str
+    because: str
+
+    @property
+    def still_here(self) -> bool:
+        """Whether they are active here, and stay so although the file says otherwise."""
+        return self.outcome.endswith(imports.STILL_HERE)
+
+
+OnListed = Callable[[HeldBack], None]
 
 
 def suppress(actor: Actor, addresses: Sequence[str], now: datetime, note: str | None = None) -> int:
@@ -84,41 +101,59 @@ def export_one(actor: Actor, subscriber_id: int, now: datetime, note: str | None
 
 
 def import_csv(
-    actor: Actor, path: Path, consent: str, now: datetime, on_page: Progress, note: str | None = None
-) -> tuple[Counter[str], list[str]]:
+    actor: Actor, path: Path, consent: str, now: datetime, on_page: Progress, on_listed: OnListed,
+    note: str | None = None,
+) -> Counter[str]:  # fmt: skip
     """Import a file that subscriber_csv.check() has validated, page by page. Returns the number of people for each
-    outcome, and a line for each person who was not added.
+    outcome, and tells `on_listed` of each person whom the file or this site holds back.
 
     Idempotent: people who are active already stay as they are. Each page is a transaction with its own audit entry.
     """
     done: Counter[str] = Counter()
-    refused: list[str] = []
     chosen_by = {"file": path.name, "consent": consent}
     for page in subscriber_csv.pages(path):
         with writing() as session:
-            became = imports.add_imported(session, page, consent, path.name, now)
+            became = imports.add_imported(session, page.people, consent, path.name, now, _meanings(page))
+            listed = _listed(session, became, page)
             outcomes = Counter(became.values())
             audit.record(session, actor, "people.import", now, about=f"file {path.name}"[:200], chosen_by=chosen_by,
                        count=outcomes["added"], after=dict(outcomes), note=note)  # fmt: skip
-        _count(became, done, refused)
-        on_page(len(page))
-    return done, refused
+        _tell(outcomes, listed, done, on_listed)
+        on_page(len(page.people))
+    return done
 
 
-def preview_import(path: Path, on_page: Progress) -> tuple[Counter[str], list[str]]:
+def preview_import(path: Path, on_page: Progress, on_listed: OnListed) -> Counter[str]:
     """What import_csv() would return now, without importing anybody."""
     done: Counter[str] = Counter()
-    refused: list[str] = []
     for page in subscriber_csv.pages(path):
         with reading() as session:
-            _count(imports.preview_import(session, page), done, refused)
-        on_page(len(page))
-    return done, refused
+            became = imports.preview_import(session, page.people, _meanings(page))
+            listed = _listed(session, became, page)
+        _tell(Counter(became.values()), listed, done, on_listed)
+        on_page(len(page.people))
+    return done
 
 
-def _count(became: dict[str, str], done: Counter[str], refused: list[str]) -> None:
-    done.update(became.values())
-    refused += [f"{address}: {what}" for address, what in became.items() if what not in ("added", "unchanged")]
+def _meanings(page: CsvPage) -> dict[str, str]:
+    return {address: held.meaning for address, held in page.held.items()}
+
+
+def _listed(session: Session, became: dict[str, str], page: CsvPage) -> list[HeldBack]:
+    away = suppressions.reasons(session, [address for address, what in became.items() if what == "suppressed"])
+    listed = []
+    for address, what in became.items():
+        if what in ("added", "unchanged"):
+            continue
+        because = page.held[address].cell if " in the file" in what else away.get(address, "")
+        listed.append(HeldBack(address, what, because))
+    return listed
+
+
+def _tell(outcomes: Counter[str], listed: list[HeldBack], done: Counter[str], on_listed: OnListed) -> None:
+    done.update(outcomes)
+    for each in listed:
+        on_listed(each)
 
 
 def export_all(actor: Actor, file: TextIO, now: datetime, on_page: Progress, note: str | None = None) -> int:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -110,7 +110,7 @@ note_option = click.option("--note", metavar="TEXT", help="Why; kept in the audi
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     """End with exit code 1 and the message on standard error."""
     click.echo(f"Error: {message}", err=True)
     sys.exit(1)

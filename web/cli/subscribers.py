@@ -1,10 +1,6 @@
-"""`verdicts subscribers`: the people who read the newsletter."""
+"""`verdicts subscribers`: the people who read the newsletter. Import and export are in subscriber_files.py."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,13 +10,15 @@ from db.rules import Refused
 from db.session import reading
 from db.subscribers import lists, suppressions
 from db.subscribers import subscribers as room
-from web.actions import subscriber_csv, timeline
 from web.actions import subscribers as actions
+from web.actions import timeline
 from web.actions.timeline import Timeline
-from web.cli import actor, as_json, dry_run_option, fail, json_option, note_option, table
+from web.cli import Later, actor, as_json, dry_run_option, json_option, note_option, table
+
+FILES = {"import": ("web.cli.subscriber_files", "import_"), "export": ("web.cli.subscriber_files", "export")}
 
 
-@click.group()
+@click.group(cls=Later, later=FILES)
 def subscribers() -> None:
     """People: what is known of an address, and who must not be mailed."""
 
@@ -138,63 +136,7 @@ def lift(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
         click.echo(f"{address} may be mailed again.")
 
 
-# ---- in and out --------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on standard error while it runs; yields a function to call with how many more are done."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda more: bar.advance(task, more)
-
-
-@subscribers.command(name="import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--consent", required=True, help="How they gave their consent; kept as proof with each of them.")
-@note_option
-@dry_run_option
-@json_option
-def import_(file: Path, consent: str, note: str | None, dry_run: bool, json: bool) -> None:
-    """Import people from a CSV file with a header line and a column email, and optionally time_zone.
-
-    Nothing is imported when anything in the file is wrong. People who left, were erased or are suppressed are
-    not brought back; they are listed.
-    """
-    try:
-        with _progress("Checking", None):
-            number = subscriber_csv.check(file)
-        with _progress("Asking" if dry_run else "Importing", number) as tell:
-            if dry_run:
-                done, refused = actions.preview_import(file, tell)
-            else:
-                done, refused = actions.import_csv(actor(), file, consent, datetime.now(UTC), tell, note)
-    except subscriber_csv.BadPeople as bad:
-        fail("nobody was imported.\n" + "\n".join(bad.problems))
-    if json:
-        as_json({"dry_run": dry_run, "outcomes": dict(sorted(done.items())), "not_brought_back": refused})
-        return
-    for line in refused:
-        click.echo(f"not brought back: {line}")
-    counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(done.items())) or "The file names nobody."
-    click.echo(f"Nothing was changed. It would be: {counted}" if dry_run else counted)
-
-
-@subscribers.command()
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file; without it, standard output.")
-@note_option
-def export(out: Path | None, note: str | None) -> None:
-    """Write everybody whose address is known as CSV."""
-    now = datetime.now(UTC)
-    if out is None:
-        actions.export_all(actor(), sys.stdout, now, lambda _: None, note)
-        return
-    with out.open("w", encoding="utf-8", newline="") as file, _progress("Writing", None) as tell:
-        written = actions.export_all(actor(), file, now, tell, note)
-    click.echo(f"{written} written to {out}")
+# ---- erasing ----------------------------------------------------------------------------------------------
 
 
 @subscribers.command()

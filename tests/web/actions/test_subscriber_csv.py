@@ -64,7 +64,9 @@ def test_who_left_is_not_brought_back_because_somebody_typed_the_address_again(d
         subscriptions.request(session, cast.bob, **form, now=NOW)
     told = bring(f"email\n{cast.alice}\n{cast.bob}\n")
     assert f"not brought back: {cast.alice}: unsubscribed" in told
-    assert "1 added" in told
+    assert f"not brought back: {cast.bob}: pending" in told
+    with reading() as session:
+        assert subscribers.by_address(session, cast.bob).state == "pending"
 
 
 def test_what_is_erased_leaves_nothing_but_a_hash(database, cast, catalogue):
