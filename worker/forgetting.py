@@ -1,6 +1,7 @@
 """Forgets what was only kept for a time: sign-ups that nobody confirmed, and limits that are over."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -12,6 +13,8 @@ from db.session import reading, writing
 from db.subscribers import unconfirmed
 
 BATCH = 200
+GAP = 0.1
+"""Seconds between two full batches: on SQLite a vote that waits for the lock tries again every 100 ms at the latest."""
 SLICE = 10.0
 """Seconds of work before the task ends; the clock rings again within a minute."""
 
@@ -21,13 +24,20 @@ log = structlog.get_logger("forgetting")
 def forget(now: datetime | None = None) -> None:
     """Run by the clock. Each batch is a short transaction, and any number of workers may run it side by side."""
     now, end = now or datetime.now(UTC), time.monotonic() + SLICE
-    sign_ups = buckets = 0
-    while time.monotonic() < end and (gone := _forget_sign_ups(now)):
-        sign_ups += gone
-    while time.monotonic() < end and (gone := _forget_buckets(now)):
-        buckets += gone
+    sign_ups = _in_batches(_forget_sign_ups, now, end)
+    buckets = _in_batches(_forget_buckets, now, end)
     if sign_ups or buckets:
         log.info("forgotten", unconfirmed_sign_ups=sign_ups, limits_that_are_over=buckets)
+
+
+def _in_batches(batch: Callable[[datetime], int], now: datetime, end: float) -> int:
+    """Work until nothing is left or the slice ends. Returns how many."""
+    done = 0
+    while time.monotonic() < end and (gone := batch(now)):
+        done += gone
+        if gone == BATCH:
+            time.sleep(GAP)
+    return done
 
 
 def _forget_sign_ups(now: datetime) -> int:

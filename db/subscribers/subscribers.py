@@ -13,6 +13,7 @@ from db.session import NEVER_REUSED, BigId, Key, Row
 from db.subscribers.suppressions import suppressed
 
 STATES = ("pending", "active", "unsubscribed", "erased")
+_OF_SIGN_UP = text("sign_up is not null")
 _PAUSED = text("paused_until is not null")
 
 
@@ -46,6 +47,7 @@ class Consent(Row):
     __table_args__ = (
         Index("ix_consents_subscriber_id", "subscriber_id", "id"),
         Index("ix_consents_at", "at", "what"),
+        Index("ix_consents_sign_up", "sign_up", sqlite_where=_OF_SIGN_UP, postgresql_where=_OF_SIGN_UP),
         NEVER_REUSED,
     )
 
