@@ -27,7 +27,7 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.orm import Session as Session
 from sqlalchemy.types import TypeDecorator
 
-from db import refusals
+from db import private_files, refusals
 from db.settings import settings
 
 BUSY_SECONDS = 15
@@ -94,9 +94,12 @@ def _make(url: str) -> Engine:
     # Each sender thread holds a driver connection for a slice, and needs another one for transactions.
     kept = 5 + 2 * settings().send_connections
     if address.get_backend_name() == "sqlite":
-        if address.database and "uri" not in address.query:
-            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        file = Path(address.database) if address.database and "uri" not in address.query else None
+        if file is not None:
+            _keep_private(file)
         made = create_engine(address, pool_size=kept, connect_args={"timeout": BUSY_SECONDS})
+        if file is not None:
+            event.listen(made, "do_connect", lambda *_: private_files.make_file(file))
         event.listen(made, "connect", _open_sqlite)
         event.listen(made, "begin", _begin_sqlite)
     else:
@@ -105,6 +108,12 @@ def _make(url: str) -> Engine:
     event.listen(made, "checkout", _set_wait)
     refusals.keep_none_that_met_one(made)
     return made
+
+
+def _keep_private(database: Path) -> None:
+    """SQLite gives the files beside a database the mode of the database's own."""
+    private_files.make_folder(database.parent)
+    private_files.mend(*(Path(f"{database}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")))
 
 
 _longest_wait: ContextVar[float | None] = ContextVar("longest_wait", default=None)

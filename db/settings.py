@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from db import private_files
 from db.urls import DATABASE, INBOX, MAIL, REDIS
 from db.values import CaFile, DayTime, Domain, Duration, Line, Mailbox, Rates, Seconds, SiteUrl, WeeklyTime, named
 
@@ -304,7 +305,7 @@ def _in_words(error: ValidationError) -> list[str]:
 def _kept_key(path: Path) -> bytes:
     """The key in `path`, created atomically by whichever process comes first."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(path.parent)
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -317,6 +318,7 @@ def _kept_key(path: Path) -> bytes:
             pass
         finally:
             draft.unlink()
+    private_files.mend(path)
     key = path.read_bytes().strip()
     if not key:
         raise BadSettings(f"{path} is empty. Remove it to have a new key made, or set SECRET_KEY.")

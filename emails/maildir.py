@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from db import private_files
 from emails.replies import Following, Meanwhile, Outcome, Outgoing, nobody, nothing, readable
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
@@ -20,7 +21,9 @@ class MaildirTransport:
     def connect(self) -> Outcome | None:
         try:
             for part in ("tmp", "new", "cur"):
-                (self._folder / part).mkdir(parents=True, exist_ok=True)
+                private_files.make_folder(self._folder / part)
+                if (self._folder / part).stat().st_mode & 0o077:
+                    private_files.mend_folder(self._folder / part)
         except OSError as error:
             return self._refusal(error)
         return None
@@ -45,7 +48,7 @@ class MaildirTransport:
 
     def _write(self, message: bytes, name: str) -> None:
         draft = self._folder / "tmp" / f"{name}.{os.getpid()}"
-        with open(draft, "wb") as file:
+        with open(draft, "wb", opener=private_files.opener) as file:
             file.write(message)
             file.flush()
             os.fsync(file.fileno())

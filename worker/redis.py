@@ -14,6 +14,7 @@ from pathlib import Path
 
 import redis
 
+from db import private_files
 from db.settings import BadSettings
 
 START_SECONDS = 15
@@ -41,7 +42,8 @@ class EmbeddedRedis:
     def start(self) -> None:
         """Start the server and wait until it answers. Raises BadSettings if none is installed or it does not start."""
         server = server_program()
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_files.make_folder(self.folder)
+        private_files.mend_folder(self.folder)
         for _ in range(3):  # another process may take the free port first
             self.port = self.port or _free_port()
             self._write_conf()
@@ -52,6 +54,7 @@ class EmbeddedRedis:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # keeps Ctrl-C from reaching the server
                 preexec_fn=end_with_parent,
+                umask=0o077,
             )
             if self._answers():
                 return

@@ -50,3 +50,22 @@ def test_a_folder_that_cannot_be_written_is_the_relays_refusal(tmp_path: Path) -
 def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="delivery"):
         send(MaildirTransport(tmp_path), name)
+
+
+def test_letters_are_their_owners_alone_and_those_of_before_become_so(tmp_path: Path) -> None:
+    (tmp_path / "outbox/new").mkdir(parents=True)
+    for folder in (tmp_path / "outbox", tmp_path / "outbox/new"):
+        folder.chmod(0o755)
+    (tmp_path / "outbox/new/older").write_bytes(LETTER)
+    (tmp_path / "outbox/new/older").chmod(0o644)
+    door = MaildirTransport(tmp_path / "outbox")
+    assert door.connect() is None
+    send(door)
+    assert mode(tmp_path / "outbox/new/delivery-7") == mode(tmp_path / "outbox/new/older") == 0o600
+    assert [mode(tmp_path / "outbox" / part) for part in ("tmp", "new", "cur")] == [0o700] * 3
+    send(MaildirTransport(tmp_path / "another/outbox"))
+    assert mode(tmp_path / "another") == mode(tmp_path / "another/outbox") == 0o700
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777

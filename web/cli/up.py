@@ -17,7 +17,7 @@ import click
 import redis
 from honcho.environ import parse_procfile
 
-from db import migrations, schema
+from db import migrations, private_files, schema
 from db.digests import catalog
 from db.session import writing
 from db.settings import VAR, BadSettings, Settings, settings
@@ -117,8 +117,9 @@ def _welcome(config: Settings, supervisor: Supervisor) -> None:
 @contextmanager
 def _alone(config: Settings) -> Iterator[None]:
     """Hold this folder's lock; the kernel releases it however this process ends."""
-    VAR.mkdir(parents=True, exist_ok=True)
-    with open(VAR / "up.lock", "a+") as lock:
+    private_files.make_folder(VAR)
+    private_files.mend_folder(VAR)
+    with open(VAR / "up.lock", "a+", opener=private_files.opener) as lock:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not shared with children
         except OSError:
@@ -163,7 +164,7 @@ def _redis(config: Settings) -> Iterator[EmbeddedRedis | None]:
     server = EmbeddedRedis(VAR / "redis")
     server.start()
     try:
-        with open(os.open(address, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with open(address, "w", opener=private_files.opener) as file:
             file.write(server.url + "\n")
         yield server
     finally:

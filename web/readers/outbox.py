@@ -20,6 +20,12 @@ blueprint = Blueprint("outbox", __name__, url_prefix="/outbox")
 
 MOST = 100
 """The most emails in the list (the newest)."""
+_OF_PROXIES = (
+    "forwarded", "via", "x-forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-",
+    "x-envoy-", "x-amzn-trace-id", "x-appengine-", "x-azure-", "true-client-ip", "client-ip", "cf-", "cdn-", "fastly-",
+    "akamai-", "x-varnish", "x-proxy", "proxy-",
+)  # fmt: skip
+"""How the names of headers begin that proxies and CDNs write and browsers do not."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,=@:+-]{0,254}", re.ASCII)
 _LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)]")
 # CSP: an email may not run scripts or load anything; its links open in the top window.
@@ -40,9 +46,20 @@ class KeptLetter:
 
 
 def is_shown() -> bool:
-    """Only while MAIL_URL is a Maildir and the site is on a loopback address."""
+    """Only while MAIL_URL is a Maildir and the site is on a loopback address, and to a browser on this machine.
+
+    A proxy on this machine connects from a loopback address, too, and forwards for everybody.
+    """
     config = settings()
-    return config.outbox is not None and config.is_local and _is_loopback(request.host)
+    here = config.outbox is not None and config.is_local and _is_loopback(request.host)
+    return here and _is_loopback_address(request.remote_addr or "") and not _came_through_a_proxy()
+
+
+def _came_through_a_proxy() -> bool:
+    """Whether a proxy left a header (RFC 7239, RFC 9110 7.6.3, or its own), or speaks HTTP/1.0, nginx's default."""
+    if request.environ.get("SERVER_PROTOCOL") in ("HTTP/1.0", "HTTP/1"):  # the second is granian's
+        return True
+    return any(name.lower().replace("_", "-").startswith(_OF_PROXIES) for name in request.headers.keys())  # noqa: SIM118
 
 
 @blueprint.before_request
@@ -135,3 +152,12 @@ def _is_loopback(host: str) -> bool:
         return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def _is_loopback_address(address: str) -> bool:
+    try:
+        told = ipaddress.ip_address(address)
+    except ValueError:  # over a Unix socket there is none, and who stands before it is a proxy
+        return False
+    mapped = told.ipv4_mapped if isinstance(told, ipaddress.IPv6Address) else None
+    return (mapped or told).is_loopback

@@ -105,3 +105,47 @@ def test_it_is_closed_to_who_comes_by_another_name(client, put):
     put("1.a")
     assert client.get("/outbox", headers={"Host": "verdicts.example"}).status_code == 404
     assert client.get("/outbox", headers={"Host": "127.0.0.1:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/outbox", "/outbox/1.a", "/outbox/1.a/html"])
+@pytest.mark.parametrize("proxies", [0, 1, 2])
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"X-Forwarded-For": "198.51.100.7, 127.0.0.1"},
+        {"X_Forwarded_For": ""},
+        {"X-Forwarded-Host": "localhost"},
+        {"X-Forwarded-Proto": "http"},
+        {"X-Forwarded-Server": "front"},
+        {"Forwarded": "for=127.0.0.1"},
+        {"Via": "1.1 varnish"},
+        {"X-Real-IP": "127.0.0.1"},
+        {"CF-Connecting-IP": "127.0.0.1"},
+        {"True-Client-IP": "127.0.0.1"},
+        {"X-Envoy-External-Address": "127.0.0.1"},
+    ],
+)
+def test_it_is_closed_to_whoever_comes_through_a_proxy(sqlite, put, setting, path, proxies, header):
+    setting(TRUSTED_PROXIES=proxies)
+    put("1.a")
+    client = create_app().test_client()
+    assert client.get(path).status_code == 200
+    assert client.get(path, headers=header).status_code == 404
+    assert "/outbox" not in client.get("/subscribe", headers=header).text
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [("127.0.0.1", 200), ("127.8.8.8", 200), ("::1", 200), ("::ffff:127.0.0.1", 200),
+     ("192.168.1.20", 404), ("::ffff:192.168.1.20", 404), ("fe80::1", 404), ("198.51.100.7", 404), ("", 404)],
+)  # fmt: skip
+def test_it_is_open_to_this_machine_alone(client, put, address, status):
+    put("1.a")
+    assert client.get("/outbox/1.a", environ_overrides={"REMOTE_ADDR": address}).status_code == status
+
+
+@pytest.mark.parametrize(("protocol", "status"), [("HTTP/1.1", 200), ("HTTP/1.0", 404), ("HTTP/1", 404)])
+def test_it_is_closed_to_a_proxy_that_says_nothing_but_speaks_as_nginx_does_by_default(client, put, protocol, status):
+    put("1.a")
+    assert client.get("/outbox", environ_overrides={"SERVER_PROTOCOL": protocol}).status_code == status
