@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import click
 
+from db import private_files
 from web.actions import subscriber_csv
 from web.actions import subscribers as actions
 from web.actions.subscribers import HeldBack
@@ -90,7 +91,7 @@ def _opened(listed: Path | None) -> AbstractContextManager[IO[str] | None]:
     if listed is None:
         return nullcontext()
     try:
-        return listed.open("w", encoding="utf-8", newline="")
+        return open(listed, "w", encoding="utf-8", newline="", opener=private_files.opener)
     except OSError as error:
         fail(f"nobody was imported: {listed} cannot be written: {error.strerror}.")
 
@@ -139,6 +140,9 @@ def export(out: Path | None, note: str | None) -> None:
     if out is None:
         actions.export_all(actor(), sys.stdout, now, lambda _: None, note)
         return
-    with out.open("w", encoding="utf-8", newline="") as file, _progress("Writing", None) as tell:
+    with (
+        open(out, "w", encoding="utf-8", newline="", opener=private_files.opener) as file,
+        _progress("Writing", None) as tell,
+    ):
         written = actions.export_all(actor(), file, now, tell, note)
     click.echo(f"{written} written to {out}")
