@@ -1,5 +1,6 @@
 """Readers at a real browser: with and without JavaScript, by keyboard alone, on a phone."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,6 +78,20 @@ def test_a_vote_that_does_not_arrive_is_said(open_browser, catalogue):
     page.get_by_text("Not from here.").wait_for()
     assert page.locator("form.vote .note-error").is_visible()
     assert ["403" in said for said in open_browser.complaints] == [True]
+    open_browser.complaints.clear()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_reader_whose_network_voted_too_often_reads_when_to_try_again(setting, open_browser, catalogue, script):
+    setting(VOTES_PER_NETWORK=1)
+    for page in (open_browser(), open_browser(java_script_enabled=script)):
+        page.goto(PAGE)
+        page.locator("form.vote").first.get_by_role("button", name="Ship").click()
+        page.locator(".note", has_text="ounted").first.wait_for()
+    note = page.locator(".note-error")
+    assert re.search(r"yours wasn’t counted. Please try again in \d+ seconds.", note.inner_text())
+    assert (page.url.partition("://")[2].partition("/")[2] == PAGE[1:]) == script, "with a script the page stays"
+    assert ["429" in said for said in open_browser.complaints] == [True]
     open_browser.complaints.clear()
 
 
