@@ -200,3 +200,9 @@ def batch(pace: float) -> int:
     or more.
     """
     return max(1, min(BATCH, math.ceil(1 / pace) if pace > 0 else FIRST_BATCH))
+
+
+def daily_reserve(daily: int, single: int) -> int:
+    """How many of SEND_DAILY's letters a digest leaves free for single letters, such as confirm letters: 5 %, or as
+    many as went out in the last 24 hours (`single`), but with those at most half."""
+    return max(0, min(daily // 2 - single, max(math.ceil(daily / 20), single)))

@@ -182,6 +182,13 @@ class Settings(BaseSettings):
     send_rate: float = _set(
         0.0, "Letters a second at most, over all connections; 0 sets no limit.", "a number from 0 on", ge=0
     )
+    send_daily: int = _set(
+        0,
+        "Letters in any 24 hours at most, over all senders on all hosts; 0 sets no limit. A digest leaves some of them "
+        "free, so that confirm letters need not wait.",
+        "a number from 0 on",
+        ge=0,
+    )
     send_connections: int = _set(
         1,
         "Connections to the mail server that are at work at the same time, over all senders on all hosts.",

@@ -1,7 +1,7 @@
 """Imports every table, in dependency order, for the migrations and for creating a new database."""
 
 from db import limits
-from db.deliveries import breakers, claims, deliveries, rate_limits
+from db.deliveries import breakers, claims, daily_limit, deliveries, rate_limits
 from db.digests import catalog, digests, rule_history, schedule
 from db.jobs import jobs
 from db.monitoring import alerts, heartbeats, pauses
@@ -14,6 +14,7 @@ from db.votes import tallies, votes
 ROOMS = (
     limits,
     rate_limits,
+    daily_limit,
     jobs,
     catalog,
     subscribers,

@@ -72,6 +72,8 @@ class BatchSend:
     heard: Outcome | None = None
     """The transport's outcome for the current letter, before the reply history adjusts it."""
     last: int = 0
+    sent: int = 0
+    """How many letters the server was given as a whole, or may have been: they count against SEND_DAILY."""
     tripped_by: str | None = None
     confirmed: float = field(default_factory=time.monotonic)
 
@@ -152,6 +154,7 @@ class BatchSend:
             return True
         before, self.in_hand, self.last, self.announced = self.last, letter, letter.id, 0
         outcome = self._handed_over(outgoing, after)
+        self.sent += outcome.kind in ("sent", "unknown") or outcome.stage == "dot"
         if outcome.kind == "relay":
             self.tripped_by, self.last = outcome.reply, before
         else:
@@ -205,6 +208,7 @@ class BatchSend:
         letter = self.in_hand
         if letter is not None and all(letter.id != known.id for known in self.begun):
             outcome = self.heard or Outcome("unknown", None, "the sender broke off amid this letter", "dot")
+            self.sent += 1
             if outcome.kind != "relay":  # else it was not sent, and goes back to pending
                 self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
         with contextlib.suppress(Exception), driver_connection() as fresh:  # our own connection may be what failed
@@ -217,9 +221,8 @@ class BatchSend:
 
     def _give_back(self, *, fenced: bool) -> None:
         """End the claim. If recovery ended it first, give back those letters held in doubt that were never begun."""
-        if not fenced:
-            with writing() as session:
-                fenced = claims.release(session, self.batch) is None
-        if fenced:
+        with writing() as session:
+            gone = claims.release(session, self.batch, datetime.now(UTC), self.sent) is None
+        if gone or fenced:
             back = settlements.give_back(self.driver, self.batch, self.last)
             log.warning("fenced", claim=self.batch.claim, given_back=back)

@@ -20,7 +20,7 @@ from db.deliveries.claims import Terms, Wait
 from db.session import DriverConnection, driver_connection, reading, writing
 from db.settings import settings
 from emails.transports import Transport, open_transport, transport_name
-from worker import bell
+from worker import bell, send_daily
 from worker.letters import BatchComposer
 from worker.pace import Pace
 from worker.reply_history import ReplyHistory
@@ -58,7 +58,7 @@ def run_slice(end: float) -> bool:
     """Send due letters until `end` (monotonic seconds). True if any are left."""
     with reading() as session:
         now = datetime.now(UTC)
-        owed = claims.owed(session, now)
+        owed = send_daily.not_waiting(session, claims.owed(session, now), now)
         shut = breakers.open_breaker(session, transport_name(settings().mail_url), now)
         ailing = breakers.failing_domains(session)
     if not owed or shut:
@@ -203,5 +203,6 @@ class SliceRun(Slice):
             lease=self.lease,
             connections=config.send_connections,
             rate=config.send_rate,
+            daily=config.send_daily,
             domain_rates=dict(config.send_domain_rates),
         )

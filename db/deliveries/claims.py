@@ -25,7 +25,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
 from db.addresses import hashes_of
-from db.deliveries import breakers, rate_limits
+from db.deliveries import breakers, daily_limit, rate_limits
 from db.deliveries.breakers import domain_of
 from db.deliveries.deliveries import WAITING, Delivery
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
@@ -56,6 +56,8 @@ class Claim(Row):
     lease: Mapped[datetime]
     win: Mapped[int]
     made_at: Mapped[datetime]
+    reserved: Mapped[int | None]
+    """Its letters as they count against SEND_DAILY; None without that limit."""
 
     @hybrid_method
     def has_lapsed(self, now: datetime) -> bool:
@@ -88,6 +90,8 @@ class Batch:
     digest_id: int | None
     win: int
     letters: tuple[ClaimedLetter, ...]
+    counted: bool = False
+    """Whether its letters count against SEND_DAILY."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class Terms:
     lease: timedelta
     connections: int = 1
     rate: float = 0.0
+    daily: int = 0
     domain_rates: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -129,9 +134,9 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
         all_letters = rate_limits.lock(session, rate_limits.EVERYBODY, now)
         if _at_work(driver, now) >= terms.connections:
             return Wait(None)
-        limit = rate_limits.take(all_letters, terms.rate, terms.limit, now) if terms.rate else terms.limit
-        if not limit:
-            return Wait(rate_limits.next_in(all_letters, terms.rate).total_seconds())
+        limit = _limit(session, all_letters, terms, digest_id, now)
+        if limit is None or isinstance(limit, Wait):
+            return limit
         number = _take(driver, terms, digest_id, limit, now)
         if number is None:
             return None
@@ -141,12 +146,28 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
         session.execute(_OVER, over)
     if later:
         session.execute(_LATER, later)
-    return Batch(number, digest_id, terms.win, tuple(letters))
+    if terms.daily:
+        daily_limit.reserve(session, number, len(letters))
+    return Batch(number, digest_id, terms.win, tuple(letters), counted=bool(terms.daily))
 
 
 def _at_work(driver: DriverConnection, now: datetime) -> int:
     [(count,)] = driver.fetch("SELECT count(*) FROM claims WHERE lease > ?", (driver.at(now),))
     return int(count)
+
+
+def _limit(
+    session: Session, all_letters: rate_limits.TokenBucket, terms: Terms, digest_id: int | None, now: datetime
+) -> int | Wait | None:
+    """How many letters may be claimed now; None until some of SEND_DAILY are free again, which can take hours."""
+    limit = terms.limit
+    if terms.daily:
+        limit = min(limit, daily_limit.room(session, all_letters, terms.daily, now, single=digest_id is None))
+        if not limit:
+            return None
+    if terms.rate:
+        limit = rate_limits.take(all_letters, terms.rate, limit, now)
+    return limit or Wait(rate_limits.next_in(all_letters, terms.rate).total_seconds())
 
 
 def _take(driver: DriverConnection, terms: Terms, digest_id: int | None, limit: int, now: datetime) -> int | None:
@@ -268,14 +289,24 @@ def _admit(
 # ---- the claim's end -----------------------------------------------------------------------------------------
 
 
-def release(session: Session, batch: Batch) -> int | None:
-    """Give back the letters that were never begun, and end the claim. Returns how many; None if the claim is gone."""
+def release(session: Session, batch: Batch, now: datetime, sent: int | None = None) -> int | None:
+    """Give back the letters that were never begun, and end the claim. Returns how many; None if the claim is gone.
+
+    `sent` is how many letters the server took or may have taken; None takes all that were begun for sent. Only
+    SEND_DAILY asks.
+    """
     with driver_connection_of(session) as driver:
         lock = "" if driver.sqlite else " FOR UPDATE"
-        if not driver.fetch(f"SELECT id FROM claims WHERE id = ?{lock}", (batch.claim,)):
+        found = driver.fetch(f"SELECT reserved FROM claims WHERE id = ?{lock}", (batch.claim,))
+        single = batch.digest_id is None
+        if not found:
+            if batch.counted:  # what was sent since recovery ended the claim was counted then, and counts from now
+                daily_limit.end(driver, batch.win if sent is None else min(batch.win, sent), now, single=single)
             return None
         back = driver.execute(_GIVE_BACK, (batch.claim,))
         driver.execute("DELETE FROM claims WHERE id = ?", (batch.claim,))
+        if (reserved := found[0][0]) is not None:
+            daily_limit.end(driver, reserved - back if sent is None else sent, now, single=single)
     return back
 
 

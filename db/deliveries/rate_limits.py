@@ -27,6 +27,8 @@ class TokenBucket(Row):
     tokens: Mapped[float]
     at: Mapped[datetime]
     queued_to: Mapped[datetime]
+    counted_since: Mapped[datetime | None]
+    """Of the bucket of all letters: since when each letter is counted for SEND_DAILY (daily_limit.py)."""
 
 
 def lock(session: Session, name: str, now: datetime) -> TokenBucket:

@@ -7,12 +7,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from db import rules
+from db.deliveries import daily_limit
 from db.deliveries.claims import Claim
 from db.deliveries.deliveries import SENDING, Delivery
-from db.session import (
-    is_sqlite,
-    ring,
-)
+from db.session import driver_connection_of, is_sqlite, ring
 
 
 def recover(session: Session, resend_digests: bool, now: datetime) -> int:
@@ -20,11 +18,16 @@ def recover(session: Session, resend_digests: bool, now: datetime) -> int:
 
     Returns the number of claims ended. `win` comes from the claim, whatever the current settings are.
     """
-    lapsed = select(Claim.id, Claim.win).where(Claim.has_lapsed(now)).order_by(Claim.id).limit(100)
+    lapsed = (
+        select(Claim.id, Claim.win, Claim.reserved, Claim.digest_id)
+        .where(Claim.has_lapsed(now))
+        .order_by(Claim.id)
+        .limit(100)
+    )
     if not is_sqlite(session):
         lapsed = lapsed.with_for_update(skip_locked=True)
     claims = session.execute(lapsed).all()
-    for number, win in claims:
+    for number, win, reserved, digest_id in claims:
         # A separate statement, so that it sees what the sender settled while we waited for the lock on its claim.
         left = select(Delivery.id, Delivery.letter).where(Delivery.claim == number, SENDING)
         rows = session.execute(left.order_by(Delivery.id)).all()
@@ -34,6 +37,9 @@ def recover(session: Session, resend_digests: bool, now: datetime) -> int:
         _put(session, again, {"state": "pending", "claim": None, "reason": "sent again after doubt"})
         _put(session, [row.id for row in rows[win:]], {"state": "pending", "claim": None})
         session.execute(delete(Claim).where(Claim.id == number))
+        if reserved is not None:  # only letters never begun surely count no more
+            with driver_connection_of(session) as driver:
+                daily_limit.end(driver, reserved - len(rows[win:]), now, single=digest_id is None)
     if claims:
         ring(session, "mail")
     return len(claims)

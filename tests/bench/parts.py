@@ -66,7 +66,7 @@ def parts() -> dict[str, float]:
         with timed(costs, "give back"):
             for batch in batches:
                 with writing() as session:
-                    claims.release(session, batch)
+                    claims.release(session, batch, datetime.now(UTC))
     return costs
 
 

@@ -28,7 +28,7 @@ def test_what_is_settled_stays_and_what_was_never_begun_is_given_back(digest):
     assert batch is not None
     settle(batch, batch.letters[:WIN])
     with writing() as session:
-        assert claims.release(session, batch) == 26
+        assert claims.release(session, batch, NOW) == 26
     assert states() == {"sent": 4, "pending": 26}
 
 

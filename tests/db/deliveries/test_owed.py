@@ -21,7 +21,7 @@ def test_a_deferred_letter_is_claimed_again_when_its_time_comes(digest):
         told = Settlement(batch.letters[0].id, "deferred", "deferred at rcpt", 451, "451 4.7.1 later", later)
         settlements.settle(connection, batch, [told], (), LEASE, NOW)
     with writing() as session:
-        claims.release(session, batch)
+        claims.release(session, batch, NOW)
     assert len((claim(digest) or batch).letters) == 29
     again = claim(digest, at=later)
     assert again is not None

@@ -19,7 +19,7 @@ def test_claims_count_connections_over_all_senders(digest):
     assert isinstance(ask(digest, limit=5, connections=2), Batch)
     assert ask(digest, limit=5, connections=2) == Wait(None)
     with writing() as session:
-        claims.release(session, first)
+        claims.release(session, first, NOW)
     assert isinstance(ask(digest, limit=5, connections=2), Batch)
 
 
@@ -40,7 +40,7 @@ def test_a_domains_rate_puts_its_letters_off_and_keeps_nobody_else_waiting(diges
     assert len(first.letters) == 4 + 10
     assert states() == {"sending": 14, "deferred": 16}
     with writing() as session:
-        claims.release(session, first)
+        claims.release(session, first, NOW)
         session.execute(text("UPDATE deliveries SET state = 'sent' WHERE state = 'pending'"))
     with reading() as session:
         waiting = sorted(each.not_before for each, _ in listed(session, "deferred"))
@@ -56,7 +56,7 @@ def test_after_a_pause_a_domains_letters_do_not_come_all_at_once(digest):
         session.execute(text("UPDATE subscribers SET address = 'x' || id || '@slow.example'"))
     first = ask(digest, domain_rates={"slow.example": 2.0})
     with writing() as session:
-        claims.release(session, first)
+        claims.release(session, first, NOW)
     tomorrow = ask(digest, NOW + timedelta(days=1), domain_rates={"slow.example": 2.0})
     assert len(tomorrow.letters) == 4
 

@@ -1,0 +1,145 @@
+"""SEND_DAILY: no 24 hours hold more letters than that, over all senders on all hosts, however a sender ends.
+
+A claim reserves its letters in its own row. When it ends, those that were sent, or may have been, go to the row of that
+minute, and count from there for 24 hours; so every letter counts from before it is begun until a day after its claim's
+end. A bucket that refills would let nearly twice as many through: a full one, and what refills meanwhile.
+
+A letter counts if the mail server was given all of it, or may have been; one refused before that does not.
+"""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import delete, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from db import rules
+from db.deliveries.rate_limits import EVERYBODY, TokenBucket
+from db.session import DriverConnection, Row, driver_connection_of, moment_of
+
+DAY = timedelta(hours=24)
+MARGIN = timedelta(minutes=1)
+"""Hosts' clocks differ, and the mail server counts a letter when it takes it, not when we begin it."""
+MINUTE = timedelta(minutes=1)
+KEPT = timedelta(hours=1)
+"""How long a row is kept after it stopped to count: it tells since when letters may be sent again."""
+
+
+class SentMinute(Row):
+    """The letters whose claims ended in one minute, and until when they count; `single` of them were no digest's."""
+
+    __tablename__ = "sent_minutes"
+
+    counts_until: Mapped[datetime] = mapped_column(primary_key=True)
+    letters: Mapped[int]
+    single: Mapped[int]
+
+
+class Used(NamedTuple):
+    """Letters that count now, with those under a claim; `single` of them are no digest's."""
+
+    letters: int
+    single: int
+
+    def room(self, daily: int, *, single: bool) -> int:
+        """How many more may be begun. A digest leaves some free for single letters, so that a confirm letter goes out
+        at once while a digest takes three days."""
+        return max(0, daily - self.letters - (0 if single else rules.daily_reserve(daily, self.single)))
+
+
+def counts_until(now: datetime) -> datetime:
+    """Until when the letters of a claim that ends now count."""
+    return now.replace(second=0, microsecond=0) + MINUTE + DAY + MARGIN
+
+
+# ---- claims --------------------------------------------------------------------------------------------------
+
+
+def room(session: Session, bucket: TokenBucket, daily: int, now: datetime, *, single: bool) -> int:
+    """How many letters a claim may take now. `bucket` is the locked row of all letters: claims ask one at a time."""
+    with driver_connection_of(session) as driver:
+        if bucket.counted_since is None:
+            _count_the_last_day(driver, now)
+            bucket.counted_since = now
+        driver.execute("DELETE FROM sent_minutes WHERE counts_until < ?", (driver.at(now - KEPT),))
+        count, latest = _used(driver, now)
+        if latest is not None and latest > counts_until(now):
+            _pull_back(driver, now)
+        return count.room(daily, single=single)
+
+
+def reserve(session: Session, claim: int, letters: int) -> None:
+    """Count a claim's letters from now on, before the first of them is begun."""
+    session.execute(_RESERVE, {"claim": claim, "letters": letters})
+
+
+def end(driver: DriverConnection, sent: int, now: datetime, *, single: bool) -> None:
+    """Count a claim's letters that were sent, or may have been, for another 24 hours; the claim is deleted."""
+    if sent > 0:
+        _add(driver, counts_until(now), sent, sent if single else 0)
+
+
+def forget(session: Session) -> None:
+    """Delete the counts: without SEND_DAILY nobody keeps them. Whoever sets it later counts the last day anew."""
+    if session.scalar(select(TokenBucket.counted_since).where(TokenBucket.name == EVERYBODY)) is not None:
+        session.execute(text("UPDATE allowances SET counted_since = NULL WHERE name = :name"), {"name": EVERYBODY})
+        session.execute(delete(SentMinute))
+
+
+def used(session: Session, now: datetime) -> Used:
+    """The letters that count now; too few until the first claim with SEND_DAILY has counted the day before."""
+    with driver_connection_of(session) as driver:
+        return _used(driver, now)[0]
+
+
+def _used(driver: DriverConnection, now: datetime) -> tuple[Used, datetime | None]:
+    # One statement, so one snapshot: a claim that ends meanwhile is seen in one of the two tables, not in neither.
+    [(letters, single, latest)] = driver.fetch(_USED, (driver.at(now),))
+    return Used(int(letters), int(single)), moment_of(latest)
+
+
+def _pull_back(driver: DriverConnection, now: datetime) -> None:
+    """Let letters that a clock ahead of ours counted too long count for a day from now: they were sent before now."""
+    rows = driver.fetch(
+        "DELETE FROM sent_minutes WHERE counts_until > ? RETURNING letters, single", (driver.at(counts_until(now)),)
+    )
+    _add(driver, counts_until(now), sum(row[0] for row in rows), sum(row[1] for row in rows))
+
+
+def _add(driver: DriverConnection, until: datetime, letters: int, single: int) -> None:
+    driver.execute(_ADD, (driver.at(until), letters, single))
+
+
+def _count_the_last_day(driver: DriverConnection, now: datetime) -> None:
+    """Count what was sent in the last 24 hours without SEND_DAILY, and what is under a claim now. It reads every
+    delivery once: an index for it would cost every letter of every site."""
+    driver.execute(_RESERVE_UNCOUNTED, ())  # before any minute, in the order in which a claim's end locks them
+    driver.execute("DELETE FROM sent_minutes", ())
+    by_minute = _LAST_DAY.format(minute=_MINUTE_SQLITE if driver.sqlite else _MINUTE_POSTGRESQL)
+    for minute, letters, single in driver.fetch(by_minute, (driver.at(now - DAY),)):
+        began = moment_of(f"{minute}:00" if isinstance(minute, str) else minute) or now
+        _add(driver, min(counts_until(began), counts_until(now)), letters, single)
+    [(letters,)] = driver.fetch("SELECT count(*) FROM deliveries WHERE state = 'unknown'", ())
+    end(driver, letters, now, single=False)
+
+
+_RESERVE = text("UPDATE claims SET reserved = :letters WHERE id = :claim")
+_RESERVE_UNCOUNTED = (
+    "UPDATE claims SET reserved = (SELECT count(*) FROM deliveries AS d WHERE d.claim = claims.id"
+    " AND d.state = 'sending') WHERE reserved IS NULL"
+)
+_MINUTE_SQLITE, _MINUTE_POSTGRESQL = "substr(settled_at, 1, 16)", "date_trunc('minute', settled_at)"
+_LAST_DAY = (
+    "SELECT {minute}, count(*), count(*) FILTER (WHERE letter <> 'digest') FROM deliveries"
+    " WHERE state = 'sent' AND settled_at > ? GROUP BY 1"
+)
+_USED = (
+    "SELECT coalesce(sum(letters), 0), coalesce(sum(single), 0), max(counts_until) FROM ("
+    "SELECT letters, single, counts_until FROM sent_minutes WHERE counts_until > ?"
+    " UNION ALL SELECT reserved, CASE WHEN digest_id IS NULL THEN reserved ELSE 0 END, NULL FROM claims"
+    " WHERE reserved > 0) AS lately"
+)
+_ADD = (
+    "INSERT INTO sent_minutes (counts_until, letters, single) VALUES (?, ?, ?) ON CONFLICT (counts_until)"
+    " DO UPDATE SET letters = sent_minutes.letters + excluded.letters, single = sent_minutes.single + excluded.single"
+)

@@ -1,0 +1,108 @@
+"""A sender under SEND_DAILY: what it sends, when it leaves, and that a sign-up does not wait for a long digest."""
+
+from sqlalchemy import event, text
+
+from db.deliveries import deliveries
+from db.session import engine, reading, writing
+from emails.replies import Outcome, judge
+from tests.transports import digest, run, state, states
+from worker import send_daily
+
+
+def sign_up(now) -> None:
+    with writing() as session:
+        made = session.execute(text("INSERT INTO subscribers (address, address_key, state, created_at)"
+                                    " VALUES ('new@reader.example', 'new@reader.example', 'pending', :now)"
+                                    " RETURNING id"), {"now": str(now)[:19]}).one()  # fmt: skip
+        deliveries.owe(session, "confirm", made.id, f"subscriber:{made.id}", now)
+
+
+def counted() -> int:
+    with reading() as session:
+        return session.scalar(text("SELECT coalesce(sum(letters), 0) FROM sent_minutes"))
+
+
+def test_a_digest_takes_as_many_days_as_it_must_and_everybody_gets_it_once(door, clock, setting):
+    setting(SEND_DAILY=10)
+    digest(clock, 16)
+    assert run() is False, "it leaves quietly"
+    assert len(door.sent) == 9
+    run()
+    assert len(door.sent) == 9
+    clock.forward(days=1, minutes=2)
+    run()
+    assert len({to for to, _ in door.sent}) == len(door.sent) == 16
+    assert state() == "finished"
+
+
+def test_who_signs_up_while_a_digest_waits_gets_the_confirm_letter_at_once(door, clock, setting):
+    setting(SEND_DAILY=10)
+    digest(clock, 25)
+    run()
+    sign_up(clock.now)
+    run()
+    assert door.sent[-1][0] == "new@reader.example"
+
+
+def test_while_all_are_sent_nobody_connects_to_the_mail_server(door, clock, setting, monkeypatch):
+    setting(SEND_DAILY=10)
+    digest(clock, 25)
+    run()
+    connected = []
+    monkeypatch.setattr(door, "connect", lambda: connected.append(1))
+    assert run() is False
+    assert connected == []
+
+
+def test_who_is_refused_before_the_letter_does_not_count_and_who_is_refused_after_it_does(door, clock, setting):
+    setting(SEND_DAILY=100)
+    digest(clock, 6)
+
+    def answer(to: str, number: int) -> Outcome:
+        if number <= 2:
+            return judge("rcpt", 550, "5.1.1 no such user")
+        return judge("dot", 554 if number == 3 else 250, "2.0.0 taken")
+
+    door.answer = answer
+    run()
+    assert states() == {"sent": 3, "failed": 3}
+    assert counted() == 4
+
+
+def test_a_sender_that_breaks_off_amid_a_letter_counts_it(door, clock, setting):
+    setting(SEND_DAILY=100)
+    digest(clock, 6)
+
+    def broken(to: str, number: int) -> Outcome:
+        if number == 4:
+            raise OSError("the disk is gone")
+        return judge("dot", 250, "2.0.0 taken")
+
+    door.answer = broken
+    run()
+    assert states() == {"sent": 3, "unknown": 1, "pending": 2}
+    assert counted() == 4
+
+
+def test_a_sender_without_the_limit_deletes_the_counts_once_since_nobody_keeps_them(door, clock, setting):
+    setting(SEND_DAILY=10)
+    digest(clock, 25)
+    run()
+    setting(SEND_DAILY=0)
+    send_daily._uncounting.clear()
+    asked: list[str] = []
+    event.listen(engine(), "before_cursor_execute", lambda *given: asked.append(given[2]))
+    run()
+    assert states() == {"sent": 25}
+    assert counted() == 0
+    asked.clear()
+    run()
+    assert not [sql for sql in asked if "counted_since = NULL" in sql]
+
+
+def test_a_maildir_has_the_same_limit(door, clock, setting):
+    setting(SEND_DAILY=10)
+    door.certain = True
+    digest(clock, 25)
+    run()
+    assert len(door.sent) == 9
