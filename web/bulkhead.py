@@ -5,6 +5,7 @@ request waits for a short time only, and those that write never hold all threads
 others that have waited for long is refused at once: its own waiting would take the last thread from readers.
 """
 
+import logging
 import threading
 import time
 from threading import get_ident
@@ -15,9 +16,11 @@ from werkzeug.exceptions import ServiceUnavailable
 from db.session import wait_at_most
 from web import limits
 
+log = logging.getLogger(__name__)
+
 LOCK_SECONDS = 2.5
 """How long a request waits for a lock in the database; workers, for whom nobody waits, have more patience."""
-PLACE_SECONDS = 0.25
+PLACE_SECONDS = 0.5
 """How long a request waits for a place, and after which those inside count as stuck: a vote takes a millisecond."""
 RETRY_AFTER = 60
 _READS = ("GET", "HEAD", "OPTIONS")
@@ -63,7 +66,7 @@ def install(app: Flask) -> None:
     def enter() -> None:
         wait_at_most(LOCK_SECONDS)
         if request.method not in _READS and not bulkhead.enter():
-            app.logger.warning("503 %s %s: other writes wait for the database", request.method, request.url_rule)
+            log.warning("503 %s %s: other writes wait for the database", request.method, request.url_rule)
             raise ServiceUnavailable(_SAID, retry_after=RETRY_AFTER)
 
     @app.teardown_request

@@ -11,7 +11,7 @@ from celery import Celery
 from celery.platforms import SecurityWarning
 
 from db.settings import settings
-from worker import redis_client, schedule
+from worker import celery_log, redis_client, schedule
 
 SOFT_LIMIT, HARD_LIMIT = 120, 150
 SENDER_LIMIT = 420
@@ -21,6 +21,8 @@ assert VISIBILITY > SENDER_LIMIT + 60, "a task that outlives the visibility time
 
 # Celery warns root about pickled messages; we accept JSON only, and use nothing of it but the task's name.
 warnings.filterwarnings("ignore", category=SecurityWarning)
+
+celery_log.install()
 
 app = Celery("verdicts", include=["worker.tasks"])
 

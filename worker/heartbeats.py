@@ -19,6 +19,7 @@ from celery.signals import beat_init, before_task_publish, task_postrun, task_pr
 from db import schema
 from db.monitoring import heartbeats, runs_with
 from db.monitoring.heartbeats import RunsAs
+from db.refusals import refusal
 from db.session import driver_connection
 from db.settings import settings
 from worker.app import app
@@ -82,7 +83,7 @@ class Pulse:
         try:
             yield
         except Exception as error:
-            told = str(error).splitlines()[0] or type(error).__name__
+            told = refusal(error) or next(iter(str(error).splitlines()), type(error).__name__)
             if not self.failure:
                 log.warning("no heartbeat written", kind=self.kind, error=told)
             self.failure = told

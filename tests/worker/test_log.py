@@ -1,15 +1,18 @@
 """The log tells what went wrong, and nothing of whom it went wrong for."""
 
+import logging
 import sqlite3
 
 import pytest
 import structlog
+from celery.beat import SchedulingError
+from redis import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 import worker  # noqa: F401  (it says how the log reads)
 from db.session import reading
-from worker import schema_gate
+from worker import celery_log, schema_gate
 
 
 def test_a_traceback_in_the_log_names_no_values(capsys):
@@ -57,6 +60,20 @@ def test_a_task_with_a_mistake_of_ours_still_fails(sqlite):
 
     with pytest.raises(OperationalError, match="no such table"):
         schema_gate.checked(broken)()
+
+
+@pytest.mark.parametrize("error", [SchedulingError("no space left"), RedisError("MISCONF"), ConnectionError("gone")])
+@pytest.mark.parametrize("name", celery_log.LOGGERS)
+def test_celery_logs_a_server_that_refuses_in_one_line(caplog, name, error):
+    logging.getLogger(name).error("Message Error: %s\n%s", error, ["a stack", "of frames"], exc_info=error)
+    [record] = caplog.records
+    assert logging.Formatter("%(message)s").format(record) == f"Message Error: {error}"
+
+
+def test_celery_keeps_the_traceback_of_a_mistake_of_ours(caplog):
+    logging.getLogger("celery.app.trace").error("Task failed", exc_info=LookupError("no such thing"))
+    [record] = caplog.records
+    assert "LookupError: no such thing" in logging.Formatter("%(message)s").format(record)
 
 
 def full() -> sqlite3.Error:
