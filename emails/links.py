@@ -15,6 +15,8 @@ from typing import Literal, NamedTuple
 Purpose = Literal["confirm", "unsubscribe", "preferences", "vote", "bounce"]
 
 LENGTH = 40
+NOBODY = 0
+"""The subject of the links in tests and previews of a letter. No row has this id, so such a link can change nothing."""
 _LARGEST = 2**40
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{40}", re.ASCII)
 _BOUNCE_TOKEN = re.compile(r"[0-9a-f]{40}", re.ASCII)
@@ -29,6 +31,11 @@ class Signed(NamedTuple):
 
     subject: int
     delivery: int
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the link comes from a test or a preview of a letter."""
+        return self.subject == NOBODY
 
 
 def sign(keys: Sequence[bytes], purpose: Purpose, subject: int, delivery: int = 0) -> str:

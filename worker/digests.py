@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from db import addresses
-from db.deliveries import accounts, addressing, deliveries
+from db.deliveries import accounts, addressing, deliveries, tests_of_address
 from db.digests import digests, rule_history
 from db.digests.digests import Digest, TestLetter
 from db.rules import Refused
@@ -304,5 +304,5 @@ def send_test(session: Session, slot: str, letter: Letter, address: str, now: da
     )  # fmt: skip
     session.add(asked)
     session.flush()
-    deliveries.owe(session, "test", asked.id, f"address:{addresses.hashes_of(to)[0][:32]}", now)
+    deliveries.owe(session, "test", asked.id, tests_of_address.person_of(to), now)
     return asked

@@ -30,8 +30,9 @@ _LINKS: dict[str, Purpose] = {
     "UNSUBSCRIBE": "unsubscribe",
     "PREFERENCES": "preferences",
     "VOTE": "vote",
+    "CONFIRM": "confirm",
 }
-"""Marks whose value is a link signed for the subscriber."""
+"""Marks whose value is a signed link: for the subscriber, and for the sign-up in the confirm letter."""
 
 
 def site(config: Settings) -> Site:
@@ -49,7 +50,7 @@ class Composer:
 
     def write(self, claimed: ClaimedLetter, date: bytes) -> tuple[str, bytes]:
         """The envelope sender and the message of one delivery."""
-        number = subscriber_id(claimed.person) or 0
+        number = subscriber_id(claimed.person) or links.NOBODY
         sender = self.identity.verp(links.sign(self.keys, "bounce", number, claimed.id))
         marks = {name: self._value(name, claimed, number) for name in self.encoded.marks}
         message_id = deliveries.message_id(claimed.id, claimed.letter, claimed.created_at, self.identity.domain)
@@ -58,9 +59,7 @@ class Composer:
     def _value(self, name: str, claimed: ClaimedLetter, number: int) -> str:
         if name == "SINCE":
             return day((claimed.since or claimed.created_at).date())
-        if name == "CONFIRM":
-            return links.sign(self.keys, "confirm", claimed.about, claimed.id)
-        return links.sign(self.keys, _LINKS[name], number, claimed.id)
+        return links.sign(self.keys, _LINKS[name], claimed.about if name == "CONFIRM" else number, claimed.id)
 
 
 def composer(session: Session, letter: str, about: int) -> Composer:
@@ -163,11 +162,17 @@ SAMPLE_FOR = "you@reader.example"
 
 
 def sample(letter: Letter) -> bytes:
-    """A reader's message for a preview: unsigned, with dead links of the real length."""
+    """A reader's message for a preview: unsigned, with links that open the page of a test."""
     config = settings()
     identity = SenderIdentity.of(config)
-    token = "PREVIEW".ljust(links.LENGTH, "-")
-    marks = dict.fromkeys(letter.marks, token) | {"SINCE": day(date(2026, 1, 1))}
     message_id = deliveries.message_id(0, letter.kind, datetime.fromtimestamp(0, UTC), identity.domain)
-    to = Recipient(SAMPLE_FOR, message_id, identity.verp(token), marks)
+    sender = identity.verp(links.sign(config.keys, "bounce", links.NOBODY))
+    to = Recipient(SAMPLE_FOR, message_id, sender, sample_marks(letter))
     return EncodedLetter(letter, identity).message(to, date_header(datetime.now(UTC)))
+
+
+def sample_marks(letter: Letter) -> dict[str, str]:
+    """Values for the letter's marks in a preview."""
+    keys = settings().keys
+    return {name: day(date(2026, 1, 1)) if name == "SINCE" else links.sign(keys, _LINKS[name], links.NOBODY)
+            for name in letter.marks}  # fmt: skip

@@ -73,15 +73,6 @@ def assemble(actor: Actor, slot: str, now: datetime, *, note: str | None = None)
         return found
 
 
-def send_test(actor: Actor, slot: str, address: str, now: datetime, *, note: str | None = None) -> None:
-    """Send the slot's letter, marked as a test, to one address, which the audit log does not name."""
-    letter = run.draft_letter(slot, now)
-    with writing() as session:
-        asked = run.send_test(session, slot, letter, address, now)
-        audit.record(session, actor, "digest.test", now, about=f"digest {slot}", count=1,
-                   after={"test_letter": asked.id}, note=note)  # fmt: skip
-
-
 def _keep(
     session: Session, actor: Actor, found: Digest, action: str, now: datetime, before: str | None, note: str | None,
     **more: Any,

@@ -6,13 +6,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from db.deliveries import deliveries
+from db.addresses import normal
+from db.deliveries import deliveries, tests_of_address
 from db.operators import audit
 from db.operators.audit import Actor
 from db.persons import person_of
 from db.rules import Refused
 from db.session import Session, reading, writing
 from db.subscribers import imports, subscribers, subscriptions, suppressions
+from db.subscribers.subscribers import Subscriber
 from db.subscribers.suppressions import Suppression
 from db.votes import votes
 from web.actions import Progress, subscriber_csv, timeline
@@ -76,19 +78,40 @@ def _keep(
 
 def erase(actor: Actor, subscriber_id: int, now: datetime, note: str | None = None) -> None:
     """Erase a reader. Raises Refused for an unknown number or an erased reader."""
-    person = person_of(subscriber_id)
     with writing() as session:
         found = subscribers.find(session, subscriber_id)
         if found is None or found.state == "erased":
             raise Refused(f"There is nothing to forget about subscriber {subscriber_id}.")
-        before = found.state
-        subscriptions.erase(
-            session, subscriber_id, now
-        )  # lock subscribers before votes, in the same order as a freeze (avoids deadlock)
-        votes.withdraw_all(session, person, now)
-        deliveries.forget(session, person)
-        audit.record(session, actor, "people.erase", now, about=f"subscriber {subscriber_id}", ids=[subscriber_id],
-                   before={"state": before}, after={"state": "erased"}, note=_harmless(note))  # fmt: skip
+        _erase(session, actor, found, now, note)
+
+
+def erase_address(actor: Actor, address: str, now: datetime, note: str | None = None) -> None:
+    """Erase whoever has this address: a reader, or somebody who only ever got test letters. Raises Refused if nothing
+    is known of it."""
+    to = normal(address)
+    with writing() as session:
+        found = subscribers.by_address(session, to)
+        if found is not None:
+            _erase(session, actor, found, now, note)
+            return
+        tests = tests_of_address.forget(session, to)
+        if not tests:
+            raise Refused(f"{address} has never been a subscriber here, and no test letter to it is stored.")
+        put = suppressions.suppress(session, to, "erased", now)
+        audit.record(session, actor, "people.erase", now, about=f"suppression {put.address_hash[:12]}", count=1,
+                   before={"test_letters": tests}, after={"test_letters": 0}, note=_harmless(note))  # fmt: skip
+
+
+def _erase(session: Session, actor: Actor, found: Subscriber, now: datetime, note: str | None) -> None:
+    person, before, address = person_of(found.id), found.state, found.address
+    # Lock subscribers before votes, in the same order as a freeze does, which avoids a deadlock.
+    subscriptions.erase(session, found.id, now)
+    votes.withdraw_all(session, person, now)
+    deliveries.forget(session, person)
+    if address:
+        tests_of_address.forget(session, address)
+    audit.record(session, actor, "people.erase", now, about=f"subscriber {found.id}", ids=[found.id],
+               before={"state": before}, after={"state": "erased"}, note=_harmless(note))  # fmt: skip
 
 
 def export_one(actor: Actor, subscriber_id: int, now: datetime, note: str | None = None) -> Timeline:

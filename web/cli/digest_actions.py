@@ -7,10 +7,12 @@ import click
 
 from db.digests import digests, rule_history
 from db.session import reading
+from web.actions import digest_tests
 from web.actions import digests as actions
 from web.cli import actor, dry_run_option, note_option
 from web.cli.digest import slot_argument
 from worker import digests as run
+from worker.letters import sample_marks
 
 this_week = click.argument("slot", metavar="[SLOT]", required=False)
 
@@ -36,7 +38,7 @@ def assemble(slot: str | None, note: str | None) -> None:
 def preview(slot: str, folder: Path) -> None:
     """Write the letter's HTML and text parts into a folder, as one reader would see them."""
     letter = run.draft_letter(slot, datetime.now(UTC))
-    seen = letter.filled(dict.fromkeys(letter.marks, "PREVIEW") | {"SINCE": "1 January 2026"})
+    seen = letter.filled(sample_marks(letter))
     folder.mkdir(parents=True, exist_ok=True)
     for name, body in (("html", seen.html), ("txt", seen.text)):
         path = folder / f"{slot}.{name}"
@@ -50,9 +52,11 @@ def preview(slot: str, folder: Path) -> None:
 @click.argument("address")
 @note_option
 def test(slot: str, address: str, note: str | None) -> None:
-    """Send the letter, marked as a test, to one address."""
-    actions.send_test(actor(), slot, address, datetime.now(UTC), note=note)
+    """Send the letter, marked as a test, to one address: an operator's own, or a few times a day somebody else's."""
+    left = digest_tests.send_test(actor(), slot, address, datetime.now(UTC), note=note)
     click.echo(f"A test of {slot} is on its way to {address}.")
+    if left is not None:
+        click.echo(f"No operator has this address, so it counts: {left} more to such addresses in these 24 hours.")
 
 
 @click.command()

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from db import addresses, rules
+from db.deliveries import tests_of_address
 from db.rules import Refused
 from db.session import reading
 from db.subscribers import lists, suppressions
@@ -145,17 +146,28 @@ def lift(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
 @note_option
 @dry_run_option
 def erase(address: str, yes: bool, note: str | None, dry_run: bool) -> None:
-    """Erase a reader: only a keyed hash of the address stays, on the suppression list. This cannot be undone."""
+    """Erase whoever has an address: a reader, or somebody who only got test letters. This cannot be undone.
+
+    Only a keyed hash of the address stays, on the suppression list.
+    """
+    would = _would_forget(address)
     if dry_run:
-        with reading() as session:
-            told = timeline.of(session, _known(session, address), datetime.now(UTC))
-        letters = sum(event.kind == "letter" for event in told.events) + told.older_letters
-        click.echo(f"It would be forgotten: subscriber {told.subscriber.id}, {told.subscriber.state}, with "
-                   f"{len(told.votes)} votes and the servers' words about {letters} letters.")  # fmt: skip
+        click.echo(would)
         return
     if not yes:
         click.confirm(f"Forget {address} for ever?", abort=True)
-    with reading() as session:
-        subscriber_id = _known(session, address)
-    actions.erase(actor(), subscriber_id, datetime.now(UTC), note)
+    actions.erase_address(actor(), address, datetime.now(UTC), note)
     click.echo(f"{address} is forgotten.")
+
+
+def _would_forget(address: str) -> str:
+    """What an erasure would forget. Raises Refused if nothing is known of the address."""
+    with reading() as session:
+        tests = tests_of_address.number(session, addresses.normal(address))
+        if tests and room.by_address(session, address) is None:
+            what = "one test letter" if tests == 1 else f"{tests} test letters"
+            return f"It would be forgotten: {what}. No subscriber has this address."
+        told = timeline.of(session, _known(session, address), datetime.now(UTC))
+    letters = sum(event.kind == "letter" for event in told.events) + told.older_letters
+    return (f"It would be forgotten: subscriber {told.subscriber.id}, {told.subscriber.state}, with "
+            f"{len(told.votes)} votes and the servers' words about {letters} letters.")  # fmt: skip

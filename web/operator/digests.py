@@ -14,6 +14,7 @@ from db.session import reading
 from db.settings import settings
 from db.values import duration
 from emails.letters import DigestContent
+from web.actions import digest_tests
 from web.actions import digests as actions
 from web.operator import digest_progress
 from web.operator.frame import access, confirm, live
@@ -120,8 +121,9 @@ def skip_digest(slot: str) -> AnyResponse:
 @allowed("editor")
 def test_digest(slot: str) -> AnyResponse:
     to = request.form.get("address", "").strip() or access.current().address
-    actions.send_test(access.actor(), slot, to, datetime.now(UTC))
-    return confirm.done(f"A test of {slot} is on its way to {to}.", page_of(slot))
+    left = digest_tests.send_test(access.actor(), slot, to, datetime.now(UTC))
+    more = f" No operator has this address, so it counts: {left} more in these 24 hours." if left is not None else ""
+    return confirm.done(f"A test of {slot} is on its way to {to}.{more}", page_of(slot))
 
 
 # ---- an operator's actions ---------------------------------------------------------------------------------------

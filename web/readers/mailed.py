@@ -13,6 +13,18 @@ def page(status: int = 200, **said: Any) -> Response:
     return headers.private(make_response(render_template("mailed.html", **said), status))
 
 
+def of_test(what: str, does: str) -> Response:
+    """The answer to a link from a test or a preview of a letter: 200, also for a mail program's one-click POST."""
+    return page(
+        what=what,
+        title="This was a test",
+        note="Nothing was changed.",
+        sentences=[f"You opened a link from a test or a preview of an email. In a reader’s own email, it {does}."],
+        onward="/",
+        onward_words="See the latest comparison",
+    )
+
+
 def bad_link(what: str) -> Response:
     """The answer to a token that is cut off, forged, or made for another purpose."""
     return page(

@@ -87,9 +87,12 @@ _CONFIRM = "Your subscription"
 @blueprint.get("/confirm/<token>")
 def ask_confirm(token: str) -> Response:
     try:
-        sign_up_id = read(settings().keys, "confirm", token).subject
+        signed = read(settings().keys, "confirm", token)
     except BadLink:
         return mailed.bad_link(_CONFIRM)
+    if signed.is_test:
+        return mailed.of_test(_CONFIRM, "leads to the button that confirms their subscription")
+    sign_up_id = signed.subject
     with reading() as session:
         sign_up = subscriptions.sign_up_of(session, sign_up_id, datetime.now(UTC))
     if sign_up is None or sign_up.state in ("expired", "over"):
@@ -113,9 +116,12 @@ def ask_confirm(token: str) -> Response:
 def confirm(token: str) -> Response:
     visitor.refuse_strangers(private_page=True)
     try:
-        sign_up_id = read(settings().keys, "confirm", token).subject
+        signed = read(settings().keys, "confirm", token)
     except BadLink:
         return mailed.bad_link(_CONFIRM)
+    if signed.is_test:
+        return mailed.of_test(_CONFIRM, "leads to the button that confirms their subscription")
+    sign_up_id = signed.subject
     now, before = datetime.now(UTC), visitor.voter()
     try:
         with writing() as session:
@@ -170,9 +176,12 @@ _LEAVE = "Your subscription"
 @blueprint.get("/unsubscribe/<token>")
 def ask_leave(token: str) -> Response:
     try:
-        subscriber_id = read(settings().keys, "unsubscribe", token).subject
+        signed = read(settings().keys, "unsubscribe", token)
     except BadLink:
         return mailed.bad_link(_LEAVE)
+    if signed.is_test:
+        return mailed.of_test(_LEAVE, "unsubscribes them")
+    subscriber_id = signed.subject
     with reading() as session:
         subscriber = subscribers.find(session, subscriber_id)
     if subscriber is None or subscriber.state not in ("active", "pending"):
@@ -191,9 +200,12 @@ def ask_leave(token: str) -> Response:
 def leave(token: str) -> Response:
     """One-click by RFC 8058: reads the token in the path alone (no cookie, Origin or body), and always answers 200."""
     try:
-        subscriber_id = read(settings().keys, "unsubscribe", token).subject
+        signed = read(settings().keys, "unsubscribe", token)
     except BadLink:
         return mailed.bad_link(_LEAVE)
+    if signed.is_test:
+        return mailed.of_test(_LEAVE, "unsubscribes them")
+    subscriber_id = signed.subject
     with writing() as session:
         subscriber = subscriptions.leave(session, subscriber_id, _channel(), datetime.now(UTC))
     return _left(subscriber)
