@@ -5,23 +5,14 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from db import rules
-from db.digests import catalog, digests, rule_history
+from db.digests import catalog, rule_history
 from db.digests.catalog import Comparison, Tool
 from db.digests.digests import Digest
 from db.votes import tallies
 from emails.letters import ComparisonPart, DigestContent, Mover, Quote, Score, ToolPart
 
-LOOK_BACK = timedelta(days=14)
-"""A digest takes the comparisons published within this time that are in no digest yet."""
 MOVERS, MOVER_VOTES = 3, 5
 """The most movers to list, and the fewest votes that a tool needs at both ends of the week."""
-
-
-def new_comparisons(session: Session, until: datetime) -> list[Comparison]:
-    """Recently published comparisons that are in no digest yet, newest first."""
-    found = catalog.published(session, until - LOOK_BACK, until)
-    stand = digests.in_a_digest(session, [comparison.id for comparison in found])
-    return [comparison for comparison in reversed(found) if comparison.id not in stand]
 
 
 def content(session: Session, digest: Digest, compared: list[Comparison], now: datetime) -> DigestContent:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db import addresses
 from db.deliveries import accounts, addressing, deliveries, tests_of_address
-from db.digests import digests, rule_history
+from db.digests import archive, digests, rule_history
 from db.digests.digests import Digest, TestLetter
 from db.rules import Refused
 from db.session import reading, writing
@@ -95,7 +95,7 @@ def freeze_due(now: datetime) -> None:
             digest = digests.get(session, slot, lock=True)
             if now > digest.due_at + settings().digest_lateness and digest.state in ("draft", "held"):
                 digests.end(digest, "expired", "not sent in time", now)
-            elif digest.state == "draft":
+            elif digest.state == "draft" and not _hold_passed_over(session, digest, now):
                 freeze(session, digest, now)
 
 
@@ -105,7 +105,7 @@ def freeze(session: Session, digest: Digest, now: datetime) -> None:
 
     1. Count the audience. 2. Fold every dirty vote on these tools. 3. Gather the content. 4. Render it, once. 5. Store.
     """
-    compared = digest_content.new_comparisons(session, now)
+    compared = archive.new(session, now)
     if not compared:
         digests.end(digest, "skipped", "no comparison is new", now)
         return
@@ -176,8 +176,26 @@ def _opened(session: Session, slot: str, now: datetime) -> Digest:
 
 
 def _assemble(session: Session, digest: Digest, now: datetime) -> None:
-    compared = digest_content.new_comparisons(session, max(now, digest.due_at))
+    _hold_passed_over(session, digest, now)
+    compared = archive.new(session, max(now, digest.due_at))
     digest.content = digest_content.content(session, digest, compared, now).as_json() if compared else None
+
+
+ARCHIVED_LATE = "the comparisons that it was held for were archived after its hour: release it to send it"
+
+
+def _hold_passed_over(session: Session, digest: Digest, now: datetime) -> bool:
+    """Hold the digest if many comparisons that earlier releases passed over would stand in it. True if it is held.
+
+    Once an editor has archived them, it goes at its hour; if that is past, an editor still has to release it.
+    """
+    found = archive.passed_over(session, max(now, digest.due_at))
+    if len(found) > archive.MANY and (digest.state == "draft" or digest.reason == NOT_OWED or archive.holds(digest)):
+        digest.state, digest.reason = "held", archive.reason(found)
+    elif len(found) <= archive.MANY and archive.holds(digest):
+        late = digest.due_at <= now
+        digest.state, digest.reason = ("held", ARCHIVED_LATE) if late else ("draft", None)
+    return digest.state == "held"
 
 
 # ---- addressing and finishing ----------------------------------------------------------------------------------
@@ -257,12 +275,12 @@ def send(session: Session, slot: str, now: datetime, late: bool = False) -> Dige
     """
     digest = _opened(session, slot, now)
     if digest.state not in GONE:
-        _check_may_go(digest, now, late)
+        _check_may_go(session, digest, now, late)
         freeze(session, digest, now)
     return digest
 
 
-def _check_may_go(digest: Digest, now: datetime, late: bool) -> None:
+def _check_may_go(session: Session, digest: Digest, now: datetime, late: bool) -> None:
     if digest.state == "held" and digest.reason != NOT_OWED:
         raise Refused(f"Digest {digest.slot} is held; release it first: verdicts digest release {digest.slot}")
     if not late and now > digest.due_at + settings().digest_lateness:
@@ -270,13 +288,19 @@ def _check_may_go(digest: Digest, now: datetime, late: bool) -> None:
             f"Digest {digest.slot} was due on {digest.due_at:%Y-%m-%d}, longer ago than DIGEST_LATENESS allows. To "
             f"send it all the same: verdicts digest send {digest.slot} --late"
         )
+    found = archive.passed_over(session, now)
+    if len(found) > archive.MANY:
+        raise Refused(
+            f"{len(found)} {archive.LISTED}. Open the draft with verdicts digest assemble {digest.slot} to see them; "
+            f"then archive them, or release it: verdicts digest release {digest.slot}"
+        )
 
 
 def would_reach(session: Session, slot: str, now: datetime, late: bool = False) -> int:
     """The audience's size if it were frozen now. Raises Refused where `send` would refuse or skip the slot."""
     digest = digests.by_slot(session, slot) or Digest(slot=slot, due_at=rule_history.due(session, slot), state="draft")
-    _check_may_go(digest, now, late)
-    if not digest_content.new_comparisons(session, now):
+    _check_may_go(session, digest, now, late)
+    if not archive.new(session, now):
         raise Refused(f"Nothing is new for {slot}: import a comparison first.")
     return subscribers.active(session)
 
@@ -288,7 +312,7 @@ def draft_letter(slot: str, now: datetime) -> Letter:
         if digest is not None and digest.html is not None and digest.text is not None:
             return Letter("digest", digest.subject or "", digest.preheader or "", digest.html, digest.text, digest.slot)
         digest = digest or Digest(slot=slot, due_at=rule_history.due(session, slot))
-        compared = digest_content.new_comparisons(session, max(now, digest.due_at))
+        compared = archive.new(session, max(now, digest.due_at))
         if not compared:
             raise Refused(f"Nothing is new for {slot}: import a comparison first.")
         return letters.digest(digest_content.content(session, digest, compared, now), site(settings()))

@@ -77,6 +77,11 @@ class Comparison(Row):
     a_id: Mapped[int] = mapped_column(BigId, ForeignKey("tools.id"))
     b_id: Mapped[int] = mapped_column(BigId, ForeignKey("tools.id"))
     publish_at: Mapped[datetime]
+    archived_at: Mapped[datetime | None]
+    """Since when it is published without a digest."""
+    passed_over_at: Mapped[datetime | None]
+    """When an upgrade found that the 14-day look-back of 0.2.0 had left it out of every digest; cleared once an editor
+    releases a digest with it."""
     a: Mapped[Tool] = relationship(foreign_keys=[a_id])
     b: Mapped[Tool] = relationship(foreign_keys=[b_id])
 
@@ -89,7 +94,7 @@ class Comparison(Row):
         return self.a, self.b
 
 
-_WHOLE = tuple(
+WHOLE = tuple(
     joinedload(side).selectinload(Tool.reviews).joinedload(Review.reviewer) for side in (Comparison.a, Comparison.b)
 )
 
@@ -99,7 +104,7 @@ _WHOLE = tuple(
 
 def latest(session: Session, now: datetime, limit: int, offset: int = 0) -> list[Comparison]:
     """Published comparisons, newest first, each with its tools and their reviews."""
-    query = select(Comparison).where(Comparison.publish_at <= now).options(*_WHOLE)
+    query = select(Comparison).where(Comparison.publish_at <= now).options(*WHOLE)
     newest = query.order_by(Comparison.publish_at.desc(), Comparison.id.desc())
     return list(session.scalars(newest.limit(limit).offset(offset)))
 
@@ -111,13 +116,7 @@ def count_published(session: Session, now: datetime) -> int:
 def comparison(session: Session, slug: str, now: datetime) -> Comparison | None:
     """The published comparison of that slug."""
     query = select(Comparison).where(Comparison.slug == slug, Comparison.publish_at <= now)
-    return session.scalars(query.options(*_WHOLE)).first()
-
-
-def published(session: Session, after: datetime, until: datetime) -> list[Comparison]:
-    """Comparisons published in (after, until], oldest first, with tools and reviews."""
-    query = select(Comparison).where(Comparison.publish_at > after, Comparison.publish_at <= until)
-    return list(session.scalars(query.options(*_WHOLE).order_by(Comparison.publish_at, Comparison.id)))
+    return session.scalars(query.options(*WHOLE)).first()
 
 
 def tool(session: Session, slug: str) -> Tool | None:
@@ -136,7 +135,7 @@ def tools(session: Session, ids: list[int]) -> dict[int, Tool]:
 def comparisons_of(session: Session, tool_id: int, now: datetime) -> list[Comparison]:
     """Published comparisons of the tool, newest first."""
     stands = (Comparison.a_id == tool_id) | (Comparison.b_id == tool_id)
-    query = select(Comparison).where(stands, Comparison.publish_at <= now).options(*_WHOLE)
+    query = select(Comparison).where(stands, Comparison.publish_at <= now).options(*WHOLE)
     return list(session.scalars(query.order_by(Comparison.publish_at.desc(), Comparison.id.desc())))
 
 
@@ -146,6 +145,10 @@ def reviewer_names(session: Session) -> set[str]:
 
 def tool_slugs(session: Session) -> set[str]:
     return set(session.scalars(select(Tool.slug)))
+
+
+def comparison_slugs(session: Session) -> set[str]:
+    return set(session.scalars(select(Comparison.slug)))
 
 
 def is_empty(session: Session) -> bool:
@@ -199,7 +202,9 @@ def put_comparison(session: Session, slug: str, pair: tuple[str, str], question:
     found = session.scalars(select(Comparison).where(Comparison.slug == slug)).first()
     if found is not None:
         fields: dict[str, Any] = {"a_id": a_id, "b_id": b_id, "question": question}
-        return _change(session, found, fields | ({"publish_at": publish_at} if publish_at else {}))
+        if publish_at and publish_at != found.publish_at:
+            fields |= {"publish_at": publish_at, "passed_over_at": None}
+        return _change(session, found, fields)
     new = Comparison(slug=slug, question=question, a_id=a_id, b_id=b_id, publish_at=publish_at or now)
     session.add(new)
     session.flush()

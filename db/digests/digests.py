@@ -134,12 +134,6 @@ def latest_slot(session: Session) -> str | None:
     return session.scalar(query.limit(1))
 
 
-def in_a_digest(session: Session, comparison_ids: list[int]) -> set[int]:
-    """Which of these comparisons are in a digest already."""
-    query = select(DigestComparison.comparison_id).where(DigestComparison.comparison_id.in_(comparison_ids))
-    return set(session.scalars(query))
-
-
 # ---- changes -----------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""The weekly digest: the first comparison in full, the others abridged, the movers, and all vote links."""
+"""The weekly digest: the first comparison with quotes, some with figures and vote links, the rest by name; movers."""
 
 import re
 from collections.abc import Callable
@@ -14,6 +14,8 @@ LARGEST = 100 * 1024
 _ROOM = LARGEST - 2048  # leaves room for the header
 _ENCODED = re.compile(rb"[^ -<>-~]")
 _LONG_HEADING = 36
+IN_FULL = 10
+"""At most this many comparisons have their figures and vote links; the others are named, with a link."""
 
 # Longer texts are cut between words; the web page shows them in full.
 _NAME, _LINE, _QUOTE = 120, 300, 1200
@@ -22,18 +24,20 @@ _NAME, _LINE, _QUOTE = 120, 300, 1200
 def digest(content: DigestContent, site: Site) -> Letter:
     """One slot's letter; content has at least one comparison.
 
-    Comparisons that do not fit in 100 KiB get a link only, and any that still do not fit appear on the web page only.
+    Comparisons after the first ten, and those that do not fit in 100 KiB, get a link only; any that still do not fit
+    appear on the web page only.
     """
     content, site = _cut(all_harmless(content)), all_harmless(site)
     every = len(content.comparisons)
+    most = min(every, IN_FULL)
 
     def made(shown: int, listed: int) -> Letter:
         return _letter(content, site, shown, listed)
 
-    whole = made(every, every)
+    whole = made(most, every)
     if _fits(whole):
         return whole
-    shown = _most(every - 1, lambda number: _fits(made(number, every)))
+    shown = _most(most - 1, lambda number: _fits(made(number, every)))
     listed = every if shown > 1 else _most(every, lambda number: _fits(made(1, number)))
     return made(shown, listed)
 

@@ -125,6 +125,7 @@ def test_many_clocks_make_one_digest_and_address_each_reader_once(started, clock
 
 
 def test_an_empty_week_is_skipped_on_record_and_uses_nothing_up(started, clock):
+    send(SLOT, clock.now)
     clock.set(datetime(2026, 12, 8, 9, 0, 1, tzinfo=UTC))
     run.tick()
     assert (look("2026-W50").state, look("2026-W50").reason) == ("skipped", "no comparison is new")

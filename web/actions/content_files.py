@@ -1,10 +1,10 @@
 """Content files: tools, reviews and comparisons in YAML, validated with line numbers before anything is stored.
 
 The form (YAML): `reviewers` (name, lens), `tools` (slug, name, category, tagline, entry, url, summary, reviews) and
-`comparisons` (slug, tools, question, publish_at).
+`comparisons` (slug, tools, question, publish_at, archive). `archive: true` at the top holds for all its comparisons.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from db.digests import catalog
+from db.digests import archive, catalog, rule_history
 from db.rules import Choice, control_in, plain
 from db.session import Session
 from db.settings import settings
 from web.actions.yaml_lines import Lined, Unreadable, read
+from worker import digests as run
 
 LARGEST = 20 * 2**20
 """The largest file in bytes; a year's comparisons take less than one megabyte."""
@@ -109,6 +110,7 @@ class ComparisonItem(_Item):
     tools: Annotated[list[Slug], Field(min_length=2, max_length=2)]
     question: Words
     publish_at: Annotated[datetime | None, BeforeValidator(_moment)] = None
+    archive: bool | None = None
 
     @property
     def name(self) -> str:
@@ -119,6 +121,11 @@ class Content(_Item):
     reviewers: list[ReviewerItem] = []
     tools: list[ToolItem] = []
     comparisons: list[ComparisonItem] = []
+    archive: bool | None = None
+
+    def is_archived(self, comparison: ComparisonItem) -> bool | None:
+        """Whether the file publishes it without a digest; None where the file says nothing."""
+        return self.archive if comparison.archive is None else comparison.archive
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------
@@ -172,6 +179,7 @@ _SAYINGS = {
     "list_type": "must be a list, each entry on a line that begins with a dash",
     "model_type": "must have fields of its own, such as name: …",
     "literal_error": "must be ship or skip",
+    "bool_type": "must be true or false",
     "string_pattern_mismatch": "must be lower-case letters, digits and single hyphens, such as second-pair",
 }
 
@@ -193,9 +201,14 @@ def _sentence(name: str, lined: Lined, error: Any) -> str:
 # ---- loading ---------------------------------------------------------------------------------------------------
 
 
-def load(session: Session, files: list[ContentFile], now: datetime) -> dict[str, dict[str, int]]:
-    """Store the content, or raise BadContent and change nothing. Returns how many of each were added or changed."""
-    _check_whole(session, files)
+def load(
+    session: Session, files: list[ContentFile], now: datetime, *, archived: bool = False
+) -> dict[str, dict[str, int]]:
+    """Store the content, or raise BadContent and change nothing. Returns how many of each were added or changed.
+
+    With `archived` all comparisons are published without a digest, also those that exist and stand in none yet.
+    """
+    check_whole(session, files)
     done: dict[str, dict[str, int]] = {sort: {} for sort in ("reviewers", "tools", "comparisons")}
 
     def count(sort: str, outcome: str) -> None:
@@ -216,10 +229,43 @@ def load(session: Session, files: list[ContentFile], now: datetime) -> dict[str,
                 session, comparison.name, pair, comparison.question, comparison.publish_at, now
             )
             count("comparisons", outcome)
+    _archive(session, files, now, archived, count)
     return done
 
 
-def _check_whole(session: Session, files: list[ContentFile]) -> None:
+def _archive(
+    session: Session, files: list[ContentFile], now: datetime, every: bool, count: Callable[[str, str], None]
+) -> None:
+    """Archive and unarchive what the files say, or archive all; the open drafts follow."""
+    said: dict[bool | None, list[str]] = {True: [], False: [], None: []}
+    for file in files:
+        for comparison in file.content.comparisons:
+            said[every or file.content.is_archived(comparison)].append(comparison.name)
+    changed = {
+        "archived": archive.archive(session, said[True], now),
+        "unarchived": archive.unarchive(session, said[False]),
+    }
+    for outcome, slugs in changed.items():
+        for _ in slugs:
+            count("comparisons", outcome)
+    if any(changed.values()):
+        run.refresh_drafts(session, now)
+
+
+def unseen(session: Session, files: list[ContentFile], now: datetime) -> int:
+    """How many comparisons that are not here yet would stand in the next digest, without a word of the files on it."""
+    known = catalog.comparison_slugs(session)
+    due = next((each.due for each in rule_history.to_come(session, now, now + rule_history.AHEAD)), now)
+    return sum(
+        comparison.name not in known
+        and file.content.is_archived(comparison) is None
+        and (comparison.publish_at or now) <= due
+        for file in files
+        for comparison in file.content.comparisons
+    )
+
+
+def check_whole(session: Session, files: list[ContentFile]) -> None:
     """Problems across files: duplicate names, and references to names that do not exist."""
     problems: list[str] = []
     reviewers = _unique(files, "reviewers", "name", problems) | catalog.reviewer_names(session)

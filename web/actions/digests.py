@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from db.deliveries import accounts, addressing
-from db.digests import digests, rule_history
+from db.digests import archive, digests, rule_history
 from db.digests.digests import Digest
 from db.operators import audit
 from db.operators.audit import Actor
@@ -32,8 +32,11 @@ def _moved(
 ) -> Digest:  # fmt: skip
     if action in OPENING:
         digests.open_slot(session, slot, rule_history.due(session, slot), now)
-    before = digests.get(session, slot, lock=True).state
+    found = digests.get(session, slot, lock=True)
+    before, was_listed = found.state, archive.holds(found)
     found = digests.move(session, slot, action, now, reason)
+    if action == "release" and was_listed:
+        archive.release(session)
     if found.state != before:
         _keep(session, actor, found, action, now, before, note or reason, **more)
     return found

@@ -21,6 +21,7 @@ COMMANDS = {
     "up": ("web.cli.up", "up"),
     "db": ("web.cli.database", "database"),
     "import": ("web.cli.content", "load"),
+    "comparisons": ("web.cli.comparisons", "comparisons"),
     "digest": ("web.cli.digest", "digest"),
     "deliveries": ("web.cli.deliveries", "deliveries"),
     "jobs": ("web.cli.jobs", "jobs"),
@@ -108,6 +109,11 @@ def actor() -> Actor:
 
 note_option = click.option("--note", metavar="TEXT", help="Why; kept in the audit log.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
+
+
+def at_a_terminal() -> bool:
+    """Whether somebody reads the questions of this command and can answer them."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def fail(message: str) -> NoReturn:

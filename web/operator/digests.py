@@ -7,13 +7,16 @@ from flask import Response, abort, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from db.deliveries import breakers
-from db.digests import digests
+from db.digests import archive, digests
+from db.digests.catalog import Comparison
 from db.digests.digests import Digest
 from db.rules import Refused
 from db.session import reading
 from db.settings import settings
 from db.values import duration
+from emails.formats import plural
 from emails.letters import DigestContent
+from web.actions import comparisons as comparison_actions
 from web.actions import digest_tests
 from web.actions import digests as actions
 from web.operator import digest_progress
@@ -71,8 +74,17 @@ def _shown(found: Digest) -> dict[str, object]:
         "digest": found, "look": look, "shut": shut, "content": content, "moving": found.state in MOVING,
         "every": math.ceil(max(2.0, look.holds_for)) if look else 2,
         "links": {state: url_for("operator.deliveries", slot=found.slot, state=state) for state in STATES_LINKED},
+        "passed_over": passed_over(found),
         "too_late": datetime.now(UTC) > found.due_at + settings().digest_lateness,
     }  # fmt: skip
+
+
+def passed_over(found: Digest) -> list[Comparison]:
+    """The comparisons for whose sake the digest is held."""
+    if not archive.holds(found):
+        return []
+    with reading() as session:
+        return archive.passed_over(session, max(datetime.now(UTC), found.due_at))
 
 
 STATES_LINKED = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknown", "cancelled")
@@ -115,6 +127,19 @@ def skip_digest(slot: str) -> AnyResponse:
     why = confirm.note(required=True)
     actions.move(access.actor(), slot, "skip", datetime.now(UTC), reason=why, note=why)
     return confirm.done(f"{slot} is skipped.", page_of(slot))
+
+
+@blueprint.post("/digests/<slot>/archive")
+@allowed("editor")
+def archive_passed_over(slot: str) -> AnyResponse:
+    found = opened(slot)
+    if not confirm.given():
+        number = plural(len(passed_over(found)), "comparison").capitalize()
+        goes = "goes at its hour by itself" if found.due_at > datetime.now(UTC) else "waits until you release it"
+        sentence = f"{number} will stand in no digest; readers still find them on the web. Then {slot} {goes}."
+        return ask_about(slot, "Leave them out of digests?", sentence, f"Leave {number.lower()} out")
+    done = comparison_actions.archive_passed_over(access.actor(), datetime.now(UTC), note=confirm.note())
+    return confirm.done(f"{plural(len(done), 'comparison').capitalize()} will stand in no digest.", page_of(slot))
 
 
 @blueprint.post("/digests/<slot>/test")

@@ -21,6 +21,7 @@ LEAST = {
     "digests": "viewer", "digest": "viewer", "digest_progress": "viewer", "preview": "viewer",
     "preview_letter": "viewer", "deliveries": "viewer", "schedule": "viewer",
     "change_draft": "editor", "skip_digest": "editor", "test_digest": "editor",
+    "archive_passed_over": "editor",
     "send_digest": "operator", "pause_digest": "operator", "resume_digest": "operator", "cancel_digest": "operator",
     "retry_deliveries": "operator", "resolve_deliveries": "operator",
     "audit": "operator", "audit_entry": "operator",
