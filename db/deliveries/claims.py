@@ -134,9 +134,14 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
         all_letters = rate_limits.lock(session, rate_limits.EVERYBODY, now)
         if _at_work(driver, now) >= terms.connections:
             return Wait(None)
-        limit = _limit(session, all_letters, terms, digest_id, now)
-        if limit is None or isinstance(limit, Wait):
-            return limit
+        limit = terms.limit
+        if terms.daily:
+            room = daily_limit.room(session, all_letters, terms.daily, now, single=digest_id is None)
+            if not room.letters:
+                return None
+            limit, young_at = min(limit, room.letters), max(young_at, room.shut_until or young_at)
+        if terms.rate and not (limit := rate_limits.take(all_letters, terms.rate, limit, now)):
+            return Wait(rate_limits.next_in(all_letters, terms.rate).total_seconds())
         number = _take(driver, terms, digest_id, limit, now)
         if number is None:
             return None
@@ -154,20 +159,6 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
 def _at_work(driver: DriverConnection, now: datetime) -> int:
     [(count,)] = driver.fetch("SELECT count(*) FROM claims WHERE lease > ?", (driver.at(now),))
     return int(count)
-
-
-def _limit(
-    session: Session, all_letters: rate_limits.TokenBucket, terms: Terms, digest_id: int | None, now: datetime
-) -> int | Wait | None:
-    """How many letters may be claimed now; None until some of SEND_DAILY are free again, which can take hours."""
-    limit = terms.limit
-    if terms.daily:
-        limit = min(limit, daily_limit.room(session, all_letters, terms.daily, now, single=digest_id is None))
-        if not limit:
-            return None
-    if terms.rate:
-        limit = rate_limits.take(all_letters, terms.rate, limit, now)
-    return limit or Wait(rate_limits.next_in(all_letters, terms.rate).total_seconds())
 
 
 def _take(driver: DriverConnection, terms: Terms, digest_id: int | None, limit: int, now: datetime) -> int | None:
@@ -254,7 +245,8 @@ def _admit(
     session: Session, driver: DriverConnection, number: int, young_at: datetime, now: datetime
 ) -> tuple[list[ClaimedLetter], list[dict[str, Any]]]:
     """The letters to send, and the final states of the others. A letter's age counts from `young_at` at the earliest,
-    which is when a paused digest was resumed: time spent paused does not let letters expire."""
+    which is when a paused digest was resumed, or when SEND_DAILY allowed letters again: to wait for either lets no
+    letter expire."""
     rows = driver.fetch(_CLAIMED, (number,))
     hashed = {address: tuple(hashes_of(address)) for *_, address, _, _, _ in rows if address}
     listed = suppressions.listed(session, [each for hashes in hashed.values() for each in hashes])

@@ -13,14 +13,11 @@ from typing import NamedTuple
 from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db import rules
+from db.deliveries import daily_counts
+from db.deliveries.daily_counts import DAY, Minute, Used
 from db.deliveries.rate_limits import EVERYBODY, TokenBucket
 from db.session import DriverConnection, Row, driver_connection_of, moment_of
 
-DAY = timedelta(hours=24)
-MARGIN = timedelta(minutes=1)
-"""Hosts' clocks differ, and the mail server counts a letter when it takes it, not when we begin it."""
-MINUTE = timedelta(minutes=1)
 KEPT = timedelta(hours=1)
 """How long a row is kept after it stopped to count: it tells since when letters may be sent again."""
 
@@ -35,37 +32,30 @@ class SentMinute(Row):
     single: Mapped[int]
 
 
-class Used(NamedTuple):
-    """Letters that count now, with those under a claim; `single` of them are no digest's."""
+class Room(NamedTuple):
+    """How many letters a claim may take, and until when it could take none, if that is known: to wait for SEND_DAILY
+    makes no letter old."""
 
     letters: int
-    single: int
-
-    def room(self, daily: int, *, single: bool) -> int:
-        """How many more may be begun. A digest leaves some free for single letters, so that a confirm letter goes out
-        at once while a digest takes three days."""
-        return max(0, daily - self.letters - (0 if single else rules.daily_reserve(daily, self.single)))
-
-
-def counts_until(now: datetime) -> datetime:
-    """Until when the letters of a claim that ends now count."""
-    return now.replace(second=0, microsecond=0) + MINUTE + DAY + MARGIN
+    shut_until: datetime | None
 
 
 # ---- claims --------------------------------------------------------------------------------------------------
 
 
-def room(session: Session, bucket: TokenBucket, daily: int, now: datetime, *, single: bool) -> int:
+def room(session: Session, bucket: TokenBucket, daily: int, now: datetime, *, single: bool) -> Room:
     """How many letters a claim may take now. `bucket` is the locked row of all letters: claims ask one at a time."""
     with driver_connection_of(session) as driver:
         if bucket.counted_since is None:
             _count_the_last_day(driver, now)
             bucket.counted_since = now
-        driver.execute("DELETE FROM sent_minutes WHERE counts_until < ?", (driver.at(now - KEPT),))
         count, latest = _used(driver, now)
-        if latest is not None and latest > counts_until(now):
+        if latest is not None and latest > daily_counts.counts_until(now):
             _pull_back(driver, now)
-        return count.room(daily, single=single)
+        letters = count.room(daily, single=single)
+        shut = daily_counts.shut_until(_minutes(driver), daily, now, single=single) if letters else None
+        driver.execute("DELETE FROM sent_minutes WHERE counts_until < ?", (driver.at(now - KEPT),))
+        return Room(letters, shut)
 
 
 def reserve(session: Session, claim: int, letters: int) -> None:
@@ -76,7 +66,7 @@ def reserve(session: Session, claim: int, letters: int) -> None:
 def end(driver: DriverConnection, sent: int, now: datetime, *, single: bool) -> None:
     """Count a claim's letters that were sent, or may have been, for another 24 hours; the claim is deleted."""
     if sent > 0:
-        _add(driver, counts_until(now), sent, sent if single else 0)
+        _add(driver, daily_counts.counts_until(now), sent, sent if single else 0)
 
 
 def forget(session: Session) -> None:
@@ -86,10 +76,33 @@ def forget(session: Session) -> None:
         session.execute(delete(SentMinute))
 
 
+# ---- questions ----------------------------------------------------------------------------------------------
+
+
 def used(session: Session, now: datetime) -> Used:
     """The letters that count now; too few until the first claim with SEND_DAILY has counted the day before."""
     with driver_connection_of(session) as driver:
         return _used(driver, now)[0]
+
+
+def open_at(session: Session, daily: int, now: datetime, *, single: bool) -> datetime | None:
+    """When the next letter may be begun, while SEND_DAILY is reached; None if one may be begun now."""
+    with driver_connection_of(session) as driver:
+        return daily_counts.open_at(_used(driver, now)[0], _minutes(driver), daily, now, single=single)
+
+
+def shut_until(session: Session, daily: int, now: datetime, *, single: bool) -> datetime | None:
+    """The last moment until now at which SEND_DAILY was reached, as far as the counts are kept."""
+    with driver_connection_of(session) as driver:
+        return daily_counts.shut_until(_minutes(driver), daily, now, single=single)
+
+
+# ---- the rows -----------------------------------------------------------------------------------------------
+
+
+def _minutes(driver: DriverConnection) -> list[Minute]:
+    rows = driver.fetch("SELECT counts_until, letters, single FROM sent_minutes", ())
+    return [Minute(until, letters, single) for kept, letters, single in rows if (until := moment_of(kept))]
 
 
 def _used(driver: DriverConnection, now: datetime) -> tuple[Used, datetime | None]:
@@ -101,9 +114,10 @@ def _used(driver: DriverConnection, now: datetime) -> tuple[Used, datetime | Non
 def _pull_back(driver: DriverConnection, now: datetime) -> None:
     """Let letters that a clock ahead of ours counted too long count for a day from now: they were sent before now."""
     rows = driver.fetch(
-        "DELETE FROM sent_minutes WHERE counts_until > ? RETURNING letters, single", (driver.at(counts_until(now)),)
+        "DELETE FROM sent_minutes WHERE counts_until > ? RETURNING letters, single",
+        (driver.at(daily_counts.counts_until(now)),),
     )
-    _add(driver, counts_until(now), sum(row[0] for row in rows), sum(row[1] for row in rows))
+    _add(driver, daily_counts.counts_until(now), sum(row[0] for row in rows), sum(row[1] for row in rows))
 
 
 def _add(driver: DriverConnection, until: datetime, letters: int, single: int) -> None:
@@ -118,7 +132,7 @@ def _count_the_last_day(driver: DriverConnection, now: datetime) -> None:
     by_minute = _LAST_DAY.format(minute=_MINUTE_SQLITE if driver.sqlite else _MINUTE_POSTGRESQL)
     for minute, letters, single in driver.fetch(by_minute, (driver.at(now - DAY),)):
         began = moment_of(f"{minute}:00" if isinstance(minute, str) else minute) or now
-        _add(driver, min(counts_until(began), counts_until(now)), letters, single)
+        _add(driver, min(daily_counts.counts_until(began), daily_counts.counts_until(now)), letters, single)
     [(letters,)] = driver.fetch("SELECT count(*) FROM deliveries WHERE state = 'unknown'", ())
     end(driver, letters, now, single=False)
 

@@ -1,5 +1,7 @@
 """A sender under SEND_DAILY: what it sends, when it leaves, and that a sign-up does not wait for a long digest."""
 
+import uuid
+
 from sqlalchemy import event, text
 
 from db.deliveries import deliveries
@@ -8,12 +10,15 @@ from emails.replies import Outcome, judge
 from tests.transports import digest, run, state, states
 from worker import send_daily
 
+SIGN_UP = text(
+    "INSERT INTO subscribers (address, address_key, state, created_at)"
+    " VALUES ('new@reader.example', :key, 'pending', :now) RETURNING id"
+)
+
 
 def sign_up(now) -> None:
     with writing() as session:
-        made = session.execute(text("INSERT INTO subscribers (address, address_key, state, created_at)"
-                                    " VALUES ('new@reader.example', 'new@reader.example', 'pending', :now)"
-                                    " RETURNING id"), {"now": str(now)[:19]}).one()  # fmt: skip
+        made = session.execute(SIGN_UP, {"now": str(now)[:19], "key": uuid.uuid4().hex}).one()
         deliveries.owe(session, "confirm", made.id, f"subscriber:{made.id}", now)
 
 
@@ -24,14 +29,15 @@ def counted() -> int:
 
 def test_a_digest_takes_as_many_days_as_it_must_and_everybody_gets_it_once(door, clock, setting):
     setting(SEND_DAILY=10)
-    digest(clock, 16)
-    assert run() is False, "it leaves quietly"
-    assert len(door.sent) == 9
+    digest(clock, 40)
+    for day in (9, 18, 27, 36):
+        assert run() is False, "it leaves quietly"
+        assert len(door.sent) == day
+        run()
+        assert len(door.sent) == day
+        clock.forward(days=1, minutes=2)
     run()
-    assert len(door.sent) == 9
-    clock.forward(days=1, minutes=2)
-    run()
-    assert len({to for to, _ in door.sent}) == len(door.sent) == 16
+    assert len({to for to, _ in door.sent}) == len(door.sent) == 40, "the wait of four days made nobody's letter old"
     assert state() == "finished"
 
 
@@ -42,6 +48,26 @@ def test_who_signs_up_while_a_digest_waits_gets_the_confirm_letter_at_once(door,
     sign_up(clock.now)
     run()
     assert door.sent[-1][0] == "new@reader.example"
+
+
+def test_a_confirm_letter_that_waits_for_a_day_is_not_given_up(door, clock, setting):
+    setting(SEND_DAILY=2)
+    for _ in range(3):
+        sign_up(clock.now)
+    run()
+    assert len(door.sent) == 2
+    clock.forward(hours=24, minutes=3)
+    run()
+    assert len(door.sent) == 3
+
+
+def test_senders_that_were_dead_for_days_give_up_all_the_same(door, clock, setting):
+    setting(SEND_DAILY=10)
+    digest(clock, 20)
+    run()
+    clock.forward(days=4)
+    run()
+    assert states() == {"sent": 9, "failed": 11}
 
 
 def test_while_all_are_sent_nobody_connects_to_the_mail_server(door, clock, setting, monkeypatch):
