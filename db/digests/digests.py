@@ -55,6 +55,8 @@ class Digest(Row):
     finished_at: Mapped[datetime | None]
     resumed_at: Mapped[datetime | None]
     outcomes: Mapped[dict[str, int] | None] = mapped_column(JSON(none_as_null=True))
+    transport: Mapped[str | None]
+    """`smtp` or `maildir`, the kind of transport that sends its letters; None until a sender begins it."""
 
 
 class DigestComparison(Row):
