@@ -1,5 +1,6 @@
 """Validates the URLs of servers. Its error messages quote no part of a URL, since a password may stand in it."""
 
+import ipaddress
 import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
@@ -159,3 +160,30 @@ def _line_first(check: Callable[[str], str]) -> AfterValidator:
 
 
 DATABASE, REDIS, MAIL, INBOX = (_line_first(check) for check in (_database, _redis, _mail, _inbox))
+
+
+_NEVER_PUBLIC = ("localhost", "local", "internal", "test", "home.arpa")
+"""Names that the public DNS never holds: RFC 6761, RFC 6762, RFC 8375, and ICANN's resolution on .internal."""
+
+_PRIVATE = tuple(
+    ipaddress.ip_network(each)
+    for each in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+                 "::1/128", "fc00::/7", "fe80::/10")
+)  # fmt: skip
+"""Loopback, private and link-local addresses: RFC 1122, 1918, 3927, 4193 and 4291. `ipaddress` would count more as
+private, such as the addresses of documentation."""
+
+
+def is_public(base_url: str) -> bool:
+    """Whether a site at this address may have readers elsewhere: it is https, or its host is neither a loopback or
+    private address, nor a name that only a local network knows."""
+    parts = urlsplit(base_url)
+    return parts.scheme == "https" or not _is_near((parts.hostname or "").rstrip("."))
+
+
+def _is_near(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return "." not in host or host.endswith(tuple(f".{each}" for each in _NEVER_PUBLIC))
+    return any(address in each for each in _PRIVATE)

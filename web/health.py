@@ -1,12 +1,15 @@
 """Health checks: whether this process answers (/healthz), and whether its database and Redis do (/readyz)."""
 
+from datetime import UTC, datetime
+
 import redis
 from flask import Blueprint, Response, jsonify, make_response
 
 from db import schema
 from db.errors import SQLAlchemyError
+from db.session import reading
 from db.settings import settings
-from worker import heartbeats, redis_client
+from worker import heartbeats, redis_client, transport_kinds
 
 blueprint = Blueprint("health", __name__)
 
@@ -29,7 +32,7 @@ def ready() -> Response:
     written, heartbeat = heartbeats.how_it_went()
     response = jsonify(
         ready=usable and written, database=database, heartbeat=heartbeat, redis=_redis(),
-        release=schema.RELEASE, needs=schema.REVISION, revision=revision,
+        mail=_mail() if usable else "not looked at", release=schema.RELEASE, needs=schema.REVISION, revision=revision,
     )  # fmt: skip
     response.status_code = 200 if usable and written else 503
     response.headers["Cache-Control"] = "no-store"
@@ -43,6 +46,15 @@ def _database() -> tuple[bool, str, str | None]:
     except (SQLAlchemyError, OSError, ValueError):  # BadSettings is a ValueError
         return False, "does not answer", None
     return found.may_run, "ok" if found.answer == "this" else found.told, found.revision or None
+
+
+def _mail() -> str:
+    """Which senders let letters wait, and why. It makes nothing unready: pages need no sender."""
+    try:
+        with reading() as session:
+            return " ".join(transport_kinds.differences(session, datetime.now(UTC))) or "ok"
+    except SQLAlchemyError:
+        return "not looked at"
 
 
 def _redis() -> str:

@@ -12,7 +12,7 @@ from db.monitoring.alerts import Condition
 from db.session import Session
 from db.settings import settings
 from db.values import duration
-from worker import clock_rules
+from worker import clock_rules, transport_kinds
 
 Check = Callable[[Session, datetime], Iterator[Condition]]
 
@@ -144,6 +144,14 @@ def silent_processes(session: Session, now: datetime) -> Iterator[Condition]:
                           "/operator")  # fmt: skip
 
 
+def differing_transports(session: Session, now: datetime) -> Iterator[Condition]:
+    """Senders that may send nothing, or that do not go on with a digest that began another way."""
+    sentences = transport_kinds.differences(session, now)
+    if sentences:
+        yield Condition("transport", "transport", "Letters wait: a sender runs with another MAIL_URL",
+                        tuple(sentences), "/operator")  # fmt: skip
+
+
 # ---- the schedule ------------------------------------------------------------------------------------------
 
 
@@ -173,7 +181,7 @@ def weeks_between(session: Session, now: datetime) -> Iterator[Condition]:
 
 CHECKS: tuple[Check, ...] = (
     failed_groups, failure_rate, old_work, paused_queues, stuck_digests, open_breakers, silent_processes,
-    disagreeing_clocks, weeks_between,
+    disagreeing_clocks, weeks_between, differing_transports,
 )  # fmt: skip
 
 

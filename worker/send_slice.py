@@ -20,7 +20,7 @@ from db.deliveries.claims import Terms, Wait
 from db.session import DriverConnection, driver_connection, reading, writing
 from db.settings import settings
 from emails.transports import Transport, open_transport, transport_name
-from worker import bell, send_daily
+from worker import bell, send_daily, transport_kinds
 from worker.letters import BatchComposer
 from worker.pace import Pace
 from worker.reply_history import ReplyHistory
@@ -62,6 +62,9 @@ def run_slice(end: float) -> bool:
         shut = breakers.open_breaker(session, transport_name(settings().mail_url), now)
         ailing = breakers.failing_domains(session)
     if not owed or shut:
+        return False
+    owed = transport_kinds.allowed(owed)
+    if not owed:
         return False
     history = _histories.setdefault((os.getpid(), settings().mail_url), ReplyHistory())
     history.ailing = ailing

@@ -23,7 +23,7 @@ def test_ready_names_database_and_redis(client, redis_url):
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json == {
-        "ready": True, "database": "ok", "redis": "ok", "heartbeat": "this process writes none",
+        "ready": True, "database": "ok", "redis": "ok", "heartbeat": "this process writes none", "mail": "ok",
         "release": RELEASE, "needs": REVISION, "revision": REVISION,
     }  # fmt: skip
     assert answer.headers["Cache-Control"] == "no-store"

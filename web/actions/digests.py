@@ -11,6 +11,7 @@ from db.operators.audit import Actor
 from db.rules import Refused
 from db.session import Session, reading, writing
 from worker import digests as run
+from worker import transport_kinds
 
 OPENING = ("hold", "skip")
 """Actions that are allowed before the slot's draft has been created by the clock."""
@@ -33,12 +34,14 @@ def _moved(
     if action in OPENING:
         digests.open_slot(session, slot, rule_history.due(session, slot), now)
     found = digests.get(session, slot, lock=True)
-    before, was_listed = found.state, archive.holds(found)
+    before, began, was_listed = found.state, found.transport, archive.holds(found)
+    if action == "resume":
+        transport_kinds.go_on(session, found, reason, now)
     found = digests.move(session, slot, action, now, reason)
     if action == "release" and was_listed:
         archive.release(session)
-    if found.state != before:
-        _keep(session, actor, found, action, now, before, note or reason, **more)
+    if found.state != before or found.transport != began:
+        _keep(session, actor, found, action, now, before, note or reason, began, **more)
     return found
 
 
@@ -78,11 +81,15 @@ def assemble(actor: Actor, slot: str, now: datetime, *, note: str | None = None)
 
 def _keep(
     session: Session, actor: Actor, found: Digest, action: str, now: datetime, before: str | None, note: str | None,
-    **more: Any,
+    began: str | None = None, **more: Any,
 ) -> None:  # fmt: skip
-    after = {"state": found.state} | ({"reason": found.reason} if found.reason else {})
+    """Write it into the audit log; `began` is the kind of transport before, and is kept where it has changed."""
+    after: dict[str, Any] = {"state": found.state} | ({"reason": found.reason} if found.reason else {})
+    earlier = {"state": before} if before else {}
+    if began and began != found.transport:
+        after, earlier = {**after, "transport": found.transport}, {**earlier, "transport": began}
     audit.record(session, actor, f"digest.{action}", now, about=f"digest {found.slot}", note=note, after=after,
-               before={"state": before} if before else None, **more)  # fmt: skip
+               before=earlier or None, **more)  # fmt: skip
 
 
 # ---- counts for confirm pages -----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import redis
 
 from db import schema
 from db.errors import SQLAlchemyError
-from db.monitoring import visitors
+from db.monitoring import runs_with, visitors
 from db.session import database_time, reading
 from db.settings import BadSettings, Settings, settings
 from emails import dkim
@@ -19,7 +19,7 @@ from emails.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, open_transport, transport_name
 from web.cli import as_json, json_option
 from web.cli.queues import paused_in_words
-from worker import clock_rules, redis_client
+from worker import clock_rules, redis_client, transport_kinds
 
 
 class Finding(NamedTuple):
@@ -65,6 +65,7 @@ def _look() -> Iterator[Finding]:
                 yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
                 yield from _visitors(config)
                 yield from _schedule()
+                yield from _transports()
         except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, dkim.BadKey) as error:
             yield Finding(what, False, next(iter(str(error).splitlines()), type(error).__name__))
         except Exception as error:  # an error of a library: its message might hold a password
@@ -103,6 +104,12 @@ def _schedule() -> Iterator[Finding]:
     yield from (Finding("schedule", None, sentence) for sentence in others)
 
 
+def _transports() -> Iterator[Finding]:
+    with reading() as session:
+        sentences = transport_kinds.differences(session, datetime.now(UTC))
+    yield from (Finding("senders", False, sentence) for sentence in sentences)
+
+
 def _redis(config: Settings) -> Finding:
     with redis_client.connect(config, 3) as client:
         client.ping()
@@ -118,6 +125,8 @@ def _mail(config: Settings) -> Finding:
     name = transport_name(config.mail_url)
     if refusal is not None:
         return Finding("mail server", False, f"{name}: {refusal.reply} (at {refusal.stage})")
+    if barred := transport_kinds.into_files_of_a_public_site("A sender with these settings", runs_with.of(config)):
+        return Finding("mail server", False, barred)
     return Finding("mail server", True, f"{name} is ready")
 
 

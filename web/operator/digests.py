@@ -24,6 +24,7 @@ from web.operator.frame import access, confirm, live
 from web.operator.frame.access import allowed, blueprint
 from web.operator.frame.paging import paged
 from worker import digests as run
+from worker import transport_kinds
 
 HERE = "operator.digests"
 PAGE = 20
@@ -67,11 +68,13 @@ def opened(slot: str) -> Digest:
 
 def _shown(found: Digest) -> dict[str, object]:
     look = digest_progress.of(found) if found.frozen_at else None
+    moving = found.state in MOVING
     with reading() as session:
-        shut = breakers.open_breakers(session) if found.state in MOVING else []
+        shut = breakers.open_breakers(session) if moving else []
+        waits = transport_kinds.differences(session, datetime.now(UTC)) if moving else []
     content = DigestContent.from_json(found.content) if found.content and "comparisons" in found.content else None
     return {
-        "digest": found, "look": look, "shut": shut, "content": content, "moving": found.state in MOVING,
+        "digest": found, "look": look, "shut": shut, "waits": waits, "content": content, "moving": moving,
         "every": math.ceil(max(2.0, look.holds_for)) if look else 2,
         "links": {state: url_for("operator.deliveries", slot=found.slot, state=state) for state in STATES_LINKED},
         "passed_over": passed_over(found),
@@ -187,7 +190,14 @@ def pause_digest(slot: str) -> AnyResponse:
 @blueprint.post("/digests/<slot>/resume")
 @allowed("operator")
 def resume_digest(slot: str) -> AnyResponse:
-    _changed(actions.move(access.actor(), slot, "resume", datetime.now(UTC)))
+    now = datetime.now(UTC)
+    with reading() as session:
+        another_way = transport_kinds.needs_reason(session, opened(slot), now)
+    if another_way and not confirm.given():
+        sentence = f"{another_way} From now on the rest of it leaves the new way."
+        return ask_about(slot, f"Resume {slot} another way?", sentence, f"Resume {slot}", note="required", risk=True)
+    why = confirm.note(required=bool(another_way))
+    _changed(actions.move(access.actor(), slot, "resume", now, reason=why))
     return confirm.done(f"{slot} goes on.", page_of(slot))
 
 
