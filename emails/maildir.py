@@ -60,4 +60,4 @@ class MaildirTransport:
             os.close(folder)
 
     def _refusal(self, error: OSError) -> Outcome:
-        return Outcome("relay", None, readable(f"cannot write to {self._folder}: {error.strerror}"), "file")
+        return Outcome("relay", None, readable(f"cannot write to {self._folder}: {error.strerror}"), "file", "relay")

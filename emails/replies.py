@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from emails.reply_table import Whose
+from emails.whose import Stage, status_in, whose_is
+
 Kind = Literal["sent", "refused", "deferred", "relay", "unknown"]
-Stage = Literal["connect", "greeting", "hello", "tls", "login", "mail", "rcpt", "data", "dot", "file"]
 
 
 class Outgoing(NamedTuple):
@@ -38,12 +40,7 @@ def nothing() -> None:
     """A `Meanwhile` that does nothing."""
 
 
-_STATUS = re.compile(r"\d{3}[ -]([245])\.(\d{1,3})\.(\d{1,3})(?=\s|$)")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
-
-# Replies about the session or our account, not about the recipient or the letter (RFC 5321, section
-# 4.2.3, and RFC 4954, section 6): unknown command, bad sequence, authentication required, no such parameter.
-_ABOUT_US = {421, 454, 500, 502, 503, 530, 534, 535, 538, 555}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +49,32 @@ class Outcome:
 
     sent: the server accepted it. refused: never try again. deferred: try this recipient later. relay: the server takes
     no mail now, and no letter loses an attempt. unknown: the whole letter went out and no reply came, so only a person
-    or a setting can decide. code is the SMTP reply code or None; reply is the server's text, or ours instead.
+    or a setting can decide. code is the SMTP reply code or None; reply is the server's text, or ours instead. whose is
+    who is to blame (None for what was sent, and where no reply came): only `address` is a hard refusal.
     """
 
     kind: Kind
     code: int | None
     reply: str
     stage: Stage
+    whose: Whose | None = None
 
     @property
     def status(self) -> str | None:
         """The enhanced status code in the reply (RFC 3463), such as 5.1.1."""
-        found = _STATUS.match(self.reply)
-        return ".".join(found.groups()) if found else None
+        return status_in(self.reply)
 
 
 def judge(stage: Stage, code: int, text: str) -> Outcome:
     """The outcome of a reply that ends the attempt at this stage. A 2xx means `sent` only in reply to the final dot; at
     any other stage it is out of place."""
     reply = readable(f"{code} {text}")
-    return Outcome(_kind(stage, code, _status_class(reply)), code, reply, stage)
+    if stage == "dot" and 200 <= code < 300:
+        return Outcome("sent", code, reply, stage)
+    if not 400 <= code < 600:
+        # An unexpected reply: before the dot nothing has been sent; after it the outcome is unknown.
+        return Outcome("unknown" if stage == "dot" else "relay", code, reply, stage, "relay")
+    return Outcome(_kind(stage, code, status_in(reply)), code, reply, stage, whose_is(stage, code, reply))
 
 
 def readable(text: str) -> str:
@@ -79,17 +82,13 @@ def readable(text: str) -> str:
     return " ".join(_UNPRINTABLE.sub(" ", text).split())[:500]
 
 
-def _status_class(reply: str) -> str | None:
-    found = _STATUS.match(reply)
-    return found[2] if found else None
+# Replies about the session or our account, not about the recipient or the letter (RFC 5321, section
+# 4.2.3, and RFC 4954, section 6): unknown command, bad sequence, authentication required, no such parameter.
+_ABOUT_US = {421, 454, 500, 502, 503, 530, 534, 535, 538, 555}
 
 
-def _kind(stage: Stage, code: int, status_class: str | None) -> Kind:
-    if stage == "dot" and 200 <= code < 300:
-        return "sent"
-    if not 400 <= code < 600:
-        # An unexpected reply: before the dot nothing has been sent; after it the outcome is unknown.
-        return "unknown" if stage == "dot" else "relay"
+def _kind(stage: Stage, code: int, status: str | None) -> Kind:
+    status_class = status.split(".")[1] if status else None
     if code in _ABOUT_US or (code == 452 and status_class not in ("1", "2")):
         return "relay"
     if stage not in ("rcpt", "data", "dot") and (code >= 500 or status_class in ("3", "7")):

@@ -11,11 +11,13 @@ One letter, step by step:
 
 import smtplib
 import ssl
+from dataclasses import replace
 
 from emails import headers
 from emails.envelope import Envelope
-from emails.replies import Following, Kind, Meanwhile, Outcome, Outgoing, Stage, judge, nobody, nothing, readable
+from emails.replies import Following, Kind, Meanwhile, Outcome, Outgoing, judge, nobody, nothing, readable
 from emails.smtp_connection import OutOfStep, Reply, Server, SmtpConnection, TimeOuts
+from emails.whose import Stage
 
 
 class SmtpTransport:
@@ -41,7 +43,7 @@ class SmtpTransport:
             return self._unopened(connection.stage, error)
         if refusal:
             connection.goodbye()
-            return Outcome("relay", refusal.code, readable(f"{refusal.code} {refusal.text}"), "greeting")
+            return _refused_session("greeting", *refusal)
         self._conversation = connection
         return None
 
@@ -51,7 +53,7 @@ class SmtpTransport:
         try:
             envelope = announced or Envelope.of(letter)
         except headers.Unwritable as error:
-            return Outcome("refused", None, readable(str(error)), "rcpt")
+            return Outcome("refused", None, readable(str(error)), "rcpt", "message")
         kept = self._conversation
         if kept is None and (refusal := self.connect()):
             return refusal
@@ -103,7 +105,7 @@ class SmtpTransport:
         assert connection is not None
         if 0 < connection.largest < envelope.size:
             reply = f"the server takes {connection.largest} bytes at most, and the letter has {envelope.size}"
-            return Outcome("relay", None, reply, "mail")
+            return Outcome("relay", None, reply, "mail", "message")
         try:
             return _hand_over(connection, envelope, following if self._deafness < _DEAF else nobody, meanwhile)
         except _Ended as ended:
@@ -114,7 +116,7 @@ class SmtpTransport:
             self._drop(connection)
             self._hung_up = connection.stage == "mail" and not isinstance(error, TimeoutError | OutOfStep)
             kind: Kind = "unknown" if connection.stage == "dot" else "relay"
-            return Outcome(kind, None, _lost(error), connection.stage)
+            return Outcome(kind, None, _lost(error), connection.stage, "relay")
         except BaseException:
             # For example a task's time limit: the next letter must not read this one's replies.
             self._drop(connection)
@@ -127,9 +129,13 @@ class SmtpTransport:
     def _unopened(self, stage: Stage, error: Exception) -> Outcome:
         where = f"{self.server.host}:{self.server.port}"
         if isinstance(error, smtplib.SMTPResponseException):
-            text = _text(error.smtp_error)
-            return Outcome("relay", error.smtp_code, readable(f"{error.smtp_code} {text}"), stage)
-        return Outcome("relay", None, readable(f"{where}: {_lost(error)}"), stage)
+            return _refused_session(stage, error.smtp_code, _text(error.smtp_error))
+        return Outcome("relay", None, readable(f"{where}: {_lost(error)}"), stage, "relay")
+
+
+def _refused_session(stage: Stage, code: int, text: str) -> Outcome:
+    """The outcome of a reply before any letter, at the greeting or at login."""
+    return replace(judge(stage, code, text), kind="relay")
 
 
 _DEAF = 3

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Literal, NamedTuple
 
 from emails.envelope import Envelope
-from emails.replies import Stage
+from emails.whose import Stage
 
 _REPLY = re.compile(rb"([1-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 # The replies of a successful exchange that arrive in one packet; all others are read line by line.

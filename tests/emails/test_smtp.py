@@ -127,7 +127,7 @@ def test_a_refusal_is_named_by_what_to_do_and_the_next_letter_goes_out(
 def test_a_go_ahead_without_a_recipient_gets_a_lone_dot_and_is_never_counted_as_sent(answer: str) -> None:
     with ScriptedServer({"RCPT": ["550 5.1.1 No such user", "250 Ok"], "dot": [answer, "250 Ok"]}) as server:
         door = door_to(server)
-        assert send(door) == Outcome("refused", 550, "550 5.1.1 No such user", "rcpt")
+        assert send(door) == Outcome("refused", 550, "550 5.1.1 No such user", "rcpt", "address")
         assert server.letters == [b""]
         assert send(door, "bob@example.com").kind == "sent"
     assert server.letters == [b"", LETTER]
@@ -296,7 +296,7 @@ def test_a_server_that_cannot_be_reached_is_the_relays_refusal() -> None:
         port = listener.getsockname()[1]
     door = open_transport(f"smtp://127.0.0.1:{port}")
     refusal = door.connect()
-    assert refusal == Outcome("relay", None, f"127.0.0.1:{port}: connection refused", "connect")
+    assert refusal == Outcome("relay", None, f"127.0.0.1:{port}: connection refused", "connect", "relay")
     assert send(door) == refusal
 
 

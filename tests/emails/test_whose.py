@@ -1,0 +1,69 @@
+"""Whose a refusal is: real sentences of real servers, each with its source, through the one table."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emails.replies import judge
+from emails.reply_table import Whose
+from emails.whose import Stage
+
+REPLIES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "replies.yaml").read_text())
+"""`also` names what else a sentence may be taken for: some leave it open."""
+
+
+@pytest.mark.parametrize("known", REPLIES, ids=lambda known: known["reply"][:60])
+def test_a_servers_sentence_is_understood(known: dict[str, Any]) -> None:
+    outcome = judge(known["stage"], int(known["reply"][:3]), known["reply"][4:])
+    assert outcome.whose in {known["whose"], *known.get("also", ())}
+
+
+def test_the_sentences_are_many_and_speak_of_everything() -> None:
+    assert len(REPLIES) >= 200
+    assert {known["whose"] for known in REPLIES} == set(get_args(Whose)) - {"unclear"}
+    assert all(known["source"] for known in REPLIES)
+
+
+def test_what_is_the_senders_or_the_servers_is_never_taken_for_the_address_s() -> None:
+    ours = [known for known in REPLIES if known["whose"] in ("sender", "relay")]
+    assert not [k["reply"] for k in ours if judge(k["stage"], int(k["reply"][:3]), k["reply"][4:]).whose == "address"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "450 4.1.1 <bob@example.com>: user unknown in virtual alias table",
+        "550 5.1.1 User unknown, but only temporarily: try again later",
+        "550 5.1.1 Your IP address is not known as a sender here",
+    ],
+)
+def test_no_address_is_given_up_for_what_may_pass_or_is_ours(reply: str) -> None:
+    assert judge("rcpt", int(reply[:3]), reply[4:]).whose != "address"
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        ("554 Sorry, no mailbox here by that name. (#5.1.1)", "5.1.1"),
+        ("550 #5.1.0 Address rejected.", "5.1.0"),
+        ("550 cuda_nsu 5.1.1 <bob@example.com> User unknown", "5.1.1"),
+        ("550 Blocked: 5.1.1.1 is listed", None),
+        ("550 4.2.1 of another class", None),
+    ],
+)
+def test_the_enhanced_code_is_found_wherever_it_stands(reply: str, status: str | None) -> None:
+    assert judge("rcpt", 550, reply[4:]).status == status
+
+
+@given(st.sampled_from(get_args(Stage)), st.integers(-1, 1000), st.text(max_size=300))
+def test_no_reply_however_odd_breaks_the_sender(stage: Stage, code: int, text: str) -> None:
+    outcome = judge(stage, code, text)
+    assert (outcome.kind == "sent") == (stage == "dot" and 200 <= code < 300)
+    assert (outcome.whose is None) == (outcome.kind == "sent")
+    if outcome.whose == "address":
+        assert outcome.code is not None
+        assert outcome.code >= 500
