@@ -1,6 +1,7 @@
 """The `verdicts` command: everything that editors and operators do in a terminal."""
 
 import contextlib
+import errno
 import getpass
 import os
 import sys
@@ -11,8 +12,9 @@ from typing import Any, NoReturn
 import click
 
 from db import schema
-from db.errors import IntegrityError, OperationalError, ProgrammingError
+from db.errors import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 from db.operators.audit import Actor
+from db.refusals import is_lock, refusal
 from db.rules import BadAddress, Refused
 from db.session import on_commit
 from db.settings import BadSettings
@@ -76,13 +78,21 @@ class Verdicts(Later):
             return super().main(*args, **kwargs)
         except (BadAddress, Refused, BadSettings) as error:
             fail(str(error))
-        except (OperationalError, ProgrammingError) as error:
-            fail(_about_database(error))
         except IntegrityError:
             fail("Somebody changed the same thing at this very moment, and nothing was done here. Run it again.")
+        except DBAPIError as error:
+            if refusal(error) is None and not isinstance(error, OperationalError | ProgrammingError):
+                raise
+            fail(_about_database(error))
+        except OSError as error:
+            if error.errno not in _NOT_WRITABLE or error.filename is None:
+                raise
+            fail(f"{error.filename} cannot be written: {error.strerror}.")
         finally:
             _tell_workers()
 
+
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 rung: set[str] = set()
 """The queues that this command's commits want to wake. They are published when the command ends, because the process
@@ -122,10 +132,12 @@ def fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
-def _about_database(error: OperationalError | ProgrammingError) -> str:
+def _about_database(error: DBAPIError) -> str:
     first = str(error.orig).strip().splitlines()[0]
     if "no such table" in first or "does not exist" in first:
         return f"The database is not set up ({first}). Run: verdicts db upgrade"
+    if is_lock(error):
+        return f"Somebody else has held the database's lock for too long ({first}). Run it again."
     return f"The database does not answer: {first}"
 
 

@@ -1,10 +1,14 @@
 """`verdicts db upgrade`, and what the other commands do beside the database of another release."""
 
+import errno
 import socket
+import sqlite3
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import text
 
+from db import session
 from db.schema import RELEASE
 from tests.schemas import belongs_to
 from web.cli import main
@@ -53,6 +57,42 @@ def test_beside_an_older_database_commands_say_what_to_run_and_then_work(house):
     assert told.endswith("run: verdicts db upgrade\n")
     assert run("db", "upgrade")[0] == 0
     assert run("digest", "list")[0] == 0
+
+
+def test_a_command_that_finds_the_database_locked_says_so_in_a_sentence(sqlite, monkeypatch):
+    monkeypatch.setattr(session, "BUSY_SECONDS", 0.1)
+    session._made.clear()
+    holder = sqlite3.connect(sqlite.removeprefix("sqlite:///"), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    said = "Somebody else has held the database's lock for too long (database is locked). Run it again."
+    assert run("votes", "rebuild") == (1, f"Error: {said}\n")
+    holder.close()
+    assert run("votes", "rebuild")[0] == 0
+
+
+def test_a_command_that_finds_postgresql_read_only_says_so_in_a_sentence(postgresql):
+    with session.writing() as opened:
+        opened.execute(text("ALTER DATABASE verdicts SET default_transaction_read_only = on"))
+    session.engine().dispose()
+    try:
+        code, told = run("operator", "add", "dana@newsroom.example", "--role", "admin")
+    finally:
+        with session.engine().connect() as connection:
+            connection.execute(text("SET TRANSACTION READ WRITE"))
+            connection.execute(text("ALTER DATABASE verdicts RESET default_transaction_read_only"))
+            connection.commit()
+    assert code == 1
+    assert told.startswith("Error: The database does not answer: cannot execute")
+    assert len(told.splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_named(sqlite, setting, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "var/up.lock")
+
+    monkeypatch.setattr("db.private_files.opener", full)
+    setting(PORT=_free_port())
+    assert run("up") == (1, "Error: var/up.lock cannot be written: No space left on device.\n")
 
 
 def _free_port() -> int:
