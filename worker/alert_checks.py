@@ -174,7 +174,7 @@ def weeks_between(session: Session, now: datetime) -> Iterator[Condition]:
         if digest.due_at >= now and rule_history.is_held_by_a_change(digest):
             yield Condition(
                 f"moved:{digest.slot}", "moved", f"Digest {digest.slot} waits for an editor: the schedule moved",
-                (digest.reason or "", "Nothing is lost: what it holds stands in the next digest otherwise."),
+                (digest.reason or "",),
                 f"/operator/digests/{digest.slot}",
             )  # fmt: skip
 

@@ -13,6 +13,7 @@ from db import addresses
 from db.deliveries import accounts, addressing, deliveries, tests_of_address
 from db.digests import archive, digests, rule_history
 from db.digests.digests import Digest, TestLetter
+from db.digests.owed_slots import NOT_OWED, OwedSlot
 from db.rules import Refused
 from db.session import reading, writing
 from db.settings import settings
@@ -26,10 +27,13 @@ from worker.letters import site
 log = structlog.get_logger("digests")
 
 
-def tick() -> None:
-    """One tick, run by the clock; it is idempotent, so any number of clocks may run it."""
+def tick(*, opens: bool = True) -> None:
+    """One tick, run by the clock; it is idempotent, so any number of clocks may run it.
+
+    Without `opens` it goes on with what is frozen, and opens and freezes nothing.
+    """
     now = datetime.now(UTC)
-    if is_agreed(now):
+    if opens and is_agreed(now):
         with _apart("open"):
             open_due_slots(now)
         freeze_due(now)
@@ -58,8 +62,9 @@ def is_agreed(now: datetime) -> bool:
                 rule = clock_rules.agreed(session, now)
                 recorded = rule_history.is_recorded(session, rule, now)
         except clock_rules.Disagreement as error:
-            log.warning("clocks disagree about the schedule; nothing is opened or frozen", clocks=str(error))
+            _warn_once(str(error))
             return False
+        _warn_once(None)
         if not recorded:
             with writing() as session:
                 rule_history.record(session, rule, now)
@@ -69,33 +74,54 @@ def is_agreed(now: datetime) -> bool:
     return False
 
 
+_warned: str | None = None
+"""The disagreement that this process has logged last: a tick comes every few seconds."""
+
+
+def _warn_once(told: str | None) -> None:
+    global _warned
+    if told and told != _warned:
+        log.warning("clocks disagree about the schedule; nothing is opened or frozen", clocks=told)
+    _warned = told
+
+
 def open_due_slots(now: datetime) -> None:
     """Open the draft of each slot that is near or was missed; a slot that is too late is recorded as expired.
 
     A week that lies between two rules opens as held.
     """
     with reading() as session:
-        owed = rule_history.owed_by(session, now + settings().digest_lead, now)
-        due = [each for each in owed if digests.by_slot(session, each.slot) is None]
-    if not due:
-        return
+        if not _to_open(session, now):
+            return
     with writing() as session:
-        for each in due:
+        rule_history.lock(session)  # so that a change which another tick records meanwhile finds these drafts
+        for each in _to_open(session, now):
             digest = digests.open_slot(session, each.slot, each.due, now, each.held)
             if digest.state in ("draft", "held"):
                 _assemble(session, digest, now)
 
 
+def _to_open(session: Session, now: datetime) -> list[OwedSlot]:
+    owed = rule_history.owed_by(session, now + settings().digest_lead, now)
+    return [each for each in owed if digests.by_slot(session, each.slot) is None]
+
+
 def freeze_due(now: datetime) -> None:
-    """Freeze each draft that is due; a held draft that was not released in time expires."""
+    """Freeze each draft that is due; a held draft that was not released in time expires.
+
+    One that is held because the schedule moved expires as soon as the next digest is due, which takes what it held.
+    """
     with reading() as session:
         due = [each.slot for each in digests.listed(session, ("draft", "held")) if each.due_at <= now]
+        latest = max((each.due_at for each in digests.listed(session) if each.due_at <= now), default=now)
     for slot in reversed(due):
         with _apart(f"freeze {slot}"), writing() as session:
             digest = digests.get(session, slot, lock=True)
             if now > digest.due_at + settings().digest_lateness and digest.state in ("draft", "held"):
                 digests.end(digest, "expired", "not sent in time", now)
-            elif digest.state == "draft" and not _hold_passed_over(session, digest, now):
+            elif rule_history.is_held_by_a_change(digest) and digest.due_at < latest:
+                digests.end(digest, "expired", "not released before the next one was due", now)
+            elif digest.state == "draft" and digest.due_at <= now and not _hold_passed_over(session, digest, now):
                 freeze(session, digest, now)
 
 
@@ -146,25 +172,13 @@ def refresh_drafts(session: Session, now: datetime) -> None:
         _assemble(session, digest, now)
 
 
-NOT_OWED = "its hour had passed when it was opened by hand: release it or send it"
-
-
 def assemble(session: Session, slot: str, now: datetime) -> Digest:
     """Open the slot's draft and gather its content, or gather it again. Raises Refused once the digest is frozen."""
-    _open_by_hand(session, slot, now)
     digest = _opened(session, slot, now)
     if digest.state not in ("draft", "held"):
         raise Refused(f"Digest {slot} is {digest.state}: what it says is frozen.")
     _assemble(session, digest, now)
     return digest
-
-
-def _open_by_hand(session: Session, slot: str, now: datetime) -> Digest:
-    """The slot's digest; a new one is held if its hour is past and was not owed: the next tick would send a draft."""
-    due, known = rule_history.due(session, slot), rule_history.owed_by(session, now, now)
-    if due > now or not rule_history.history(session) or any(each.slot == slot for each in known):
-        return digests.open_slot(session, slot, due, now)
-    return digests.open_slot(session, slot, due, now, NOT_OWED)
 
 
 def _opened(session: Session, slot: str, now: datetime) -> Digest:
@@ -318,10 +332,18 @@ def draft_letter(slot: str, now: datetime) -> Letter:
         return letters.digest(digest_content.content(session, digest, compared, now), site(settings()))
 
 
+def _open_for_a_test(session: Session, slot: str, now: datetime) -> Digest:
+    """The slot's digest; a new one is held if its hour is past and was not owed: the next tick would send a draft."""
+    due, known = rule_history.due(session, slot), rule_history.owed_by(session, now, now)
+    if due > now or not rule_history.history(session) or any(each.slot == slot for each in known):
+        return digests.open_slot(session, slot, due, now)
+    return digests.open_slot(session, slot, due, now, NOT_OWED)
+
+
 def send_test(session: Session, slot: str, letter: Letter, address: str, now: datetime) -> TestLetter:
     """Queue the slot's letter, marked as a test, for one address."""
     to, marked = addresses.normal(address), letters.test(letter)
-    digest = _open_by_hand(session, slot, now)
+    digest = _open_for_a_test(session, slot, now)
     asked = TestLetter(
         digest_id=digest.id, address=to, subject=marked.subject, preheader=marked.preheader,
         html=marked.html, text=marked.text, asked_at=now,

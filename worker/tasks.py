@@ -11,7 +11,19 @@ from db.session import reading
 from db.settings import BadSettings, settings
 from emails.dkim import BadKey
 from emails.transports import BadMailUrl, open_transport
-from worker import alerts, bell, digests, forgetting, heartbeats, jobs, letters, schema_gate, send_slice, votes
+from worker import (
+    alerts,
+    bell,
+    digests,
+    forgetting,
+    heartbeats,
+    jobs,
+    letters,
+    schema_gate,
+    send_slice,
+    votes,
+    wall_clock,
+)
 from worker.app import SENDER_LIMIT, app
 
 __all__ = ["heartbeats", "schema_gate"]  # imported for its signals
@@ -27,10 +39,15 @@ def send_unless_paused() -> None:
         send_slice.send()
 
 
+def tick_unless_jumped() -> None:
+    """A tick of the digests. After a jump of the clock it opens and freezes nothing for a while."""
+    digests.tick(opens=not wall_clock.has_jumped())
+
+
 app.task(name="votes.fold")(schema_gate.checked(votes.fold))
 app.task(name="jobs.work")(schema_gate.checked(jobs.work))
 app.task(name="mail.send", soft_time_limit=None, time_limit=SENDER_LIMIT)(schema_gate.checked(send_unless_paused))
-app.task(name="digests.tick")(schema_gate.checked(digests.tick))
+app.task(name="digests.tick")(schema_gate.checked(tick_unless_jumped))
 app.task(name="people.forget")(schema_gate.checked(forgetting.forget))
 app.task(name="alerts.watch")(schema_gate.checked(alerts.watch))
 

@@ -11,6 +11,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Text, bindparam, selec
 from sqlalchemy.orm import Mapped, Session, defer, deferred, mapped_column
 
 from db.digests import schedule
+from db.digests.owed_slots import MOVED, NOT_OWED
 from db.rules import Refused
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 
@@ -167,6 +168,8 @@ def move(session: Session, slot: str, action: str, now: datetime, reason: str | 
     found = get(session, slot, lock=True)
     before, after = MOVES[action]
     if found.state == after:
+        if action == "hold" and (found.reason or "").startswith((MOVED, NOT_OWED)):
+            found.reason = reason  # from now on an editor holds it, and no move of the schedule lets it go
         return found
     if found.state not in before:
         raise Refused(f"Digest {slot} is {found.state}; {action} works while it is {' or '.join(before)}.")

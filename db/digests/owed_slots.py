@@ -13,6 +13,10 @@ MOVED = "The schedule moved"
 """How the reason of a digest begins that was held because of a change, so that a later change may let it go again."""
 
 
+NOT_OWED = "its hour had passed when a test of it opened it: release it or send it"
+"""The reason of a digest that a test letter opened after its hour, and that nobody has asked to be sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class StandingRule:
     """A rule, and the moment from which it holds: until the next one's."""
@@ -83,7 +87,8 @@ def _reason(before: Weekly, after: StandingRule) -> str:
     day = after.holds_from.astimezone(after.rule.zone)
     return (
         f"{MOVED} on {day:%A}, {day.day} {day:%B}: before, “{before.in_words}”; now, “{after.rule.in_words}”. "
-        "This week lies between the two. Release it to send it at the old hour, or skip it."
+        "This week lies between the two. Release it to send it at the old hour, or skip it; the next one takes what it "
+        "holds otherwise."
     )
 
 

@@ -13,6 +13,7 @@ from db.digests.schedule import Schedule, Weekly
 from db.session import NEVER_REUSED, Key, Row
 
 NAME = "digest"
+OPEN = ("draft", "held")
 LOOK_BACK = timedelta(days=60)
 """How far back slots count as missed; what is older than DIGEST_LATENESS is recorded as expired."""
 AHEAD = timedelta(days=15)
@@ -99,7 +100,7 @@ def record(session: Session, rule: Weekly, now: datetime) -> None:
     for each other at the schedule's row.
     """
     began = schedule.started(session, NAME, now)
-    session.get_one(Schedule, NAME, with_for_update=True)
+    lock(session)
     before = history(session)
     if before and rule_at(before, now) == rule:
         return
@@ -110,9 +111,15 @@ def record(session: Session, rule: Weekly, now: datetime) -> None:
         _follow(session, before, history(session), now)
 
 
+def lock(session: Session) -> None:
+    """Let no other tick record a rule until this transaction ends."""
+    session.get(Schedule, NAME, with_for_update=True)
+
+
 def _follow(session: Session, before: History, after: History, now: datetime) -> None:
     """Move the open drafts for which the change makes a difference; what was due already stays owed as it was."""
-    drafts = digests.listed(session, ("draft", "held"))
+    slots = [each.slot for each in digests.listed(session, OPEN)]
+    drafts = [each for slot in slots if (each := digests.get(session, slot, lock=True)).state in OPEN]
     until = max([now, *(each.due_at for each in drafts)]) + AHEAD
     old, new = ({each.slot: each for each in _owed(known, until, now)} for known in (before, after))
     for digest in drafts:

@@ -1,5 +1,6 @@
 """The schedule moves while clocks run, stand still, jump and disagree: nothing goes at once, twice, or is lost."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,6 +86,7 @@ def test_from_friday_to_monday_on_a_wednesday_nothing_goes_and_an_editor_decides
     clock.set(datetime(2026, 11, 23, 9, 0, 1, tzinfo=UTC))
     tick(clock, "MON 09:00")
     assert states()["2026-W48"] == "sending"
+    assert (look("2026-W47").state, look("2026-W47").reason) == ("expired", "not released before the next one was due")
 
 
 def test_released_it_goes_at_the_old_hour_and_no_later_tick_holds_it_again(readers, clock):
@@ -189,6 +191,19 @@ def test_a_moved_weekday_never_sends_at_once(readers, clock, day):
     }
 
 
+def test_ticks_at_the_same_moment_record_a_change_once(readers, clock):
+    tick(clock, "FRI 09:00")
+    clock.forward(minutes=5)
+    beats("MON 09:00", clock)
+    ticks = [threading.Thread(target=run.tick) for _ in range(4)]
+    for thread in ticks:
+        thread.start()
+    for thread in ticks:
+        thread.join()
+    assert len(rules()) == 2
+    assert look("2026-W47").state == "held"
+
+
 # ---- clocks that disagree --------------------------------------------------------------------------------------
 
 
@@ -283,15 +298,26 @@ def test_a_clock_that_jumps_ahead_and_back_opens_no_hundred_slots_and_sends_none
 # ---- opened by hand --------------------------------------------------------------------------------------------
 
 
-def test_a_slot_that_was_never_owed_does_not_go_because_somebody_looked_at_its_draft(readers, clock):
+def test_a_test_letter_of_a_slot_that_was_never_owed_does_not_send_it_to_everybody(readers, clock, cast):
     clock.set(datetime(2026, 11, 16, 10, tzinfo=UTC))
     with writing() as session:
         session.execute(text("DELETE FROM schedules"))
     tick(clock, "MON 09:00")
+    letter = run.draft_letter("2026-W47", clock.now)
     with writing() as session:
-        run.assemble(session, "2026-W47", clock.now)
+        run.send_test(session, "2026-W47", letter, cast.dana, clock.now)
     run.tick()
     assert look("2026-W47").state == "held"
     with writing() as session:
         run.send(session, "2026-W47", clock.now)
     assert look("2026-W47").state == "frozen", "to send it is to say so"
+
+
+def test_what_an_editor_holds_over_the_schedules_own_reason_stays_held(readers, clock):
+    clock.set(datetime(2026, 11, 19, 12, tzinfo=UTC))
+    tick(clock, "FRI 09:00")
+    tick(clock, "MON 09:00")
+    with writing() as session:
+        digests.move(session, "2026-W47", "hold", clock.now, "no letter this week")
+    tick(clock, "FRI 09:00")
+    assert (look("2026-W47").state, look("2026-W47").reason) == ("held", "no letter this week")

@@ -55,7 +55,8 @@ def test_from_friday_to_monday_on_a_wednesday_this_week_lies_between_and_an_edit
     [between] = [each for each in owed(history, at(2026, 11, 9), at(2026, 11, 18, 13)) if each.held]
     assert between.held == (
         "The schedule moved on Wednesday, 18 November: before, “Every Friday at 09:00 (UTC)”; now, “Every Monday at "
-        "09:00 (UTC)”. This week lies between the two. Release it to send it at the old hour, or skip it."
+        "09:00 (UTC)”. This week lies between the two. Release it to send it at the old hour, or skip it; the next "
+        "one takes what it holds otherwise."
     )
 
 
