@@ -35,9 +35,12 @@ MEANING: Mapping[str, str] = MappingProxyType(
 )
 _GRAVITY = (*(meaning for meaning in _WORDS if meaning != ACTIVE), UNKNOWN, EMPTY)
 
-_YES = ("1", "true", "t", "yes", "y", "on", "x")
-_NO = ("0", "false", "f", "no", "n", "off", "none", "never", "null", "nil", "n/a", "na", "-")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*", re.DOTALL)
+# Spreadsheets write true and false in their user's language.
+_YES = ("1", "true", "t", "yes", "y", "on", "x", "wahr", "ja", "vrai", "oui", "verdadero", "sí", "vero")
+_NO = ("0", "false", "f", "no", "n", "off", "none", "never", "null", "nil", "n/a", "na", "-",
+       "falsch", "nein", "faux", "non", "falso")  # fmt: skip
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*|\d{9,13}", re.DOTALL)
+"""A date, or the seconds or milliseconds since 1970."""
 _NO_DATE = re.compile(r"[0\W]*(T[0\W]*Z?)?")
 """Zeros and signs alone, such as 0000-00-00 00:00:00, which MySQL writes where there is no date."""
 
@@ -59,16 +62,20 @@ _YES_MEANS_ACTIVE = re.compile(
 )
 _YES_HOLDS = {
     meaning: re.compile(
-        _ABOUT + f"({stems})(at|on|date|time|datetime|timestamp|reason|reasonother|campaign|campaignid|campaigntitle)?"
+        _ABOUT
+        + f"({stems})(at|on|date|time|datetime|timestamp|type|status|state|reason|reasonother|campaign(id|title)?)?"
         "((from|of|outof|by)[a-z]*)?"
     )
     for meaning, stems in {
         "complained": "complained|complaints?|spam|markedasspam|reportedspam|spamcomplaint|spamreported|abuse",
         "suppressed": "suppressed|suppressions?|blacklisted|blacklist|blocklisted|blocklist|blocked|banned|disabled",
         "bounced": "(hard|soft)?bounced?|cleaned|clean|unreachable|undeliverable|invalid",
-        "unsubscribed": "unsubscribed?|unsub|opt(ed)?out|donotemail|donotmail|donotcontact|cancelled|canceled",
-        "deleted": "deleted|removed|archived|erased|redacted",
-        "unconfirmed": "unconfirmed|pending",
+        "unsubscribed": "unsubscribed?|unsubscription|unsub|opt(ed)?out|donotemail|donotmail|donotsend|donotcontact"
+        "|cancelled|canceled|cancellation|deactivated|deactivation",
+        "deleted": "deleted|deletion|removed|removal|archived|erased|redacted",
+        "unconfirmed": "unconfirmed|unverified|notconfirmed|notverified|pending",
+        "inactive": "inactive|notactive",
+        NOT_SUBSCRIBED: "notsubscribed|nonsubscribed|neversubscribed",
     }.items()
 }
 """Columns in which a yes, a date or a reason means that the person is not to be mailed, by what it means."""
@@ -157,10 +164,10 @@ def _yes(cell: str, _: str) -> str | None:
 
 
 def _held(cell: str, meaning: str) -> str | None:
-    # A link to unsubscribe stands in many exports; it says nothing about anybody.
-    nothing = (
-        not cell or cell.lower() in _NO or _NO_DATE.fullmatch(cell) or cell.lower().startswith(("http:", "https:"))
-    )
+    # A link to unsubscribe says nothing about anybody, and "Opt-out status: subscribed" says that somebody reads.
+    said = cell.lower()
+    nothing = said in ("", "subscribed", "opted in", *_NO) or said.startswith(("http:", "https:"))
+    nothing = nothing or _NO_DATE.fullmatch(cell) is not None
     return None if nothing else meaning
 
 
