@@ -2,6 +2,7 @@
 
 import sys
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from db.deliveries.accounts import Account
 from db.digests import digests
 from db.digests.digests import Digest
 from db.session import reading
+from web.actions import send_time
 from web.cli import Later, as_json, json_option, table
 from web.cli.queues import say_paused
 
@@ -82,8 +84,15 @@ def show(slot: str, json: bool) -> None:
         click.echo(f"subject: {found.subject}")
     say_paused()
     if found.state == "sending":
-        for sentence in _refusals():
+        for sentence in filter(None, (_waits_for_a_day(found), *_refusals())):
             click.echo(f"! {sentence}")
+
+
+def _waits_for_a_day(found: Digest) -> str | None:
+    """That SEND_DAILY is reached and when the next letters go out, if this digest waits for that."""
+    with reading() as session:
+        at = send_time.goes_on_at(session, found, datetime.now(UTC))
+    return f"SEND_DAILY reached: goes on at {at:%Y-%m-%d %H:%M} UTC" if at else None
 
 
 def _refusals() -> list[str]:
@@ -131,8 +140,8 @@ def watch(slot: str) -> None:
             done = account.audience - account.unaddressed - sum(account.states[s] for s in ("pending", "sending"))
             first = done if first is None else first
             rate = (done - first) / max(time.monotonic() - began, 1e-9)
-            bar.update(task, total=account.audience, completed=done, description=f"{slot} {found.state}",
-                       rate=f"{rate:,.0f}/s")  # fmt: skip
+            shown = ", ".join(filter(None, (f"{slot} {found.state}", _waits_for_a_day(found))))
+            bar.update(task, total=account.audience, completed=done, description=shown, rate=f"{rate:,.0f}/s")
             if found.state not in ("frozen", "sending", "paused"):
                 break
             # Counting a million letters takes a while; at a fiftieth of the time, counting hardly slows the send down.

@@ -7,7 +7,7 @@ import click
 
 from db.digests import digests, rule_history
 from db.session import reading
-from web.actions import digest_tests
+from web.actions import digest_tests, send_time
 from web.actions import digests as actions
 from web.cli import actor, dry_run_option, note_option
 from web.cli.digest import slot_argument
@@ -76,7 +76,7 @@ def send(slot: str | None, late: bool, dry_run: bool, note: str | None) -> None:
     elif found.state == "skipped":
         click.echo(f"{slot}: skipped, {found.reason}.")
     else:
-        click.echo(f"{slot}: frozen for {_people(found.audience or 0)}; the workers send it.")
+        click.echo(_lasting(f"{slot}: frozen for {_people(found.audience or 0)}; the workers send it.", found.audience))
 
 
 def _would_send(slot: str, late: bool) -> str:
@@ -84,7 +84,13 @@ def _would_send(slot: str, late: bool) -> str:
         found = digests.by_slot(session, slot)
     if found and found.state in run.GONE:
         return f"{slot}: has gone already; it is {found.state}."
-    return f"{slot}: would be frozen for {_people(actions.to_send(slot, datetime.now(UTC), late))}; nothing was done."
+    number = actions.to_send(slot, datetime.now(UTC), late)
+    return _lasting(f"{slot}: would be frozen for {_people(number)}; nothing was done.", number)
+
+
+def _lasting(told: str, people: int | None) -> str:
+    """The sentence, and how long it takes to send to so many people if SEND_DAILY or SEND_RATE makes it long."""
+    return f"{told} {send_time.sentence(people or 0, datetime.now(UTC))}".rstrip()
 
 
 def _people(number: int) -> str:

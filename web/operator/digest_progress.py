@@ -36,10 +36,14 @@ class Progress:
     seen: Seen = field(default=(), repr=False)
 
     @property
+    def waits(self) -> int:
+        """How many letters were not tried yet."""
+        return _waits(self.account)
+
+    @property
     def left(self) -> timedelta | None:
         """The estimated time to send all waiting letters at this rate."""
-        waits = self.account.unaddressed + self.account.states["pending"] + self.account.states["sending"]
-        return timedelta(seconds=math.ceil(waits / self.rate)) if self.rate else None
+        return timedelta(seconds=math.ceil(self.waits / self.rate)) if self.rate else None
 
 
 def of(digest: Digest, patience: float | None = None) -> Progress | None:
@@ -82,9 +86,12 @@ def forget(digest_id: int) -> None:
     _entries().pop(digest_id, None)
 
 
+def _waits(account: Account) -> int:
+    return account.unaddressed + account.states["pending"] + account.states["sending"]
+
+
 def _tried(account: Account) -> int:
-    waits = account.unaddressed + account.states["pending"] + account.states["sending"]
-    return account.audience - waits
+    return account.audience - _waits(account)
 
 
 def _recent(seen: Seen) -> Seen:

@@ -17,7 +17,7 @@ from db.values import duration
 from emails.formats import plural
 from emails.letters import DigestContent
 from web.actions import comparisons as comparison_actions
-from web.actions import digest_tests
+from web.actions import digest_tests, send_time
 from web.actions import digests as actions
 from web.operator import digest_progress
 from web.operator.frame import access, confirm, live
@@ -72,9 +72,11 @@ def _shown(found: Digest) -> dict[str, object]:
     with reading() as session:
         shut = breakers.open_breakers(session) if moving else []
         waits = transport_kinds.differences(session, datetime.now(UTC)) if moving else []
+        goes_on_at = send_time.goes_on_at(session, found, datetime.now(UTC))
     content = DigestContent.from_json(found.content) if found.content and "comparisons" in found.content else None
     return {
         "digest": found, "look": look, "shut": shut, "waits": waits, "content": content, "moving": moving,
+        "goes_on_at": goes_on_at, "left": send_time.left(look.waits, look.left, datetime.now(UTC)) if look else None,
         "every": math.ceil(max(2.0, look.holds_for)) if look else 2,
         "links": {state: url_for("operator.deliveries", slot=found.slot, state=state) for state in STATES_LINKED},
         "passed_over": passed_over(found),
@@ -165,7 +167,7 @@ def send_digest(slot: str) -> AnyResponse:
         number = actions.to_send(slot, now, late)
         people = "person" if number == 1 else "people"
         sentence = (f"The digest is frozen as it stands at that moment, and goes to {number:,} {people}. "
-                    "What has gone cannot be called back.")  # fmt: skip
+                    f"What has gone cannot be called back. {send_time.sentence(number, now)}").rstrip()  # fmt: skip
         fields: dict[str, str | list[str]] = {"late": "yes"} if late else {}
         return ask_about(slot, f"Send {slot} now?", sentence, f"Send to {number:,} {people}", fields)
     found, gone = actions.send(access.actor(), slot, now, late=late, note=confirm.note())
