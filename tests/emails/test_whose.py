@@ -14,6 +14,10 @@ from emails.whose import Stage
 
 REPLIES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "replies.yaml").read_text())
 """`also` names what else a sentence may be taken for: some leave it open."""
+UNSEEN: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "replies_unseen.yaml").read_text())
+"""Sentences that somebody else collected and judged before the table was written. The table was first tried on them
+when it was done: 342 of 359 were right, and 156 of the 171 that resemble none in the other file. It is not to be fitted
+to them; what is learnt from servers goes into the other file."""
 
 
 @pytest.mark.parametrize("known", REPLIES, ids=lambda known: known["reply"][:60])
@@ -28,9 +32,24 @@ def test_the_sentences_are_many_and_speak_of_everything() -> None:
     assert all(known["source"] for known in REPLIES)
 
 
+def test_nine_of_ten_sentences_that_the_table_was_not_written_for_are_understood() -> None:
+    missed = [known["reply"] for known in UNSEEN if _judged(known) not in _answers(known)]
+    assert len(missed) <= len(UNSEEN) / 10, missed
+
+
+def _judged(known: dict[str, Any]) -> str | None:
+    return judge(known["stage"], int(known["reply"][:3]), known["reply"][4:]).whose
+
+
+def _answers(known: dict[str, Any]) -> set[str]:
+    """The right answers. The sender's and the relay's have the same consequences."""
+    answers = {known["whose"], *known.get("also", ())}
+    return answers | {"sender", "relay"} if answers & {"sender", "relay"} else answers
+
+
 def test_what_is_the_senders_or_the_servers_is_never_taken_for_the_address_s() -> None:
-    ours = [known for known in REPLIES if known["whose"] in ("sender", "relay")]
-    assert not [k["reply"] for k in ours if judge(k["stage"], int(k["reply"][:3]), k["reply"][4:]).whose == "address"]
+    ours = [known for known in (*REPLIES, *UNSEEN) if known["whose"] in ("sender", "relay")]
+    assert not [known["reply"] for known in ours if _judged(known) == "address"]
 
 
 @pytest.mark.parametrize(
