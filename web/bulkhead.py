@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 2.5
 """How long a request waits for a lock in the database; workers, for whom nobody waits, have more patience."""
-PLACE_SECONDS = 0.5
+PLACE_SECONDS = 0.35
 """How long a request waits for a place, and after which those inside count as stuck: a vote takes a millisecond."""
 RETRY_AFTER = 60
 _READS = ("GET", "HEAD", "OPTIONS")
