@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from db.deliveries import breakers, deliveries
-from db.digests import digests, rule_history
+from db.digests import archive, digests, rule_history
 from db.jobs import filters, groups
 from db.monitoring import ages, heartbeats, pauses
 from db.monitoring.alerts import Condition
@@ -179,9 +179,21 @@ def weeks_between(session: Session, now: datetime) -> Iterator[Condition]:
             )  # fmt: skip
 
 
+def passed_over(session: Session, now: datetime) -> Iterator[Condition]:
+    """Digests held for comparisons that earlier releases passed over; past their hour they are alerts of their own."""
+    for digest in digests.listed(session, ("held",)):
+        if digest.due_at >= now and archive.holds(digest):
+            yield Condition(
+                f"passed over:{digest.slot}", "passed over",
+                f"Digest {digest.slot} waits for an editor: old comparisons",
+                (digest.reason or "", "Nothing is lost: what it holds stands in the next digest otherwise."),
+                f"/operator/digests/{digest.slot}",
+            )  # fmt: skip
+
+
 CHECKS: tuple[Check, ...] = (
     failed_groups, failure_rate, old_work, paused_queues, stuck_digests, open_breakers, silent_processes,
-    disagreeing_clocks, weeks_between, differing_transports,
+    disagreeing_clocks, weeks_between, differing_transports, passed_over,
 )  # fmt: skip
 
 

@@ -63,8 +63,8 @@ def shown_text(html: str) -> str:
     return " ".join("".join(body.itertext()).split())
 
 
-def week_of(first: ComparisonPart) -> DigestContent:
-    return replace(WEEK, comparisons=(first,))
+def week_of(*comparisons: ComparisonPart) -> DigestContent:
+    return replace(WEEK, comparisons=comparisons)
 
 
 # ---- what every letter has -------------------------------------------------------------------------------------
@@ -218,6 +218,19 @@ def test_fifty_comparisons_are_all_named_in_a_letter_that_is_not_cut() -> None:
     compared = {link for link in links(letter.html) if "/compare/" in link}
     assert len(compared) == 50
     assert "Read on the web" in letter.text
+
+
+@pytest.mark.parametrize(("number", "abridged"), [(1, 0), (10, 9), (11, 9), (30, 9)])
+def test_ten_have_vote_buttons_however_many_have_gathered_and_all_are_named(number: int, abridged: int) -> None:
+    gathered = (replace(FIRST, slug=f"pair-{n}") for n in range(number))
+    letter = letters.digest(week_of(*gathered), SITE).filled(ALICE)
+    assert {link for link in links(letter.html) if "/compare/" in link} == {
+        f"{SITE.base_url}/compare/pair-{n}" for n in range(number)
+    }
+    votes = [link for link in links(letter.html) if "/vote/" in link]
+    assert len(votes) == 4 * (1 + abridged)
+    assert letter.text.count("choice=ship") == 2 * (1 + abridged)
+    assert len(letter.html.encode()) <= LARGEST
 
 
 def test_what_fits_in_no_letter_is_left_to_the_web() -> None:

@@ -12,10 +12,11 @@ from sqlalchemy.engine import make_url
 
 from db import migrations, schema
 from db.digests import digests, schedule
-from db.session import Moment, engine, writing
+from db.session import Moment, engine, reading, writing
 from tests.journeys.test_between_digests import TUESDAY, look, said, verdicts
 from tests.schemas import at_revision
 from tests.worker.test_digests import join
+from worker import alert_checks
 from worker import digests as run
 
 BEFORE = "0017"
@@ -82,6 +83,9 @@ def test_eleven_old_ones_hold_the_first_draft_with_their_list_until_an_editor_re
     assert draft.reason.startswith("11 comparisons that earlier releases passed over")
     assert "Tool 1 vs Tool 2" in draft.reason
     assert "and 1 more" in draft.reason
+    with reading() as session:
+        [alert] = alert_checks.passed_over(session, clock.now)
+    assert (alert.title, alert.told[0]) == ("Digest 2026-W47 waits for an editor: old comparisons", draft.reason)
     assert "release it first" in verdicts("digest", "send", "2026-W47", code=1)
     verdicts("digest", "skip", "2026-W47")  # nobody has looked yet: the next one is held as well
     clock.set(TUESDAY + timedelta(weeks=1))

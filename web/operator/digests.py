@@ -138,8 +138,11 @@ def skip_digest(slot: str) -> AnyResponse:
 @allowed("editor")
 def archive_passed_over(slot: str) -> AnyResponse:
     found = opened(slot)
+    waiting = passed_over(found)
+    if not waiting:
+        raise Refused(f"Somebody has decided about them already; {slot} is {found.state}.")
     if not confirm.given():
-        number = plural(len(passed_over(found)), "comparison").capitalize()
+        number = plural(len(waiting), "comparison").capitalize()
         goes = "goes at its hour by itself" if found.due_at > datetime.now(UTC) else "waits until you release it"
         sentence = f"{number} will stand in no digest; readers still find them on the web. Then {slot} {goes}."
         return ask_about(slot, "Leave them out of digests?", sentence, f"Leave {number.lower()} out")

@@ -1,12 +1,12 @@
 """What each of a digest's buttons does, and for whom."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
-from db.digests import digests
+from db.digests import catalog, digests
 from db.digests.digests import Digest
 from db.operators.audit import AuditEntry
 from db.session import reading, writing
@@ -183,3 +183,72 @@ def test_the_schedules_buttons_are_the_digests_own(console, readers):
     assert browser.press(hold).status_code == 303
     assert look(hold.split("/")[3]).state == "held"
     assert "Release" in browser.get("/operator/schedule").text
+
+
+# ---- what earlier releases passed over ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def passed_over(slot: str) -> str:
+    """This week's slot, held because eleven comparisons of long ago would stand in it beside the new one."""
+    now = datetime.now(UTC)
+    with writing() as session:
+        for n in range(11):
+            old = now - timedelta(days=30 + n)
+            catalog.put_comparison(session, f"old-{n}", ("inkwell", "patchbay"), "Which?", old, old)
+        session.execute(text("UPDATE comparisons SET passed_over_at = publish_at WHERE slug LIKE 'old-%'"))
+        run.refresh_drafts(session, now)
+    return slot
+
+
+def said(slot: str) -> list[str]:
+    return [each["slug"] for each in (look(slot).content or {"comparisons": ()})["comparisons"]]
+
+
+def test_an_editor_leaves_out_what_was_passed_over_after_a_look_at_the_list(console, passed_over):
+    browser = console("editor")
+    page = browser.get(f"{PATH}/{passed_over}").text
+    assert "Leave these out of digests…" in page
+    assert all(f'href="/compare/old-{n}"' in page for n in range(11))
+    asked = browser.press(f"{PATH}/{passed_over}/archive").text
+    assert "Eleven comparisons will stand in no digest; readers still find them on the web." in asked
+    assert f"Then {passed_over} goes at its hour by itself." in asked
+    assert len(said(passed_over)) == 12
+    browser.press(f"{PATH}/{passed_over}/archive", {"confirmed": "yes", "note": "moved in from the old site"})
+    assert (look(passed_over).state, said(passed_over)) == ("draft", ["quillmate-vs-inkwell"])
+    assert "Leave these out" not in browser.get(f"{PATH}/{passed_over}").text
+    again = browser.press(f"{PATH}/{passed_over}/archive", {"confirmed": "yes"})  # in a second window
+    assert (again.status_code, "Somebody has decided about them already" in again.text) == (409, True)
+    with reading() as session:
+        [entry] = session.query(AuditEntry).filter(AuditEntry.action == "comparisons.archive")
+    assert (entry.count, entry.note, len(entry.after["slugs"])) == (11, "moved in from the old site", 11)
+
+
+def test_an_editor_who_releases_it_sends_them_and_is_not_asked_again(console, passed_over):
+    browser = console("editor")
+    browser.press(f"{PATH}/{passed_over}/release")
+    with writing() as session:
+        run.refresh_drafts(session, datetime.now(UTC))
+    assert (look(passed_over).state, len(said(passed_over))) == ("draft", 12)
+
+
+def test_what_an_editor_held_for_another_reason_is_held_for_the_list_after_its_release(console, slot, passed_over):
+    with writing() as session:
+        digests.get(session, slot).reason = "a wrong figure"
+        run.refresh_drafts(session, datetime.now(UTC))
+    assert look(slot).reason == "a wrong figure"
+    browser = console("editor")
+    browser.press(f"{PATH}/{slot}/release")
+    with writing() as session:
+        run.refresh_drafts(session, datetime.now(UTC))
+    assert look(slot).state == "held"
+    assert look(slot).reason.startswith("11 comparisons that earlier releases passed over")
+
+
+def test_a_viewer_reads_the_list_and_leaves_nothing_out(console, passed_over):
+    browser = console("viewer")
+    page = browser.get(f"{PATH}/{passed_over}").text
+    assert 'href="/compare/old-3"' in page
+    assert "Leave these out" not in page
+    assert browser.press(f"{PATH}/{passed_over}/archive", {"confirmed": "yes"}).status_code == 403
+    assert len(said(passed_over)) == 12
