@@ -153,6 +153,7 @@ def _at_a_task(sender: Any = None, **_: Any) -> None:
 
 @worker_process_init.connect
 def _in_a_child(**_: Any) -> None:
+    # The parent has no thread: it goes on forking, and a child would find a lock held for ever that the thread held.
     start("sender" if "mail" in app.amqp.queues.consume_from else "worker")
 
 

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -19,7 +18,7 @@ from db import refusals
 from db.errors import DBAPIError, OperationalError, PoolTimeout
 from db.session import DriverConnection, driver_connection, engine, reading, wait_at_most, writing
 from tests.conftest import _close_engines
-from tests.read_only import read_only
+from tests.hindered import held, read_only
 
 WRITE = "INSERT INTO reviewers (name, lens) VALUES ('The Builder', '') ON CONFLICT (name) DO UPDATE SET lens = 'x'"
 IN_DOUBT = "INSERT INTO votes (voter, tool_id, dirty, cast_at) VALUES ('anonymous:1', 99, true, '2026-11-17')"
@@ -191,25 +190,10 @@ def test_postgresql_s_errors_are_known_by_their_states(state, refused, spoilt):
 # ---- locks ---------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def held(url: str) -> Iterator[None]:
-    """Somebody else keeps everybody from writing."""
-    if url.startswith("sqlite"):
-        holder = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-        holder.execute("BEGIN IMMEDIATE")
-    else:
-        holder = psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
-        holder.execute("LOCK TABLE reviewers IN EXCLUSIVE MODE")
-    try:
-        yield
-    finally:
-        holder.close()
-
-
 @pytest.mark.parametrize("write", WAYS)
 def test_whoever_says_so_waits_for_a_short_time_only_and_the_others_as_before(database, write):
     write()
-    with held(database):
+    with held(database, "reviewers"):
         wait_at_most(0.2)
         began = time.monotonic()
         try:

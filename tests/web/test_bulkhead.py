@@ -1,7 +1,6 @@
 """Readers' pages never wait for a stuck writer, and whoever writes is told soon to come again."""
 
 import http.client
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from db.session import engine
 from tests.conftest import load_catalogue
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until
+from tests.hindered import held
 from tests.house.test_procfile import options
 from web import bulkhead, limits
 from web.bulkhead import Bulkhead
@@ -34,11 +34,11 @@ class Answer:
 
 
 @pytest.fixture
-def site(sqlite, house, setting) -> Iterator[Deployment]:
+def site(database, house, setting) -> Iterator[Deployment]:
     """The web line of the Procfile, with the catalogue."""
     load_catalogue()
     engine().dispose()
-    made = Deployment(house, {"DATABASE_URL": sqlite, "VOTES_PER_NETWORK": "0"})
+    made = Deployment(house, {"DATABASE_URL": database, "VOTES_PER_NETWORK": "0"})
     try:
         made.start_web()
         yield made
@@ -70,18 +70,14 @@ def voters(number: int, port: int) -> Iterator[list[Answer]]:
 
 @pytest.mark.crash
 @pytest.mark.timeout(120)
-def test_pages_are_read_while_eight_voters_wait_for_somebody_who_holds_the_lock(site, house, sqlite):
+def test_pages_are_read_while_eight_voters_wait_for_somebody_who_holds_the_lock(site, house, database):
     assert Answer(site.port, "POST", "/tools/quillmate/vote", "choice=ship").status == 303
-    holder = sqlite3.connect(sqlite.removeprefix("sqlite:///"), isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
     pages = []
-    with voters(8, site.port) as answers:
-        end = time.monotonic() + 6
+    with held(database, "votes"), voters(8, site.port) as answers:
+        end = time.monotonic() + 5
         while time.monotonic() < end:
             pages.append(Answer(site.port, "GET", "/compare/quillmate-vs-inkwell"))
             time.sleep(0.1)
-    holder.execute("ROLLBACK")
-    holder.close()
     assert {page.status for page in pages} == {200}
     assert max(page.seconds for page in pages) < 1.5
     assert {(answer.status, answer.retry_after) for answer in answers} == {(503, "60")}

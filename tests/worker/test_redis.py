@@ -17,6 +17,7 @@ import pytest
 import redis
 
 from db.settings import BadSettings
+from tests.db.test_private_files import modes
 from worker.redis import EmbeddedRedis, server_program, shut_down_left_over
 
 
@@ -167,3 +168,20 @@ def test_it_does_not_outlive_an_owner_that_is_killed(house):
             return
         time.sleep(0.05)
     raise AssertionError("the server is an orphan")
+
+
+def test_its_files_are_their_owners_alone_and_those_of_before_become_so(tmp_path):
+    folder = tmp_path / "redis"
+    (folder / "appendonlydir").mkdir(parents=True)
+    (folder / "redis.conf").touch()
+    for each in (folder, folder / "appendonlydir", folder / "redis.conf"):
+        each.chmod(0o755)
+    server = EmbeddedRedis(folder)
+    server.start()
+    try:
+        with redis.Redis.from_url(server.url) as client:
+            client.set("a", "b")
+        assert modes(folder) == {}
+    finally:
+        server.stop()
+    assert modes(folder) == {}
