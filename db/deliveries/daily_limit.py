@@ -97,6 +97,12 @@ def shut_until(session: Session, daily: int, now: datetime, *, single: bool) -> 
         return daily_counts.shut_until(_minutes(driver), daily, now, single=single)
 
 
+def reached_since(session: Session, daily: int, since: datetime, now: datetime) -> bool:
+    """Whether SEND_DAILY kept single letters waiting at some moment since then."""
+    shut = shut_until(session, daily, now, single=True)
+    return open_at(session, daily, now, single=True) is not None or (shut is not None and shut >= since)
+
+
 # ---- the rows -----------------------------------------------------------------------------------------------
 
 

@@ -123,6 +123,14 @@ def waiting(session: Session, digest_id: int) -> bool:
     return _any(session, digest_id, WAITING)
 
 
+def count_waiting(session: Session, digest_id: int) -> int:
+    """How many letters of a digest wait to be claimed. It reads them all from an index."""
+    return session.scalar(_COUNT_WAITING, {"digest": digest_id}) or 0
+
+
+_COUNT_WAITING = text(f"SELECT count(*) FROM deliveries WHERE {OF_DIGEST.format(digest=':digest')} AND {WAITING.text}")
+
+
 def _any(session: Session, digest_id: int, state: TextClause) -> bool:
     if state is WAITING:
         return session.scalar(FIRST_WAITING, {"digest": digest_id}) is not None

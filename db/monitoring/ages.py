@@ -6,10 +6,12 @@ from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from db import rules
+from db.deliveries import daily_limit
 from db.deliveries.deliveries import FIRST_WAITING, WAITING
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
 from db.jobs.jobs import PENDING, Job
 from db.session import Moment
+from db.settings import settings
 from db.votes.votes import DIRTY, Vote
 
 LOOKED_AT = 1000
@@ -32,14 +34,29 @@ def of_deliveries(session: Session, now: datetime) -> timedelta | None:
     """How long a letter has waited although it is its turn; None if none has.
 
     A digest's letters go one after the other, so a letter's turn begins when those before it are settled: a digest
-    that takes three hours is not late as long as it progresses, and one that is paused has nothing due.
+    that takes three hours is not late as long as it progresses, and one that is paused has nothing due. While
+    SEND_DAILY is reached it is nobody's turn.
     """
     sending = session.execute(select(Digest.id, Digest.resumed_at).where(Digest.state == "sending")).all()
-    waits = [_single(session, now)] + [_of_digest(session, id_, resumed, now) for id_, resumed in sending]
+    digests = [_of_digest(session, id_, resumed, now) for id_, resumed in sending]
+    waits = [_in_turn(session, of_single_letters(session, now), now, single=True)]
+    waits += [_in_turn(session, wait, now, single=False) for wait in digests]
     return max((wait for wait in waits if wait is not None), default=None)
 
 
-def _single(session: Session, now: datetime) -> timedelta | None:
+def _in_turn(session: Session, wait: timedelta | None, now: datetime, *, single: bool) -> timedelta | None:
+    """The part of a wait since SEND_DAILY allowed letters; None while it does not."""
+    daily = settings().send_daily
+    if wait is None or not daily:
+        return wait
+    if daily_limit.open_at(session, daily, now, single=single) is not None:
+        return None
+    shut = daily_limit.shut_until(session, daily, now, single=single)
+    return min(wait, now - shut) if shut else wait
+
+
+def of_single_letters(session: Session, now: datetime) -> timedelta | None:
+    """How long a letter that is no digest's has been due, whatever it waits for; None if none is."""
     letters = [letter for letter in rules.LETTERS if letter != "digest"]
     asked = [session.scalar(_SINGLE, {"letter": letter, "now": now, "limit": LOOKED_AT}) for letter in letters]
     return _since(min((each for each in asked if each), default=None), now)
