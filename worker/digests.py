@@ -183,7 +183,7 @@ def assemble(session: Session, slot: str, now: datetime) -> Digest:
 
 def _opened(session: Session, slot: str, now: datetime) -> Digest:
     """The slot's digest: created if there is none, reopened if it was skipped or has expired."""
-    digest = digests.open_slot(session, slot, rule_history.due(session, slot), now)
+    digest = digests.open_slot(session, slot, rule_history.due_near(session, slot, now), now)
     if digest.state in ("skipped", "expired"):
         digest.state, digest.reason, digest.finished_at = "draft", None, None
     return digest
@@ -312,7 +312,8 @@ def _check_may_go(session: Session, digest: Digest, now: datetime, late: bool) -
 
 def would_reach(session: Session, slot: str, now: datetime, late: bool = False) -> int:
     """The audience's size if it were frozen now. Raises Refused where `send` would refuse or skip the slot."""
-    digest = digests.by_slot(session, slot) or Digest(slot=slot, due_at=rule_history.due(session, slot), state="draft")
+    due = rule_history.due_near(session, slot, now)
+    digest = digests.by_slot(session, slot) or Digest(slot=slot, due_at=due, state="draft")
     _check_may_go(session, digest, now, late)
     if not archive.new(session, now):
         raise Refused(f"Nothing is new for {slot}: import a comparison first.")
@@ -325,7 +326,7 @@ def draft_letter(slot: str, now: datetime) -> Letter:
         digest = digests.by_slot(session, slot)
         if digest is not None and digest.html is not None and digest.text is not None:
             return Letter("digest", digest.subject or "", digest.preheader or "", digest.html, digest.text, digest.slot)
-        digest = digest or Digest(slot=slot, due_at=rule_history.due(session, slot))
+        digest = digest or Digest(slot=slot, due_at=rule_history.due_near(session, slot, now))
         compared = archive.new(session, max(now, digest.due_at))
         if not compared:
             raise Refused(f"Nothing is new for {slot}: import a comparison first.")
@@ -334,7 +335,7 @@ def draft_letter(slot: str, now: datetime) -> Letter:
 
 def _open_for_a_test(session: Session, slot: str, now: datetime) -> Digest:
     """The slot's digest; a new one is held if its hour is past and was not owed: the next tick would send a draft."""
-    due, known = rule_history.due(session, slot), rule_history.owed_by(session, now, now)
+    due, known = rule_history.due_near(session, slot, now), rule_history.owed_by(session, now, now)
     if due > now or not rule_history.history(session) or any(each.slot == slot for each in known):
         return digests.open_slot(session, slot, due, now)
     return digests.open_slot(session, slot, due, now, NOT_OWED)

@@ -10,6 +10,7 @@ from db.digests import digests, schedule
 from db.digests.digests import Digest
 from db.digests.owed_slots import MOVED, History, OwedSlot, StandingRule, owed, rule_at
 from db.digests.schedule import Schedule, Weekly
+from db.rules import Refused
 from db.session import NEVER_REUSED, Key, Row
 
 NAME = "digest"
@@ -17,6 +18,8 @@ OPEN = ("draft", "held")
 LOOK_BACK = timedelta(days=60)
 """How far back slots count as missed; what is older than DIGEST_LATENESS is recorded as expired."""
 AHEAD = timedelta(days=15)
+FARTHEST = 53
+"""How many weeks from now a slot may be that somebody names: a year, however its weeks are counted."""
 
 
 class ScheduleRule(Row):
@@ -58,6 +61,15 @@ def rule_then(session: Session, moment: datetime) -> Weekly:
 def due(session: Session, slot: str) -> datetime:
     """When the slot is due under the rule recorded last."""
     return standing(session).due(slot)
+
+
+def due_near(session: Session, slot: str, now: datetime) -> datetime:
+    """When a slot that somebody names is due. Raises Refused for one more than FARTHEST away: it is a typing error."""
+    weeks = schedule.weeks_between(standing(session).slot_of(now), slot)
+    if abs(weeks) > FARTHEST:
+        way = "ahead" if weeks > 0 else "back"
+        raise Refused(f"{slot} lies {abs(weeks)} weeks {way}; a slot may be at most {FARTHEST} weeks from now.")
+    return due(session, slot)
 
 
 def owed_by(session: Session, until: datetime, now: datetime) -> list[OwedSlot]:

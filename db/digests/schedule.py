@@ -100,6 +100,12 @@ def read_slot(slot: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def weeks_between(slot: str, other: str) -> int:
+    """How many weeks the other slot comes after this one; negative if before."""
+    first, second = (date.fromisocalendar(*read_slot(each), 1) for each in (slot, other))
+    return (second - first).days // 7
+
+
 def started(session: Session, name: str, now: datetime) -> datetime:
     """When the schedule of that name was first in use; the first call stores `now`."""
     session.execute(

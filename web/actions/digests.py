@@ -1,6 +1,8 @@
 """Actions on a digest, each carried out and audited in one transaction."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from db.deliveries import accounts, addressing
@@ -10,8 +12,8 @@ from db.operators import audit
 from db.operators.audit import Actor
 from db.rules import Refused
 from db.session import Session, reading, writing
+from worker import by_hand, transport_kinds
 from worker import digests as run
-from worker import transport_kinds
 
 OPENING = ("hold", "skip")
 """Actions that are allowed before the slot's draft has been created by the clock."""
@@ -32,6 +34,7 @@ def _moved(
     **more: Any,
 ) -> Digest:  # fmt: skip
     if action in OPENING:
+        check_slot(session, slot, now)
         digests.open_slot(session, slot, rule_history.due(session, slot), now)
     found = digests.get(session, slot, lock=True)
     before, began, was_listed = found.state, found.transport, archive.holds(found)
@@ -41,7 +44,8 @@ def _moved(
     if action == "release" and was_listed:
         archive.release(session)
     if found.state != before or found.transport != began:
-        _keep(session, actor, found, action, now, before, note or reason, began, **more)
+        changed = {"transport": (began, found.transport)} if began != found.transport else {}
+        _keep(session, actor, found, action, now, before, note or reason, changed, **more)
     return found
 
 
@@ -57,16 +61,40 @@ def cancel(actor: Actor, slot: str, now: datetime, *, reason: str | None = None,
                 return waiting
 
 
-def send(actor: Actor, slot: str, now: datetime, *, late: bool = False, note: str | None = None) -> tuple[Digest, bool]:
-    """Freeze a digest now and hand it to the workers. Returns it, and True if it was released before (no change)."""
+def send(
+    actor: Actor, slot: str, now: datetime, *, late: bool = False, early: str | None = None, note: str | None = None
+) -> tuple[Digest, bool]:
+    """Freeze a digest now and hand it to the workers. Returns it, and True if it was released before (no change).
+
+    `late` and `early` (a reason) let it go when the calendar is against it; without them it is Refused.
+    """
     with writing() as session:
-        before = digests.by_slot(session, slot)
-        state = before.state if before else None
-        if state in run.GONE:
+        known = digests.state_of(session, slot)
+        if known in run.GONE:
             return digests.get(session, slot), True
+        # The row is locked: of two who send at the same moment, the second waits here and finds it gone.
+        opened = digests.open_slot(session, slot, rule_history.due_near(session, slot, now), now)
+        if opened.state in run.GONE:
+            return opened, True
+        why = by_hand.why_early(session, slot, now)
+        check_early(slot, why, early)
         found = run.send(session, slot, now, late)
-        _keep(session, actor, found, "send", now, state, note, count=found.audience or 0)
+        changed = {"early": (None, early)} if why else {}
+        _keep(session, actor, found, "send", now, known, note or (early if why else None), changed,
+              count=found.audience or 0)  # fmt: skip
         return found, False
+
+
+def check_early(slot: str, why: str, early: str | None) -> None:
+    """Raise Refused for a digest that is early (`why` says how), while nobody has given a reason to send it."""
+    if why and not (early or "").strip():
+        raise Refused(f"{why} To send it all the same, say why: verdicts digest send {slot} --early REASON")
+
+
+def check_slot(session: Session, slot: str, now: datetime) -> None:
+    """Raise Refused for a slot that is far away and not open: nobody means it."""
+    if digests.state_of(session, slot) is None:
+        rule_history.due_near(session, slot, now)
 
 
 def assemble(actor: Actor, slot: str, now: datetime, *, note: str | None = None) -> Digest:
@@ -81,13 +109,13 @@ def assemble(actor: Actor, slot: str, now: datetime, *, note: str | None = None)
 
 def _keep(
     session: Session, actor: Actor, found: Digest, action: str, now: datetime, before: str | None, note: str | None,
-    began: str | None = None, **more: Any,
+    changed: Mapping[str, tuple[Any, Any]] = MappingProxyType({}), **more: Any,
 ) -> None:  # fmt: skip
-    """Write it into the audit log; `began` is the kind of transport before, and is kept where it has changed."""
+    """Write it into the audit log; `changed` has what else changed, as values before and after."""
     after: dict[str, Any] = {"state": found.state} | ({"reason": found.reason} if found.reason else {})
-    earlier = {"state": before} if before else {}
-    if began and began != found.transport:
-        after, earlier = {**after, "transport": found.transport}, {**earlier, "transport": began}
+    earlier: dict[str, Any] = {"state": before} if before else {}
+    after |= {name: new for name, (_, new) in changed.items()}
+    earlier |= {name: old for name, (old, _) in changed.items() if old is not None}
     audit.record(session, actor, f"digest.{action}", now, about=f"digest {found.slot}", note=note, after=after,
                before=earlier or None, **more)  # fmt: skip
 

@@ -126,6 +126,19 @@ def at_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+yes_option = click.option("--yes", is_flag=True, help="Do not ask, also at a terminal.")
+
+
+def ask(question: Callable[[], str], yes: bool) -> None:
+    """At a terminal, say what will happen and ask whether to go on; end with exit code 1 if not. A script goes on, and
+    so does a command with --yes."""
+    if yes or not at_a_terminal():
+        return
+    if not click.confirm(f"{question()} Go on?"):
+        click.echo("Nothing was done.")
+        sys.exit(1)
+
+
 def fail(message: str) -> NoReturn:
     """End with exit code 1 and the message on standard error."""
     click.echo(f"Error: {message}", err=True)

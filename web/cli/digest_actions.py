@@ -7,13 +7,15 @@ import click
 
 from db.digests import digests, rule_history
 from db.session import reading
+from web.actions import digest_questions as questions
 from web.actions import digest_tests, send_time
 from web.actions import digests as actions
-from web.cli import actor, dry_run_option, note_option
+from web.cli import actor, ask, at_a_terminal, dry_run_option, note_option, yes_option
 from web.cli.digest import slot_argument
 from worker import digests as run
 from worker.letters import sample_marks
 
+reason_option = click.option("--reason", help="Why; kept on the digest.")
 this_week = click.argument("slot", metavar="[SLOT]", required=False)
 
 
@@ -62,30 +64,39 @@ def test(slot: str, address: str, note: str | None) -> None:
 @click.command()
 @this_week
 @click.option("--late", is_flag=True, help="Send it even if it is later than DIGEST_LATENESS allows.")
+@click.option(
+    "--early", metavar="REASON", help="Send it before its week has begun or within five days of the last, and say why."
+)
+@yes_option
 @dry_run_option
 @note_option
-def send(slot: str | None, late: bool, dry_run: bool, note: str | None) -> None:
+def send(slot: str | None, late: bool, early: str | None, yes: bool, dry_run: bool, note: str | None) -> None:
     """Freeze the digest now and hand it to the workers; without SLOT this ISO week's."""
-    slot = slot or _this_week()
-    if dry_run:
-        click.echo(_would_send(slot, late))
+    slot, now = slot or _this_week(), datetime.now(UTC)
+    if gone := _has_gone(slot):
+        click.echo(gone)
         return
-    found, gone = actions.send(actor(), slot, datetime.now(UTC), late=late, note=note)
-    if gone:
+    if dry_run or at_a_terminal():
+        actions.check_early(slot, questions.why_early(slot, now), early)
+    if dry_run:
+        number = actions.to_send(slot, now, late)
+        click.echo(_lasting(f"{slot}: would be frozen for {_people(number)}; nothing was done.", number))
+        return
+    ask(lambda: questions.of_sending(slot, now, late)[0], yes)
+    found, gone_meanwhile = actions.send(actor(), slot, datetime.now(UTC), late=late, early=early, note=note)
+    if gone_meanwhile:
         click.echo(f"{slot}: has gone already; it is {found.state}.")
     elif found.state == "skipped":
         click.echo(f"{slot}: skipped, {found.reason}.")
     else:
-        click.echo(_lasting(f"{slot}: frozen for {_people(found.audience or 0)}; the workers send it.", found.audience))
+        told = f"{slot}: frozen for {_people(found.audience or 0)}; {questions.sent_by(datetime.now(UTC))}."
+        click.echo(_lasting(told, found.audience))
 
 
-def _would_send(slot: str, late: bool) -> str:
+def _has_gone(slot: str) -> str:
     with reading() as session:
-        found = digests.by_slot(session, slot)
-    if found and found.state in run.GONE:
-        return f"{slot}: has gone already; it is {found.state}."
-    number = actions.to_send(slot, datetime.now(UTC), late)
-    return _lasting(f"{slot}: would be frozen for {_people(number)}; nothing was done.", number)
+        state = digests.state_of(session, slot)
+    return f"{slot}: has gone already; it is {state}." if state in run.GONE else ""
 
 
 def _lasting(told: str, people: int | None) -> str:
@@ -100,7 +111,7 @@ def _people(number: int) -> str:
 def _command(name: str, help_text: str) -> click.Command:
     @click.command(name=name, help=help_text)
     @slot_argument
-    @click.option("--reason", help="Why; kept on the digest.")
+    @reason_option
     @note_option
     def command(slot: str, reason: str | None, note: str | None) -> None:
         found = actions.move(actor(), slot, name, datetime.now(UTC), reason=reason, note=note)
@@ -113,17 +124,29 @@ hold = _command("hold", "Keep a draft from being sent until it is released.")
 release = _command(
     "release", "Let a held draft be sent when it is due, or now if it is overdue, within DIGEST_LATENESS."
 )
-skip = _command("skip", "Send nothing for this slot.")
 pause = _command("pause", "Stop sending; only letters that have already begun still arrive.")
 resume = _command("resume", "Continue sending.")
 
 
 @click.command()
 @slot_argument
-@click.option("--reason", help="Why; kept on the digest.")
+@reason_option
+@yes_option
+@note_option
+def skip(slot: str, reason: str | None, yes: bool, note: str | None) -> None:
+    """Send nothing for this slot."""
+    ask(lambda: questions.of_skipping(slot, datetime.now(UTC)), yes)
+    found = actions.move(actor(), slot, "skip", datetime.now(UTC), reason=reason, note=note)
+    click.echo(f"{slot} is {found.state}.")
+
+
+@click.command()
+@slot_argument
+@reason_option
+@yes_option
 @dry_run_option
 @note_option
-def cancel(slot: str, reason: str | None, dry_run: bool, note: str | None) -> None:
+def cancel(slot: str, reason: str | None, yes: bool, dry_run: bool, note: str | None) -> None:
     """Stop for good: what is not sent is cancelled."""
     if dry_run:
         with reading() as session:
@@ -131,5 +154,6 @@ def cancel(slot: str, reason: str | None, dry_run: bool, note: str | None) -> No
         letters = "letter" if number == 1 else "letters"
         click.echo(f"{slot}: {number} {letters} would be cancelled; nothing was done.")
         return
+    ask(lambda: questions.of_cancelling(slot)[0], yes)
     actions.cancel(actor(), slot, datetime.now(UTC), reason=reason, note=note)
     click.echo(f"{slot} is cancelled.")

@@ -4,6 +4,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 from flask import Response, abort, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from db.deliveries import breakers
@@ -17,6 +18,7 @@ from db.values import duration
 from emails.formats import plural
 from emails.letters import DigestContent
 from web.actions import comparisons as comparison_actions
+from web.actions import digest_questions as questions
 from web.actions import digest_tests, send_time
 from web.actions import digests as actions
 from web.operator import digest_progress
@@ -104,11 +106,12 @@ def page_of(slot: str) -> str:
 
 def ask_about(
     slot: str, title: str, sentence: str, button: str, fields: dict[str, str | list[str]] | None = None, *,
-    note: str = "optional", risk: bool = False,
+    note: str = "optional", extra: Markup | str = "", risk: bool = False,
 ) -> AnyResponse:  # fmt: skip
     """The confirm page; Cancel and the result lead back to the digest."""
     fields = {**(fields or {}), "back": page_of(slot)}
-    return confirm.ask(title, sentence, button, fields, note=note, risk=risk, back=page_of(slot), here=HERE)
+    return confirm.ask(title, sentence, button, fields, note=note, extra=extra, risk=risk, back=page_of(slot),
+                       here=HERE)  # fmt: skip
 
 
 @blueprint.post("/digests/<slot>/<any(hold, release, assemble):action>")
@@ -127,7 +130,7 @@ def change_draft(slot: str, action: str) -> AnyResponse:
 @allowed("editor")
 def skip_digest(slot: str) -> AnyResponse:
     if not confirm.given():
-        sentence = f"Nothing is sent for {slot}. Its comparisons wait for the next digest."
+        sentence = questions.of_skipping(slot, datetime.now(UTC))
         return ask_about(slot, f"Skip {slot}?", sentence, f"Skip {slot}", note="required", risk=True)
     why = confirm.note(required=True)
     actions.move(access.actor(), slot, "skip", datetime.now(UTC), reason=why, note=why)
@@ -167,18 +170,24 @@ def test_digest(slot: str) -> AnyResponse:
 def send_digest(slot: str) -> AnyResponse:
     now, late = datetime.now(UTC), request.form.get("late") == "yes"
     if not confirm.given():
-        number = actions.to_send(slot, now, late)
-        people = "person" if number == 1 else "people"
-        sentence = (f"The digest is frozen as it stands at that moment, and goes to {number:,} {people}. "
-                    f"What has gone cannot be called back. {send_time.sentence(number, now)}").rstrip()  # fmt: skip
+        sentence, number = questions.of_sending(slot, now, late)
+        button = f"Send to {questions.counted(number, 'person', 'people')}"
         fields: dict[str, str | list[str]] = {"late": "yes"} if late else {}
-        return ask_about(slot, f"Send {slot} now?", sentence, f"Send to {number:,} {people}", fields)
-    found, gone = actions.send(access.actor(), slot, now, late=late, note=confirm.note())
+        why = questions.why_early(slot, now)
+        return ask_about(slot, f"Send {slot} now?", sentence, button, fields, extra=_reason_to_be_early(why),
+                         risk=bool(why))  # fmt: skip
+    early = request.form.get("early", "").strip()[:2000]
+    found, gone = actions.send(access.actor(), slot, now, late=late, early=early, note=confirm.note())
     if gone:
         raise Refused(f"{slot} has gone already; it is {found.state}.")
     if found.state == "skipped":
         return confirm.done(f"{slot} was skipped: {found.reason}.", page_of(slot))
-    return confirm.done(f"{slot} is frozen for {found.audience:,}; the workers send it.", page_of(slot))
+    return confirm.done(f"{slot} is frozen for {found.audience:,}; {questions.sent_by(now)}.", page_of(slot))
+
+
+def _reason_to_be_early(why: str) -> Markup | str:
+    """The field that asks for a reason, where the digest would go early."""
+    return Markup(render_template("operator/early_reason.html", why=why)) if why else ""
 
 
 @blueprint.post("/digests/<slot>/pause")
@@ -211,11 +220,9 @@ def resume_digest(slot: str) -> AnyResponse:
 def cancel_digest(slot: str) -> AnyResponse:
     found = opened(slot)
     if not confirm.given():
-        with reading() as session:
-            number = actions.to_cancel(session, slot)
-        letters = "letter" if number == 1 else "letters"
-        sentence = f"{number:,} {letters} will never be sent. This cannot be taken back."
-        return ask_about(slot, f"Cancel {slot}?", sentence, f"Cancel {number:,} {letters}", note="required", risk=True)
+        sentence, number = questions.of_cancelling(slot)
+        button = f"Cancel {questions.counted(number, 'letter', 'letters')}"
+        return ask_about(slot, f"Cancel {slot}?", sentence, button, note="required", risk=True)
     why = confirm.note(required=True)
     number = actions.cancel(access.actor(), slot, datetime.now(UTC), reason=why, note=why)
     _changed(found)

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from db.digests import catalog, digests
+from db.digests import catalog, digests, schedule
 from db.digests.digests import Digest
+from db.monitoring.heartbeats import Heartbeat
 from db.operators.audit import AuditEntry
 from db.session import reading, writing
 from worker import digests as run
@@ -87,6 +88,43 @@ def test_sending_now_names_the_audience_first(console, slot):
     again = browser.press(f"{PATH}/{slot}/send", {"confirmed": "yes"})
     assert again.status_code == 409
     assert "has gone already" in again.text
+
+
+@pytest.mark.once
+def test_an_early_digest_wants_to_know_why(console, slot):
+    to_come = schedule.of_digests().slot_of(datetime.now(UTC) + timedelta(weeks=1))
+    browser = console("operator")
+    asked = browser.press(f"{PATH}/{to_come}/send")
+    assert f"The week of {to_come} has not begun." in asked.text
+    assert "Why it goes now all the same" in asked.text
+    refused = browser.agree(asked)
+    assert (refused.status_code, "has not begun" in refused.text, kept()) == (409, True, [])
+    browser.agree(asked, early="holidays")
+    assert "nothing is running to send it" in browser.get(f"{PATH}/{to_come}").text
+    assert (look(to_come).state, kept()) == ("frozen", [("digest.send", f"digest {to_come}", 3, "holidays")])
+    with reading() as session:
+        assert session.query(AuditEntry).filter_by(action="digest.send").one().after["early"] == "holidays"
+
+
+@pytest.mark.once
+def test_going_on_another_way_wants_to_know_why(console, sending):
+    with writing() as session:
+        digests.get(session, sending).transport = "smtp"
+        now = datetime.now(UTC)
+        runs = {"MAIL_URL": "maildir", "BASE_URL": "http://localhost:8000"}
+        session.add(Heartbeat(process="host:7", kind="sender", started_at=now, at=now, runs_with=runs))
+    browser = console("operator")
+    assert "Sender host:7 sends into files" in browser.get(f"{PATH}/{sending}").text
+    asked = browser.press(f"{PATH}/{sending}/resume")
+    assert f"digest {sending} began over SMTP" in asked.text
+    assert browser.agree(asked).status_code == 409
+    assert look(sending).transport == "smtp"
+    browser.agree(asked, note="a rehearsal")
+    assert (look(sending).transport, kept()[-1]) == (
+        "maildir",
+        ("digest.resume", f"digest {sending}", 0, "a rehearsal"),
+    )
+    assert "Letters wait" not in browser.get(f"{PATH}/{sending}").text
 
 
 def test_pause_resume_and_cancel(console, sending):

@@ -42,7 +42,7 @@ def test_the_command_says_it_too_and_nothing_where_it_is_soon(slot, setting):
     assert command("send", slot, "--dry-run") == f"{slot}: would be frozen for 3 people; nothing was done.\n"
     setting(SEND_DAILY=1)
     assert "nothing was done. At SEND_DAILY 1 it takes about two days.\n" in command("send", slot, "--dry-run")
-    assert "the workers send it. At SEND_DAILY 1 it takes about two days.\n" in command("send", slot)
+    assert "it goes out. At SEND_DAILY 1 it takes about two days.\n" in command("send", slot)
 
 
 def test_while_it_waits_page_and_command_say_when_it_goes_on(console, sending, setting):

@@ -1,0 +1,58 @@
+"""What a dangerous step on a digest will do, and to how many: asked by the console and by commands."""
+
+from datetime import datetime
+
+from db.digests import archive, digests
+from db.rules import Refused
+from db.session import reading
+from db.subscribers import subscribers
+from web.actions import digests as actions
+from web.actions import send_time
+from worker import by_hand
+
+
+def of_sending(slot: str, now: datetime, late: bool = False) -> tuple[str, int]:
+    """The sentence, and the number of people. Raises Refused where the slot could not be sent."""
+    number = actions.to_send(slot, now, late)
+    sentence = (
+        f"The digest {slot} is frozen as it stands at that moment, and goes to {counted(number, 'person', 'people')}. "
+        f"What has gone cannot be called back. {send_time.sentence(number, now)}"
+    )
+    return sentence.rstrip(), number
+
+
+def of_skipping(slot: str, now: datetime) -> str:
+    """Raises Refused where the slot cannot be skipped."""
+    with reading() as session:
+        state = digests.state_of(session, slot)
+        actions.check_slot(session, slot, now)
+        before, after = digests.MOVES["skip"]
+        if state and state not in (*before, after):
+            raise Refused(f"Digest {slot} is {state}; skip works while it is {' or '.join(before)}.")
+        people = counted(subscribers.active(session), "subscriber", "subscribers")
+        compared = len(archive.new(session, now))
+    waits = f"{counted(compared, 'comparison', 'comparisons')} wait{'s' if compared == 1 else ''} for the next digest."
+    return f"Nothing is sent for {slot}: none of {people} gets a letter for it. {waits if compared else ''}".rstrip()
+
+
+def of_cancelling(slot: str) -> tuple[str, int]:
+    """The sentence, and the number of letters. Raises Refused where the digest cannot be cancelled."""
+    with reading() as session:
+        number = actions.to_cancel(session, slot)
+    return f"{counted(number, 'letter', 'letters')} will never be sent. This cannot be taken back.", number
+
+
+def why_early(slot: str, now: datetime) -> str:
+    """Why sending it now needs a reason; empty if it needs none."""
+    with reading() as session:
+        return by_hand.why_early(session, slot, now)
+
+
+def sent_by(now: datetime) -> str:
+    """Who sends what was frozen just now."""
+    with reading() as session:
+        return by_hand.sent_by(session, now)
+
+
+def counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
