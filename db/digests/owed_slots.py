@@ -8,7 +8,7 @@ from itertools import pairwise
 from db.digests.schedule import Weekly
 
 MARGIN = timedelta(days=15)
-"""How far before `since` the past is looked at: a week's letter may have gone under the rule before this one."""
+"""How far one looks beyond both ends: a week may have had its letter, or may still get it, under another rule."""
 MOVED = "The schedule moved"
 """How the reason of a digest begins that was held because of a change, so that a later change may let it go again."""
 
@@ -47,14 +47,16 @@ def owed(history: History, since: datetime, until: datetime) -> list[OwedSlot]:
     rule's had passed.
     """
     plan: dict[str, OwedSlot] = {}
-    ends = [each.holds_from for each in history[1:]]
-    for standing, end in zip(history, [*ends, until], strict=True):
+    known = [each for each in history if each.holds_from <= until]
+    # Beyond `until`, since a week is not held if a later change makes it due after all.
+    ends = [*(each.holds_from for each in known), until + MARGIN][1:]
+    for standing, end in zip(known, ends, strict=True):
         rule = standing.rule
-        for slot in rule.slots(max(standing.holds_from, since - MARGIN), min(end, until)):
+        for slot in rule.slots(max(standing.holds_from, since - MARGIN), end):
             if not _has_gone(plan.values(), rule, slot):
                 plan[slot] = OwedSlot(slot, rule.due(slot))
-        after = _after(history, standing)
-        if after and since - MARGIN < after.holds_from <= until:
+        after = _after(known, standing)
+        if after and since - MARGIN < after.holds_from:
             _hold_between(plan, rule, after)
     return sorted((each for each in plan.values() if since < each.due and _is_told(each, until)), key=_by_due)
 

@@ -76,6 +76,11 @@ def test_moved_on_to_a_day_that_is_still_to_come_the_week_is_held_no_longer():
     assert ("2026-W47", "Sat", False) in told(again)
 
 
+def test_a_week_that_comes_after_all_is_held_at_no_time():
+    again = moved((FRI, START), (MON, WEDNESDAY), (SAT, WEDNESDAY + timedelta(hours=1)))
+    assert not any(each.held for each in owed(again, START, WEDNESDAY + timedelta(hours=2)))
+
+
 @pytest.mark.parametrize("hour", [8, 10])
 def test_another_hour_is_a_change_of_the_same_kind(hour):
     at_half_past_nine_on_tuesday = at(2026, 11, 17, 9, 30)
