@@ -48,9 +48,9 @@ class Outcome:
     """The result of one attempt to send a letter.
 
     sent: the server accepted it. refused: never try again. deferred: try this recipient later. relay: the server takes
-    no mail now, and no letter loses an attempt. unknown: the whole letter went out and no reply came, so only a person
-    or a setting can decide. code is the SMTP reply code or None; reply is the server's text, or ours instead. whose is
-    who is to blame (None for what was sent, and where no reply came): only `address` is a hard refusal.
+    no mail from us now, and no letter loses an attempt. unknown: the whole letter went out and no reply came, so only a
+    person or a setting can decide. code is the SMTP reply code or None; reply is the server's text, or ours instead.
+    whose is who is to blame (None for what was sent, and where no reply came): only `address` is a hard refusal.
     """
 
     kind: Kind
@@ -74,7 +74,8 @@ def judge(stage: Stage, code: int, text: str) -> Outcome:
     if not 400 <= code < 600:
         # An unexpected reply: before the dot nothing has been sent; after it the outcome is unknown.
         return Outcome("unknown" if stage == "dot" else "relay", code, reply, stage, "relay")
-    return Outcome(_kind(stage, code, status_in(reply)), code, reply, stage, whose_is(stage, code, reply))
+    whose = whose_is(stage, code, reply)
+    return Outcome(_kind(stage, code, whose), code, reply, stage, whose)
 
 
 def readable(text: str) -> str:
@@ -82,16 +83,7 @@ def readable(text: str) -> str:
     return " ".join(_UNPRINTABLE.sub(" ", text).split())[:500]
 
 
-# Replies about the session or our account, not about the recipient or the letter (RFC 5321, section
-# 4.2.3, and RFC 4954, section 6): unknown command, bad sequence, authentication required, no such parameter.
-_ABOUT_US = {421, 454, 500, 502, 503, 530, 534, 535, 538, 555}
-
-
-def _kind(stage: Stage, code: int, status: str | None) -> Kind:
-    status_class = status.split(".")[1] if status else None
-    if code in _ABOUT_US or (code == 452 and status_class not in ("1", "2")):
-        return "relay"
-    if stage not in ("rcpt", "data", "dot") and (code >= 500 or status_class in ("3", "7")):
-        # At MAIL the server knows only the sender and the size, so it would refuse the next letter as well.
-        return "relay"
-    return "deferred" if code < 500 else "refused"
+def _kind(stage: Stage, code: int, whose: Whose) -> Kind:
+    if whose in ("sender", "relay") or stage not in ("rcpt", "data", "dot"):
+        return "relay"  # at MAIL the server knows only the sender and the size: it would refuse the next letter as well
+    return "deferred" if code < 500 or whose == "domain" else "refused"

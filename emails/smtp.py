@@ -64,7 +64,7 @@ class SmtpTransport:
             # The server has received nothing of this letter: it ignored the commands pipelined ahead, or it had already
             # closed the idle connection. So a second attempt cannot send the letter twice.
             outcome = self.connect() or self._attempt(envelope, nobody, meanwhile)
-        if outcome.kind == "relay":
+        if outcome.kind == "relay" and outcome.stage != "dot":
             self._leave_announced()
         return outcome
 
@@ -90,7 +90,8 @@ class SmtpTransport:
     def _ignored(self, connection: SmtpConnection, outcome: Outcome) -> bool:
         """Whether the server seems to have ignored the commands pipelined ahead. Then the letter is sent from its start
         again; after three such letters this transport pipelines no commands ahead any more."""
-        if outcome.kind != "relay" or outcome.stage == "dot":
+        unread = outcome.code is None or outcome.stage == "mail" or outcome.code in _OUT_OF_SEQUENCE
+        if outcome.kind != "relay" or outcome.stage == "dot" or not unread:
             connection.heeds = True
             return False
         if outcome.code is not None and outcome.code < 500:
@@ -139,6 +140,7 @@ def _refused_session(stage: Stage, code: int, text: str) -> Outcome:
 
 
 _DEAF = 3
+_OUT_OF_SEQUENCE = (421, 500, 501, 502, 503, 504)
 _STAGES: tuple[Stage, Stage, Stage] = ("mail", "rcpt", "data")
 
 

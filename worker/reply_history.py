@@ -2,7 +2,6 @@
 connection, a server that refuses every recipient at RCPT, one that takes letters and never replies. Each sender keeps
 its own history in memory."""
 
-import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -14,15 +13,21 @@ from db.deliveries.claims import ClaimedLetter
 from db.session import writing
 from emails.transports import Outcome
 
-DEFERRALS = 3
-"""Deferrals in a row after which the domain is blamed: one full mailbox says nothing about others."""
+BLAMED = {"domain": 10, "unclear": 3}
+DOMAIN_FAILS = 30
+"""What a deferral weighs against its domain, and the sum in a row that opens the domain's breaker: three replies that
+speak of the domain, or ten that tell nothing. A full mailbox or greylisting says nothing about others."""
+STRIKES = 5
+"""Different letters, with none taken in between, that are refused for the sender's or the server's sake before sending
+stops. One letter, however often it is refused, may be the cause itself."""
 BREAKS = 3
 """Broken connections at the same letter after which that letter is deferred, so that the others need not wait."""
 REFUSALS = 10
-"""Policy refusals in a row after which the sender itself is blamed: the next recipient would be refused too."""
+"""Refusals in a row that are not the recipients' fault after which sending stops: the next would be refused too."""
 LOST = 3
 """Letters in a row without a reply after which sending stops: each further one would be unknown as well."""
-_POLICY = re.compile(r"5\d\d[ -](5\.7\.\d+|.*\brelay)", re.IGNORECASE)
+MOST = 10_000
+"""The most letters that the history remembers as put off; one that is forgotten waits as if for the first time."""
 _LETTER_STAGES = {"mail", "rcpt", "data", "dot"}
 
 log = structlog.get_logger("mail")
@@ -33,10 +38,14 @@ class ReplyHistory:
     """One sender's reply history; `ailing` are the domains that defer (see db/deliveries/breakers.py)."""
 
     ailing: set[str] = field(default_factory=set)
+    failing: bool = False
+    """Whether the server has taken no letter since its breaker last opened: then one refusal opens it again."""
     _shut: dict[str, datetime] = field(default_factory=dict)
     _deferrals: dict[str, int] = field(default_factory=dict)
     _breaks: dict[int, int] = field(default_factory=dict)
+    _put_off: dict[int, int] = field(default_factory=dict)
     _refusals: int = 0
+    _struck: set[int] = field(default_factory=set)
     _lost: int = 0
 
     @property
@@ -57,44 +66,65 @@ class ReplyHistory:
         domain = domain_of(address)
         return domain not in self._deferrals and domain not in self.ailing and not self.shut_until(address, now)
 
+    def times_put_off(self, letter: ClaimedLetter) -> int:
+        """How often this letter has met a refusal that is not its recipient's fault; this counts one more."""
+        if len(self._put_off) > MOST:
+            self._put_off.clear()
+        self._put_off[letter.id] = self._put_off.get(letter.id, 0) + 1
+        return self._put_off[letter.id]
+
     def weigh(self, letter: ClaimedLetter, outcome: Outcome) -> Outcome:
-        """The outcome, adjusted by the history before it."""
+        """The outcome, adjusted by the history before it: of kind `relay` only if sending has to stop.
+
+        Else a letter that the sender or the server is to blame for may be the only one: it is `deferred`.
+        """
         if outcome.kind == "unknown":
             self._lost += 1
         elif outcome.kind != "relay":
             self._lost = 0
         if outcome.kind == "sent":
             self._refusals = 0
-        elif outcome.kind == "refused" and _POLICY.match(outcome.reply):
+            self._struck.clear()
+            self.failing = False
+            self._put_off.pop(letter.id, None)
+        elif outcome.kind == "refused" and outcome.whose in ("message", "unclear"):
             self._refusals += 1
             if self._refusals > REFUSALS:
-                outcome = replace(outcome, kind="relay")
-        if outcome.kind == "relay" and _may_be_the_letter_s(outcome):
-            self._breaks[letter.id] = self._breaks.get(letter.id, 0) + 1
-            if self._breaks[letter.id] >= BREAKS:
-                del self._breaks[letter.id]
-                return replace(outcome, kind="deferred")
+                return replace(outcome, kind="relay")
+        if outcome.kind == "relay":
+            return outcome if self._stops(letter, outcome) else replace(outcome, kind="deferred")
         self._domain(domain_of(letter.address), outcome)
         return outcome
 
+    def _stops(self, letter: ClaimedLetter, outcome: Outcome) -> bool:
+        """Whether a refusal for the sender's or the server's sake is no longer one letter's bad luck."""
+        if outcome.stage not in _LETTER_STAGES or (outcome.stage == "mail" and outcome.code in (None, 421)):
+            return True  # about the session: at MAIL the server knows nothing else yet
+        if outcome.code is not None:
+            self._struck.add(letter.id)
+            return self.failing or len(self._struck) >= STRIKES
+        self._breaks[letter.id] = self._breaks.get(letter.id, 0) + 1
+        if self._breaks[letter.id] < BREAKS:
+            return True
+        del self._breaks[letter.id]
+        return False
+
     def _domain(self, domain: str, outcome: Outcome) -> None:
-        """Count a domain's deferrals in a row; the third (the first while it is ailing) opens the domain's breaker."""
-        if outcome.kind != "deferred":
+        """Count a domain's deferrals in a row; enough of them (one while it is ailing) open the domain's breaker."""
+        if outcome.kind == "sent":
             self._deferrals.pop(domain, None)
-            if outcome.kind == "sent" and domain in self.ailing:
+            if domain in self.ailing:
                 self.ailing.discard(domain)
                 with writing() as session:
                     breakers.domain_answered(session, domain)
             return
-        self._deferrals[domain] = self._deferrals.get(domain, 0) + (DEFERRALS if domain in self.ailing else 1)
-        if self._deferrals[domain] >= DEFERRALS:
+        blamed = BLAMED.get(outcome.whose or "", 0) if outcome.kind == "deferred" else 0
+        if not blamed:
+            return
+        self._deferrals[domain] = self._deferrals.get(domain, 0) + (DOMAIN_FAILS if domain in self.ailing else blamed)
+        if self._deferrals[domain] >= DOMAIN_FAILS:
             with writing() as session:
                 until = breakers.domain_deferred(session, domain, outcome.reply, datetime.now(UTC))
             self._shut[domain] = until
             self.ailing.add(domain)
             log.warning("domain defers", domain=domain, reply=outcome.reply, until=until.isoformat())
-
-
-def _may_be_the_letter_s(outcome: Outcome) -> bool:
-    """Whether the letter can be the cause. A reply to MAIL is about us: the server knows nothing else yet."""
-    return outcome.stage in _LETTER_STAGES and not (outcome.stage == "mail" and outcome.code is not None)

@@ -22,7 +22,7 @@ from worker import heartbeats
 from worker.letters import BatchComposer
 from worker.pace import Pace
 from worker.reply_history import ReplyHistory
-from worker.settling import deferred, settlement
+from worker.settling import deferred, put_off, relay_backoff, settlement
 
 log = structlog.get_logger("mail")
 
@@ -31,10 +31,16 @@ class BreakerOpen(Exception):
     """The mail server refuses all mail: stop, without using up any letter's attempts."""
 
 
-def trip(reply: str) -> None:
-    """Open the mail server's circuit breaker, and store its reply."""
+def trip(reply: str, *, answered: bool = False) -> None:
+    """Open the mail server's circuit breaker, and store its reply.
+
+    If the server took letters just before, this is a new outage, and its back-off starts anew.
+    """
+    name = transport_name(settings().mail_url)
     with writing() as session:
-        breaker = breakers.refused(session, transport_name(settings().mail_url), reply, datetime.now(UTC))
+        if answered:
+            breakers.answered(session, name)
+        breaker = breakers.refused(session, name, reply, datetime.now(UTC), relay_backoff(reply))
     log.error("relay refuses", breaker=breaker.name, reply=reply, until=breaker.open_until.isoformat())
 
 
@@ -88,7 +94,9 @@ class BatchSend:
             self._take_back()
         self._give_back(fenced=fenced)
         if self.tripped_by is not None:
-            trip(self.tripped_by)
+            self.slice.history.failing = True
+            trip(self.tripped_by, answered=self.slice.answered)
+            self.slice.answered = False
             raise BreakerOpen
 
     def _all(self) -> None:
@@ -159,11 +167,16 @@ class BatchSend:
             self.tripped_by, self.last = outcome.reply, before
         else:
             self.slice.answered |= outcome.kind == "sent"
-            self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
+            self.begun.append(self._settlement(letter, outcome))
             if outcome.kind == "unknown" and self.slice.history.loses_answers:
                 self.tripped_by = f"no answer to letters: {outcome.reply}"
         self.in_hand = self.heard = None
         return self.tripped_by is None
+
+    def _settlement(self, letter: ClaimedLetter, outcome: Outcome) -> Settlement:
+        if outcome.kind == "deferred" and outcome.whose in ("sender", "relay"):
+            return put_off(letter, outcome, self.slice.history.times_put_off(letter), datetime.now(UTC))
+        return settlement(letter, outcome, datetime.now(UTC))
 
     def _handed_over(self, outgoing: Outgoing, after: Sequence[ClaimedLetter]) -> Outcome:
         """The current letter's outcome, adjusted by the reply history."""
@@ -209,7 +222,8 @@ class BatchSend:
         if letter is not None and all(letter.id != known.id for known in self.begun):
             outcome = self.heard or Outcome("unknown", None, "the sender broke off amid this letter", "dot")
             self.sent += 1
-            if outcome.kind != "relay":  # else it was not sent, and goes back to pending
+            certain = self.heard is None and self.transport.certain  # sending it again only writes the same file again
+            if outcome.kind != "relay" and not certain:  # else it goes back to pending
                 self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
         with contextlib.suppress(Exception), driver_connection() as fresh:  # our own connection may be what failed
             self.driver, fenced = fresh, False

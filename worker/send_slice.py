@@ -59,15 +59,15 @@ def run_slice(end: float) -> bool:
     with reading() as session:
         now = datetime.now(UTC)
         owed = send_daily.not_waiting(session, claims.owed(session, now), now)
-        shut = breakers.open_breaker(session, transport_name(settings().mail_url), now)
+        breaker = breakers.of_server(session, transport_name(settings().mail_url))
         ailing = breakers.failing_domains(session)
-    if not owed or shut:
+    if not owed or (breaker and breaker.is_open(now)):
         return False
     owed = transport_kinds.allowed(owed)
     if not owed:
         return False
     history = _histories.setdefault((os.getpid(), settings().mail_url), ReplyHistory())
-    history.ailing = ailing
+    history.ailing, history.failing = ailing, breaker is not None
     run = SliceRun(end, _pace(), history)
     connections = _transports(settings().mail_url, settings().send_connections)
     threads = [threading.Thread(target=run.work, args=(transport, owed)) for transport in connections[1:]]

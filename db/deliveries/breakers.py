@@ -4,8 +4,8 @@ One row per server, shared by all senders: a refusal of all mail opens the break
 """
 
 import random
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import Computed, String, Text, bindparam, delete, func, select, text
@@ -14,6 +14,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
 from db.session import Moment, Row
+
+Wait = Callable[[int, float], timedelta]
+"""A back-off after the n-th refusal, spread by a jitter in [0, 1)."""
 
 # Processes of a release without the column `kind` may run beside this one during an upgrade. They tell a domain from a
 # relay by this prefix and write rows without a kind. So the key keeps the prefix, and the database derives the kind
@@ -47,18 +50,24 @@ class Breaker(Row):
         return self.open_until > now
 
 
+def of_server(session: Session, name: str) -> Breaker | None:
+    """That server's breaker, if it has taken no letter since its last refusal."""
+    return session.get(Breaker, name)
+
+
 def open_breaker(session: Session, name: str, now: datetime) -> Breaker | None:
     """That server's breaker, if it is open."""
     return session.scalars(select(Breaker).where(Breaker.name == name, Breaker.is_open(now))).first()
 
 
-def refused(session: Session, name: str, reply: str, now: datetime) -> Breaker:
-    """Open the server's breaker after a refusal of all mail; the back-off grows each time."""
+def refused(session: Session, name: str, reply: str, now: datetime, wait: Wait | None = None) -> Breaker:
+    """Open the server's breaker after a refusal of all mail; the back-off grows each time. `wait` gives the back-off
+    where the reply itself speaks of one."""
     session.execute(_MEET, {"name": name, "now": now, "reply": reply})
     found = session.get_one(Breaker, name, with_for_update=True, populate_existing=True)
     if not found.is_open(now):  # several senders may get the same refusal; it counts once
         found.failures, found.reply = found.failures + 1, reply
-        found.open_until = now + rules.breaker_backoff(found.failures, random.random())
+        found.open_until = now + (wait or rules.breaker_backoff)(found.failures, random.random())
     return found
 
 

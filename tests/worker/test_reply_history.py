@@ -28,13 +28,13 @@ def test_a_refused_recipient_fails_with_the_servers_words(door, clock):
 
 def test_a_deferred_letter_waits_and_is_tried_again_with_the_same_message_id(door, clock):
     digest(clock, 1)
-    door.answer = lambda to, number: judge("rcpt", 451, "4.3.0 busy") if number == 1 else judge("dot", 250, "ok")
+    door.answer = lambda to, number: judge("rcpt", 450, "4.2.0 busy") if number == 1 else judge("dot", 250, "ok")
     run()
     assert states() == {"deferred": 1}
     [waits] = rows("deferred")
-    assert timedelta(minutes=4) <= waits.not_before - clock.now <= timedelta(minutes=6)
+    assert timedelta(minutes=6) <= waits.not_before - clock.now <= timedelta(minutes=8)
     assert state() == "sending"
-    clock.forward(minutes=7)
+    clock.forward(minutes=9)
     run()
     assert states() == {"sent": 1}
     first, again = (message_from_bytes(message)["Message-ID"] for _, message in door.sent)
@@ -43,7 +43,7 @@ def test_a_deferred_letter_waits_and_is_tried_again_with_the_same_message_id(doo
 
 def test_a_letter_that_is_deferred_for_two_days_is_given_up(door, clock):
     digest(clock, 1)
-    door.answer = lambda to, number: judge("rcpt", 451, "4.3.0 busy")
+    door.answer = lambda to, number: judge("rcpt", 450, "4.2.0 busy")
     for _ in range(20):
         run()
         clock.forward(hours=5)
@@ -227,14 +227,14 @@ def test_a_server_that_relays_for_nobody_does_not_use_up_the_audience(door, cloc
     for _ in range(6):
         run()
         clock.forward(minutes=5)
-    assert states()["failed"] == 10
+    assert not rows("failed")
     with reading() as session:
         [relay] = breakers.open_breakers(session)
         assert relay.reply == "554 5.7.1 relay access denied"
     door.answer = lambda to, number: judge("dot", 250, "ok")
     clock.forward(hours=1)
     run()
-    assert states() == {"failed": 10, "sent": 50}
+    assert states() == {"sent": 60}
 
 
 def test_a_domain_that_takes_letters_again_has_them_announced_again(door, clock):
@@ -243,7 +243,7 @@ def test_a_domain_that_takes_letters_again_has_them_announced_again(door, clock)
 
     def answer(to: str, number: int) -> Outcome:
         announced.append(bool(door.announced))
-        return judge("dot", 451, "4.7.1 slow down") if number <= 3 else judge("dot", 250, "2.0.0 taken")
+        return judge("dot", 451, "4.7.1 too many") if number <= 3 else judge("dot", 250, "2.0.0 taken")
 
     door.answer = answer
     run()

@@ -68,7 +68,7 @@ def test_at_a_set_rate_no_letter_is_announced_before_its_turn(door, clock, setti
 def test_who_defers_is_heard_out_before_another_letter_is_announced_to_them(door, clock):
     def defer(to: str, number: int) -> Outcome:
         announced.append(bool(door.announced))
-        return judge("dot", 451, "4.7.1 slow down")
+        return judge("dot", 451, "4.7.1 too many")
 
     announced = []
     door.answer = defer
@@ -162,7 +162,7 @@ def test_a_known_answer_is_kept_though_weighing_it_fails(door, clock, monkeypatc
         raise OperationalError("database is locked", None, Exception())
 
     monkeypatch.setattr(breakers, "domain_deferred", locked)
-    door.answer = lambda to, number: judge("rcpt", 450, "4.2.0 greylisted")
+    door.answer = lambda to, number: judge("rcpt", 450, "4.4.1 domain unreachable")
     digest(clock, 6)
     run()
     assert states() == {"deferred": 3, "pending": 3}
