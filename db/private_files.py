@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,16 +31,24 @@ def opener(path: str, flags: int) -> int:
 
 
 def mend(*paths: Path) -> None:
-    """Take from others what an earlier release left open to them; what belongs to somebody else stays as it is."""
+    """Take from others what an earlier release left open to them; what belongs to somebody else stays as it is.
+
+    Only files: a path that names a folder or a device by mistake, such as /dev, is nobody's to close.
+    """
     for path in paths:
-        with suppress(OSError):
-            mode = path.lstat().st_mode
-            if mode & _OTHERS and not stat.S_ISLNK(mode):
-                path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
+        _close(path, stat.S_ISREG)
 
 
 def mend_folder(folder: Path) -> None:
     """The same for a folder of ours and all in it; never for /var, which is `var` where a process was started in /."""
     if folder.resolve().parent != Path(folder.anchor or "/"):
         with suppress(OSError):
-            mend(*folder.rglob("*"), folder)
+            for each in (*folder.rglob("*"), folder):
+                _close(each, stat.S_ISREG, stat.S_ISDIR)
+
+
+def _close(path: Path, *kinds: Callable[[int], bool]) -> None:
+    with suppress(OSError):
+        mode = path.lstat().st_mode
+        if mode & _OTHERS and any(is_one(mode) for is_one in kinds):
+            path.chmod(stat.S_IMODE(mode) & ~_OTHERS)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from db import private_files
 from db.session import reading, writing
@@ -43,6 +44,15 @@ def test_a_database_that_an_earlier_release_left_open_is_closed_to_others(house,
     write()
     assert modes(folder) == {".": "0o40755"}, "the folder may be one for others, too"
     keeper.close()
+
+
+def test_a_folder_that_is_named_as_the_database_by_mistake_stays_open_to_others(house, setting):
+    (house / "shared").mkdir()
+    (house / "shared").chmod(0o755)
+    setting(DATABASE_URL=f"sqlite:///{house}/shared")
+    with pytest.raises(OperationalError):
+        write()
+    assert modes(house / "shared") == {".": "0o40755"}
 
 
 def test_a_second_connection_costs_the_first_one_none_of_its_locks(house):
