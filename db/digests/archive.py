@@ -1,6 +1,6 @@
 """Which comparisons the next digest takes, and the archive: comparisons that are published without a digest."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, exists, select, update
@@ -40,6 +40,14 @@ def listed(session: Session, until: datetime) -> list[Comparison]:
     return list(session.scalars(query.order_by(Comparison.publish_at.desc(), Comparison.id.desc())))
 
 
+def to_archive(session: Session, slugs: Iterable[str]) -> list[str]:
+    """Which of these `archive` would change. Raises Refused when one of them does not exist."""
+    found: list[str] = []
+    for page in _pages(session, slugs):
+        found += session.scalars(select(Comparison.slug).where(Comparison.slug.in_(page), _may_be_archived()))
+    return found
+
+
 def holds(digest: Digest) -> bool:
     """Whether the digest is held because of comparisons that earlier releases passed over."""
     return digest.state == "held" and LISTED in (digest.reason or "")
@@ -62,8 +70,21 @@ def _taken() -> ColumnElement[bool]:
     return exists().where(DigestComparison.comparison_id == Comparison.id)
 
 
+def _may_be_archived() -> ColumnElement[bool]:
+    return Comparison.archived_at.is_(None) & ~_taken()
+
+
+def _pages(session: Session, slugs: Iterable[str]) -> Iterator[list[str]]:
+    """These slugs in pages. Raises Refused when there is no comparison of one of them."""
+    wanted = sorted(set(slugs))
+    if missing := set(wanted) - catalog.comparison_slugs(session):
+        raise Refused(f"There is no comparison {min(missing)}; `verdicts comparisons list` names the new ones.")
+    for at in range(0, len(wanted), _PAGE):
+        yield wanted[at : at + _PAGE]
+
+
 def _is_new(until: datetime) -> ColumnElement[bool]:
-    return (Comparison.publish_at <= until) & Comparison.archived_at.is_(None) & ~_taken()
+    return (Comparison.publish_at <= until) & _may_be_archived()
 
 
 # ---- changes -----------------------------------------------------------------------------------------------
@@ -72,7 +93,7 @@ def _is_new(until: datetime) -> ColumnElement[bool]:
 def archive(session: Session, slugs: Iterable[str], now: datetime) -> list[str]:
     """Publish these comparisons without a digest. Returns those that this changed: not those that stand in a digest, or
     were archived before. Raises Refused, and changes nothing, when one of them does not exist."""
-    return _put(session, slugs, now, Comparison.archived_at.is_(None) & ~_taken())
+    return _put(session, slugs, now, _may_be_archived())
 
 
 def unarchive(session: Session, slugs: Iterable[str]) -> list[str]:
@@ -87,10 +108,8 @@ def release(session: Session) -> None:
 
 
 def _put(session: Session, slugs: Iterable[str], moment: datetime | None, where: ColumnElement[bool]) -> list[str]:
-    wanted, changed = sorted(set(slugs)), list[str]()
-    if missing := set(wanted) - catalog.comparison_slugs(session):
-        raise Refused(f"There is no comparison {min(missing)}; `verdicts comparisons list` names the new ones.")
-    for at in range(0, len(wanted), _PAGE):
-        page = update(Comparison).where(Comparison.slug.in_(wanted[at : at + _PAGE]), where)
-        changed += session.scalars(page.values(archived_at=moment).returning(Comparison.slug))
+    changed: list[str] = []
+    for page in _pages(session, slugs):
+        query = update(Comparison).where(Comparison.slug.in_(page), where).values(archived_at=moment)
+        changed += session.scalars(query.returning(Comparison.slug))
     return changed

@@ -119,8 +119,7 @@ def test_a_draft_that_was_open_at_the_upgrade_does_not_send_them(old_site, clock
     upgrade(clock, cast)
     with writing() as session:
         digests.open_slot(session, "2026-W47", TUESDAY - timedelta(seconds=1), clock.now)
-    clock.set(TUESDAY)
-    run.tick()
+    run.freeze_due(clock.set(TUESDAY))
     assert look("2026-W47").state == "held"
 
 
@@ -173,7 +172,10 @@ def test_archived_after_its_hour_the_draft_waits_for_a_last_word(old_site, clock
 def test_one_of_the_archive_is_taken_out_again_and_a_wrong_name_changes_nothing(old_site, clock, cast):
     put_old(1, 2, 15, clock.now)
     upgrade(clock, cast)
-    assert "There is no comparison nobody" in verdicts("comparisons", "archive", "old-1", "nobody", code=1)
+    for options in ([], ["--dry-run"]):
+        told = verdicts("comparisons", "archive", "old-1", "nobody", *options, code=1)
+        assert "There is no comparison nobody" in told
+    assert "2 comparisons would be archived" in verdicts("comparisons", "archive", "old-1", "old-2", "--dry-run")
     assert "2 comparisons archived" in verdicts("comparisons", "archive", "old-1", "old-2")
     assert "0 comparisons archived" in verdicts("comparisons", "archive", "old-1")
     assert "1 comparison taken out" in verdicts("comparisons", "unarchive", "old-2")

@@ -50,9 +50,8 @@ def archive(slugs: tuple[str, ...], passed_over: bool, dry_run: bool, note: str 
     now = datetime.now(UTC)
     if dry_run:
         with reading() as session:
-            every = archived.passed_over(session, now) if passed_over else archived.listed(session, now)
-        found = [each.slug for each in every if passed_over or each.slug in slugs]
-        _say(found, "would be archived; nothing was done")
+            named = [each.slug for each in archived.passed_over(session, now)] if passed_over else slugs
+            _say(archived.to_archive(session, named), "would be archived; nothing was done")
     elif passed_over:
         _say(actions.archive_passed_over(actor(), now, note=note), "archived")
     else:
