@@ -151,9 +151,10 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
         session.execute(_OVER, over)
     if later:
         session.execute(_LATER, later)
-    if terms.daily:
+    counted = all_letters.counted_since is not None  # also by senders that run without SEND_DAILY themselves
+    if counted:
         daily_limit.reserve(session, number, len(letters))
-    return Batch(number, digest_id, terms.win, tuple(letters), counted=bool(terms.daily))
+    return Batch(number, digest_id, terms.win, tuple(letters), counted)
 
 
 def _at_work(driver: DriverConnection, now: datetime) -> int:

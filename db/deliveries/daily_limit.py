@@ -54,7 +54,6 @@ def room(session: Session, bucket: TokenBucket, daily: int, now: datetime, *, si
             _pull_back(driver, now)
         letters = count.room(daily, single=single)
         shut = daily_counts.shut_until(_minutes(driver), daily, now, single=single) if letters else None
-        driver.execute("DELETE FROM sent_minutes WHERE counts_until < ?", (driver.at(now - KEPT),))
         return Room(letters, shut)
 
 
@@ -66,11 +65,13 @@ def reserve(session: Session, claim: int, letters: int) -> None:
 def end(driver: DriverConnection, sent: int, now: datetime, *, single: bool) -> None:
     """Count a claim's letters that were sent, or may have been, for another 24 hours; the claim is deleted."""
     if sent > 0:
+        driver.execute("DELETE FROM sent_minutes WHERE counts_until < ?", (driver.at(now - KEPT),))
         _add(driver, daily_counts.counts_until(now), sent, sent if single else 0)
 
 
 def forget(session: Session) -> None:
-    """Delete the counts: without SEND_DAILY nobody keeps them. Whoever sets it later counts the last day anew."""
+    """Delete the counts, since nobody keeps them without SEND_DAILY. A sender that runs with it counts the last day
+    anew, and from then on all senders count."""
     if session.scalar(select(TokenBucket.counted_since).where(TokenBucket.name == EVERYBODY)) is not None:
         session.execute(text("UPDATE allowances SET counted_since = NULL WHERE name = :name"), {"name": EVERYBODY})
         session.execute(delete(SentMinute))

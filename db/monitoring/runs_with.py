@@ -8,6 +8,7 @@ from db.settings import Settings, variable
 AGREED = (
     "base_url", "site_name", "mail_from", "mail_postal_address",
     "digest_schedule", "digest_timezone", "digest_lead", "digest_lateness", "digest_local_time",
+    "send_daily",
 )  # fmt: skip
 """None of these may be a secret, since their values are stored in the database."""
 

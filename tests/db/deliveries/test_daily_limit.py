@@ -136,6 +136,13 @@ def test_a_limit_that_was_off_for_a_while_counts_the_last_day_anew(digest):
     assert send(digest, 20) == 4
 
 
+def test_a_sender_without_the_limit_counts_too_while_another_one_has_it(digest):
+    assert send(digest, 20, limit=5) == 5
+    assert send(digest, 0, limit=10) == 10
+    assert ask(digest, limit=2).counted
+    assert send(digest, 20) == 20 - 5 - 10 - 2 - 1
+
+
 def test_a_clock_that_was_ahead_holds_nobody_up_for_longer_than_a_day(digest):
     assert send(digest, 20, NOW + timedelta(hours=40)) == 19
     assert send(digest, 20, NOW) == 0
