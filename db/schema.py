@@ -8,7 +8,7 @@ from sqlalchemy import String, inspect, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.rules import Refused
-from db.session import Row, reading
+from db.session import Row, missing_file, reading
 from db.settings import settings
 
 RELEASE = "0.2.0"
@@ -47,6 +47,8 @@ class Standing:
     """"" for a database that was never set up."""
     release: str = ""
     oldest: str = ""
+    missing: str = ""
+    """SQLite's file, with its whole path, where there is none."""
 
     @property
     def answer(self) -> str:
@@ -63,6 +65,11 @@ class Standing:
     @property
     def told(self) -> str:
         """The comparison in one sentence, with what to do if this release cannot use the database."""
+        if self.missing:
+            return (
+                f"The database is not set up: {self.missing} does not exist. Run this in the folder in which the site "
+                "runs, or set DATABASE_URL. To make a new database there, run: verdicts db upgrade"
+            )
         whose = f"release {self.release}" if self.release else "a later release"
         if self.answer == "this":
             return f"at this release ({RELEASE}, revision {REVISION})"
@@ -79,7 +86,9 @@ def _number(release: str) -> tuple[int, ...]:
 
 
 def standing() -> Standing:
-    """Read the database's revision. Raises SQLAlchemy's errors if it does not answer."""
+    """Read the database's revision; it makes no database. Raises SQLAlchemy's errors if it does not answer."""
+    if missing := missing_file():
+        return Standing("", missing=str(missing.absolute()))
     with reading() as session:
         there = inspect(session.connection())
         if not there.has_table("alembic_version"):

@@ -21,7 +21,7 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.orm import Session as Session
@@ -94,7 +94,7 @@ def _make(url: str) -> Engine:
     # Each sender thread holds a driver connection for a slice, and needs another one for transactions.
     kept = 5 + 2 * settings().send_connections
     if address.get_backend_name() == "sqlite":
-        file = Path(address.database) if address.database and "uri" not in address.query else None
+        file = _file_of(address)
         if file is not None:
             _keep_private(file)
         made = create_engine(address, pool_size=kept, connect_args={"timeout": BUSY_SECONDS})
@@ -108,6 +108,24 @@ def _make(url: str) -> Engine:
     event.listen(made, "checkout", _set_wait)
     refusals.keep_none_that_met_one(made)
     return made
+
+
+def _file_of(address: URL) -> Path | None:
+    return Path(address.database) if address.database and "uri" not in address.query else None
+
+
+def missing_file() -> Path | None:
+    """SQLite's file, if it does not exist: to connect would make an empty one, for instance in a wrong folder."""
+    address = make_url(settings().database_url)
+    file = _file_of(address) if address.get_backend_name() == "sqlite" else None
+    try:
+        if file is not None:
+            file.stat()
+    except FileNotFoundError:
+        return file
+    except OSError:
+        pass  # whoever connects is told what is wrong
+    return None
 
 
 def _keep_private(database: Path) -> None:

@@ -120,6 +120,11 @@ def start_after_fork() -> None:
         start(_living[1])
 
 
+def are_written() -> bool:
+    """Whether this process is one of the site's own, which write heartbeats, and not a command."""
+    return _living is not None
+
+
 def how_it_went() -> tuple[bool, str]:
     """Whether this process could write its heartbeats lately, and a sentence about the last one."""
     if _living is None:

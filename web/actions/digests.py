@@ -12,7 +12,7 @@ from db.operators import audit
 from db.operators.audit import Actor
 from db.rules import Refused
 from db.session import Session, reading, writing
-from worker import by_hand, transport_kinds
+from worker import agreement, by_hand, transport_kinds
 from worker import digests as run
 
 OPENING = ("hold", "skip")
@@ -76,6 +76,7 @@ def send(
         opened = digests.open_slot(session, slot, rule_history.due_near(session, slot, now), now)
         if opened.state in run.GONE:
             return opened, True
+        agreement.check(session, now)
         why = by_hand.why_early(session, slot, now)
         check_early(slot, why, early)
         found = run.send(session, slot, now, late)
@@ -136,4 +137,5 @@ def to_cancel(session: Session, slot: str) -> int:
 def to_send(slot: str, now: datetime, late: bool = False) -> int:
     """The audience's size if the digest were frozen now. Raises Refused when it could not be sent."""
     with reading() as session:
+        agreement.check(session, now)
         return run.would_reach(session, slot, now, late)

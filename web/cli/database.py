@@ -17,6 +17,9 @@ def database() -> None:
 def upgrade(dry_run: bool) -> None:
     """Create the database, or upgrade it to this release while the site runs."""
     found = schema.standing()
+    if dry_run and found.missing:
+        click.echo(f"A new database would be made: {found.missing}. Nothing was changed.")
+        return
     steps = migrations.pending() if found.answer == "older" else []
     if steps:
         click.echo(f"From {_named(found)} to revision {schema.REVISION} (release {schema.RELEASE}):")

@@ -11,7 +11,7 @@ import redis
 from db import schema
 from db.errors import SQLAlchemyError
 from db.monitoring import runs_with, visitors
-from db.session import database_time, reading
+from db.session import database_time, missing_file, reading
 from db.settings import BadSettings, Settings, settings
 from emails import dkim
 from emails.headers import Unwritable
@@ -46,7 +46,9 @@ def doctor(json: bool) -> None:
 def _look() -> Iterator[Finding]:
     try:
         config = settings()
-        config.keys  # noqa: B018  makes the key, or raises BadSettings
+        missing = missing_file() is not None
+        if not missing:
+            config.keys  # noqa: B018  makes the key, or raises BadSettings
     except BadSettings as error:
         yield Finding("settings", False, str(error))
         return
@@ -58,10 +60,13 @@ def _look() -> Iterator[Finding]:
         ("dkim", _dkim),
         ("clock", _clock),
     )
+    if missing:  # in a wrong folder, the doctor makes neither a key nor a database nor an outbox
+        makes_none = (_database, _redis, _dkim) if config.outbox else (_database, _redis, _mail, _dkim)
+        looks = tuple(each for each in looks if each[1] in makes_none)
     for what, look in looks:
         try:
             yield look(config)
-            if look is _database:
+            if look is _database and not missing:
                 yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
                 yield from _visitors(config)
                 yield from _schedule()
@@ -84,7 +89,7 @@ def _database(config: Settings) -> Finding:
     kind = config.database_url.partition(":")[0]
     found = schema.standing()
     if not found.may_run:
-        return Finding("database", False, f"{kind} answers. {found.told}")
+        return Finding("database", False, found.told if found.missing else f"{kind} answers. {found.told}")
     return Finding("database", True, f"{kind} answers and is {found.told}")
 
 

@@ -19,6 +19,7 @@ from honcho.environ import parse_procfile
 
 from db import migrations, private_files, schema
 from db.digests import catalog
+from db.monitoring import runs_with
 from db.session import writing
 from db.settings import VAR, BadSettings, Settings, settings
 from emails import dkim
@@ -50,6 +51,7 @@ def up(demo: bool) -> None:
         if demo:
             _load_demo()
         with _redis(config) as server:
+            runs_with.leave(config)
             sys.exit(_run(config, server))
 
 

@@ -97,6 +97,12 @@ def test_up_starts_a_whole_newsletter_keeps_it_alive_and_ends_it(running, house)
     redis.kill()
     running.wait_for("redis ended; starting it again.")
 
+    # A command that forgot the PORT would make links that lead nowhere.
+    send = subprocess.run([UP[0], "digest", "send"], env=bare(), capture_output=True, text=True)
+    assert send.returncode == 1
+    assert f"BASE_URL is “http://localhost:8000” here, but “http://localhost:{running.port}” with " in send.stderr
+    assert f"http://localhost:{running.port}" in (house / "var/settings.json").read_text()
+
     left = running.family()
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait(60) == 0, running.said.read_text()
