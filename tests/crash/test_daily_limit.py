@@ -1,0 +1,37 @@
+"""SEND_DAILY holds through kills at every stage and with several senders, and wastes no more than their windows."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+
+from db.deliveries import daily_limit
+from db.deliveries.claims import Claim
+from db.session import reading
+from tests.crash.processes import until
+from tests.crash.scene import WINDOW, Scene
+from tests.crash.test_sending import AT
+
+DAILY, FREE = 200, 10
+"""A digest leaves 5 % of the limit free for confirm letters."""
+
+
+def used_up() -> bool:
+    with reading() as session:
+        used = daily_limit.used(session, datetime.now(UTC))
+        return not used.room(DAILY, single=False) and not session.scalar(select(func.count()).select_from(Claim))
+
+
+def test_senders_killed_at_each_stage_hand_over_no_letter_too_many(scene: Scene):
+    scene.environment["SEND_DAILY"] = str(DAILY)
+    scene.readers(400)
+    scene.freeze()
+    scene.address()
+    for stage, passing in AT.items():
+        sender = scene.fork("send", stage, passing)
+        sender.wait_for_stage()
+        sender.kill()
+    for _ in range(3):
+        scene.fork("send")
+    until(used_up, "the day's last letter")
+    assert DAILY - FREE - WINDOW * len(AT) <= len(scene.mail.letters()) <= DAILY - FREE
+    assert not scene.mail.doubled()
