@@ -126,6 +126,7 @@ def test_one_bad_file_among_good_ones_leaves_nothing():
         ("    tagline: Reads the whole repository\n", "", 5, "tools 1 tagline is missing"),
         ("        verdict: ship\n", "", 13, "tools 1 reviews 1 verdict is missing"),
         ("verdict: ship", "verdict: maybe", 14, "verdict must be ship or skip"),
+        ("question: Which one?", "question: Which one?\n    archive: maybe", 26, "archive must be true or false"),
         ("reviewer: The Builder", "reviewer: The Nobody", 13, "whom no list of reviewers names"),
         ("slug: second-pair", "slug: larkspur", 16, "tools 2 has the slug 'larkspur' again; it was first given at"),
         ("[larkspur, second-pair]", "[larkspur, nobody]", 24, "is 'nobody', a tool that is not there"),
