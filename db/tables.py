@@ -1,7 +1,7 @@
 """Imports every table, in dependency order, for the migrations and for creating a new database."""
 
 from db import limits
-from db.deliveries import breakers, claims, daily_limit, deliveries, rate_limits
+from db.deliveries import breakers, claims, daily_limit, deliveries, outages, rate_limits
 from db.digests import catalog, digests, rule_history, schedule
 from db.jobs import jobs
 from db.monitoring import alerts, heartbeats, pauses
@@ -25,6 +25,7 @@ ROOMS = (
     deliveries,
     claims,
     breakers,
+    outages,
     schedule,
     rule_history,
     operators,

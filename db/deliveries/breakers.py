@@ -13,6 +13,7 @@ from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
+from db.deliveries import outages
 from db.session import Moment, Row
 
 Wait = Callable[[int, float], timedelta]
@@ -107,8 +108,11 @@ def failing_domains(session: Session) -> set[str]:
 
 
 def answered(session: Session, name: str) -> None:
-    """Close the server's breaker: it accepted a letter."""
-    session.execute(delete(Breaker).where(Breaker.name == name))
+    """Close the server's breaker: it accepted a letter. A mail server's outage is remembered."""
+    closed = delete(Breaker).where(Breaker.name == name).returning(Breaker.since, Breaker.open_until)
+    for since, until in session.execute(closed).all():
+        if not name.startswith(_PREFIX):
+            outages.record(session, name, since, until)
 
 
 def domain_answered(session: Session, domain: str) -> None:

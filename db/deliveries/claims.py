@@ -25,7 +25,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
 from db.addresses import hashes_of
-from db.deliveries import breakers, daily_limit, rate_limits
+from db.deliveries import breakers, daily_limit, outages, rate_limits
 from db.deliveries.breakers import domain_of
 from db.deliveries.deliveries import WAITING, Delivery
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
@@ -125,11 +125,12 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
     domain's rate get a later time of their own.
     """
     with driver_connection_of(session) as driver:
-        young_at = datetime.min.replace(tzinfo=UTC)
+        young_at, takes = datetime.min.replace(tzinfo=UTC), timedelta(0)
         if digest_id is not None:
-            [(state, resumed_at)] = driver.fetch("SELECT state, resumed_at FROM digests WHERE id = ?", (digest_id,))
+            [(state, resumed_at, audience)] = driver.fetch(_STATE, (digest_id,))
             if state != "sending":
                 return None
+            takes = timedelta(seconds=(audience or 0) / terms.rate) if terms.rate else takes
             young_at = moment_of(resumed_at) or young_at
         all_letters = rate_limits.lock(session, rate_limits.EVERYBODY, now)
         if _at_work(driver, now) >= terms.connections:
@@ -145,7 +146,7 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
         number = _take(driver, terms, digest_id, limit, now)
         if number is None:
             return None
-        letters, over = _admit(session, driver, number, young_at, now)
+        letters, over = _admit(session, driver, number, young_at, takes, now)
     letters, later = _within_rates(session, letters, terms.domain_rates, now)
     if over:
         session.execute(_OVER, over)
@@ -155,6 +156,9 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
     if counted:
         daily_limit.reserve(session, number, len(letters))
     return Batch(number, digest_id, terms.win, tuple(letters), counted)
+
+
+_STATE = "SELECT state, resumed_at, audience FROM digests WHERE id = ?"
 
 
 def _at_work(driver: DriverConnection, now: datetime) -> int:
@@ -243,11 +247,11 @@ _OVER = text(
 
 
 def _admit(
-    session: Session, driver: DriverConnection, number: int, young_at: datetime, now: datetime
+    session: Session, driver: DriverConnection, number: int, young_at: datetime, takes: timedelta, now: datetime
 ) -> tuple[list[ClaimedLetter], list[dict[str, Any]]]:
     """The letters to send, and the final states of the others. A letter's age counts from `young_at` at the earliest,
     which is when a paused digest was resumed, or when SEND_DAILY allowed letters again: to wait for either lets no
-    letter expire."""
+    letter expire. Nor does the time that the digest `takes` at SEND_RATE, or in which the mail server refused all."""
     rows = driver.fetch(_CLAIMED, (number,))
     hashed = {address: tuple(hashes_of(address)) for *_, address, _, _, _ in rows if address}
     listed = suppressions.listed(session, [each for hashes in hashed.values() for each in hashes])
@@ -258,12 +262,17 @@ def _admit(
             moments[kept] = moment_of(kept) or young_at
         return moments[kept]
 
+    spans = outages.known(driver)
+
+    def aged_from(moment: datetime) -> datetime:
+        return moment + takes + (outages.within(spans, moment, now) if spans else timedelta(0))
+
     letters, over = [], []
     for id_, letter, about, person, tries, created, due, settled, address, state, paused, since in rows:
         # A letter that was tried ages from its creation. One that was never tried, or was queued again by an operator
         # (which clears settled_at), ages from the moment that it is due.
         created_at = at(created)
-        old_from = max(young_at, created_at if settled else max(created_at, at(due)))
+        old_from = aged_from(max(young_at, created_at if settled else max(created_at, at(due))))
         hashes = hashed.get(address, ())
         suppressed = bool(listed) and not listed.isdisjoint(hashes)
         reason = rules.why_not(letter, Person(address, state, moment_of(paused), suppressed), now)

@@ -186,3 +186,53 @@ def test_a_sender_of_files_that_is_stopped_amid_a_letter_leaves_no_doubt(door, c
     door.answer = lambda to, number: TAKEN
     run()
     assert states() == {"sent": 12}
+
+
+def test_letters_that_wait_while_the_server_refuses_everybody_grow_no_older(door, clock):
+    digest(clock, 20)
+    door.shut = Outcome("relay", 421, "421 4.3.2 the machine is on fire", "greeting", "relay")
+    for _ in range(4 * 24 * 4):
+        run()
+        clock.forward(minutes=15)
+    assert not rows("failed")
+    door.shut = None
+    door.answer = lambda to, number: judge("rcpt", 450, "4.2.0 Greylisted") if number % 2 else TAKEN
+    for _ in range(6):
+        run()
+        clock.forward(hours=5)
+    assert states() == {"sent": 20}
+
+
+def test_a_server_that_takes_a_few_letters_a_day_gets_them_all_in_the_end(door, clock):
+    digest(clock, 60)
+    taken: list[object] = []
+
+    def few_a_day(to: str, number: int) -> Outcome:
+        if sum(clock.now - at < timedelta(hours=24) for at in taken) >= 10:
+            return judge("rcpt", 550, "5.4.5 Daily user sending limit exceeded")
+        taken.append(clock.now)
+        return TAKEN
+
+    door.answer = few_a_day
+    for _ in range(10 * 24):
+        run()
+        clock.forward(hours=1)
+    assert states() == {"sent": 60}
+    assert len({to for to, _ in door.sent}) == 60
+    assert state() == "finished"
+
+
+def test_letters_that_wait_for_a_slow_rate_grow_no_older(door, clock, setting):
+    digest(clock, 20)
+    setting(SEND_RATE=20 / (3 * 24 * 3600))
+    clock.forward(hours=60)
+    run(0.3)
+    assert not rows("failed")
+
+
+def test_a_site_whose_senders_were_dead_for_two_days_gives_up_as_before(door, clock):
+    digest(clock, 20)
+    clock.forward(hours=49)
+    run()
+    assert states() == {"failed": 20}
+    assert {each.reason for each in rows("failed")} == {"given up"}
