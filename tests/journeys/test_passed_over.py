@@ -129,7 +129,10 @@ def test_nobody_sends_them_by_hand_without_having_seen_them(old_site, clock, cas
     for options in ([], ["--dry-run"]):
         told = verdicts("digest", "send", "2026-W47", *options, code=1)
         assert "11 comparisons that earlier releases passed over would stand in it" in told
-    verdicts("digest", "assemble", "2026-W47")
+    told = verdicts("digest", "assemble", "2026-W47")
+    assert told.startswith(
+        "2026-W47 is held: 11 comparisons that earlier releases passed over would stand in it: Tool 1"
+    )
     verdicts("digest", "release", "2026-W47")
     verdicts("digest", "send", "2026-W47")
     assert len(said("2026-W47")) == 11

@@ -31,7 +31,10 @@ def assemble(slot: str | None, note: str | None) -> None:
     """Open the slot's draft, or assemble it again; without SLOT this ISO week's."""
     found = actions.assemble(actor(), slot or _this_week(), datetime.now(UTC), note=note)
     compared = len(found.content["comparisons"]) if found.content else 0
-    click.echo(f"{found.slot} is a {found.state} of {compared} comparison{'' if compared == 1 else 's'}.")
+    if found.state == "held":
+        click.echo(f"{found.slot} is held: {found.reason or 'until somebody releases it'}.")
+    else:
+        click.echo(f"{found.slot} is a {found.state} of {compared} comparison{'' if compared == 1 else 's'}.")
 
 
 @click.command()
