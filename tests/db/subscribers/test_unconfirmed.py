@@ -4,11 +4,11 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from db import rules
 from db.rules import Refused
-from db.session import reading, writing
+from db.session import engine, reading, writing
 from db.subscribers import imports, subscriptions, suppressions, unconfirmed
 from db.subscribers.subscribers import Consent, Subscriber
 
@@ -117,6 +117,27 @@ def test_the_forgotten_link_says_that_it_is_over_and_signing_up_again_works(cast
     with pytest.raises(Refused, match="Subscribe again"):
         confirm(sign_up, OVER)
     assert confirm(ask(cast.alice, OVER), OVER) == 2
+
+
+def test_a_row_that_is_forgotten_under_a_sign_up_s_hands_is_entered_anew(database, cast):
+    if database.startswith("sqlite"):
+        pytest.skip("SQLite takes one writer at a time, so there it cannot happen")
+    ask(cast.alice)
+    forgotten = []
+
+    def forget_once(_connection, _cursor, statement, *_):
+        if statement.startswith("INSERT INTO subscribers") and not forgotten:
+            forgotten.append(True)  # set first: the sign-ups of this transaction run through here too
+            forgotten.extend(forget())
+
+    event.listen(engine(), "after_cursor_execute", forget_once)
+    try:
+        sign_up = ask(cast.alice, OVER)
+    finally:
+        event.remove(engine(), "after_cursor_execute", forget_once)
+    assert forgotten == [True, 1]
+    assert confirm(sign_up, OVER) > 1
+    assert known() == {cast.alice: ("active", ["asked", "given"])}
 
 
 def test_batches_end(cast):
