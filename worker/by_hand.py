@@ -27,6 +27,11 @@ def why_early(session: Session, slot: str, now: datetime) -> str:
     return f"{last.slot} went out on {last.frozen_at:%Y-%m-%d at %H:%M} UTC, less than five days ago."
 
 
+def why_early_release(session: Session, digest: Digest, now: datetime) -> str:
+    """Why releasing a held digest needs a reason: past its hour, it goes out at once. Empty if it needs none."""
+    return why_early(session, digest.slot, now) if digest.state == "held" and digest.due_at <= now else ""
+
+
 def sent_by(session: Session, now: datetime) -> str:
     """Who sends what was frozen just now: the workers, unless a process that sending needs is not running."""
     running = {each.kind for each in heartbeats.running(session, now)}

@@ -21,7 +21,7 @@ from db.subscribers import audiences, subscribers
 from db.votes import tallies
 from emails import letters
 from emails.letters import Letter
-from worker import clock_rules, digest_content
+from worker import by_hand, clock_rules, digest_content
 from worker.letters import site
 
 log = structlog.get_logger("digests")
@@ -182,10 +182,15 @@ def assemble(session: Session, slot: str, now: datetime) -> Digest:
 
 
 def _opened(session: Session, slot: str, now: datetime) -> Digest:
-    """The slot's digest: created if there is none, reopened if it was skipped or has expired."""
+    """The slot's digest: created if there is none, reopened if it was skipped or has expired.
+
+    The next tick would send a draft whose hour is past; soon after the last digest, it is held instead.
+    """
     digest = digests.open_slot(session, slot, rule_history.due_near(session, slot, now), now)
     if digest.state in ("skipped", "expired"):
         digest.state, digest.reason, digest.finished_at = "draft", None, None
+        if digest.due_at <= now and by_hand.why_early(session, slot, now):
+            digest.state, digest.reason = "held", NOT_OWED
     return digest
 
 

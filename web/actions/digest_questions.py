@@ -48,6 +48,13 @@ def why_early(slot: str, now: datetime) -> str:
         return by_hand.why_early(session, slot, now)
 
 
+def why_early_release(slot: str, now: datetime) -> str:
+    """Why releasing it now needs a reason; empty if it needs none."""
+    with reading() as session:
+        found = digests.by_slot(session, slot)
+        return by_hand.why_early_release(session, found, now) if found else ""
+
+
 def sent_by(now: datetime) -> str:
     """Who sends what was frozen just now."""
     with reading() as session:

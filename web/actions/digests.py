@@ -20,32 +20,36 @@ OPENING = ("hold", "skip")
 
 
 def move(actor: Actor, slot: str, action: str, now: datetime, *, reason: str | None = None,
-         note: str | None = None) -> Digest:  # fmt: skip
+         note: str | None = None, early: str | None = None) -> Digest:  # fmt: skip
     """Hold, release, skip, pause or resume a digest. Raises Refused when its state does not allow it.
 
     `reason` is stored on the digest, and in the audit log if there is no note. An action without effect is not audited.
+    `early` is the reason for a release that sends at once, soon after the last digest.
     """
     with writing() as session:
-        return _moved(session, actor, slot, action, now, reason, note)
+        return _moved(session, actor, slot, action, now, reason, note, early)
 
 
 def _moved(
     session: Session, actor: Actor, slot: str, action: str, now: datetime, reason: str | None, note: str | None,
-    **more: Any,
+    early: str | None = None, **more: Any,
 ) -> Digest:  # fmt: skip
     if action in OPENING:
         check_slot(session, slot, now)
         digests.open_slot(session, slot, rule_history.due(session, slot), now)
     found = digests.get(session, slot, lock=True)
     before, began, was_listed = found.state, found.transport, archive.holds(found)
+    why = by_hand.why_early_release(session, found, now) if action == "release" else ""
+    check_early(slot, why, early, "release")
     if action == "resume":
         transport_kinds.go_on(session, found, reason, now)
     found = digests.move(session, slot, action, now, reason)
     if action == "release" and was_listed:
         archive.release(session)
     if found.state != before or found.transport != began:
-        changed = {"transport": (began, found.transport)} if began != found.transport else {}
-        _keep(session, actor, found, action, now, before, note or reason, changed, **more)
+        changed: dict[str, tuple[Any, Any]] = {"early": (None, early)} if why else {}
+        changed |= {"transport": (began, found.transport)} if began != found.transport else {}
+        _keep(session, actor, found, action, now, before, note or reason or (early if why else None), changed, **more)
     return found
 
 
@@ -86,10 +90,10 @@ def send(
         return found, False
 
 
-def check_early(slot: str, why: str, early: str | None) -> None:
+def check_early(slot: str, why: str, early: str | None, action: str = "send") -> None:
     """Raise Refused for a digest that is early (`why` says how), while nobody has given a reason to send it."""
     if why and not (early or "").strip():
-        raise Refused(f"{why} To send it all the same, say why: verdicts digest send {slot} --early REASON")
+        raise Refused(f"{why} To send it all the same, say why: verdicts digest {action} {slot} --early REASON")
 
 
 def check_slot(session: Session, slot: str, now: datetime) -> None:

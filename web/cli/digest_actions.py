@@ -124,11 +124,19 @@ def _command(name: str, help_text: str) -> click.Command:
 
 
 hold = _command("hold", "Keep a draft from being sent until it is released.")
-release = _command(
-    "release", "Let a held draft be sent when it is due, or now if it is overdue, within DIGEST_LATENESS."
-)
 pause = _command("pause", "Stop sending; only letters that have already begun still arrive.")
 resume = _command("resume", "Continue sending.")
+
+
+@click.command()
+@slot_argument
+@reason_option
+@click.option("--early", metavar="REASON", help="Let it go at once within five days of the last one, and say why.")
+@note_option
+def release(slot: str, reason: str | None, early: str | None, note: str | None) -> None:
+    """Let a held draft be sent when it is due, or now if it is overdue, within DIGEST_LATENESS."""
+    found = actions.move(actor(), slot, "release", datetime.now(UTC), reason=reason, note=note, early=early)
+    click.echo(f"{slot} is {found.state}.")
 
 
 @click.command()

@@ -19,7 +19,7 @@ from emails.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, open_transport, transport_name
 from web.cli import as_json, json_option
 from web.cli.queues import paused_in_words
-from worker import clock_rules, redis_client, transport_kinds
+from worker import agreement, clock_rules, redis_client, transport_kinds
 
 
 class Finding(NamedTuple):
@@ -112,6 +112,8 @@ def _schedule() -> Iterator[Finding]:
 def _transports() -> Iterator[Finding]:
     with reading() as session:
         sentences = transport_kinds.differences(session, datetime.now(UTC))
+        differing = agreement.differences(session, datetime.now(UTC))
+    yield from (Finding("settings", None, sentence) for sentence in differing)
     yield from (Finding("senders", False, sentence) for sentence in sentences)
 
 

@@ -121,7 +121,13 @@ def change_draft(slot: str, action: str) -> AnyResponse:
     if action == "assemble":
         actions.assemble(access.actor(), slot, now)
         return confirm.done(f"{slot} was assembled again.", page_of(slot))
-    found = actions.move(access.actor(), slot, action, now, note=confirm.note())
+    why = questions.why_early_release(slot, now) if action == "release" else ""
+    if why and not confirm.given():
+        sentence = "It was due, so it goes out at once."
+        return ask_about(
+            slot, f"Release {slot}?", sentence, f"Release {slot}", extra=_reason_to_be_early(why), risk=True
+        )
+    found = actions.move(access.actor(), slot, action, now, note=confirm.note(), early=_early())
     said = "is held until somebody releases it" if found.state == "held" else "was released"
     return confirm.done(f"{slot} {said}.", page_of(slot))
 
@@ -176,13 +182,16 @@ def send_digest(slot: str) -> AnyResponse:
         why = questions.why_early(slot, now)
         return ask_about(slot, f"Send {slot} now?", sentence, button, fields, extra=_reason_to_be_early(why),
                          risk=bool(why))  # fmt: skip
-    early = request.form.get("early", "").strip()[:2000]
-    found, gone = actions.send(access.actor(), slot, now, late=late, early=early, note=confirm.note())
+    found, gone = actions.send(access.actor(), slot, now, late=late, early=_early(), note=confirm.note())
     if gone:
         raise Refused(f"{slot} has gone already; it is {found.state}.")
     if found.state == "skipped":
         return confirm.done(f"{slot} was skipped: {found.reason}.", page_of(slot))
     return confirm.done(f"{slot} is frozen for {found.audience:,}; {questions.sent_by(now)}.", page_of(slot))
+
+
+def _early() -> str:
+    return request.form.get("early", "").strip()[:2000]
 
 
 def _reason_to_be_early(why: str) -> Markup | str:

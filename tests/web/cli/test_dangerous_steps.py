@@ -142,6 +142,28 @@ def test_the_clocks_own_catch_up_is_never_asked(week, clock):
     assert look(to_come).state == "sending"
 
 
+@on_one
+def test_what_was_held_or_skipped_goes_at_once_soon_after_the_last_only_with_a_reason(week, clock):
+    earlier, skipped = slot_of(clock.now, -1), slot_of(clock.now, -2)
+    command("skip", skipped)
+    command("hold", earlier)
+    command("send", week)
+    compare("news", clock.forward(hours=1))
+    command("assemble", skipped)
+    with writing() as session:  # both are still within DIGEST_LATENESS
+        for slot in (earlier, skipped):
+            digests.get(session, slot).due_at = clock.now - timedelta(hours=2)
+    command("assemble", skipped)
+    assert (look(skipped).state, look(skipped).reason) == ("held", run.NOT_OWED)
+    assert f"{week} went out on" in command("release", earlier, code=1)
+    run.tick()
+    assert {look(earlier).state, look(skipped).state} == {"held"}
+    command("release", earlier, "--early", "a second edition")
+    run.tick()
+    assert look(earlier).state == "sending"
+    assert (kept()[-1].note, kept()[-1].after["early"]) == ("a second edition", "a second edition")
+
+
 # ---- what nobody means -------------------------------------------------------------------------------------------
 
 

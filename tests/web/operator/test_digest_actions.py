@@ -107,6 +107,23 @@ def test_an_early_digest_wants_to_know_why(console, slot):
 
 
 @pytest.mark.once
+def test_releasing_what_goes_at_once_soon_after_the_last_wants_to_know_why(console, slot):
+    last = schedule.of_digests().slot_of(datetime.now(UTC) - timedelta(weeks=1))
+    browser = console("editor")
+    browser.press(f"{PATH}/{slot}/hold")
+    with writing() as session:
+        digests.open_slot(session, last, datetime.now(UTC), datetime.now(UTC)).state = "finished"
+        digests.get(session, last).frozen_at = datetime.now(UTC) - timedelta(days=1)
+        digests.get(session, slot).due_at = datetime.now(UTC) - timedelta(hours=1)
+    asked = browser.press(f"{PATH}/{slot}/release")
+    assert f"{last} went out on" in asked.text
+    assert look(slot).state == "held"
+    assert browser.agree(asked).status_code == 409
+    browser.agree(asked, early="a second edition")
+    assert (look(slot).state, kept()[-1][-1]) == ("draft", "a second edition")
+
+
+@pytest.mark.once
 def test_going_on_another_way_wants_to_know_why(console, sending):
     with writing() as session:
         digests.get(session, sending).transport = "smtp"
