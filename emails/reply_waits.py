@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
-_CLOCK = re.compile(r"\b(\d{1,2}):([0-5]\d):([0-5]\d)\b")
+_CLOCK = re.compile(r"\b(?:in|after|for|wait|within) (\d{1,2}):([0-5]\d):([0-5]\d)\b", re.IGNORECASE)
 _SPAN = re.compile(
     r"\b(?:again|in|after|for|retry|wait|within|another|least|delay(?:ed)?)\b[^\d.]{0,12}(\d{1,6})\s*"
     r"(s|m|h)(?:ec(?:ond)?s?|in(?:ute)?s?|(?:ou)?rs?)?\b",

@@ -19,7 +19,8 @@ DOMAIN_FAILS = 30
 speak of the domain, or ten that tell nothing. A full mailbox or greylisting says nothing about others."""
 STRIKES = 5
 """Different letters, with none taken in between, that are refused for the sender's or the server's sake before sending
-stops. One letter, however often it is refused, may be the cause itself."""
+stops. One letter, however often it is refused, may be the cause itself, but not at MAIL, where the server knows only
+the sender: there each refusal counts."""
 BREAKS = 3
 """Broken connections at the same letter after which that letter is deferred, so that the others need not wait."""
 REFUSALS = 10
@@ -101,7 +102,8 @@ class ReplyHistory:
         if outcome.stage not in _LETTER_STAGES or (outcome.stage == "mail" and outcome.code in (None, 421)):
             return True  # about the session: at MAIL the server knows nothing else yet
         if outcome.code is not None:
-            self._struck.add(letter.id)
+            at_mail = outcome.stage == "mail" and outcome.whose != "message"
+            self._struck.add(-len(self._struck) - 1 if at_mail else letter.id)
             return self.failing or len(self._struck) >= STRIKES
         self._breaks[letter.id] = self._breaks.get(letter.id, 0) + 1
         if self._breaks[letter.id] < BREAKS:

@@ -1,5 +1,6 @@
 """Whose a refusal is: real sentences of real servers, each with its source, through the one table."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from emails.replies import judge
 from emails.reply_table import Whose
+from emails.reply_waits import named_wait, speaks_of_a_day
 from emails.whose import Stage
 
 REPLIES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "replies.yaml").read_text())
@@ -81,8 +83,43 @@ def test_the_enhanced_code_is_found_wherever_it_stands(reply: str, status: str |
 @given(st.sampled_from(get_args(Stage)), st.integers(-1, 1000), st.text(max_size=300))
 def test_no_reply_however_odd_breaks_the_sender(stage: Stage, code: int, text: str) -> None:
     outcome = judge(stage, code, text)
+    assert (named_wait(outcome.reply) or timedelta(0)) >= timedelta(0)
+    assert speaks_of_a_day(outcome.reply) in (True, False)
     assert (outcome.kind == "sent") == (stage == "dot" and 200 <= code < 300)
     assert (outcome.whose is None) == (outcome.kind == "sent")
     if outcome.whose == "address":
         assert outcome.code is not None
         assert outcome.code >= 500
+
+
+@pytest.mark.parametrize(
+    ("reply", "seconds"),
+    [
+        ("450 Greylisted for 300 seconds", 300),
+        ("451 please come back in 00:05:00", 300),
+        ("451 try again in 4 minutes", 240),
+        ("450 retry in 90", 90),
+        ("451 Retry-After: 120", 120),
+        ("421 try again after 1 hour", 3600),
+        ("450 4.2.0 Greylisted, try again later", None),
+        ("421 closing at 12:30:45", None),
+        ("550 host 192.0.2.25 is listed for 127.0.0.2", None),
+    ],
+)
+def test_the_wait_that_a_reply_names_is_understood(reply: str, seconds: int | None) -> None:
+    assert named_wait(reply) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("reply", "day"),
+    [
+        ("550 Daily message quota exceeded", True),
+        ("554 limit of 400 rcpts per 24 hours reached", True),
+        ("450 quota of 500 messages per 86400 seconds", True),
+        ("452 too many messages per day", True),
+        ("550 hourly limit reached", False),
+        ("421 try again later", False),
+    ],
+)
+def test_a_limit_for_a_day_is_told_from_others(reply: str, day: bool) -> None:
+    assert speaks_of_a_day(reply) == day

@@ -236,3 +236,15 @@ def test_a_site_whose_senders_were_dead_for_two_days_gives_up_as_before(door, cl
     run()
     assert states() == {"failed": 20}
     assert {each.reason for each in rows("failed")} == {"given up"}
+
+
+def test_a_site_with_one_reader_hears_too_that_its_sender_is_refused(door, clock):
+    digest(clock, 1)
+    door.answer = lambda to, number: judge("mail", 530, "5.7.0 Authentication required")
+    for _ in range(40):
+        run()
+        clock.forward(minutes=1)
+    relay = open_breaker()
+    assert relay is not None
+    assert relay.reply == "530 5.7.0 Authentication required"
+    assert states() == {"pending": 1}
