@@ -88,10 +88,15 @@ def _hold_between(plan: dict[str, OwedSlot], before: Weekly, after: StandingRule
 def _reason(before: Weekly, after: StandingRule) -> str:
     day = after.holds_from.astimezone(after.rule.zone)
     return (
-        f"{MOVED} on {day:%A}, {day.day} {day:%B}: before, “{before.in_words}”; now, “{after.rule.in_words}”. "
-        "This week lies between the two. Release it to send it at the old hour, or skip it; the next one takes what it "
-        "holds otherwise."
+        f"{MOVED} on {day:%A}, {day.day} {day:%B}, from {_within(before)} to {_within(after.rule)}. This week falls "
+        "between the two. Release the digest to send it at the old hour; if you skip or leave it, its comparisons go "
+        "into the next one."
     )
+
+
+def _within(rule: Weekly) -> str:
+    """The rule in words, within a sentence."""
+    return rule.in_words[0].lower() + rule.in_words[1:]
 
 
 def _is_told(each: OwedSlot, until: datetime) -> bool:

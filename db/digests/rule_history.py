@@ -18,6 +18,7 @@ OPEN = ("draft", "held")
 LOOK_BACK = timedelta(days=60)
 """How far back slots count as missed; what is older than DIGEST_LATENESS is recorded as expired."""
 AHEAD = timedelta(days=15)
+HAS_GONE = f"{MOVED}, and this week has had its digest. Release this one to send it as well, or skip it."
 FARTHEST = 53
 """How many weeks from now a slot may be that somebody names: a year, however its weeks are counted."""
 
@@ -47,9 +48,7 @@ def history(session: Session) -> list[StandingRule]:
 
 def standing(session: Session) -> Weekly:
     """The rule recorded last; the settings' own while no clock has rung yet."""
-    query = select(ScheduleRule).where(ScheduleRule.name == NAME).order_by(ScheduleRule.id.desc()).limit(1)
-    newest = session.scalars(query).first()
-    return _weekly(newest) if newest else schedule.of_digests()
+    return _newest(session) or schedule.of_digests()
 
 
 def rule_then(session: Session, moment: datetime) -> Weekly:
@@ -74,19 +73,20 @@ def due_near(session: Session, slot: str, now: datetime) -> datetime:
 
 def owed_by(session: Session, until: datetime, now: datetime) -> list[OwedSlot]:
     """The slots owed until then, oldest first; none while no rule is recorded."""
-    return _owed(history(session), until, now)
+    known = history(session)
+    return owed(known, _since(session, known, now), until) if known else []
 
 
 def to_come(session: Session, now: datetime, until: datetime) -> list[OwedSlot]:
     """The slots due in (now, until], those included that are held because the schedule moved."""
     known = history(session) or [StandingRule(schedule.of_digests(), now - LOOK_BACK)]
-    return [each for each in _owed(known, until, now) if now < each.due <= until]
+    return [each for each in owed(known, now, until) if each.due <= until]
 
 
 def is_recorded(session: Session, rule: Weekly, now: datetime) -> bool:
     """Whether that rule stands now, so that there is nothing to record."""
-    known = history(session)
-    return bool(known) and rule_at(known, now) == rule
+    stood = [each.rule for each in history(session) if each.holds_from <= now]
+    return stood[-1:] == [rule] == [_newest(session)]
 
 
 def is_held_by_a_change(digest: Digest) -> bool:
@@ -98,8 +98,18 @@ def _weekly(each: ScheduleRule) -> Weekly:
     return Weekly(each.weekday, each.at, ZoneInfo(each.zone))
 
 
-def _owed(known: History, until: datetime, now: datetime) -> list[OwedSlot]:
-    return owed(known, max(known[0].holds_from, now - LOOK_BACK), until) if known else []
+def _newest(session: Session) -> Weekly | None:
+    """The rule written last: after a wrong date was set right, not always the one that holds from the latest moment."""
+    query = select(ScheduleRule).where(ScheduleRule.name == NAME).order_by(ScheduleRule.id.desc()).limit(1)
+    newest = session.scalars(query).first()
+    return _weekly(newest) if newest else None
+
+
+def _since(session: Session, known: History, now: datetime) -> datetime:
+    """From when on slots may have been missed. A first use in the future was recorded under a wrong date."""
+    began = session.get(Schedule, NAME)
+    first = began.started_at if began and began.started_at <= now else known[0].holds_from
+    return max(first, now - LOOK_BACK)
 
 
 # ---- changes -----------------------------------------------------------------------------------------------
@@ -113,10 +123,10 @@ def record(session: Session, rule: Weekly, now: datetime) -> None:
     """
     began = schedule.started(session, NAME, now)
     lock(session)
-    before = history(session)
-    if before and rule_at(before, now) == rule:
+    if is_recorded(session, rule, now):
         return
-    holds_from = now if before else began
+    before = history(session)
+    holds_from = now if before else min(began, now)
     session.add(ScheduleRule(name=NAME, weekday=rule.weekday, at=rule.at, zone=rule.zone.key, holds_from=holds_from))
     session.flush()
     if before:
@@ -133,14 +143,15 @@ def _follow(session: Session, before: History, after: History, now: datetime) ->
     slots = [each.slot for each in digests.listed(session, OPEN)]
     drafts = [each for slot in slots if (each := digests.get(session, slot, lock=True)).state in OPEN]
     until = max([now, *(each.due_at for each in drafts)]) + AHEAD
-    old, new = ({each.slot: each for each in _owed(known, until, now)} for known in (before, after))
+    since = _since(session, before, now)
+    old, new = ({each.slot: each for each in owed(known, since, until)} for known in (before, after))
     for digest in drafts:
         if old.get(digest.slot) != new.get(digest.slot) and (digest.due_at > now or is_held_by_a_change(digest)):
             _move(digest, new.get(digest.slot))
 
 
 def _move(digest: Digest, to: OwedSlot | None) -> None:
-    held = to.held if to else f"{MOVED}, and this week has had its letter. Release it to send one more, or skip it."
+    held = to.held if to else HAS_GONE
     if to:
         digest.due_at = to.due
     if held and digest.state == "draft":

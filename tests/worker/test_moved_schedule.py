@@ -292,7 +292,36 @@ def test_a_clock_that_jumps_ahead_and_back_opens_no_hundred_slots_and_sends_none
     tick(clock, "FRI 09:00")
     assert look("2026-W47").state == "sending"
     with reading() as session:
-        assert session.scalar(text("SELECT count(*) FROM schedule_rules")) == 2
+        assert rule_history.standing(session).in_words == "Every Friday at 09:00 (UTC)"
+
+
+def test_a_site_whose_first_tick_came_under_a_wrong_date_does_not_wait_for_it(catalogue, clock, cast):
+    join(cast.alice, clock.now)
+    clock.set(datetime(2031, 5, 7, 12, tzinfo=UTC))
+    beats("FRI 09:00", clock)
+    run.tick()
+    clock.set(WEDNESDAY)
+    beats("FRI 09:00", clock)
+    run.tick()
+    clock.set(datetime(2026, 11, 20, 9, 0, 1, tzinfo=UTC))
+    beats("FRI 09:00", clock)
+    run.tick()
+    assert look("2026-W47").state == "sending"
+
+
+def test_a_date_that_was_set_back_for_a_while_makes_nothing_owed_of_before_the_sites_first_tick(readers, clock):
+    with writing() as session:
+        session.execute(text("DELETE FROM schedules"))
+    tick(clock, "TUE 09:00")
+    for rule in ("TUE 09:00", "MON 09:00"):
+        clock.set(datetime(2020, 1, 1, tzinfo=UTC))  # a machine without a battery has started
+        tick(clock, rule)
+        clock.set(WEDNESDAY + timedelta(minutes=1))
+        tick(clock, "TUE 09:00")
+        assert [slot for slot in states() if slot.startswith("2026")] == []
+    clock.set(datetime(2026, 11, 24, 9, 0, 1, tzinfo=UTC))
+    tick(clock, "TUE 09:00")
+    assert states()["2026-W48"] == "sending"
 
 
 # ---- opened by hand --------------------------------------------------------------------------------------------

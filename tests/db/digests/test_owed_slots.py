@@ -54,9 +54,9 @@ def test_from_friday_to_monday_on_a_wednesday_this_week_lies_between_and_an_edit
     ]  # fmt: skip
     [between] = [each for each in owed(history, at(2026, 11, 9), at(2026, 11, 18, 13)) if each.held]
     assert between.held == (
-        "The schedule moved on Wednesday, 18 November: before, “Every Friday at 09:00 (UTC)”; now, “Every Monday at "
-        "09:00 (UTC)”. This week lies between the two. Release it to send it at the old hour, or skip it; the next "
-        "one takes what it holds otherwise."
+        "The schedule moved on Wednesday, 18 November, from every Friday at 09:00 (UTC) to every Monday at 09:00 "
+        "(UTC). This week falls between the two. Release the digest to send it at the old hour; if you skip or leave "
+        "it, its comparisons go into the next one."
     )
 
 
