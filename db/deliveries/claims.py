@@ -108,6 +108,23 @@ class Terms:
     domain_rates: Mapping[str, float] = field(default_factory=dict)
 
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class Waits(NamedTuple):
+    """The waits of a claim's letters that make none of them old.
+
+    When the paused digest was resumed, until when SEND_DAILY was reached last, and how long the whole digest takes at
+    SEND_RATE. A letter that was tried is excused by the `days` that the digest takes at SEND_DAILY instead: on a site
+    that reaches its limit every day, one that is deferred again and again would be tried for ever.
+    """
+
+    resumed_at: datetime = LONG_AGO
+    shut_until: datetime = LONG_AGO
+    takes: timedelta = timedelta()
+    days: timedelta = timedelta()
+
+
 class Wait(NamedTuple):
     """Nothing may be claimed now: try again after `seconds`, or (None) when a connection becomes free."""
 
@@ -125,13 +142,12 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
     domain's rate get a later time of their own.
     """
     with driver_connection_of(session) as driver:
-        young_at, takes = datetime.min.replace(tzinfo=UTC), timedelta(0)
+        waits = Waits()
         if digest_id is not None:
             [(state, resumed_at, audience)] = driver.fetch(_STATE, (digest_id,))
             if state != "sending":
                 return None
-            takes = timedelta(seconds=(audience or 0) / terms.rate) if terms.rate else takes
-            young_at = moment_of(resumed_at) or young_at
+            waits = _waits(moment_of(resumed_at), audience or 0, terms)
         all_letters = rate_limits.lock(session, rate_limits.EVERYBODY, now)
         if _at_work(driver, now) >= terms.connections:
             return Wait(None)
@@ -140,13 +156,13 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
             room = daily_limit.room(session, all_letters, terms.daily, now, single=digest_id is None)
             if not room.letters:
                 return None
-            limit, young_at = min(limit, room.letters), max(young_at, room.shut_until or young_at)
+            limit, waits = min(limit, room.letters), waits._replace(shut_until=room.shut_until or LONG_AGO)
         if terms.rate and not (limit := rate_limits.take(all_letters, terms.rate, limit, now)):
             return Wait(rate_limits.next_in(all_letters, terms.rate).total_seconds())
         number = _take(driver, terms, digest_id, limit, now)
         if number is None:
             return None
-        letters, over = _admit(session, driver, number, young_at, takes, now)
+        letters, over = _admit(session, driver, number, waits, now)
     letters, later = _within_rates(session, letters, terms.domain_rates, now)
     if over:
         session.execute(_OVER, over)
@@ -156,6 +172,14 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
     if counted:
         daily_limit.reserve(session, number, len(letters))
     return Batch(number, digest_id, terms.win, tuple(letters), counted)
+
+
+def _waits(resumed_at: datetime | None, people: int, terms: Terms) -> Waits:
+    """The waits of a digest to that many people."""
+    takes = timedelta(seconds=people / terms.rate) if terms.rate else timedelta()
+    each_day = terms.daily - rules.daily_reserve(terms.daily, 0)
+    days = timedelta(days=max(0, people - 1) // each_day) if terms.daily else timedelta()
+    return Waits(resumed_at or LONG_AGO, takes=takes, days=days)
 
 
 _STATE = "SELECT state, resumed_at, audience FROM digests WHERE id = ?"
@@ -247,11 +271,10 @@ _OVER = text(
 
 
 def _admit(
-    session: Session, driver: DriverConnection, number: int, young_at: datetime, takes: timedelta, now: datetime
+    session: Session, driver: DriverConnection, number: int, waits: Waits, now: datetime
 ) -> tuple[list[ClaimedLetter], list[dict[str, Any]]]:
-    """The letters to send, and the final states of the others. A letter's age counts from `young_at` at the earliest,
-    which is when a paused digest was resumed, or when SEND_DAILY allowed letters again: to wait for either lets no
-    letter expire. Nor does the time that the digest `takes` at SEND_RATE, or in which the mail server refused all."""
+    """The letters to send, and the final states of the others. No letter expires by a wait that is not its own: a
+    digest's pause, SEND_DAILY, SEND_RATE, or the time in which the mail server refused all."""
     rows = driver.fetch(_CLAIMED, (number,))
     hashed = {address: tuple(hashes_of(address)) for *_, address, _, _, _ in rows if address}
     listed = suppressions.listed(session, [each for hashes in hashed.values() for each in hashes])
@@ -259,20 +282,21 @@ def _admit(
 
     def at(kept: Any) -> datetime:
         if kept not in moments:
-            moments[kept] = moment_of(kept) or young_at
+            moments[kept] = moment_of(kept) or LONG_AGO
         return moments[kept]
 
     spans = outages.known(driver)
 
     def aged_from(moment: datetime) -> datetime:
-        return moment + takes + (outages.within(spans, moment, now) if spans else timedelta(0))
+        return moment + waits.takes + (outages.within(spans, moment, now) if spans else timedelta(0))
 
     letters, over = [], []
     for id_, letter, about, person, tries, created, due, settled, address, state, paused, since in rows:
         # A letter that was tried ages from its creation. One that was never tried, or was queued again by an operator
-        # (which clears settled_at), ages from the moment that it is due.
+        # (which clears settled_at), ages from the moment that it is due and SEND_DAILY allows letters.
         created_at = at(created)
-        old_from = aged_from(max(young_at, created_at if settled else max(created_at, at(due))))
+        began = created_at + waits.days if settled else max(created_at, at(due), waits.shut_until)
+        old_from = aged_from(max(waits.resumed_at, began))
         hashes = hashed.get(address, ())
         suppressed = bool(listed) and not listed.isdisjoint(hashes)
         reason = rules.why_not(letter, Person(address, state, moment_of(paused), suppressed), now)

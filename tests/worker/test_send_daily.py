@@ -7,7 +7,7 @@ from sqlalchemy import event, text
 from db.deliveries import deliveries
 from db.session import engine, reading, writing
 from emails.replies import Outcome, judge
-from tests.transports import digest, run, state, states
+from tests.transports import digest, rows, run, state, states
 from worker import send_daily
 
 SIGN_UP = text(
@@ -68,6 +68,25 @@ def test_senders_that_were_dead_for_days_give_up_all_the_same(door, clock, setti
     clock.forward(days=4)
     run()
     assert states() == {"sent": 9, "failed": 11}
+
+
+def test_who_defers_for_ever_is_given_up_although_the_limit_is_reached_every_day(door, clock, setting):
+    setting(SEND_DAILY=10)
+    digest(clock, 20)
+
+    def answer(to: str, number: int) -> Outcome:
+        full = to == "reader-1@reader.example"
+        return judge("rcpt", 452, "4.2.2 mailbox full") if full else judge("dot", 250, "2.0.0 taken")
+
+    door.answer = answer
+    for _ in range(20):
+        for _ in range(4):
+            run()
+            clock.forward(hours=6, minutes=1)
+        for _ in range(4):
+            sign_up(clock.now)
+    assert states() == {"sent": 19, "failed": 1}
+    assert rows("failed")[0].tries >= 6
 
 
 def test_while_all_are_sent_nobody_connects_to_the_mail_server(door, clock, setting, monkeypatch):
