@@ -1,7 +1,7 @@
 """Imports every table, in dependency order, for the migrations and for creating a new database."""
 
 from db import limits
-from db.deliveries import breakers, claims, daily_limit, deliveries, outages, rate_limits
+from db.deliveries import breakers, claims, daily_limit, deliveries, outages, rate_limits, stops
 from db.digests import catalog, digests, rule_history, schedule
 from db.jobs import jobs
 from db.monitoring import alerts, heartbeats, pauses
@@ -26,6 +26,7 @@ ROOMS = (
     claims,
     breakers,
     outages,
+    stops,
     schedule,
     rule_history,
     operators,

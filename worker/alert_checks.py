@@ -14,6 +14,7 @@ from db.settings import settings
 from db.values import duration
 from worker import clock_rules, transport_kinds
 from worker.daily_alerts import differing_limits, limited_by_the_day
+from worker.stop_alerts import standing_stops, undecided_suppressions
 
 Check = Callable[[Session, datetime], Iterator[Condition]]
 
@@ -195,7 +196,7 @@ def passed_over(session: Session, now: datetime) -> Iterator[Condition]:
 CHECKS: tuple[Check, ...] = (
     failed_groups, failure_rate, old_work, paused_queues, stuck_digests, open_breakers, silent_processes,
     disagreeing_clocks, weeks_between, differing_transports, passed_over, limited_by_the_day,
-    differing_limits,
+    differing_limits, standing_stops, undecided_suppressions,
 )  # fmt: skip
 
 

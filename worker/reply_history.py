@@ -12,6 +12,7 @@ from db.deliveries.breakers import domain_of
 from db.deliveries.claims import ClaimedLetter
 from db.session import writing
 from emails.transports import Outcome
+from worker.stop_rules import Memories
 
 BLAMED = {"domain": 10, "unclear": 3}
 DOMAIN_FAILS = 30
@@ -41,6 +42,8 @@ class ReplyHistory:
     ailing: set[str] = field(default_factory=set)
     failing: bool = False
     """Whether the server has taken no letter since its breaker last opened: then one refusal opens it again."""
+    memories: Memories = field(default_factory=Memories)
+    """What the stop rules remember of each digest."""
     _shut: dict[str, datetime] = field(default_factory=dict)
     _deferrals: dict[str, int] = field(default_factory=dict)
     _breaks: dict[int, int] = field(default_factory=dict)

@@ -12,17 +12,18 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from db.deliveries import breakers, claims, settlements
+from db.deliveries import breakers, claims, settlements, stops
 from db.deliveries.claims import Batch, ClaimedLetter
 from db.deliveries.settlements import Fenced, Settlement
 from db.session import DriverConnection, driver_connection, writing
 from db.settings import settings
 from emails.transports import Outcome, Outgoing, Transport, transport_name
-from worker import heartbeats
+from worker import heartbeats, stop_rules
 from worker.letters import BatchComposer
 from worker.pace import Pace
 from worker.reply_history import ReplyHistory
 from worker.settling import deferred, put_off, relay_backoff, settlement
+from worker.stop_rules import Memory
 
 log = structlog.get_logger("mail")
 
@@ -82,6 +83,10 @@ class BatchSend:
     """How many letters the server was given as a whole, or may have been: they count against SEND_DAILY."""
     tripped_by: str | None = None
     confirmed: float = field(default_factory=time.monotonic)
+    memory: Memory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.memory = self.slice.history.memories.of(self.batch)
 
     def go(self) -> None:
         """Send the batch in the order of its ids, end its claim. Raises BreakerOpen if the server refuses all mail."""
@@ -129,8 +134,10 @@ class BatchSend:
             letter.id != self.announced
         ):  # the server already waits for an announced one: better to send it than to disconnect
             until = self.slice.history.shut_until(letter.address, datetime.now(UTC))
+            reason = "its domain defers"
+            if self.memory.is_held(letter.address):
+                until, reason = datetime.now(UTC) + stops.ASKED_AGAIN, stops.REASON
             if until is not None:
-                reason = "its domain defers"
                 self.begun.append(Settlement(letter.id, "deferred", reason, not_before=until, tried=0))
                 return True
             if self.slice.over:
@@ -167,11 +174,13 @@ class BatchSend:
             self.tripped_by, self.last = outcome.reply, before
         else:
             self.slice.answered |= outcome.kind == "sent"
+            if self.batch.digest_id is not None:
+                self.memory.note(letter.address, outcome)
             self.begun.append(self._settlement(letter, outcome))
             if outcome.kind == "unknown" and self.slice.history.loses_answers:
                 self.tripped_by = f"no answer to letters: {outcome.reply}"
         self.in_hand = self.heard = None
-        return self.tripped_by is None
+        return self.tripped_by is None and not self.memory.stopped
 
     def _settlement(self, letter: ClaimedLetter, outcome: Outcome) -> Settlement:
         if outcome.kind == "deferred" and outcome.whose in ("sender", "relay"):
@@ -195,7 +204,7 @@ class BatchSend:
         if not next_ or self.slice.over or self.slice.pace.is_set or next_[0].id in self.gone:
             return None
         [letter] = next_
-        if not self.slice.history.may_send(letter.address, datetime.now(UTC)):
+        if self.memory.is_held(letter.address) or not self.slice.history.may_send(letter.address, datetime.now(UTC)):
             return None
         outgoing = self.composer.ahead(letter)
         self.announced = letter.id if outgoing else 0
@@ -213,7 +222,8 @@ class BatchSend:
         self.confirmed = time.monotonic()
         heartbeats.did(len(self.begun))
         self.begun = []
-        return gone
+        stop_rules.act(self.batch, self.memory)
+        return None if self.memory.stopped else gone
 
     def break_off(self) -> None:
         """After an error or a time limit: settle the known outcomes, so that only the current letter is in doubt. If

@@ -19,7 +19,7 @@ def settlement(letter: ClaimedLetter, outcome: Outcome, now: datetime) -> Settle
         return Settlement(letter.id, "sent", None, outcome.code, outcome.reply)
     told = partial(Settlement, letter.id, code=outcome.code, reply=outcome.reply)
     if outcome.kind == "refused":
-        return told("failed", f"refused at {outcome.stage}")
+        return told("failed", f"refused at {outcome.stage}", hard=outcome.whose == "address")
     rule = rules.LETTERS[letter.letter]
     again = rule.doubt == "resend" or (letter.letter == "digest" and settings().on_unknown == "resend")
     if outcome.kind == "unknown" and not again:

@@ -25,9 +25,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
 from db.addresses import hashes_of
-from db.deliveries import breakers, daily_limit, outages, rate_limits
+from db.deliveries import breakers, daily_limit, outages, rate_limits, stops
 from db.deliveries.breakers import domain_of
 from db.deliveries.deliveries import WAITING, Delivery
+from db.deliveries.stops import NOTHING_STANDS, Standing
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
 from db.persons import number_in
 from db.rules import Person
@@ -92,6 +93,9 @@ class Batch:
     letters: tuple[ClaimedLetter, ...]
     counted: bool = False
     """Whether its letters count against SEND_DAILY."""
+    standing: Standing = NOTHING_STANDS
+    resumed_at: datetime | None = None
+    """When its digest was last resumed: the stop rules count from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +166,9 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
         number = _take(driver, terms, digest_id, limit, now)
         if number is None:
             return None
-        letters, over = _admit(session, driver, number, waits, now)
-    letters, later = _within_rates(session, letters, terms.domain_rates, now)
+        standing = stops.standing(driver, digest_id)
+        letters, over = _admit(session, driver, number, waits, standing.held, now)
+    letters, later = _within_rates(session, letters, terms.domain_rates, standing.held, now)
     if over:
         session.execute(_OVER, over)
     if later:
@@ -171,7 +176,7 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
     counted = all_letters.counted_since is not None  # also by senders that run without SEND_DAILY themselves
     if counted:
         daily_limit.reserve(session, number, len(letters))
-    return Batch(number, digest_id, terms.win, tuple(letters), counted)
+    return Batch(number, digest_id, terms.win, tuple(letters), counted, standing, waits.resumed_at)
 
 
 def _waits(resumed_at: datetime | None, people: int, terms: Terms) -> Waits:
@@ -207,18 +212,20 @@ def _take(driver: DriverConnection, terms: Terms, digest_id: int | None, limit: 
 
 
 def _within_rates(
-    session: Session, letters: list[ClaimedLetter], rates: Mapping[str, float], now: datetime
+    session: Session, letters: list[ClaimedLetter], rates: Mapping[str, float], held: frozenset[str], now: datetime
 ) -> tuple[list[ClaimedLetter], list[dict[str, Any]]]:
     """The letters that their domains' rates allow now, and later times for the others."""
     domains = {domain_of(letter.address) for letter in letters}
     shut = breakers.open_for_domains(session, domains, now)
-    if not shut and not domains & rates.keys():
+    if not shut and not domains & rates.keys() and not domains & held:
         return letters, []
     kept, later = [], []
     for domain in sorted(domains):
         here = [letter for letter in letters if domain_of(letter.address) == domain]
         room, times = len(here), list[datetime]()
-        if domain in shut:
+        if domain in held:
+            room, times = 0, [now + stops.ASKED_AGAIN] * len(here)
+        elif domain in shut:
             room, times = 0, [shut[domain]] * len(here)
         elif domain in rates:
             row = rate_limits.lock_domain(session, domain, now)
@@ -226,11 +233,11 @@ def _within_rates(
             times = rate_limits.queue(row, rates[domain], len(here) - room, now)
         kept += here[:room]
         # Only the domain's own reply counts as a try: a wait for our rate limit must not age a letter.
-        told = (
-            {"reason": "its domain defers", "now": now}
-            if domain in shut
-            else {"reason": "its domain's rate", "now": None}
-        )
+        told: dict[str, Any] = {"reason": "its domain's rate", "now": None}
+        if domain in held:
+            told["reason"] = stops.REASON
+        elif domain in shut:
+            told = {"reason": "its domain defers", "now": now}
         later += [{"id": each.id, "at": at, **told} for each, at in zip(here[room:], times, strict=True)]
     return sorted(kept), later
 
@@ -271,10 +278,10 @@ _OVER = text(
 
 
 def _admit(
-    session: Session, driver: DriverConnection, number: int, waits: Waits, now: datetime
+    session: Session, driver: DriverConnection, number: int, waits: Waits, held: frozenset[str], now: datetime
 ) -> tuple[list[ClaimedLetter], list[dict[str, Any]]]:
     """The letters to send, and the final states of the others. No letter expires by a wait that is not its own: a
-    digest's pause, SEND_DAILY, SEND_RATE, or the time in which the mail server refused all."""
+    digest's pause, SEND_DAILY, SEND_RATE, the time in which the mail server refused all, or its domain's being held."""
     rows = driver.fetch(_CLAIMED, (number,))
     hashed = {address: tuple(hashes_of(address)) for *_, address, _, _, _ in rows if address}
     listed = suppressions.listed(session, [each for hashes in hashed.values() for each in hashes])
@@ -299,10 +306,12 @@ def _admit(
         old_from = aged_from(max(waits.resumed_at, began))
         hashes = hashed.get(address, ())
         suppressed = bool(listed) and not listed.isdisjoint(hashes)
+        if suppressed and letter == "confirm":
+            suppressed = not suppressions.hard_bounce_may_have_passed(session, hashes, now)
         reason = rules.why_not(letter, Person(address, state, moment_of(paused), suppressed), now)
         if reason is not None:
             over.append({"id": id_, "state": "skipped", "reason": reason, "now": now})
-        elif now > old_from + rules.LETTERS[letter].given_up_after:
+        elif now > old_from + rules.LETTERS[letter].given_up_after and domain_of(address) not in held:
             over.append({"id": id_, "state": "failed", "reason": "given up", "now": now})
         else:
             since = moment_of(since)

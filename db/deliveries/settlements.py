@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from db import rules
+from db.deliveries import hard_bounces
 from db.deliveries.claims import Batch, ClaimedLetter
 from db.persons import subscriber_id
 from db.rules import Person
@@ -26,6 +27,8 @@ class Settlement(NamedTuple):
     reply: str | None = None
     not_before: datetime | None = None
     tried: int = 1
+    hard: bool = False
+    """Whether the server says that the address does not exist."""
 
 
 class Fenced(Exception):
@@ -45,16 +48,25 @@ def settle(
     lease: timedelta,
     now: datetime,
 ) -> dict[int, str] | None:
-    """Record the outcomes of the letters begun, extend the lease, and re-read consent for the next ones.
+    """Record the outcomes of the letters begun, suppress the addresses that do not exist, extend the lease, and re-read
+    consent for the next ones.
 
     Returns which of `next_` may no longer be sent, each with its reason; None when the whole digest must stop. So
     after someone unsubscribes, at most the letters within the window can still arrive. Raises Fenced when the claim
     is lost. Idempotent: a settlement whose reply was lost may be repeated.
     """
+    hard = [(each.id, each.reply) for each in begun if each.hard]
     if driver.sqlite:
         with driver.transaction():
             done = _settle_sqlite(driver, batch, begun, now + lease, now)
+            hard_bounces.suppress(driver, batch, hard, now)
             gone = _withdrawn(_exceptions(driver, batch, next_), next_, now)
+    elif hard:
+        with driver.transaction():
+            hard_bounces.lock(driver, batch)
+            done, found = _settle_postgresql(driver, batch, begun, next_, now + lease, now)
+            hard_bounces.suppress(driver, batch, hard, now)
+            gone = _withdrawn(found, next_, now)
     else:
         done, found = _settle_postgresql(driver, batch, begun, next_, now + lease, now)
         gone = _withdrawn(found, next_, now)

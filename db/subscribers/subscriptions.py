@@ -15,7 +15,7 @@ from db.session import Moment
 from db.settings import settings
 from db.subscribers.audiences import last_freeze
 from db.subscribers.subscribers import Consent, Subscriber
-from db.subscribers.suppressions import Suppression, suppress
+from db.subscribers.suppressions import Suppression, lift_hard_bounce, suppress
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,7 @@ def confirm(session: Session, sign_up: int, ip: str | None, now: datetime) -> Su
     if subscriber.state != "pending":
         return subscriber
     _activate(subscriber, frozen, now)
+    lift_hard_bounce(session, asked.address)
     session.add(Consent(subscriber_id=subscriber.id, what="given", at=now, address=subscriber.address,
                         source="confirm link", ip=ip, sign_up=sign_up))  # fmt: skip
     jobs.record(session, SubscriptionConfirmed(sign_up=sign_up, subscriber=subscriber.id), now)
@@ -139,7 +140,9 @@ def erase(session: Session, subscriber_id: int, now: datetime) -> Subscriber | N
         return gone
     suppress(session, gone.address, "erased", now)
     whose = update(Suppression).where(Suppression.subscriber_id == subscriber_id)
-    session.execute(whose.values(subscriber_id=None, note=None))  # a note may name the person
+    session.execute(
+        whose.values(subscriber_id=None, note=None, digest_id=None, suspected_at=None)
+    )  # a note may name the person
     gone.state, gone.address, gone.address_key, gone.time_zone, gone.paused_until = "erased", None, None, None, None
     session.execute(
         update(Consent).where(Consent.subscriber_id == subscriber_id).values(address=None, ip=None, user_agent=None)

@@ -12,14 +12,21 @@ from db.addresses import hashes_of, key_of, normal
 from db.rules import Refused
 from db.session import BigId, Row, is_sqlite
 
+_OF_DIGEST, _SUSPECTED = text("digest_id is not null"), text("suspected_at is not null")
+
 
 class Suppression(Row):
-    """An address, by keyed hash, that must not be mailed; `subscriber_id` is its subscriber, if known."""
+    """An address, by keyed hash, that must not be mailed; `subscriber_id` is its subscriber, if known.
+
+    A hard bounce remembers the digest that was refused. It is suspected if a stop rule tripped then (suspected.py).
+    """
 
     __tablename__ = "suppressions"
     __table_args__ = (
         Index("ix_suppressions_at", "at", "address_hash"),
         Index("ix_suppressions_subscriber_id", "subscriber_id"),
+        Index("ix_suppressions_digest_id", "digest_id", sqlite_where=_OF_DIGEST, postgresql_where=_OF_DIGEST),
+        Index("ix_suppressions_suspected", "digest_id", sqlite_where=_SUSPECTED, postgresql_where=_SUSPECTED),
     )
 
     address_hash: Mapped[str] = mapped_column(primary_key=True)
@@ -27,6 +34,8 @@ class Suppression(Row):
     at: Mapped[datetime]
     note: Mapped[str | None] = mapped_column(Text)
     subscriber_id: Mapped[int | None] = mapped_column(BigId)
+    digest_id: Mapped[int | None] = mapped_column(BigId)
+    suspected_at: Mapped[datetime | None]
 
 
 # ---- queries -----------------------------------------------------------------------------------------------
@@ -85,11 +94,19 @@ def listed(session: Session, hashes: list[str]) -> set[str]:
     return set(session.scalars(asked, {"hashes": json.dumps(hashes) if sqlite else hashes}))
 
 
+def hard_bounce_may_have_passed(session: Session, hashes: Collection[str], now: datetime) -> bool:
+    """Whether an address is suppressed for nothing but a hard bounce at least a day ago. The mailbox may exist by now,
+    so whoever signs up again gets the confirm letter."""
+    found = session.scalars(select(Suppression).where(Suppression.address_hash.in_(hashes))).all()
+    return all(each.reason == "hard bounce" and each.at <= now - rules.HARD_BOUNCE_REST for each in found)
+
+
 # ---- changes -----------------------------------------------------------------------------------------------
 
 
 def suppress(session: Session, address: str, reason: str, now: datetime, note: str | None = None) -> Suppression:
-    """Suppress an address by keyed hash. The heavier reason wins; of two equal ones the first stays."""
+    """Suppress an address by keyed hash. The heavier reason wins; of two equal ones the first stays, and is no longer
+    suspected."""
     address = normal(address)
     named = hashes_of(address)
     found = session.scalars(select(Suppression).where(Suppression.address_hash.in_(named)).with_for_update()).first()
@@ -98,9 +115,16 @@ def suppress(session: Session, address: str, reason: str, now: datetime, note: s
         found = Suppression(address_hash=named[0], reason=reason, at=now, note=note, subscriber_id=whose)
         session.add(found)
     elif rules.SUPPRESSIONS[reason].weight > rules.SUPPRESSIONS[found.reason].weight:
-        found.reason, found.at, found.note = reason, now, note
+        found.reason, found.at, found.note, found.digest_id = reason, now, note, None
+    found.suspected_at = None
     session.flush()
     return found
+
+
+def lift_hard_bounce(session: Session, address: str) -> None:
+    """Lift an address's hard bounce: a letter has arrived there."""
+    query = delete(Suppression).where(Suppression.address_hash.in_(hashes_of(address)))
+    session.execute(query.where(Suppression.reason == "hard bounce"))
 
 
 def lift(session: Session, address_hashes: Collection[str], *, as_admin: bool, note: str | None) -> list[Suppression]:

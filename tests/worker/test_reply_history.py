@@ -67,7 +67,7 @@ def test_the_time_of_a_pause_is_no_part_of_the_two_days(door, clock):
 
 def test_what_is_owed_again_by_hand_has_two_days_again(door, clock):
     made = digest(clock, 1)
-    door.answer = lambda to, number: judge("rcpt", 550, "5.1.1 no such user")
+    door.answer = lambda to, number: judge("rcpt", 552, "5.2.2 mailbox full")
     run()
     clock.forward(days=3)
     with writing() as session:

@@ -5,7 +5,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from db.deliveries import accounts, addressing
+from db.deliveries import accounts, addressing, stops
 from db.digests import archive, digests, rule_history
 from db.digests.digests import Digest
 from db.operators import audit
@@ -43,6 +43,9 @@ def _moved(
     check_early(slot, why, early, "release")
     if action == "resume":
         transport_kinds.go_on(session, found, reason, now)
+        stops.go_on(session, found, reason, now)
+    elif action == "cancel":
+        stops.give_up(session, found.id, reason, now)
     found = digests.move(session, slot, action, now, reason)
     if action == "release" and was_listed:
         archive.release(session)

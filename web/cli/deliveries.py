@@ -15,7 +15,7 @@ from db.rules import Refused
 from db.session import reading
 from db.subscribers import subscribers, suppressions
 from web.actions import deliveries as actions
-from web.cli import actor, as_json, counting, dry_run_option, json_option, note_option, table
+from web.cli import Later, actor, as_json, counting, dry_run_option, json_option, note_option, table
 
 
 class Code(click.ParamType[Any]):
@@ -37,7 +37,10 @@ code_option = click.option("--code", type=Code(), help="Only letters with this r
 reason_option = click.option("--reason", help="Only letters with this reason; none: without one.")
 
 
-@click.group()
+DOMAINS = {name: ("web.cli.held_domains", name) for name in ("held", "release")}
+
+
+@click.group(cls=Later, later=DOMAINS)
 def deliveries() -> None:
     """Deliveries: every letter to every person."""
 

@@ -16,7 +16,11 @@ from web.actions import timeline
 from web.actions.timeline import Timeline
 from web.cli import Later, actor, as_json, dry_run_option, json_option, note_option, table
 
-FILES = {"import": ("web.cli.subscriber_files", "import_"), "export": ("web.cli.subscriber_files", "export")}
+FILES = {
+    "import": ("web.cli.subscriber_files", "import_"),
+    "export": ("web.cli.subscriber_files", "export"),
+    "suspected": ("web.cli.suspected", "suspected"),
+}
 
 
 @click.group(cls=Later, later=FILES)
