@@ -7,8 +7,9 @@ from pathlib import Path
 from sqlalchemy import String, inspect, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.engine import missing_file
 from db.rules import Refused
-from db.session import Row, missing_file, reading
+from db.session import Row, reading
 from db.settings import settings
 
 RELEASE = "0.2.0"

@@ -9,7 +9,8 @@ from db.deliveries.claims import Batch, Terms, Wait
 from db.deliveries.exceptions import DeliveryFilter
 from db.deliveries.settlements import Settlement
 from db.digests import digests
-from db.session import driver_connection, reading, writing
+from db.driver import driver_connection
+from db.session import reading, writing
 from db.subscribers import audiences
 
 NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)

@@ -14,7 +14,7 @@ import time_machine
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from db import migrations, session
+from db import engine, migrations, session
 from db.digests import catalog
 from db.settings import Settings, settings, variable
 from tests.databases import Emptying
@@ -109,9 +109,9 @@ def setting(monkeypatch: pytest.MonkeyPatch):
 
 
 def _close_engines() -> None:
-    for made in session._made.values():
+    for made in engine._made.values():
         made.dispose()
-    session._made.clear()
+    engine._made.clear()
 
 
 # ---- databases: SQLite and PostgreSQL, migrated once and copied for each test -----------------------------

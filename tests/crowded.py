@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from db.digests import catalog, digests, schedule
-from db.session import engine, writing
+from db.engine import engine
+from db.session import writing
 from tests.filler import Filler
 from worker import digests as run
 

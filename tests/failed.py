@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
+from db.engine import engine
 from db.jobs.jobs import Attempt, Job
-from db.session import engine, reading, writing
+from db.session import reading, writing
 
 AT = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
 

@@ -11,11 +11,12 @@ from sqlalchemy import insert, select, update
 from db.deliveries import breakers
 from db.deliveries.deliveries import Delivery
 from db.digests import digests, schedule
+from db.driver import driver_connection
 from db.jobs.jobs import Attempt, Job
 from db.monitoring import alerts, heartbeats, pauses
 from db.monitoring.alerts import Condition
 from db.operators.audit import Actor
-from db.session import driver_connection, writing
+from db.session import writing
 from db.subscribers import imports, subscriptions, suppressions
 from db.subscribers.subscribers import Subscriber
 from db.votes import votes

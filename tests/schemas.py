@@ -3,7 +3,8 @@
 from sqlalchemy import text
 
 from db import migrations, schema
-from db.session import engine, writing
+from db.engine import engine
+from db.session import writing
 
 
 def belongs_to(release: str, oldest: str, revision: str = "9999") -> None:

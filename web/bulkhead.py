@@ -13,7 +13,7 @@ from threading import get_ident
 from flask import Flask, request
 from werkzeug.exceptions import ServiceUnavailable
 
-from db.session import wait_at_most
+from db.engine import wait_at_most
 from web import limits
 
 log = logging.getLogger(__name__)

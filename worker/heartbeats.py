@@ -17,10 +17,10 @@ import structlog
 from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun, worker_process_init
 
 from db import schema
+from db.driver import driver_connection
 from db.monitoring import heartbeats, runs_with
 from db.monitoring.heartbeats import RunsAs
 from db.refusals import refusal
-from db.session import driver_connection
 from db.settings import settings
 from worker.app import app
 

@@ -15,7 +15,8 @@ import structlog
 from db.deliveries import breakers, claims, settlements, stops
 from db.deliveries.claims import Batch, ClaimedLetter
 from db.deliveries.settlements import Fenced, Settlement
-from db.session import DriverConnection, driver_connection, writing
+from db.driver import DriverConnection, driver_connection
+from db.session import writing
 from db.settings import settings
 from emails.transports import Outcome, Outgoing, Transport, transport_name
 from worker import heartbeats, stop_rules

@@ -17,7 +17,8 @@ import structlog
 
 from db.deliveries import breakers, claims, deliveries, recovery
 from db.deliveries.claims import Terms, Wait
-from db.session import DriverConnection, driver_connection, reading, writing
+from db.driver import DriverConnection, driver_connection
+from db.session import reading, writing
 from db.settings import settings
 from emails.transports import Transport, open_transport, transport_name
 from worker import bell, send_daily, transport_kinds

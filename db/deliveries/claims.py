@@ -30,18 +30,10 @@ from db.deliveries.breakers import domain_of
 from db.deliveries.deliveries import WAITING, Delivery
 from db.deliveries.stops import NOTHING_STANDS, Standing
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
+from db.driver import DriverConnection, driver_connection_of, moment_of
 from db.persons import number_in
 from db.rules import Person
-from db.session import (
-    NEVER_REUSED,
-    BigId,
-    DriverConnection,
-    Key,
-    Moment,
-    Row,
-    driver_connection_of,
-    moment_of,
-)
+from db.session import NEVER_REUSED, BigId, Key, Moment, Row
 from db.subscribers import suppressions
 
 

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from db.deliveries import daily_counts
 from db.deliveries.daily_counts import DAY, Minute, Used
 from db.deliveries.rate_limits import EVERYBODY, TokenBucket
-from db.session import DriverConnection, Row, driver_connection_of, moment_of
+from db.driver import DriverConnection, driver_connection_of, moment_of
+from db.session import Row
 
 KEPT = timedelta(hours=1)
 """How long a row is kept after it stopped to count: it tells since when letters may be sent again."""

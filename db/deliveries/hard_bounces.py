@@ -8,7 +8,7 @@ from db.addresses import key_of
 from db.deliveries.breakers import domain_of
 from db.deliveries.claims import Batch, ClaimedLetter
 from db.deliveries.exceptions import shape
-from db.session import DriverConnection
+from db.driver import DriverConnection
 
 
 def lock(driver: DriverConnection, batch: Batch) -> None:

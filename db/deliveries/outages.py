@@ -10,7 +10,8 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db.session import DriverConnection, Moment, Row, moment_of
+from db.driver import DriverConnection, moment_of
+from db.session import Moment, Row
 
 KEPT = timedelta(days=30)
 """How long an outage is remembered: longer than any letter's life."""

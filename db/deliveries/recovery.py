@@ -10,7 +10,8 @@ from db import rules
 from db.deliveries import daily_limit
 from db.deliveries.claims import Claim
 from db.deliveries.deliveries import SENDING, Delivery
-from db.session import driver_connection_of, is_sqlite, ring
+from db.driver import driver_connection_of
+from db.session import is_sqlite, ring
 
 
 def recover(session: Session, resend_digests: bool, now: datetime) -> int:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from db import rules
 from db.deliveries import hard_bounces
 from db.deliveries.claims import Batch, ClaimedLetter
+from db.driver import DriverConnection, moment_of
 from db.persons import subscriber_id
 from db.rules import Person
-from db.session import DriverConnection, moment_of
 
 
 class Settlement(NamedTuple):

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.deliveries.deliveries import EXCEPTION, WAITING, Delivery
 from db.digests.digests import Digest
+from db.driver import DriverConnection
 from db.rules import Refused
-from db.session import NEVER_REUSED, BigId, DriverConnection, Key, Moment, Row, ring
+from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 from db.subscribers import suspected
 
 Rule = Literal["hard", "content"]

@@ -13,10 +13,11 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from db import schema
+from db.engine import engine
 from db.migrations.steps import Overtaken
 from db.rules import Refused
 from db.schema import WrongSchema
-from db.session import engine, reading
+from db.session import reading
 
 ONE_AT_A_TIME = 7_205_261
 """The key of the PostgreSQL advisory lock that an upgrade holds; on SQLite a revision is a BEGIN IMMEDIATE."""

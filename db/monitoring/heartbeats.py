@@ -14,7 +14,9 @@ from sqlalchemy import JSON, ColumnElement, Index, func, select
 from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db.session import BUSY_SECONDS, DriverConnection, Moment, Row
+from db.driver import DriverConnection
+from db.engine import BUSY_SECONDS
+from db.session import Moment, Row
 
 ALIVE = timedelta(seconds=60)
 RUNNING = timedelta(seconds=20)

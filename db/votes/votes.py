@@ -13,8 +13,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, bindparam, func, sele
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import persons
+from db.driver import DriverConnection
 from db.rules import Choice
-from db.session import NEVER_REUSED, BigId, DriverConnection, Key, Moment, Row, is_sqlite, notify, ring
+from db.session import NEVER_REUSED, BigId, Key, Moment, Row, is_sqlite, notify, ring
 
 Kind = Literal["anonymous", "subscriber"]
 DIRTY = text("dirty")

@@ -10,7 +10,8 @@ import psycopg
 from sqlalchemy import bindparam, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from db.session import Session, engine, is_sqlite, reading, writing
+from db.engine import engine
+from db.session import Session, is_sqlite, reading, writing
 from db.settings import settings
 
 BETWEEN = 0.02

@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import text
 
-from db.session import engine
+from db.engine import engine
 from tests.bench import servers
 from tests.bench.sender import SLOT, freeze, subscribe
 from tests.bench.voting import ROOT

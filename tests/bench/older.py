@@ -11,7 +11,8 @@ from sqlalchemy import inspect, text
 from sqlalchemy.engine import make_url
 
 from db.addresses import hashes_of
-from db.session import Session, engine, writing
+from db.engine import engine
+from db.session import Session, writing
 from tests.bench import servers
 from tests.filler import Filler
 from tests.schemas import at_revision

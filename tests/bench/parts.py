@@ -16,7 +16,8 @@ from pathlib import Path
 from db.deliveries import claims, settlements
 from db.deliveries.claims import Batch, Terms
 from db.deliveries.settlements import Settlement
-from db.session import DriverConnection, driver_connection, reading, writing
+from db.driver import DriverConnection, driver_connection
+from db.session import reading, writing
 from db.settings import settings
 from emails.message import date_header
 from tests.bench import sender, servers

@@ -17,7 +17,8 @@ from pathlib import Path
 from sqlalchemy import text
 
 from db import schema
-from db.session import engine, reading
+from db.engine import engine
+from db.session import reading
 from tests.bench import older, servers
 from tests.bench.at_work import Site, Waits, at_work, backed_up
 from tests.bench.whole import use

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import psycopg
 from sqlalchemy import text
 
-from db.session import BUSY_SECONDS, engine
+from db.engine import BUSY_SECONDS, engine
 from tests.crash.deployment import Deployment
 from tests.crash.processes import Child, until
 from tests.crash.readers import Readers

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from db import rules, session
+from db import engine, rules
 from db.deliveries import addressing
 from db.session import writing
 from db.settings import settings
@@ -106,7 +106,7 @@ def shorten() -> None:
     addressing.PAGE = 50
     rules.BATCH = int(os.environ.get("CRASH_BATCH", rules.BATCH))
     if seconds := os.environ.get("CRASH_PATIENCE"):
-        session.BUSY_SECONDS = int(seconds)
+        engine.BUSY_SECONDS = int(seconds)
         event.listen(Engine, "connect", end_idle_transactions_after(int(seconds)))
 
 

@@ -16,7 +16,8 @@ from sqlalchemy import select, text
 
 from db.deliveries.claims import Claim
 from db.deliveries.deliveries import Delivery
-from db.session import engine, reading
+from db.engine import engine
+from db.session import reading
 from db.settings import Settings, variable
 from db.subscribers.subscribers import Subscriber
 from tests.crash.deployment import answers, free_port

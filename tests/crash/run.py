@@ -20,7 +20,8 @@ from sqlalchemy.engine import create_engine
 from db import migrations
 from db.deliveries import deliveries, exceptions
 from db.digests import digests
-from db.session import engine, writing
+from db.engine import engine
+from db.session import writing
 from db.settings import settings
 from tests.conftest import TOOLS, load_catalogue
 from tests.crash import harm, pauses

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from db import session
+from db import driver
 from db.deliveries import addressing, claims, deliveries, recovery, settlements
 from db.jobs import jobs
 from db.votes import tallies
@@ -102,15 +102,15 @@ def _at_write(stage: str) -> Callable[[Gate], None]:
 def _before_a_ledger_s_commit(gate: Gate) -> None:
     """Stop before the commit of a driver transaction. On SQLite each settlement is one; on PostgreSQL a settlement is a
     single statement, so this stage is rarely reached."""
-    real = session.DriverConnection.transaction
+    real = driver.DriverConnection.transaction
 
     @contextlib.contextmanager
-    def stopped(self: session.DriverConnection) -> Iterator[None]:
+    def stopped(self: driver.DriverConnection) -> Iterator[None]:
         with real(self):
             yield
             gate()
 
-    session.DriverConnection.transaction = stopped  # type: ignore[method-assign]
+    driver.DriverConnection.transaction = stopped  # type: ignore[method-assign]
 
 
 STAGES: dict[str, Callable[[Gate], None]] = {

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from db import session
+from db import driver, engine, session
 from tests.pumping import pump
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
@@ -59,7 +59,7 @@ def pooler(postgresql, setting):
         through = address.set(host="127.0.0.1", port=pooler.server_address[1], query={})
         setting(DATABASE_URL=through.render_as_string(hide_password=False))
         yield pooler
-        session.engine().dispose()
+        engine.engine().dispose()
         pooler.shutdown()
 
 
@@ -72,8 +72,8 @@ def test_a_pooler_that_refuses_start_up_options_is_worked_through(pooler):
         assert timeout_of(opened) == "15s"
     with session.reading() as opened:
         assert timeout_of(opened) == "15s"
-    with session.driver_connection() as driver:
-        assert driver.fetch("SELECT 1", ()) == [(1,)]
+    with driver.driver_connection() as raw:
+        assert raw.fetch("SELECT 1", ()) == [(1,)]
     assert pooler.refused == 0
 
 

@@ -15,8 +15,10 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 
 from db import refusals
+from db.driver import DriverConnection, driver_connection
+from db.engine import engine, wait_at_most
 from db.errors import DBAPIError, OperationalError, PoolTimeout
-from db.session import DriverConnection, driver_connection, engine, reading, wait_at_most, writing
+from db.session import reading, writing
 from tests.conftest import _close_engines
 from tests.hindered import held, read_only
 

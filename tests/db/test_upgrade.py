@@ -20,8 +20,8 @@ from sqlalchemy.engine import make_url
 
 from db import migrations, schema, session
 from db.addresses import hashes_of
+from db.engine import engine
 from db.migrations import ONE_AT_A_TIME, InUse
-from db.session import engine
 from db.settings import settings
 from db.tables import TABLES
 from tests.schemas import at_revision
@@ -187,7 +187,7 @@ def test_two_upgrades_at_once_do_the_work_once(empty):
 
 def test_an_upgrade_that_finds_another_at_work_says_where_the_database_stands(empty, monkeypatch):
     monkeypatch.setattr(migrations, "OTHERS_SECONDS", 0.3)
-    monkeypatch.setattr(session, "BUSY_SECONDS", 0.3)
+    monkeypatch.setattr("db.engine.BUSY_SECONDS", 0.3)
     at_revision("0009")
     with engine().connect() as other:
         if empty == "sqlite":
@@ -217,7 +217,7 @@ def test_before_it_begins_it_says_what_will_run_over_how_many_rows(empty):
 @pytest.fixture
 def nobodys(empty, cast, monkeypatch) -> str:
     """A database from before revision 0005 with five people, and suppressions that do not say whose they are."""
-    monkeypatch.setattr(session, "BUSY_SECONDS", 0.5)
+    monkeypatch.setattr("db.engine.BUSY_SECONDS", 0.5)
     monkeypatch.setattr(migrations.steps, "PAGE", 2)
     at_revision("0004")
     with session.writing() as opened:

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import session
+from db import engine, session
 from db.settings import BadSettings
 from db.urls import broker_url
 from web.app import create_app
@@ -36,7 +36,7 @@ def test_an_address_that_works_is_taken_as_it_stands(setting, name, value):
     field = {"REDIS_URL": "redis_given"}.get(name, name.lower())
     assert getattr(setting(**{name: value}), field) == value
     if name == "DATABASE_URL":
-        session._make(value).dispose()
+        engine._make(value).dispose()
 
 
 BAD = [

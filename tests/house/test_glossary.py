@@ -26,8 +26,8 @@ GIVEN_UP = (
     "emails.quoted", "emails.words", "web.operator.words", "worker.concerns", "db.monitoring.alerts:Concern",
     "worker.alert_checks:LOOKS", "web.operator.costly", "web.operator.progress", "web.operator.own",
     "web.operator.chosen", "web.operator.refusals", "web.cli.choosing", "web.story", "web.actions.timeline:Story",
-    "web.actions.timeline:Event", "web.orders", "db.session:Ledger", "db.session:DriverConnection.ask",
-    "db.session:DriverConnection.order", "db.session:DriverConnection.orders", "worker.bell:hang", "db.session:rung",
+    "web.actions.timeline:Event", "web.orders", "db.session:Ledger", "db.driver:DriverConnection.ask",
+    "db.driver:DriverConnection.order", "db.driver:DriverConnection.orders", "worker.bell:hang", "db.session:rung",
     "db.rules:job_wait", "db.rules:defer_wait", "db.rules:breaker_wait", "db.subscribers.subscribers:freeze",
 )  # fmt: skip
 """Names with a better one today: a module, or `module:class.method`."""

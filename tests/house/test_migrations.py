@@ -5,7 +5,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from db import migrations, schema
-from db.session import engine
+from db.engine import engine
 from db.tables import TABLES
 
 

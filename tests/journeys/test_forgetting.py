@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect, text
 
-from db.session import engine, reading, writing
+from db.engine import engine
+from db.session import reading, writing
 from db.subscribers import subscribers
 from tests import applications
 from tests.crash.deployment import Deployment

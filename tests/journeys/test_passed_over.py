@@ -12,7 +12,8 @@ from sqlalchemy.engine import make_url
 
 from db import migrations, schema
 from db.digests import digests, schedule
-from db.session import Moment, engine, reading, writing
+from db.engine import engine
+from db.session import Moment, reading, writing
 from tests.journeys.test_between_digests import TUESDAY, look, said, verdicts
 from tests.schemas import at_revision
 from tests.worker.test_digests import join

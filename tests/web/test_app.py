@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from db import session
+from db import engine
 from web.app import create_app
 from web.readers import pages
 
@@ -97,8 +97,8 @@ def test_a_silent_database_is_said_plainly(sqlite, monkeypatch):
      ("/subscribe", {"email": "alice@reader.example"})],
 )  # fmt: skip
 def test_a_database_that_another_holds_for_too_long_is_said_plainly(sqlite, monkeypatch, path, form):
-    monkeypatch.setattr(session, "BUSY_SECONDS", 0.1)
-    session._made.clear()
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
+    engine._made.clear()
     held = sqlite3.connect(sqlite.removeprefix("sqlite:///"), isolation_level=None)
     held.execute("BEGIN IMMEDIATE")
     answer = create_app().test_client().post(path, data=form)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from db.session import engine
+from db.engine import engine
 from tests.conftest import load_catalogue
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until

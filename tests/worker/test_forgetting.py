@@ -6,9 +6,10 @@ from sqlalchemy import inspect, select, text
 
 from db import limits
 from db.deliveries import deliveries
+from db.engine import engine
 from db.limits import Bucket
 from db.persons import person_of
-from db.session import engine, reading, writing
+from db.session import reading, writing
 from db.subscribers import subscriptions
 from worker import forgetting, jobs, tasks
 

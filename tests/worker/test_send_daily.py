@@ -5,7 +5,8 @@ import uuid
 from sqlalchemy import event, text
 
 from db.deliveries import deliveries
-from db.session import engine, reading, writing
+from db.engine import engine
+from db.session import reading, writing
 from emails.replies import Outcome, judge
 from tests.transports import digest, rows, run, state, states
 from worker import send_daily

@@ -9,9 +9,10 @@ import click
 import redis
 
 from db import schema
+from db.engine import missing_file
 from db.errors import SQLAlchemyError
 from db.monitoring import runs_with, visitors
-from db.session import database_time, missing_file, reading
+from db.session import database_time, reading
 from db.settings import BadSettings, Settings, settings
 from emails import dkim
 from emails.headers import Unwritable

@@ -11,8 +11,9 @@ from db.deliveries.deliveries import Delivery
 from db.digests import catalog
 from db.digests.catalog import Tool
 from db.digests.digests import Digest
+from db.driver import driver_connection
 from db.rules import Choice, share
-from db.session import Session, driver_connection, reading, writing
+from db.session import Session, reading, writing
 from db.settings import settings
 from db.subscribers import subscribers
 from db.votes import tallies, votes

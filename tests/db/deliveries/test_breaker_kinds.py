@@ -8,7 +8,8 @@ from alembic.operations import Operations
 from sqlalchemy import bindparam, text
 
 from db.deliveries import breakers
-from db.session import Moment, engine, reading, writing
+from db.engine import engine
+from db.session import Moment, reading, writing
 
 NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
 RELAY = "smtp://relay.example:25"

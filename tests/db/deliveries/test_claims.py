@@ -8,7 +8,8 @@ from sqlalchemy import update
 from db.deliveries import claims, exceptions, settlements
 from db.deliveries.settlements import Fenced
 from db.digests import digests
-from db.session import driver_connection, reading, writing
+from db.driver import driver_connection
+from db.session import reading, writing
 from db.subscribers import subscribers, subscriptions, suppressions
 from tests.claiming import LATER, LEASE, NOW, WIN, claim, listed, recover, settle, states
 

@@ -8,7 +8,8 @@ from sqlalchemy import event, text
 
 from db.deliveries import claims, daily_limit, deliveries
 from db.deliveries.claims import Batch
-from db.session import engine, reading, writing
+from db.engine import engine
+from db.session import reading, writing
 from tests.claiming import LEASE, NOW, WIN, ask, recover, settle, states
 
 MINUTES = timedelta(minutes=1)

@@ -9,7 +9,8 @@ from db.deliveries import addressing, claims, deliveries, exceptions, settlement
 from db.deliveries.deliveries import Delivery
 from db.deliveries.settlements import Settlement
 from db.digests import digests
-from db.session import driver_connection, reading, writing
+from db.driver import driver_connection
+from db.session import reading, writing
 from tests.claiming import LATER, LEASE, NOW, WIN, claim, make_digest, recover, settle, states
 
 

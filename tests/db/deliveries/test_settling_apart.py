@@ -12,7 +12,8 @@ from db.deliveries import accounts, claims, settlements
 from db.deliveries.claims import Batch, Terms
 from db.deliveries.settlements import Settlement
 from db.digests import digests
-from db.session import DriverConnection, driver_connection, reading, writing
+from db.driver import DriverConnection, driver_connection
+from db.session import reading, writing
 from tests import crowded
 
 LEASE = timedelta(seconds=60)

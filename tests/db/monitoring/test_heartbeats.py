@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
+from db.driver import driver_connection
 from db.monitoring import heartbeats, runs_with
 from db.monitoring.heartbeats import Heartbeat, RunsAs
-from db.session import driver_connection, reading, writing
+from db.session import reading, writing
 from tests.failed import AT
 
 

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import event, select, text
 
 from db import rules
+from db.engine import engine
 from db.rules import Refused
-from db.session import engine, reading, writing
+from db.session import reading, writing
 from db.subscribers import imports, subscriptions, suppressions, unconfirmed
 from db.subscribers.subscribers import Consent, Subscriber
 

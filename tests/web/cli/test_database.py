@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from db import session
+from db import engine, session
 from db.schema import RELEASE
 from tests.schemas import belongs_to
 from web.cli import main
@@ -60,8 +60,8 @@ def test_beside_an_older_database_commands_say_what_to_run_and_then_work(house):
 
 
 def test_a_command_that_finds_the_database_locked_says_so_in_a_sentence(sqlite, monkeypatch):
-    monkeypatch.setattr(session, "BUSY_SECONDS", 0.1)
-    session._made.clear()
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
+    engine._made.clear()
     holder = sqlite3.connect(sqlite.removeprefix("sqlite:///"), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     said = "Somebody else has held the database's lock for too long (database is locked). Run it again."
@@ -73,11 +73,11 @@ def test_a_command_that_finds_the_database_locked_says_so_in_a_sentence(sqlite, 
 def test_a_command_that_finds_postgresql_read_only_says_so_in_a_sentence(postgresql):
     with session.writing() as opened:
         opened.execute(text("ALTER DATABASE verdicts SET default_transaction_read_only = on"))
-    session.engine().dispose()
+    engine.engine().dispose()
     try:
         code, told = run("operator", "add", "dana@newsroom.example", "--role", "admin")
     finally:
-        with session.engine().connect() as connection:
+        with engine.engine().connect() as connection:
             connection.execute(text("SET TRANSACTION READ WRITE"))
             connection.execute(text("ALTER DATABASE verdicts RESET default_transaction_read_only"))
             connection.commit()

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import event
 
-from db.session import engine
+from db.engine import engine
 from db.tables import TABLES
 from tests import crowded, opened
 from web.operator.frame.cached import Cached

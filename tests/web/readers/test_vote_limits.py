@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import func, select
 
+from db.driver import driver_connection
 from db.monitoring import heartbeats
-from db.session import driver_connection, reading, writing
+from db.session import reading, writing
 from db.settings import settings
 from db.subscribers import subscriptions
 from db.votes import votes

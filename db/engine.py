@@ -1,0 +1,177 @@
+"""The engine: how connections to the database are opened, how long they wait, and which errors they raise."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
+
+from db import private_files, refusals
+from db.settings import settings
+
+BUSY_SECONDS = 15
+"""SQLite's busy time-out: how long a writer waits for another one."""
+
+
+def engine() -> Engine:
+    """The engine of the database that DATABASE_URL names."""
+    url = settings().database_url
+    if url not in _made:
+        _made[url] = _make(url)
+    return _made[url]
+
+
+_made: dict[str, Engine] = {}
+
+
+def _make(url: str) -> Engine:
+    address = make_url(url)
+    if address.get_backend_name() in ("postgresql", "postgres"):
+        address = address.set(drivername="postgresql+psycopg")
+    # Each sender thread holds a driver connection for a slice, and needs another one for transactions.
+    kept = 5 + 2 * settings().send_connections
+    if address.get_backend_name() == "sqlite":
+        file = _file_of(address)
+        if file is not None:
+            _keep_private(file)
+        made = create_engine(address, pool_size=kept, connect_args={"timeout": BUSY_SECONDS})
+        if file is not None:
+            event.listen(made, "do_connect", lambda *_: private_files.make_file(file))
+        event.listen(made, "connect", _open_sqlite)
+        event.listen(made, "begin", _begin_sqlite)
+    else:
+        made = create_engine(address, pool_size=kept, pool_pre_ping=True)
+        event.listen(made, "connect", _open_postgresql)
+    event.listen(made, "checkout", _set_wait)
+    refusals.keep_none_that_met_one(made)
+    return made
+
+
+def _file_of(address: URL) -> Path | None:
+    return Path(address.database) if address.database and "uri" not in address.query else None
+
+
+def missing_file() -> Path | None:
+    """SQLite's file, if it does not exist: to connect would make an empty one, for instance in a wrong folder."""
+    address = make_url(settings().database_url)
+    file = _file_of(address) if address.get_backend_name() == "sqlite" else None
+    try:
+        if file is not None:
+            file.stat()
+    except FileNotFoundError:
+        return file
+    except OSError:
+        pass  # whoever connects is told what is wrong
+    return None
+
+
+def _keep_private(database: Path) -> None:
+    """SQLite gives the files beside a database the mode of the database's own."""
+    private_files.make_folder(database.parent)
+    private_files.mend(*(Path(f"{database}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")))
+
+
+_longest_wait: ContextVar[float | None] = ContextVar("longest_wait", default=None)
+
+
+def wait_at_most(seconds: float | None) -> None:
+    """How long this thread's transactions wait for a lock that others hold; None for as long as a worker's do."""
+    _longest_wait.set(seconds)
+
+
+def _set_wait(connection: Any, record: Any, _proxy: Any) -> None:
+    wanted = _longest_wait.get()
+    if record.info.get("wait") == wanted:
+        return
+    record.info["wait"] = wanted
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute(f"PRAGMA busy_timeout={_milliseconds(wanted)}")
+        return
+    connection.autocommit = True
+    with as_sqlalchemy_errors(Exception):
+        connection.execute(f"SET lock_timeout = {0 if wanted is None else int(wanted * 1000)}")
+    connection.autocommit = False
+
+
+def _milliseconds(wanted: float | None) -> int:
+    """SQLite's busy time-out."""
+    return int(1000 * (BUSY_SECONDS if wanted is None else min(wanted, BUSY_SECONDS)))
+
+
+def _open_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # autocommit: the driver's implicit BEGIN would be a deferred one
+    with as_sqlalchemy_errors(sqlite3.Error):
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+    if _is_read_only(connection):
+        refusals.in_trouble(engine())
+
+
+def _is_read_only(connection: sqlite3.Connection) -> bool:
+    """Whether SQLite could open its files for reading only, which it tells nobody but the first statement that writes.
+
+    BEGIN IMMEDIATE alone begins a transaction that reads. A connection that finds the write lock taken could write.
+    """
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("PRAGMA user_version=0")
+    except sqlite3.Error as error:
+        return refusals.spoils(error)
+    finally:
+        connection.rollback()
+        connection.execute(f"PRAGMA busy_timeout={_milliseconds(None)}")
+    return False
+
+
+def _open_postgresql(connection: Any, _record: Any) -> None:
+    # A transaction that a stopped process left open must not block the others for ever. This is a statement, since
+    # PgBouncer refuses connections with the start-up parameter `options`.
+    connection.autocommit = True
+    with as_sqlalchemy_errors(Exception):
+        connection.execute("SET idle_in_transaction_session_timeout = '15s'")
+        [read_only] = connection.execute(
+            "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
+        ).fetchone()
+    connection.autocommit = False
+    if read_only:
+        refusals.in_trouble(engine())
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    raw: Any = connection.connection.dbapi_connection
+    run = raw.execute  # the raw driver: SQLAlchemy's call would cost more than these statements
+    with as_sqlalchemy_errors(sqlite3.Error):
+        if options.get("purpose") == "reading":
+            run("PRAGMA query_only=ON")
+            run("BEGIN")
+            return
+        run("PRAGMA query_only=OFF")
+        run("PRAGMA synchronous=" + ("FULL" if options.get("durable", True) else "NORMAL"))
+        run("BEGIN IMMEDIATE")  # with a deferred BEGIN, a read that turns into a write can fail at once
+
+
+@contextmanager
+def as_sqlalchemy_errors(failure: type[Exception]) -> Iterator[None]:
+    """Re-raises driver errors as SQLAlchemy's, so that callers catch one set of types."""
+    try:
+        yield
+    except failure as error:
+        refusals.met(engine(), error)
+        raise OperationalError("past SQLAlchemy", None, error) from error
+
+
+def _forget_parents_connections() -> None:
+    # A forked child must not use its parent's sockets: drop the pool without closing them.
+    for made in _made.values():
+        made.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_parents_connections)
