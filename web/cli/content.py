@@ -7,7 +7,7 @@ import click
 
 from db.digests.archive import MANY
 from db.session import reading, writing
-from web.actions import content_files
+from web.actions import content_files, content_import
 from web.actions.content_files import BadContent, ContentFile
 from web.cli import at_a_terminal, fail
 
@@ -31,7 +31,7 @@ def load(files: tuple[Path, ...], archive: bool | None) -> None:
         if archive is None:
             archive = _to_archive(read, now)
         with writing() as session:
-            done = content_files.load(session, read, now, archived=archive)
+            done = content_import.load(session, read, now, archived=archive)
     except BadContent as bad:
         fail("nothing was imported.\n" + "\n".join(bad.problems))
     for sort, counts in done.items():
@@ -42,8 +42,8 @@ def load(files: tuple[Path, ...], archive: bool | None) -> None:
 def _to_archive(read: list[ContentFile], now: datetime) -> bool:
     """Ask at a terminal whether many new comparisons should be archived; elsewhere warn, and go on without."""
     with reading() as session:
-        content_files.check_whole(session, read)
-        number = content_files.unseen(session, read, now)
+        content_import.check_whole(session, read)
+        number = content_import.unseen(session, read, now)
     if number <= MANY:
         return False
     if at_a_terminal():

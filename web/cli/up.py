@@ -26,7 +26,7 @@ from emails import dkim
 from emails.dkim import BadKey
 from emails.transports import BadMailUrl, open_transport
 from web import code_on_disk
-from web.actions import content_files
+from web.actions import content_files, content_import
 from web.cli.supervise import Supervisor
 from worker import redis_client
 from worker.redis import EmbeddedRedis, shut_down_left_over
@@ -69,7 +69,7 @@ def _load_demo() -> None:
     demo = content_files.read_files([HERE / "demo.yaml"])
     with writing() as session:
         if catalog.is_empty(session):
-            content_files.load(session, demo, datetime.now(UTC))
+            content_import.load(session, demo, datetime.now(UTC))
             click.echo("Loaded the demo catalogue.")
 
 

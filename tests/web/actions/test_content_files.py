@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from db.digests import catalog
 from db.session import reading, writing
-from web.actions import content_files
+from web.actions import content_files, content_import
 from web.actions.content_files import BadContent
 from web.cli import main
 
@@ -51,7 +51,7 @@ def load(*texts: str, at: datetime = NOW) -> dict[str, dict[str, int]]:
         paths[-1].write_text(written)
     files = content_files.read_files(paths)
     with writing() as session:
-        return content_files.load(session, files, at)
+        return content_import.load(session, files, at)
 
 
 def faults(*texts: str) -> list[str]:
