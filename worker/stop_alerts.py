@@ -41,7 +41,7 @@ def _decide(slot: str) -> str:
 
 def undecided_suppressions(session: Session, now: datetime) -> Iterator[Condition]:  # noqa: ARG001
     """Suspected suppressions of digests on which no stop stands any more, so that they are not forgotten."""
-    told_already = {stop.digest_id for stop, _ in stops.standing_stops(session)}
+    told_already = {stop.digest_id for stop, _ in stops.standing_stops(session)}  # with what to do, by the check above
     left = Counter[int]()
     for group in suspected.groups(session):
         left[group.digest_id] += group.number

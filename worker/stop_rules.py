@@ -28,7 +28,9 @@ SENDER = Actor("sender")
 _SENT, _OTHER, _CONTENT = ("sent", ""), ("other", ""), ("content", "")
 _KINDS = {"message": _CONTENT, "mailbox": _OTHER, "unclear": _OTHER}
 MOST_DIGESTS = 8
-"""The most digests that a sender remembers; one that is forgotten is counted anew."""
+MOST_DOMAINS = 1_000
+"""The most digests, and for each the most domains with hard refusals, that a sender remembers: those met first are
+forgotten first, and counted anew."""
 
 log = structlog.get_logger("mail")
 
@@ -47,7 +49,7 @@ class Memory:
     stopped: bool = False
     """Whether no further letter of the digest may begin."""
     _letters: deque[tuple[str, str]] = field(default_factory=deque)
-    _counts: dict[str, int] = field(default_factory=lambda: {"sent": 0, "hard": 0, "content": 0, "other": 0})
+    _counts: dict[str, int] = field(default_factory=lambda: {"hard": 0, "content": 0, "other": 0})
     _domains: dict[str, deque[bool]] = field(default_factory=dict)
     """For domains with hard refusals among their last letters: which of those were."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -76,11 +78,12 @@ class Memory:
         return rules.holds_domain(rules.DOMAIN_WATCHED, self.standing.released.get(domain, 0))
 
     def _count(self, letter: tuple[str, str]) -> None:
-        self._letters.append(letter)
         counts = self._counts
-        counts[letter[0]] += 1
-        if len(self._letters) > rules.WATCHED:
-            counts[self._letters.popleft()[0]] -= 1
+        self._letters.append(letter)
+        if letter is not _SENT:
+            counts[letter[0]] += 1
+        if len(self._letters) > rules.WATCHED and (oldest := self._letters.popleft()) is not _SENT:
+            counts[oldest[0]] -= 1
         if self.stopped or not (counts["hard"] or counts["content"]):
             return
         rule = rules.stops(len(self._letters), counts["hard"], counts["content"], self.standing.seen)
@@ -92,6 +95,8 @@ class Memory:
         if not hard and domain not in self._domains:
             return
         last = self._domains.setdefault(domain, deque(maxlen=rules.DOMAIN_WATCHED))
+        if len(self._domains) > MOST_DOMAINS:
+            del self._domains[next(iter(self._domains))]
         last.append(hard)
         if not any(last):
             del self._domains[domain]

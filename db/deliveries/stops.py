@@ -134,7 +134,8 @@ def trip(session: Session, digest_id: int, tripped: Trip, now: datetime) -> int 
     """
     digest = session.get_one(Digest, digest_id, with_for_update=True, populate_existing=True)
     row = {"digest": digest_id, "now": now} | tripped._asdict()
-    if session.scalar(_TRIP, row) is None:
+    over = tripped.domain is None and digest.state not in ("sending", "paused")  # there is nothing left to stop
+    if not over and session.scalar(_TRIP, row) is None:
         return None
     if tripped.domain is None and digest.state == "sending":
         digest.state, digest.reason = "paused", f"stopped: {tripped.told}"

@@ -35,11 +35,12 @@ class Recorder:
         self.hold: Counter[str] = Counter()
         self.drop: Counter[str] = Counter()
         self.delay = 0.0
+        self.unknown = ""
         self.held: list[asyncio.Event] = []
 
     def obey(self, order: dict) -> None:
         """Carry out an order: `hold` or `drop` the next `times` connections at `stage`, let all held ones `go`, or
-        `delay` the reply to each letter."""
+        `delay` the reply to each letter, or know no address with the ending `unknown`."""
         match order["do"]:
             case "hold":
                 self.hold[order["stage"]] = order["times"]
@@ -47,6 +48,8 @@ class Recorder:
                 self.drop[order["stage"]] = order["times"]
             case "delay":
                 self.delay = order["seconds"]
+            case "refuse":
+                self.unknown = order["unknown"]
             case "go":
                 self.hold.clear()
                 for event in self.held:
@@ -90,7 +93,13 @@ class Recorder:
             elif verb == b"RCPT":
                 await self.at("rcpt")
                 to = _between(line)
-                out.write(b"250 2.1.5 Ok\r\n")
+                if self.unknown and to.endswith(self.unknown):
+                    out.write(f"550 5.1.1 <{to}>: user unknown\r\n".encode())
+                    to = ""
+                else:
+                    out.write(b"250 2.1.5 Ok\r\n")
+            elif verb == b"DATA" and not to:
+                out.write(b"503 5.5.1 No valid recipients\r\n")
             elif verb == b"DATA":
                 await self.at("data")
                 out.write(b"354 Go on\r\n")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from db import driver
-from db.deliveries import addressing, claims, deliveries, recovery, settlements
+from db.deliveries import addressing, claims, deliveries, hard_bounces, recovery, settlements, stops
 from db.jobs import jobs
 from db.votes import tallies
 from emails import smtp, smtp_connection
@@ -121,6 +121,8 @@ STAGES: dict[str, Callable[[Gate], None]] = {
     "dot": _at_write("dot"),
     "reply": _after(smtp.SmtpTransport, "send"),
     "settled": _after(settlements, "settle", lambda _: True),
+    "suppressing": _before(hard_bounces, "_suppress"),  # after its letter's settlement, before their commit
+    "stopping": _after(stops, "trip"),  # before its commit
     "settling": _before_a_ledger_s_commit,
     "releasing": _after(claims, "release", lambda _: True),  # before its commit
     "finish": _before(deliveries, "finish"),

@@ -199,7 +199,7 @@ def test_released_too_early_it_is_held_again_once_twenty_in_a_row_are_refused(do
     assert states() == {"failed": 60}, "whoever released it twice has said so"
 
 
-def test_single_letters_to_a_held_domain_wait_too_but_never_hold_one(door, clock):
+def test_single_letters_to_a_held_domain_wait_too(door, clock):
     readers(clock, bad_hour(clock))
     door.answer = unknown_are("@big.example")
     run()
@@ -342,3 +342,34 @@ def test_who_is_suppressed_by_hand_meanwhile_is_suspected_no_more(door, clock):
     with writing() as session:
         suppressions.suppress(session, people[0], "by hand", clock.now + timedelta(seconds=1))
     assert sum(each.suspected_at is None for each in suppressed()) == 1
+
+
+def test_the_last_letters_of_a_digest_stop_it_all_the_same(door, clock):
+    readers(clock, apart(20))
+    door.answer = lambda to, number: no_such_user(to)
+    run()
+    assert state() == "paused"
+    assert all(each.suspected_at for each in suppressed())
+
+
+def test_what_trips_when_the_digest_is_over_only_makes_its_suppressions_suspected(database, clock):
+    made = digest(clock, 2)
+    with writing() as session:
+        session.execute(text("UPDATE digests SET state = 'finished'"))
+        suppressions.suppress(session, "reader-1@reader.example", "hard bounce", clock.now).digest_id = made
+        session.flush()
+        assert stops.trip(session, made, stops.Trip("hard", None, 20, 20), clock.now) == 1
+        assert stops.standing_stops(session) == []
+
+
+def test_strangers_who_sign_up_with_made_up_addresses_hold_no_domain(door, clock):
+    with writing() as session:
+        for number in range(1, 31):
+            who = "INSERT INTO subscribers (address, address_key, state, created_at) VALUES (:to, :to, 'pending', :now)"
+            session.execute(text(who), {"to": f"made-up-{number}@big.example", "now": "2026-11-17 08:00:00"})
+            deliveries.owe(session, "confirm", number, f"subscriber:{number}", clock.now)
+    door.answer = lambda to, number: no_such_user(to)
+    run()
+    assert len(suppressed()) == 30
+    with reading() as session:
+        assert stops.standing_stops(session) == []

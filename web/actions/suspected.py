@@ -23,6 +23,14 @@ def groups() -> list[tuple[str, Group]]:
     return [(slots.get(each.digest_id, "none"), each) for each in found]
 
 
+def by_digest() -> dict[str, list[Group]]:
+    """The same, by slot."""
+    found: dict[str, list[Group]] = {}
+    for slot, group in groups():
+        found.setdefault(slot, []).append(group)
+    return found
+
+
 def count(slot: str | None, domain: str | None) -> int:
     """How many suspected suppressions there are: of one digest or of all, at one domain or at any."""
     with reading() as session:

@@ -90,7 +90,16 @@ def of(session: Session, subscriber_id: int, now: datetime) -> Timeline:
     events += [_order(each) for each in _orders(session, who.id)]
     if held is not None:
         note = (("note", held.note),) if held.note else ()
-        events.append(TimelineEntry(held.at, "suppression", "✕", "bad", f"Suppressed: {held.reason}", note))
+        events.append(
+            TimelineEntry(
+                held.at,
+                "suppression",
+                "✕",
+                "bad",
+                f"Suppressed: {held.reason}{', suspected' * bool(held.suspected_at)}",
+                note,
+            )
+        )
     comes, sentence = next_digest(session, who, held, now)
     return Timeline(
         who, held, tuple(lists.votes_of(session, who.id)), sentence, comes,

@@ -17,6 +17,7 @@ from web.operator import (
     queues,
     schedule,
     suppressions,
+    suspected,
 )
 from web.operator.frame import access, errors, formats, health, layout, masking, sessions
 
@@ -39,6 +40,7 @@ PAGES = (
     errors,
     schedule,
     suppressions,
+    suspected,
     formats,
 )
 """Importing these modules registers their pages on the blueprint."""

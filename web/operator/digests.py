@@ -7,7 +7,7 @@ from flask import Response, abort, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from db.deliveries import breakers
+from db.deliveries import breakers, stops
 from db.digests import archive, digests
 from db.digests.catalog import Comparison
 from db.digests.digests import Digest
@@ -74,10 +74,11 @@ def _shown(found: Digest) -> dict[str, object]:
     with reading() as session:
         shut = breakers.open_breakers(session) if moving else []
         waits = transport_kinds.differences(session, datetime.now(UTC)) if moving else []
+        held = [stop.domain for stop, _ in stops.standing_stops(session) if stop.domain] if moving else []
         goes_on_at = send_time.goes_on_at(session, found, datetime.now(UTC))
     content = DigestContent.from_json(found.content) if found.content and "comparisons" in found.content else None
     return {
-        "digest": found, "look": look, "shut": shut, "waits": waits, "content": content, "moving": moving,
+        "digest": found, "look": look, "shut": shut, "held": held, "waits": waits, "content": content, "moving": moving,
         "goes_on_at": goes_on_at, "left": send_time.left(look.waits, look.left, datetime.now(UTC)) if look else None,
         "every": math.ceil(max(2.0, look.holds_for)) if look else 2,
         "links": {state: url_for("operator.deliveries", slot=found.slot, state=state) for state in STATES_LINKED},
@@ -214,12 +215,18 @@ def pause_digest(slot: str) -> AnyResponse:
 @allowed("operator")
 def resume_digest(slot: str) -> AnyResponse:
     now = datetime.now(UTC)
+    found = opened(slot)
     with reading() as session:
-        another_way = transport_kinds.needs_reason(session, opened(slot), now)
+        another_way = transport_kinds.needs_reason(session, found, now)
+        stop = stops.of_digest(session, found.id)
     if another_way and not confirm.given():
         sentence = f"{another_way} From now on the rest of it leaves the new way."
         return ask_about(slot, f"Resume {slot} another way?", sentence, f"Resume {slot}", note="required", risk=True)
-    why = confirm.note(required=bool(another_way))
+    if stop and not confirm.given():
+        told = stops.in_words(stop.rule, None, stop.refused, stop.letters)
+        sentence = f"It stopped itself: {told}. If they go on being refused, it stops again."
+        return ask_about(slot, f"Resume {slot} all the same?", sentence, f"Resume {slot}", note="required", risk=True)
+    why = confirm.note(required=bool(another_way or stop))
     _changed(actions.move(access.actor(), slot, "resume", now, reason=why))
     return confirm.done(f"{slot} goes on.", page_of(slot))
 

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from db.deliveries import stops
 from db.rules import SUPPRESSIONS, BadAddress
 from db.session import reading
 from db.subscribers import suppressions as room
 from web.actions import subscribers as actions
+from web.actions import suspected
 from web.operator.frame import confirm
 from web.operator.frame.access import actor, allowed, blueprint
 from web.operator.frame.cached import Cached
@@ -28,13 +30,14 @@ def suppressions() -> str:
     before = _cursor(request.args.get("before", ""))
     with reading() as session:
         rows = room.page(session, reason, before=before, limit=PAGE + 1)
+        held = [(stop, digest.slot) for stop, digest in stops.standing_stops(session) if stop.domain]
     shown, page = paged(
         rows, PAGE, before, lambda each: f"{each.at.isoformat()},{each.address_hash}",
         lambda at: url_for("operator.suppressions", reason=reason, before=at),
     )  # fmt: skip
     return render_template(
         "operator/suppressions.html", found=shown, reason=reason, rules=SUPPRESSIONS, counts=_counts(),
-        page=page,
+        page=page, held=held, suspected=suspected.by_digest(),
     )  # fmt: skip
 
 
