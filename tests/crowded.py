@@ -12,7 +12,7 @@ from db.digests import catalog, digests, schedule
 from db.engine import engine
 from db.session import writing
 from tests.filler import Filler
-from worker import digests as run
+from worker import freezing
 
 GROUPS = 30
 TRIES = 6
@@ -114,7 +114,7 @@ def _digests(filler: Filler, session: Session, size: Size, now: datetime) -> Non
     week's is a draft."""
     rule = schedule.of_digests()
     first = digests.open_slot(session, rule.slot_of(now), rule.due(rule.slot_of(now)), now)
-    run.freeze(session, first, now)
+    freezing.freeze(session, first, now)
     session.flush()
     filler.order("UPDATE digests SET state = 'sending', addressed_to = :last", last=size.readers)
     outcomes = f'{{"sent": {size.finished - 40}, "failed": 30, "skipped": 10}}'

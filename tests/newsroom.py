@@ -24,6 +24,7 @@ from tests import failed
 from tests.conftest import load_catalogue
 from web.actions import accounts
 from web.actions import subscribers as subscriber_actions
+from worker import by_hand
 from worker import digests as run
 
 LONG = "a.reader.with.a.very.long.name.indeed+newsletters-and-more@mail.department.university-of-somewhere.example"
@@ -101,7 +102,7 @@ def _digests(now: datetime) -> str:
     rule = schedule.of_digests()
     slots = [rule.slot_of(now - timedelta(weeks=back)) for back in (2, 1, 0, -1)]
     with writing() as session:
-        run.send(session, slots[2], now - timedelta(minutes=20), late=True)
+        by_hand.send(session, slots[2], now - timedelta(minutes=20), late=True)
     run.address_frozen()
     with writing() as session:
         rows = session.scalars(select(Delivery).where(Delivery.letter == "digest").order_by(Delivery.id)).all()

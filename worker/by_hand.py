@@ -1,16 +1,24 @@
-"""What somebody who sends a digest by hand should know first: that it is early, or that nothing runs to send it.
+"""What people do with a digest by hand, assemble it or send it, and what they should know before they send it.
 
-The clock's own runs, late ones too, are never asked.
+That is that it is early, or that nothing runs to send it. The clock's own runs, late ones too, are never asked.
 """
 
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from db.digests import rule_history
+from db.digests import archive, digests, rule_history
 from db.digests.digests import Digest
+from db.digests.owed_slots import NOT_OWED
 from db.monitoring import heartbeats
+from db.rules import Refused
 from db.session import Session
+from db.settings import settings
+from db.subscribers import subscribers
+from worker import drafts, freezing
+
+GONE = ("frozen", "sending", "paused", "finished", "cancelled")
+"""The states of a digest that has been released, however it ended."""
 
 APART = timedelta(days=5)
 """A weekly letter, sent some days late, may be this close to the next one; closer, it is most likely a mistake."""
@@ -40,3 +48,66 @@ def sent_by(session: Session, now: datetime) -> str:
         return "the workers send it"
     what = "nothing" if len(missing) == 2 else f"no {missing[0]}"
     return f"{what} is running to send it. Start the site (verdicts up, or the Procfile's lines), and it goes out"
+
+
+# ---- assembling and sending ----------------------------------------------------------------------------------------
+
+
+def assemble(session: Session, slot: str, now: datetime) -> Digest:
+    """Open the slot's draft and gather its content, or gather it again. Raises Refused once the digest is frozen."""
+    digest = _opened(session, slot, now)
+    if digest.state not in ("draft", "held"):
+        raise Refused(f"Digest {slot} is {digest.state}: what it says is frozen.")
+    drafts.gather(session, digest, now)
+    return digest
+
+
+def send(session: Session, slot: str, now: datetime, late: bool = False) -> Digest:
+    """Freeze the slot's digest now, even before it is due, and hand it to the workers. Idempotent once it is frozen.
+
+    Refused while it is held, and (unless `late`) when it was due longer ago than DIGEST_LATENESS.
+    """
+    digest = _opened(session, slot, now)
+    if digest.state not in GONE:
+        _check_may_go(session, digest, now, late)
+        freezing.freeze(session, digest, now)
+    return digest
+
+
+def _opened(session: Session, slot: str, now: datetime) -> Digest:
+    """The slot's digest: created if there is none, reopened if it was skipped or has expired.
+
+    The next tick would send a draft whose hour is past; soon after the last digest, it is held instead.
+    """
+    digest = digests.open_slot(session, slot, rule_history.due_near(session, slot, now), now)
+    if digest.state in ("skipped", "expired"):
+        digest.state, digest.reason, digest.finished_at = "draft", None, None
+        if digest.due_at <= now and why_early(session, slot, now):
+            digest.state, digest.reason = "held", NOT_OWED
+    return digest
+
+
+def _check_may_go(session: Session, digest: Digest, now: datetime, late: bool) -> None:
+    if digest.state == "held" and digest.reason != NOT_OWED:
+        raise Refused(f"Digest {digest.slot} is held; release it first: verdicts digest release {digest.slot}")
+    if not late and now > digest.due_at + settings().digest_lateness:
+        raise Refused(
+            f"Digest {digest.slot} was due on {digest.due_at:%Y-%m-%d}, longer ago than DIGEST_LATENESS allows. To "
+            f"send it all the same: verdicts digest send {digest.slot} --late"
+        )
+    found = archive.passed_over(session, now)
+    if len(found) > archive.MANY:
+        raise Refused(
+            f"{len(found)} {archive.LISTED}. Open the draft with verdicts digest assemble {digest.slot} to see them; "
+            f"then archive them, or release it: verdicts digest release {digest.slot}"
+        )
+
+
+def would_reach(session: Session, slot: str, now: datetime, late: bool = False) -> int:
+    """The audience's size if it were frozen now. Raises Refused where `send` would refuse or skip the slot."""
+    due = rule_history.due_near(session, slot, now)
+    digest = digests.by_slot(session, slot) or Digest(slot=slot, due_at=due, state="draft")
+    _check_may_go(session, digest, now, late)
+    if not archive.new(session, now):
+        raise Refused(f"Nothing is new for {slot}: import a comparison first.")
+    return subscribers.active(session)

@@ -95,7 +95,11 @@ def _welcome(session: Session, about: int, site: Site) -> Letter:  # noqa: ARG00
 
 
 def _digest(session: Session, about: int, site: Site) -> Letter:  # noqa: ARG001
-    digest = session.get_one(Digest, about, options=[undefer(Digest.html), undefer(Digest.text)])
+    return frozen_letter(session.get_one(Digest, about, options=[undefer(Digest.html), undefer(Digest.text)]))
+
+
+def frozen_letter(digest: Digest) -> Letter:
+    """A digest's letter, as its freeze stored it."""
     bodies = digest.subject, digest.preheader, digest.html, digest.text
     subject, preheader, html, text = (body or "" for body in bodies)
     return Letter("digest", subject, preheader, html, text, digest.slot)

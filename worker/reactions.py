@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from db.deliveries import deliveries
 from db.jobs.events import ComparisonPublished, Event, SubscriptionConfirmed, SubscriptionRequested
 from db.persons import person_of
-from worker import digests
+from worker import drafts
 
 Reaction = Callable[[Session, Event, datetime], None]
 
@@ -28,7 +28,7 @@ def welcome(session: Session, event: Event, now: datetime) -> None:
 def refresh_drafts(session: Session, event: Event, now: datetime) -> None:
     """Gather the open drafts' content again, so that they show the new comparison."""
     assert isinstance(event, ComparisonPublished)
-    digests.refresh_drafts(session, now)
+    drafts.refresh_drafts(session, now)
 
 
 REACTIONS: dict[type[Event], tuple[Reaction, ...]] = {

@@ -9,7 +9,7 @@ from db.session import writing
 from db.settings import settings
 from db.subscribers import imports
 from emails import links
-from worker import digests
+from worker import by_hand
 
 pytestmark = pytest.mark.browser
 
@@ -21,7 +21,7 @@ def pages(catalogue) -> list[str]:
     slot = schedule.of_digests().slot_of(now)  # a slot of the past would be too late to send one day
     with writing() as s:
         imports.add_imported(s, {"alice@reader.example": None}, "They ticked a box.", "a list", now)
-        digests.send(s, slot, now)
+        by_hand.send(s, slot, now)
     token = links.sign(settings().keys, "unsubscribe", 1, 0)
     return ["/", "/archive", "/compare/quillmate-vs-inkwell", "/tools/quillmate", "/tools/inkwell", "/subscribe",
             f"/digests/{slot}", f"/unsubscribe/{token}", "/nothing-here"]  # fmt: skip

@@ -23,6 +23,7 @@ from emails import letters
 from emails.letters import DigestContent
 from tests.conftest import load_catalogue
 from web.cli import main
+from worker import by_hand, digest_previews, freezing
 from worker import digests as run
 from worker.letters import site
 
@@ -42,7 +43,7 @@ def join(address: str, at: datetime) -> int:
 
 def send(slot: str, now: datetime) -> digests.Digest:
     with writing() as session:
-        return run.send(session, slot, now)
+        return by_hand.send(session, slot, now)
 
 
 def look(slot: str = SLOT) -> digests.Digest:
@@ -147,21 +148,21 @@ def test_a_comparison_stands_in_one_digest_only(started, clock):
     assert [each.slug for each in content.comparisons] == ["news"]
 
 
-@pytest.mark.parametrize("ill", ["_assemble", "freeze"])
+@pytest.mark.parametrize("ill", ["worker.drafts.gather", "worker.freezing.freeze"])
 def test_a_digest_that_cannot_go_on_holds_up_no_other(started, clock, monkeypatch, ill):
     clock.set(datetime(2026, 11, 17, 9, 0, 1, tzinfo=UTC))
     with writing() as session:
-        run.freeze(session, digests.open_slot(session, SLOT, clock.now, clock.now), clock.now)
+        freezing.freeze(session, digests.open_slot(session, SLOT, clock.now, clock.now), clock.now)
 
     def fail(*_: object) -> None:
         raise RuntimeError("this week's words cannot be read")
 
-    monkeypatch.setattr(run, ill, fail)
+    monkeypatch.setattr(ill, fail)
     clock.set(datetime(2026, 11, 24, 9, 0, 1, tzinfo=UTC))
     run.tick()
     assert look().state == "sending"
     with reading() as session:
-        assert (digests.by_slot(session, "2026-W48") is None) == (ill == "_assemble")
+        assert (digests.by_slot(session, "2026-W48") is None) == (ill == "worker.drafts.gather")
 
 
 def test_a_held_digest_waits_and_is_sent_late_when_released(started, clock):
@@ -253,9 +254,9 @@ def test_movers_are_tools_whose_share_changed_in_the_week(started, clock, catalo
 
 def test_a_test_letter_goes_to_one_address_and_again_when_asked_again(started, clock, cast):
     for _ in range(2):
-        letter = run.draft_letter(SLOT, clock.now)
+        letter = digest_previews.draft_letter(SLOT, clock.now)
         with writing() as session:
-            run.send_test(session, SLOT, letter, cast.dana, clock.now)
+            digest_previews.send_test(session, SLOT, letter, cast.dana, clock.now)
     with reading() as session:
         rows = session.execute(select(deliveries.Delivery.letter, deliveries.Delivery.person)).all()
         assert session.scalar(select(func.count()).select_from(digests.DigestComparison)) == 0

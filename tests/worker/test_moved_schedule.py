@@ -10,7 +10,7 @@ from db.digests import catalog, digests, rule_history, schedule
 from db.monitoring.heartbeats import Heartbeat
 from db.session import reading, writing
 from tests.worker.test_digests import join
-from worker import alert_checks, clock_rules
+from worker import alert_checks, by_hand, clock_rules, digest_previews
 from worker import digests as run
 
 WEDNESDAY = datetime(2026, 11, 18, 12, tzinfo=UTC)
@@ -332,13 +332,13 @@ def test_a_test_letter_of_a_slot_that_was_never_owed_does_not_send_it_to_everybo
     with writing() as session:
         session.execute(text("DELETE FROM schedules"))
     tick(clock, "MON 09:00")
-    letter = run.draft_letter("2026-W47", clock.now)
+    letter = digest_previews.draft_letter("2026-W47", clock.now)
     with writing() as session:
-        run.send_test(session, "2026-W47", letter, cast.dana, clock.now)
+        digest_previews.send_test(session, "2026-W47", letter, cast.dana, clock.now)
     run.tick()
     assert look("2026-W47").state == "held"
     with writing() as session:
-        run.send(session, "2026-W47", clock.now)
+        by_hand.send(session, "2026-W47", clock.now)
     assert look("2026-W47").state == "frozen", "to send it is to say so"
 
 

@@ -7,7 +7,7 @@ from db.digests import archive as archived
 from db.operators import audit
 from db.operators.audit import Actor
 from db.session import Session, writing
-from worker import digests as run
+from worker import drafts
 
 
 def archive(actor: Actor, slugs: Sequence[str], now: datetime, *, note: str | None = None) -> list[str]:
@@ -38,4 +38,4 @@ def unarchive(actor: Actor, slugs: Sequence[str], now: datetime, *, note: str | 
 def _keep(session: Session, actor: Actor, action: str, slugs: list[str], now: datetime, note: str | None) -> None:
     if slugs:
         audit.record(session, actor, f"comparisons.{action}", now, count=len(slugs), after={"slugs": slugs}, note=note)
-        run.refresh_drafts(session, now)
+        drafts.refresh_drafts(session, now)

@@ -6,7 +6,7 @@ from datetime import datetime
 from db.digests import archive, catalog, rule_history
 from db.session import Session
 from web.actions.content_files import BadContent, ContentFile
-from worker import digests as run
+from worker import drafts
 
 
 def load(
@@ -57,7 +57,7 @@ def _archive(
         for _ in slugs:
             count("comparisons", outcome)
     if any(changed.values()):
-        run.refresh_drafts(session, now)
+        drafts.refresh_drafts(session, now)
 
 
 def unseen(session: Session, files: list[ContentFile], now: datetime) -> int:

@@ -9,7 +9,7 @@ from db.rules import Refused
 from db.session import Session, writing
 from db.subscribers import suppressions
 from web.masking import masked
-from worker import digests as run
+from worker import digest_previews
 
 DAY = timedelta(days=1)
 EACH, ALL = 5, 20
@@ -25,10 +25,10 @@ def send_test(actor: Actor, slot: str, address: str, now: datetime, *, note: str
     The audit log has the address masked and as a keyed hash, because nothing there can be erased.
     """
     to = addresses.normal(address)
-    letter = run.draft_letter(slot, now)
+    letter = digest_previews.draft_letter(slot, now)
     with writing() as session:
         left = None if _is_operators(session, to) else _count(session, actor, to, now)
-        asked = run.send_test(session, slot, letter, to, now)
+        asked = digest_previews.send_test(session, slot, letter, to, now)
         after = {"test_letter": asked.id, "to": masked(to), "address": addresses.hashes_of(to)[0][:12],
                  "counted": left is not None}  # fmt: skip
         audit.record(session, actor, "digest.test", now, about=f"digest {slot}", count=1, after=after, note=note)

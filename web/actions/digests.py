@@ -13,7 +13,6 @@ from db.operators.audit import Actor
 from db.rules import Refused
 from db.session import Session, reading, writing
 from worker import agreement, by_hand, transport_kinds
-from worker import digests as run
 
 OPENING = ("hold", "skip")
 """Actions that are allowed before the slot's draft has been created by the clock."""
@@ -77,16 +76,16 @@ def send(
     """
     with writing() as session:
         known = digests.state_of(session, slot)
-        if known in run.GONE:
+        if known in by_hand.GONE:
             return digests.get(session, slot), True
         # The row is locked: of two who send at the same moment, the second waits here and finds it gone.
         opened = digests.open_slot(session, slot, rule_history.due_near(session, slot, now), now)
-        if opened.state in run.GONE:
+        if opened.state in by_hand.GONE:
             return opened, True
         agreement.check(session, now)
         why = by_hand.why_early(session, slot, now)
         check_early(slot, why, early)
-        found = run.send(session, slot, now, late)
+        found = by_hand.send(session, slot, now, late)
         changed = {"early": (None, early)} if why else {}
         _keep(session, actor, found, "send", now, known, note or (early if why else None), changed,
               count=found.audience or 0)  # fmt: skip
@@ -110,7 +109,7 @@ def assemble(actor: Actor, slot: str, now: datetime, *, note: str | None = None)
     with writing() as session:
         before = digests.by_slot(session, slot)
         state = before.state if before else None
-        found = run.assemble(session, slot, now)
+        found = by_hand.assemble(session, slot, now)
         _keep(session, actor, found, "assemble", now, state, note)
         return found
 
@@ -145,4 +144,4 @@ def to_send(slot: str, now: datetime, late: bool = False) -> int:
     """The audience's size if the digest were frozen now. Raises Refused when it could not be sent."""
     with reading() as session:
         agreement.check(session, now)
-        return run.would_reach(session, slot, now, late)
+        return by_hand.would_reach(session, slot, now, late)

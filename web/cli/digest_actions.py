@@ -12,7 +12,7 @@ from web.actions import digest_tests, send_time
 from web.actions import digests as actions
 from web.cli import actor, ask, at_a_terminal, dry_run_option, note_option, yes_option
 from web.cli.digest import slot_argument
-from worker import digests as run
+from worker import by_hand, digest_previews
 from worker.letters import sample_marks
 
 reason_option = click.option("--reason", help="Why; kept on the digest.")
@@ -42,7 +42,7 @@ def assemble(slot: str | None, note: str | None) -> None:
 @click.option("--out", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder.")
 def preview(slot: str, folder: Path) -> None:
     """Write the letter's HTML and text parts into a folder, as one reader would see them."""
-    letter = run.draft_letter(slot, datetime.now(UTC))
+    letter = digest_previews.draft_letter(slot, datetime.now(UTC))
     seen = letter.filled(sample_marks(letter))
     folder.mkdir(parents=True, exist_ok=True)
     for name, body in (("html", seen.html), ("txt", seen.text)):
@@ -99,7 +99,7 @@ def send(slot: str | None, late: bool, early: str | None, yes: bool, dry_run: bo
 def _has_gone(slot: str) -> str:
     with reading() as session:
         state = digests.state_of(session, slot)
-    return f"{slot}: has gone already; it is {state}." if state in run.GONE else ""
+    return f"{slot}: has gone already; it is {state}." if state in by_hand.GONE else ""
 
 
 def _lasting(told: str, people: int | None) -> str:

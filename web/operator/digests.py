@@ -25,8 +25,7 @@ from web.operator import digest_progress
 from web.operator.frame import access, confirm, live
 from web.operator.frame.access import allowed, blueprint
 from web.operator.frame.paging import paged
-from worker import digests as run
-from worker import transport_kinds
+from worker import by_hand, transport_kinds
 
 HERE = "operator.digests"
 PAGE = 20
@@ -279,4 +278,4 @@ def digest_sign(state: str) -> tuple[str, str]:
 @blueprint.app_template_global()
 def gone(digest: Digest) -> bool:
     """Whether the digest has been released."""
-    return digest.state in run.GONE
+    return digest.state in by_hand.GONE

@@ -9,7 +9,7 @@ from flask import Response, make_response, render_template, request, url_for
 from emails.letters import Letter
 from emails.letters.digest import LARGEST
 from web.operator.frame.access import allowed, blueprint
-from worker import digests as run
+from worker import digest_previews
 from worker.letters import sample
 
 VIEWS = ("desktop", "phone", "dark", "text", "headers")
@@ -46,7 +46,7 @@ def preview_letter(slot: str) -> Response:
 
 
 def _made(slot: str) -> tuple[Letter, bytes]:
-    letter = run.draft_letter(slot, datetime.now(UTC))
+    letter = digest_previews.draft_letter(slot, datetime.now(UTC))
     return letter, sample(letter)
 
 

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from db.digests import catalog, digests, schedule
+from db.digests.owed_slots import NOT_OWED
 from db.monitoring.heartbeats import Heartbeat
 from db.operators.audit import Actor, AuditEntry
 from db.session import reading, writing
@@ -154,7 +155,7 @@ def test_what_was_held_or_skipped_goes_at_once_soon_after_the_last_only_with_a_r
         for slot in (earlier, skipped):
             digests.get(session, slot).due_at = clock.now - timedelta(hours=2)
     command("assemble", skipped)
-    assert (look(skipped).state, look(skipped).reason) == ("held", run.NOT_OWED)
+    assert (look(skipped).state, look(skipped).reason) == ("held", NOT_OWED)
     assert f"{week} went out on" in command("release", earlier, code=1)
     run.tick()
     assert {look(earlier).state, look(skipped).state} == {"held"}

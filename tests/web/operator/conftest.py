@@ -15,6 +15,7 @@ from tests.operators import Console
 from web.operator import overview, people, suppressions
 from web.operator.frame import health
 from web.operator.frame.cached import Cached
+from worker import by_hand
 from worker import digests as run
 
 
@@ -94,7 +95,7 @@ def slot(readers) -> str:
     load_catalogue(published=now - timedelta(days=1))
     found = schedule.of_digests().slot_of(now)
     with writing() as session:
-        run.assemble(session, found, now)
+        by_hand.assemble(session, found, now)
         # Its hour is still to come, whenever this test runs.
         digests.get(session, found).due_at = now + timedelta(hours=3)
     return found
@@ -104,7 +105,7 @@ def slot(readers) -> str:
 def sending(slot: str) -> str:
     """The same, on its way: one letter failed, one is in doubt, one waits."""
     with writing() as session:
-        run.send(session, slot, datetime.now(UTC))
+        by_hand.send(session, slot, datetime.now(UTC))
     run.address_frozen()
     now = datetime.now(UTC)
     with writing() as session:

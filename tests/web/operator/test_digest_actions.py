@@ -11,6 +11,7 @@ from db.digests.digests import Digest
 from db.monitoring.heartbeats import Heartbeat
 from db.operators.audit import AuditEntry
 from db.session import reading, writing
+from worker import by_hand, drafts
 from worker import digests as run
 
 PATH = "/operator/digests"
@@ -185,7 +186,7 @@ def test_what_failed_is_owed_again_and_what_is_in_doubt_resolved(console, sendin
 def test_an_order_in_the_wrong_state_is_refused_and_changes_nothing(console, slot, order, state):
     if state == "sending":
         with writing() as session:
-            run.send(session, slot, datetime.now(UTC))
+            by_hand.send(session, slot, datetime.now(UTC))
         run.address_frozen()
     answer = console("admin").press(
         f"{PATH}/{slot}/{order}", {"confirmed": "yes", "note": "why", "back": f"{PATH}/{slot}"}
@@ -252,7 +253,7 @@ def passed_over(slot: str) -> str:
             old = now - timedelta(days=30 + n)
             catalog.put_comparison(session, f"old-{n}", ("inkwell", "patchbay"), "Which?", old, old)
         session.execute(text("UPDATE comparisons SET passed_over_at = publish_at WHERE slug LIKE 'old-%'"))
-        run.refresh_drafts(session, now)
+        drafts.refresh_drafts(session, now)
     return slot
 
 
@@ -283,19 +284,19 @@ def test_an_editor_who_releases_it_sends_them_and_is_not_asked_again(console, pa
     browser = console("editor")
     browser.press(f"{PATH}/{passed_over}/release")
     with writing() as session:
-        run.refresh_drafts(session, datetime.now(UTC))
+        drafts.refresh_drafts(session, datetime.now(UTC))
     assert (look(passed_over).state, len(said(passed_over))) == ("draft", 12)
 
 
 def test_what_an_editor_held_for_another_reason_is_held_for_the_list_after_its_release(console, slot, passed_over):
     with writing() as session:
         digests.get(session, slot).reason = "a wrong figure"
-        run.refresh_drafts(session, datetime.now(UTC))
+        drafts.refresh_drafts(session, datetime.now(UTC))
     assert look(slot).reason == "a wrong figure"
     browser = console("editor")
     browser.press(f"{PATH}/{slot}/release")
     with writing() as session:
-        run.refresh_drafts(session, datetime.now(UTC))
+        drafts.refresh_drafts(session, datetime.now(UTC))
     assert look(slot).state == "held"
     assert look(slot).reason.startswith("11 comparisons that earlier releases passed over")
 

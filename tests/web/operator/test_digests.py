@@ -11,7 +11,7 @@ from db.deliveries import accounts, breakers
 from db.digests import digests, rule_history, schedule
 from db.session import writing
 from web.operator.previews import coloured
-from worker import digests as run
+from worker import by_hand
 
 PATH = "/operator/digests"
 
@@ -198,5 +198,5 @@ def test_a_run_that_was_late_says_so(console, slot):
     with writing() as session:
         found = digests.get(session, slot)
         found.due_at = datetime.now(UTC) - timedelta(hours=2, minutes=5)
-        run.send(session, slot, datetime.now(UTC))
+        by_hand.send(session, slot, datetime.now(UTC))
     assert "2 h 5 min late" in console("viewer").get("/operator/schedule").text

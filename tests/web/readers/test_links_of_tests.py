@@ -20,7 +20,7 @@ from tests.conftest import load_catalogue
 from tests.house.test_asking import contents
 from web.actions import digest_tests
 from web.cli import main
-from worker import digests as run
+from worker import digest_previews
 from worker.letters import composer, sample
 
 NOW = datetime.now(UTC)
@@ -75,7 +75,7 @@ def test_a_test_letters_links_change_nothing_for_the_subscriber_who_got_it(clien
 
 def test_a_previews_links_say_that_it_was_a_preview(client, slot, active, cast):
     active(cast.alice)
-    check(client, paths(sample(run.draft_letter(slot, NOW))))
+    check(client, paths(sample(digest_previews.draft_letter(slot, NOW))))
 
 
 def test_the_links_of_a_preview_in_files_do_so_too(client, slot, active, cast, house):
