@@ -89,7 +89,7 @@ def _week(day: date) -> str:
 
 def read_slot(slot: str) -> tuple[int, int]:
     """(ISO year, ISO week) of a slot such as 2026-W47. Raises Refused for anything else."""
-    found = re.fullmatch(r"(\d{4})-W(\d{2})", slot)
+    found = re.fullmatch(r"([0-9]{4})-W([0-9]{2})", slot)  # \d has other scripts' digits: one week, two digests
     if found:
         try:
             date.fromisocalendar(int(found[1]), int(found[2]), 1)

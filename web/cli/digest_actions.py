@@ -29,7 +29,7 @@ def _this_week() -> str:
 @note_option
 def assemble(slot: str | None, note: str | None) -> None:
     """Open the slot's draft, or assemble it again; without SLOT this ISO week's."""
-    found = actions.assemble(actor(), slot or _this_week(), datetime.now(UTC), note=note)
+    found = actions.assemble(actor(), _this_week() if slot is None else slot, datetime.now(UTC), note=note)
     compared = len(found.content["comparisons"]) if found.content else 0
     if found.state == "held":
         click.echo(f"{found.slot} is held: {found.reason or 'until somebody releases it'}.")
@@ -75,7 +75,7 @@ def test(slot: str, address: str, note: str | None) -> None:
 @note_option
 def send(slot: str | None, late: bool, early: str | None, yes: bool, dry_run: bool, note: str | None) -> None:
     """Freeze the digest now and hand it to the workers; without SLOT this ISO week's."""
-    slot, now = slot or _this_week(), datetime.now(UTC)
+    slot, now = _this_week() if slot is None else slot, datetime.now(UTC)  # "$SLOT" without a value is a mistake
     if gone := _has_gone(slot):
         click.echo(gone)
         return
