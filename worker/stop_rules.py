@@ -122,10 +122,10 @@ class Memories:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, batch: Batch) -> Memory:
-        """The memory for a claimed batch. Single letters are not watched, since strangers may name any address; but
-        held domains are theirs as well."""
+        """The memory for a claimed batch. Single letters are not watched, since strangers may name any address; the
+        claim itself holds those to a held domain."""
         if batch.digest_id is None:
-            return Memory(standing=batch.standing, held=batch.standing.held)
+            return Memory()
         since = batch.resumed_at, batch.standing.ended
         with self._lock:
             found = self._by_digest.get(batch.digest_id)

@@ -216,6 +216,8 @@ def _within_rates(
         here = [letter for letter in letters if domain_of(letter.address) == domain]
         room, times = len(here), list[datetime]()
         if domain in held:
+            kept += [letter for letter in here if letter.letter == "alert"]  # perhaps the alert that says so
+            here = [letter for letter in here if letter.letter != "alert"]
             room, times = 0, [now + stops.ASKED_AGAIN] * len(here)
         elif domain in shut:
             room, times = 0, [shut[domain]] * len(here)

@@ -76,7 +76,7 @@ def test_a_providers_bad_hour_costs_nobody_the_letter(database, clock, setting, 
         assert states() == {"sent": 60, "failed": 11, "deferred": 29}
         assert "All letters to big.example are held" in titles()
         assert json.loads(verdicts("deliveries", "held", "--json"))[0]["domain"] == "big.example"
-        assert "olga" not in verdicts("subscribers", "suspected")
+        assert "! all letters to big.example are held: 11 of the last 11" in verdicts("digest", "show", SLOT)
         assert json.loads(verdicts("subscribers", "suspected", "--json")) == [
             {"digest": SLOT, "domain": "big.example", "suspected": 11}
         ]

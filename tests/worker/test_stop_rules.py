@@ -7,15 +7,20 @@ from sqlalchemy import select, text
 
 from db.addresses import hashes_of
 from db.deliveries import deliveries, stops
+from db.deliveries.exceptions import DeliveryFilter
 from db.operators.audit import Actor, AuditEntry
+from db.operators.operators import Operator
 from db.rules import Refused
 from db.session import reading, writing
-from db.subscribers import suppressions, suspected
+from db.subscribers import subscriptions, suppressions, suspected
+from db.subscribers.subscribers import Consent
 from db.subscribers.suppressions import Suppression
 from emails.replies import Outcome, judge
 from tests.transports import SLOT, digest, rows, run, state, states
+from web.actions import deliveries as letters
 from web.actions import digests as actions
 from web.actions import held_domains
+from worker.alerts import watch
 
 OLGA = Actor("olga@newsroom.example")
 TAKEN = judge("dot", 250, "2.0.0 taken")
@@ -106,9 +111,6 @@ def test_a_confirm_letter_to_a_mistyped_address_suppresses_it_and_a_day_later_a_
 
 
 def test_whoever_confirms_has_a_mailbox_and_is_no_longer_suppressed(database, clock, cast):
-    from db.subscribers import subscriptions
-    from db.subscribers.subscribers import Consent
-
     with writing() as session:
         suppressions.suppress(session, cast.alice, "hard bounce", clock.now)
         subscriptions.request(session, cast.alice, words="w", words_version="1", locale="en", form_url="/", ip=None,
@@ -177,9 +179,6 @@ def test_released_with_a_reason_they_all_go_out_and_the_lifted_ones_after_a_retr
         held_domains.release(OLGA, "big.example", "again", clock.now)
     with writing() as session:
         suspected.lift(session, suspected.take(session, None, "big.example", 100))
-    from db.deliveries.exceptions import DeliveryFilter
-    from web.actions import deliveries as letters
-
     assert letters.retry(OLGA, SLOT, clock.now, DeliveryFilter(("failed",), 550)) == 11
     run()
     assert states() == {"sent": 100}
@@ -199,19 +198,49 @@ def test_released_too_early_it_is_held_again_once_twenty_in_a_row_are_refused(do
     assert states() == {"failed": 60}, "whoever released it twice has said so"
 
 
-def test_single_letters_to_a_held_domain_wait_too(door, clock):
-    readers(clock, bad_hour(clock))
+def hold(made: int, clock) -> None:
+    """Hold big.example, as a sender does."""
+    with writing() as session:
+        assert stops.trip(session, made, stops.Trip("hard", "big.example", 11, 14), clock.now) == 0
+
+
+def test_single_letters_to_a_held_domain_wait_as_well_and_expire_no_more_than_others(door, clock):
+    made = readers(clock, ["x@big.example", "y@home.example"])
+    run()
+    with writing() as session:
+        for number in (1, 2):
+            deliveries.owe(session, "welcome", 1, f"subscriber:{number}", clock.now)
+    door.answer = lambda to, number: judge("rcpt", 451, "4.3.0 not now")
+    run()
+    hold(made, clock)
+    door.answer = lambda to, number: TAKEN
+    for _ in range(3):
+        clock.forward(hours=20)
+        run()
+    assert [to for to, _ in door.sent[4:]] == ["y@home.example"], "tried once, and held since"
+    held_domains.release(OLGA, "big.example", "it is over", clock.now)
+    run()
+    assert [to for to, _ in door.sent[5:]] == ["x@big.example"]
+
+
+def test_an_alert_goes_to_a_held_domain_all_the_same(door, clock):
+    made = readers(clock, ["y@home.example"])
+    hold(made, clock)
+    with writing() as session:
+        session.add(Operator(address="olga@big.example", address_key="olga@big.example", role="operator",
+                             created_at=clock.now))  # fmt: skip
+    watch()
+    run()
+    assert "olga@big.example" in [to for to, _ in door.sent]
+
+
+def test_a_held_domain_is_not_counted_against_the_whole_digest(door, clock):
+    others = apart(150)
+    readers(clock, [each for at in range(50) for each in (f"a-{at}@big.example", *others[3 * at : 3 * at + 3])])
     door.answer = unknown_are("@big.example")
     run()
-    for about in range(30):
-        with writing() as session:
-            deliveries.owe(session, "welcome", about, f"subscriber:{3 + about % 3}", clock.now)
-    with writing() as session:
-        session.execute(text("UPDATE subscribers SET address = 'x@big.example' WHERE id = 3"))
-    run()
-    with reading() as session:
-        singles = session.scalars(select(deliveries.Delivery).where(deliveries.Delivery.letter == "welcome")).all()
-    assert {each.reason for each in singles if each.person == "subscriber:3"} == {"its domain is held"}
+    assert states() == {"sent": 150, "failed": 11, "deferred": 39}, "although 11 of the first 100 were refused"
+    assert state() == "sending"
 
 
 def test_a_domain_that_takes_half_of_its_letters_is_not_held(door, clock):
@@ -323,8 +352,6 @@ def test_several_connections_stop_as_one(door, clock, setting):
 
 
 def test_people_erased_meanwhile_are_not_found_by_their_digest(door, clock, cast):
-    from db.subscribers import subscriptions
-
     readers(clock, [cast.alice, cast.bob])
     door.answer = lambda to, number: no_such_user(to)
     run()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from db.deliveries import accounts, breakers
+from db.deliveries import accounts, breakers, stops
 from db.deliveries.accounts import Account
 from db.digests import digests
 from db.digests.digests import Digest
@@ -84,7 +84,7 @@ def show(slot: str, json: bool) -> None:
         click.echo(f"subject: {found.subject}")
     say_paused()
     if found.state == "sending":
-        for sentence in filter(None, (_waits_for_a_day(found), *_refusals())):
+        for sentence in filter(None, (_waits_for_a_day(found), *_refusals(), *_held())):
             click.echo(f"! {sentence}")
 
 
@@ -93,6 +93,17 @@ def _waits_for_a_day(found: Digest) -> str | None:
     with reading() as session:
         at = send_time.goes_on_at(session, found, datetime.now(UTC))
     return f"SEND_DAILY reached: goes on at {at:%Y-%m-%d %H:%M} UTC" if at else None
+
+
+def _held() -> list[str]:
+    """Why letters to a domain wait until somebody releases it."""
+    with reading() as session:
+        found = [stop for stop, _ in stops.standing_stops(session) if stop.domain]
+    return [
+        f"all letters to {stop.domain} are held: {stops.in_words(stop.rule, stop.domain, stop.refused, stop.letters)}; "
+        f"verdicts deliveries release {stop.domain} --reason WHY"
+        for stop in found
+    ]
 
 
 def _refusals() -> list[str]:
