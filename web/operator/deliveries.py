@@ -18,7 +18,8 @@ from db.session import reading
 from db.subscribers import subscribers
 from web.actions import deliveries as actions
 from web.operator import digest_progress
-from web.operator.digests import ask_about, opened, page_of
+from web.operator.digest_actions import ask_about, page_of
+from web.operator.digests import opened
 from web.operator.frame import access, confirm
 from web.operator.frame.access import allowed, blueprint
 from web.operator.frame.masking import visible_address

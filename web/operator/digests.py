@@ -1,28 +1,21 @@
-"""The digest pages: drafts, progress, and the actions on a digest."""
+"""The digest pages: drafts and progress. The actions on a digest are in digest_actions.py."""
 
 import math
 from datetime import UTC, datetime, timedelta
 
 from flask import Response, abort, render_template, request, url_for
-from markupsafe import Markup
-from werkzeug.wrappers import Response as AnyResponse
 
 from db.deliveries import breakers, stops
 from db.digests import archive, digests
 from db.digests.catalog import Comparison
 from db.digests.digests import Digest
-from db.rules import Refused
 from db.session import reading
 from db.settings import settings
 from db.values import duration
-from emails.formats import plural
 from emails.letters import DigestContent
-from web.actions import comparisons as comparison_actions
-from web.actions import digest_questions as questions
-from web.actions import digest_tests, send_time
-from web.actions import digests as actions
+from web.actions import send_time
 from web.operator import digest_progress
-from web.operator.frame import access, confirm, live
+from web.operator.frame import live
 from web.operator.frame.access import allowed, blueprint
 from web.operator.frame.paging import paged
 from worker import by_hand, transport_kinds
@@ -95,159 +88,6 @@ def passed_over(found: Digest) -> list[Comparison]:
 
 
 STATES_LINKED = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknown", "cancelled")
-
-
-# ---- an editor's actions -----------------------------------------------------------------------------------------
-
-
-def page_of(slot: str) -> str:
-    return url_for("operator.digest", slot=slot)
-
-
-def ask_about(
-    slot: str, title: str, sentence: str, button: str, fields: dict[str, str | list[str]] | None = None, *,
-    note: str = "optional", extra: Markup | str = "", risk: bool = False,
-) -> AnyResponse:  # fmt: skip
-    """The confirm page; Cancel and the result lead back to the digest."""
-    fields = {**(fields or {}), "back": page_of(slot)}
-    return confirm.ask(title, sentence, button, fields, note=note, extra=extra, risk=risk, back=page_of(slot),
-                       here=HERE)  # fmt: skip
-
-
-@blueprint.post("/digests/<slot>/<any(hold, release, assemble):action>")
-@allowed("editor")
-def change_draft(slot: str, action: str) -> AnyResponse:
-    now = datetime.now(UTC)
-    if action == "assemble":
-        actions.assemble(access.actor(), slot, now)
-        return confirm.done(f"{slot} was assembled again.", page_of(slot))
-    why = questions.why_early_release(slot, now) if action == "release" else ""
-    if why and not confirm.given():
-        sentence = "It was due, so it goes out at once."
-        return ask_about(
-            slot, f"Release {slot}?", sentence, f"Release {slot}", extra=_reason_to_be_early(why), risk=True
-        )
-    found = actions.move(access.actor(), slot, action, now, note=confirm.note(), early=_early())
-    said = "is held until somebody releases it" if found.state == "held" else "was released"
-    return confirm.done(f"{slot} {said}.", page_of(slot))
-
-
-@blueprint.post("/digests/<slot>/skip")
-@allowed("editor")
-def skip_digest(slot: str) -> AnyResponse:
-    if not confirm.given():
-        sentence = questions.of_skipping(slot, datetime.now(UTC))
-        return ask_about(slot, f"Skip {slot}?", sentence, f"Skip {slot}", note="required", risk=True)
-    why = confirm.note(required=True)
-    actions.move(access.actor(), slot, "skip", datetime.now(UTC), reason=why, note=why)
-    return confirm.done(f"{slot} is skipped.", page_of(slot))
-
-
-@blueprint.post("/digests/<slot>/archive")
-@allowed("editor")
-def archive_passed_over(slot: str) -> AnyResponse:
-    found = opened(slot)
-    waiting = passed_over(found)
-    if not waiting:
-        raise Refused(f"Somebody has decided about them already; {slot} is {found.state}.")
-    if not confirm.given():
-        number = plural(len(waiting), "comparison").capitalize()
-        goes = "goes at its hour by itself" if found.due_at > datetime.now(UTC) else "waits until you release it"
-        sentence = f"{number} will stand in no digest; readers still find them on the web. Then {slot} {goes}."
-        return ask_about(slot, "Leave them out of digests?", sentence, f"Leave {number.lower()} out")
-    done = comparison_actions.archive_passed_over(access.actor(), datetime.now(UTC), note=confirm.note())
-    return confirm.done(f"{plural(len(done), 'comparison').capitalize()} will stand in no digest.", page_of(slot))
-
-
-@blueprint.post("/digests/<slot>/test")
-@allowed("editor")
-def test_digest(slot: str) -> AnyResponse:
-    to = request.form.get("address", "").strip() or access.current().address
-    left = digest_tests.send_test(access.actor(), slot, to, datetime.now(UTC))
-    more = f" No operator has this address, so it counts: {left} more in these 24 hours." if left is not None else ""
-    return confirm.done(f"A test of {slot} is on its way to {to}.{more}", page_of(slot))
-
-
-# ---- an operator's actions ---------------------------------------------------------------------------------------
-
-
-@blueprint.post("/digests/<slot>/send")
-@allowed("operator")
-def send_digest(slot: str) -> AnyResponse:
-    now, late = datetime.now(UTC), request.form.get("late") == "yes"
-    if not confirm.given():
-        sentence, number = questions.of_sending(slot, now, late)
-        button = f"Send to {questions.counted(number, 'person', 'people')}"
-        fields: dict[str, str | list[str]] = {"late": "yes"} if late else {}
-        why = questions.why_early(slot, now)
-        return ask_about(slot, f"Send {slot} now?", sentence, button, fields, extra=_reason_to_be_early(why),
-                         risk=bool(why))  # fmt: skip
-    found, gone = actions.send(access.actor(), slot, now, late=late, early=_early(), note=confirm.note())
-    if gone:
-        raise Refused(f"{slot} has gone already; it is {found.state}.")
-    if found.state == "skipped":
-        return confirm.done(f"{slot} was skipped: {found.reason}.", page_of(slot))
-    return confirm.done(f"{slot} is frozen for {found.audience:,}; {questions.sent_by(now)}.", page_of(slot))
-
-
-def _early() -> str:
-    return request.form.get("early", "").strip()[:2000]
-
-
-def _reason_to_be_early(why: str) -> Markup | str:
-    """The field that asks for a reason, where the digest would go early."""
-    return Markup(render_template("operator/early_reason.html", why=why)) if why else ""
-
-
-@blueprint.post("/digests/<slot>/pause")
-@allowed("operator")
-def pause_digest(slot: str) -> AnyResponse:
-    if not confirm.given():
-        sentence = "No further letter is begun; those already begun arrive. The time of the pause makes no letter old."
-        return ask_about(slot, f"Pause {slot}?", sentence, f"Pause {slot}")
-    why = confirm.note()
-    _changed(actions.move(access.actor(), slot, "pause", datetime.now(UTC), reason=why, note=why))
-    return confirm.done(f"{slot} is paused.", page_of(slot))
-
-
-@blueprint.post("/digests/<slot>/resume")
-@allowed("operator")
-def resume_digest(slot: str) -> AnyResponse:
-    now = datetime.now(UTC)
-    found = opened(slot)
-    with reading() as session:
-        another_way = transport_kinds.needs_reason(session, found, now)
-        stop = stops.of_digest(session, found.id)
-    if another_way and not confirm.given():
-        sentence = f"{another_way} From now on the rest of it leaves the new way."
-        return ask_about(slot, f"Resume {slot} another way?", sentence, f"Resume {slot}", note="required", risk=True)
-    if stop and not confirm.given():
-        told = stops.in_words(stop.rule, None, stop.refused, stop.letters)
-        sentence = f"It stopped itself: {told}. If they go on being refused, it stops again."
-        return ask_about(slot, f"Resume {slot} all the same?", sentence, f"Resume {slot}", note="required", risk=True)
-    why = confirm.note(required=bool(another_way or stop))
-    _changed(actions.move(access.actor(), slot, "resume", now, reason=why))
-    return confirm.done(f"{slot} goes on.", page_of(slot))
-
-
-@blueprint.post("/digests/<slot>/cancel")
-@allowed("operator")
-def cancel_digest(slot: str) -> AnyResponse:
-    found = opened(slot)
-    if not confirm.given():
-        sentence, number = questions.of_cancelling(slot)
-        button = f"Cancel {questions.counted(number, 'letter', 'letters')}"
-        return ask_about(slot, f"Cancel {slot}?", sentence, button, note="required", risk=True)
-    why = confirm.note(required=True)
-    number = actions.cancel(access.actor(), slot, datetime.now(UTC), reason=why, note=why)
-    _changed(found)
-    return confirm.done(
-        f"{slot} is cancelled: {number:,} {'letter' if number == 1 else 'letters'} will not be sent.", page_of(slot)
-    )
-
-
-def _changed(found: Digest) -> None:
-    digest_progress.forget(found.id)
 
 
 # ---- words -------------------------------------------------------------------------------------------------------
