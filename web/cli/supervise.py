@@ -39,7 +39,7 @@ class ProcfileLine:
         self.told = False
         """Whether the log already says that this process is not restarted."""
         self.process: subprocess.Popen[bytes] | None = None
-        self.breaker: threading.Thread | None = None
+        self.relay_thread: threading.Thread | None = None
 
     def start(self, environment: dict[str, str]) -> None:
         self.started = time.monotonic()
@@ -110,8 +110,8 @@ class Supervisor:
 
     def _start(self, line: ProcfileLine) -> None:
         line.start(self.environment)
-        line.breaker = threading.Thread(target=self._relay, args=(line.name, line.process), daemon=True)
-        line.breaker.start()
+        line.relay_thread = threading.Thread(target=self._relay, args=(line.name, line.process), daemon=True)
+        line.relay_thread.start()
 
     def _kept_alive(self, line: ProcfileLine) -> bool:
         """Restart the process if it has ended; False after too many short lives in a row."""
@@ -151,8 +151,8 @@ class Supervisor:
                 self.say(f"{line.name} does not end; killing it.")
             line.signal(signal.SIGKILL)
             line.process.wait()
-            if line.breaker:
-                line.breaker.join(2)
+            if line.relay_thread:
+                line.relay_thread.join(2)
 
     def _relay(self, name: str, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout

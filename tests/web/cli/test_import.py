@@ -1,10 +1,6 @@
 """`verdicts import` at a terminal: many new comparisons are a question, and no answer changes nothing."""
 
-import os
-import pty
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +9,8 @@ import pytest
 from db.digests import archive, catalog
 from db.session import reading
 from tests.journeys.test_between_digests import backlog
+from tests.terminals import END_OF_INPUT, at_a_terminal
 
-VERDICTS = str(Path(sys.executable).with_name("verdicts"))
 QUESTION = "11 comparisons are new and would all stand in the next digest. Archive them instead?"
 
 
@@ -24,23 +20,6 @@ def old_work(sqlite) -> Path:
     path = Path("old-work.yaml")
     path.write_text(re.sub(r", publish_at: [\d-]+", "", backlog(11)))  # published at once, whatever the day is
     return path
-
-
-def at_a_terminal(*words: str, answer: str = "") -> tuple[int, str]:
-    """The command's exit code and all that its terminal showed; `answer` is typed before it asks."""
-    ours, theirs = pty.openpty()
-    os.write(ours, answer.encode())
-    started = subprocess.Popen([VERDICTS, *words], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
-    os.close(theirs)
-    shown = b""
-    try:
-        while part := os.read(ours, 4096):
-            shown += part
-    except OSError:
-        pass  # how Linux says that nobody holds the other end any more
-    finally:
-        os.close(ours)
-    return started.wait(60), shown.decode().replace("\r\n", "\n")
 
 
 def new() -> int:
@@ -53,7 +32,7 @@ def stored() -> int:
         return len(catalog.comparison_slugs(session))
 
 
-@pytest.mark.parametrize(("answer", "taken"), [("y\n", 0), ("n\n", 11)])
+@pytest.mark.parametrize(("answer", "taken"), [("y", 0), ("n", 11)])
 def test_an_editor_answers_whether_many_are_archived(old_work, answer, taken):
     code, shown = at_a_terminal("import", str(old_work), answer=answer)
     assert (code, stored(), new()) == (0, 11, taken), shown
@@ -61,7 +40,7 @@ def test_an_editor_answers_whether_many_are_archived(old_work, answer, taken):
 
 
 def test_who_breaks_off_at_the_question_has_imported_nothing(old_work):
-    code, shown = at_a_terminal("import", str(old_work), answer="\x04")
+    code, shown = at_a_terminal("import", str(old_work), answer=END_OF_INPUT)
     assert (code, stored()) == (1, 0), shown
     assert QUESTION in shown
 
