@@ -6,6 +6,7 @@ Mailtrain, phpList, Brevo, Campaign Monitor, EmailOctopus, MailPoet, HubSpot, Kl
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -44,14 +45,21 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*|\d{9,13
 _NO_DATE = re.compile(r"[0\W]*(T[0\W]*Z?)?")
 """Zeros and signs alone, such as 0000-00-00 00:00:00, which MySQL writes where there is no date."""
 
-# Headers are compared without case, spaces and signs: "Email Marketing Status" is emailmarketingstatus.
-_STATE = re.compile(r".*(status|state|statut|estado|stato)")
+# Headers are compared without case, spaces, signs and accents: "Email Marketing Status" is emailmarketingstatus.
+_STATE = re.compile(
+    r".*(status|state|statut|etat|estado|stato|zustand|situacao)"
+    r"|.*status(id|code|name|text|value|label|e?mails?|newsletter|marketing|[0-9]+)"
+)
 _OTHER_STATE = re.compile(
     r".*(billing|shipping|mailing|home|work|address|province)state"
     r"|.*(sms|phone|whatsapp|push|payment|stripe|billing|order|shipping|invoice|tax|marital|employment|lead)status"
 )
-_KIND = re.compile(r"(subscriber|subscription|member|contact|user)?type|(email)?(marketing)?consent")
-"""Columns such as Buttondown's `type` tell more than a state; only words that hold somebody back count in them."""
+_KIND = re.compile(
+    r"(subscriber|subscription|member|contact|user)?type|(email)?(marketing)?consent"
+    r"|newsletters?|mailings?|(email)?marketing(e?mails?)?|subscription|abo|abonnement"
+)
+"""Columns such as Buttondown's `type` or a shop's `newsletter` may hold more than a state, such as a list's name; only
+a no and words that hold somebody back count in them."""
 _ABOUT = (
     r"(?:(?:is|has|was)[a-z]*?)?"
     r"(?:email|emails|emailmarketing|marketing|newsletter|subscriber|member|user|global|globally)?"
@@ -59,6 +67,7 @@ _ABOUT = (
 _YES_MEANS_ACTIVE = re.compile(
     _ABOUT + r"(subscribed|active|activated|enabled|confirmed|verified|optin|optedin|doubleoptin"
     r"|accepts(email)?marketing|accepts?emails?|receives?emails?)((to|in|for|into)[a-z]*)?"
+    r"|abonniert|angemeldet|bestatigt|aktiv|abonnee?|inscrite?|confirmee?|actif|active|suscrito|inscrito|activo|iscritto|attivo"
 )
 _YES_HOLDS = {
     meaning: re.compile(
@@ -71,7 +80,10 @@ _YES_HOLDS = {
         "suppressed": "suppressed|suppressions?|blacklisted|blacklist|blocklisted|blocklist|blocked|banned|disabled",
         "bounced": "(hard|soft)?bounced?|cleaned|clean|unreachable|undeliverable|invalid",
         "unsubscribed": "unsubscribed?|unsubscription|unsub|opt(ed)?out|donotemail|donotmail|donotsend|donotcontact"
-        "|cancelled|canceled|cancellation|deactivated|deactivation",
+        "|cancelled|canceled|cancellation|deactivated|deactivation"
+        "|(?:(?:date|datum|fecha|data)(?:de|di|d)?)?(?:abgemeldet|abmelde|abmeldung|abbestellt|abbestellung|gekundigt"
+        "|kundigungs?|desabonnee?|desabonnement|desinscrite?|desinscription|baja|desuscrito|descadastrado|disiscritto"
+        "|disiscrizione|uitgeschreven|afgemeld)(?:am|le|el|il|op|datum)?",
         "deleted": "deleted|deletion|removed|removal|archived|erased|redacted",
         "unconfirmed": "unconfirmed|unverified|notconfirmed|notverified|pending",
         "inactive": "inactive|notactive",
@@ -125,7 +137,9 @@ def meaning_of(word: str) -> str:
 
 def _reader(header: str) -> tuple[str, str]:
     """How to read the column of that header, and what a yes in it means; two empty words if it tells no state."""
-    name = "".join(filter(str.isalnum, header.lower()))
+    name = "".join(
+        filter(str.isalnum, unicodedata.normalize("NFKD", header.lower()))
+    )  # an accent is no letter or digit
     if _KIND.fullmatch(name):
         return "kind", ""
     for meaning, pattern in _YES_HOLDS.items():
