@@ -1,8 +1,6 @@
 """The settings, read from environment variables once and validated."""
 
 import ipaddress
-import os
-import secrets
 from datetime import time, timedelta
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,16 +11,13 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from db import private_files
+from db.secret_key import kept_key
+from db.setting_errors import BadSettings, in_words
 from db.urls import DATABASE, INBOX, MAIL, REDIS
 from db.values import CaFile, DayTime, Domain, Duration, Line, Mailbox, Rates, Seconds, SiteUrl, WeeklyTime, named
 
 VAR = Path("var")
 """The data folder of a one-machine site, below the working directory."""
-
-
-class BadSettings(ValueError):
-    """Invalid settings; the message names each variable, what is wrong, and what to write instead."""
 
 
 def _set(default: Any, caption: str, write: str, **more: Any) -> Any:
@@ -241,7 +236,7 @@ class Settings(BaseSettings):
                 "SECRET_KEY is missing, and BASE_URL is https: a site that others reach needs a key kept "
                 "with its settings. Write a long random text, such as the output of: openssl rand -hex 32"
             )
-        return (_kept_key(VAR / "secret_key"),)
+        return (kept_key(VAR / "secret_key"),)
 
     @property
     def outbox(self) -> Path | None:
@@ -265,68 +260,10 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise BadSettings("\n".join(_in_words(error))) from None
+        fields = {variable(name): field for name, field in Settings.model_fields.items()}
+        raise BadSettings("\n".join(in_words(error, fields))) from None
 
 
 def variable(field: str) -> str:
     """The environment variable that sets this field."""
     return str(Settings.model_fields[field].validation_alias or field).upper()
-
-
-# ---- error messages ----------------------------------------------------------------------------------------
-
-_HIDDEN = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "INBOX_URL"}
-"""Settings that may hold a password: errors, which reach logs and terminals, do not show their values."""
-
-
-_PLAIN = {
-    "int_parsing": "this is no whole number",
-    "float_parsing": "this is no number",
-    "bool_parsing": "this is neither yes nor no",
-    "literal_error": "this is not known",
-    "zoneinfo_str": "there is no such zone",
-    "less_than_equal": "this is too much",
-    "greater_than_equal": "this is too little",
-    "string_unicode": "it is not written in UTF-8",
-    "string_too_long": "this is too long",
-}
-
-
-def _in_words(error: ValidationError) -> list[str]:
-    lines = []
-    for problem in error.errors(include_url=False):
-        why = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-        if problem["type"] == "default_factory_not_called":
-            continue  # the setting that it depends on has its own error
-        if not problem["loc"]:
-            lines.append(why)
-            continue
-        name = str(problem["loc"][0]).upper()
-        extra = next(field for key, field in Settings.model_fields.items() if variable(key) == name).json_schema_extra
-        hidden = name in _HIDDEN or (name == "BASE_URL" and "@" in str(problem["input"]))
-        given = "" if hidden else f" is {problem['input']!r}"
-        lines.append(f"{name}{given}: {why}. Write {dict(extra)['write']}." if isinstance(extra, dict) else why)
-    return lines
-
-
-def _kept_key(path: Path) -> bytes:
-    """The key in `path`, created atomically by whichever process comes first."""
-    if not path.exists():
-        private_files.make_folder(path.parent)
-        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)  # fails if another process was first: then that key is used
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    private_files.mend(path)
-    key = path.read_bytes().strip()
-    if not key:
-        raise BadSettings(f"{path} is empty. Remove it to have a new key made, or set SECRET_KEY.")
-    return key

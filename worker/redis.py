@@ -15,7 +15,7 @@ from pathlib import Path
 import redis
 
 from db import private_files
-from db.settings import BadSettings
+from db.setting_errors import BadSettings
 
 START_SECONDS = 15
 

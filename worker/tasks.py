@@ -8,7 +8,8 @@ from celery.signals import celeryd_after_setup
 
 from db.monitoring import pauses
 from db.session import reading
-from db.settings import BadSettings, settings
+from db.setting_errors import BadSettings
+from db.settings import settings
 from emails.dkim import BadKey
 from emails.transports import BadMailUrl, open_transport
 from worker import (

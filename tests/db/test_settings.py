@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from db.settings import BadSettings, Settings, settings, variable
+from db.setting_errors import BadSettings
+from db.settings import Settings, settings, variable
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import engine, session
-from db.settings import BadSettings
+from db.setting_errors import BadSettings
 from db.urls import broker_url
 from web.app import create_app
 from web.cli import main

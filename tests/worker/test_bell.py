@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from db.monitoring.pauses import QUEUES
 from db.session import ring, writing
-from db.settings import BadSettings
+from db.setting_errors import BadSettings
 from worker import bell, schedule
 from worker.app import app
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 import redis
 
-from db.settings import BadSettings
+from db.setting_errors import BadSettings
 from tests.db.test_private_files import modes
 from worker.redis import EmbeddedRedis, server_program, shut_down_left_over
 

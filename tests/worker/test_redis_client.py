@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from kombu.exceptions import OperationalError
 
-from db.settings import BadSettings
+from db.setting_errors import BadSettings
 from tests.pumping import pump
 from web.cli import main
 from worker import redis_client

@@ -17,7 +17,7 @@ from db.operators.audit import Actor
 from db.refusals import is_lock, refusal
 from db.rules import BadAddress, Refused
 from db.session import on_commit
-from db.settings import BadSettings
+from db.setting_errors import BadSettings
 
 COMMANDS = {
     "up": ("web.cli.up", "up"),

@@ -13,7 +13,8 @@ from db.engine import missing_file
 from db.errors import SQLAlchemyError
 from db.monitoring import runs_with, visitors
 from db.session import database_time, reading
-from db.settings import BadSettings, Settings, settings
+from db.setting_errors import BadSettings
+from db.settings import Settings, settings
 from emails import dkim
 from emails.headers import Unwritable
 from emails.sender_identity import SenderIdentity

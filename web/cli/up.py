@@ -21,7 +21,8 @@ from db import migrations, private_files, schema
 from db.digests import catalog
 from db.monitoring import runs_with
 from db.session import writing
-from db.settings import VAR, BadSettings, Settings, settings
+from db.setting_errors import BadSettings
+from db.settings import VAR, Settings, settings
 from emails import dkim
 from emails.dkim import BadKey
 from emails.transports import BadMailUrl, open_transport
