@@ -26,7 +26,7 @@ START = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests in tests/browser and tests/crash as `browser` and `crash`, for `-m`. Deselect the tests marked
-    `outside` unless `-m` names them, and under xdist put crash tests first."""
+    `outside` unless `-m` names them, and under xdist put those first that mostly wait."""
     for item in items:
         for kind in ("browser", "crash"):
             if Path(__file__).with_name(kind) in item.path.parents:
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if "outside" not in config.option.markexpr:
         leave_out(config, items, "outside")
     if processes := int(getattr(config, "workerinput", {}).get("workercount", 0)):
-        items[:] = crash_tests_first(items, processes)
+        items[:] = waiting_tests_first(items, processes)
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str) -> None:
@@ -43,14 +43,14 @@ def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str) -> N
     items[:] = [item for item in items if not item.get_closest_marker(marker)]
 
 
-def crash_tests_first(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
-    """The tests in an order in which each process begins with its share of the crash tests.
+def waiting_tests_first(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
+    """The tests in an order in which each process begins with its share of the crash tests and of those marked `waits`.
 
-    Crash tests mostly wait, so they should run beside tests that compute, and not all in one process at the end.
-    `--dist worksteal` gives process i the i-th slice of the list, so each slice begins with its share of crash tests.
+    They mostly wait, so they should run beside tests that compute, and not all in one process at the end.
+    `--dist worksteal` gives process i the i-th slice of the list, so each slice begins with its share of them.
     """
-    waiting = [item for item in items if item.get_closest_marker("crash")]
-    computing = [item for item in items if not item.get_closest_marker("crash")]
+    waiting = [item for item in items if _waits(item)]
+    computing = [item for item in items if not _waits(item)]
     ordered: list[pytest.Item] = []
     for process in range(processes):
         share = waiting[process::processes]
@@ -59,6 +59,10 @@ def crash_tests_first(items: list[pytest.Item], processes: int) -> list[pytest.I
         ordered += share + computing[:length]
         del computing[:length]
     return ordered + computing
+
+
+def _waits(item: pytest.Item) -> bool:
+    return bool(item.get_closest_marker("crash") or item.get_closest_marker("waits"))
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
@@ -117,9 +121,18 @@ def _close_engines() -> None:
 # ---- databases: SQLite and PostgreSQL, migrated once and copied for each test -----------------------------
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests run on both kinds of database, but for those marked `once` (SQL is not their subject) and those that name
+    a kind themselves."""
+    named = any(mark.args[0] == "database" for mark in metafunc.definition.iter_markers("parametrize"))
+    if "database" in metafunc.fixturenames and not named:
+        once = metafunc.definition.get_closest_marker("once")
+        metafunc.parametrize("database", ["sqlite"] if once else ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
 def database(request: pytest.FixtureRequest, setting) -> Iterator[str]:
-    """The URL of a fresh migrated database, which DATABASE_URL names; the test runs on both kinds."""
+    """The URL of a fresh migrated database that DATABASE_URL names, of the kind that `pytest_generate_tests` chose."""
     yield from request.getfixturevalue(f"_{request.param}")
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from db.session import reading
 from db.settings import settings
-from tests.conftest import crash_tests_first, leave_out
+from tests.conftest import leave_out, waiting_tests_first
 
 
 def test_each_test_runs_in_a_folder_of_its_own(house):
@@ -63,9 +63,9 @@ class Item:
 @pytest.mark.parametrize(
     ("waiting", "computing", "processes"), [(98, 2060, 3), (7, 4, 3), (0, 5, 2), (5, 0, 4), (1, 1, 8)]
 )
-def test_each_process_begins_with_its_share_of_the_crash_tests(waiting, computing, processes):
+def test_each_process_begins_with_its_share_of_the_tests_that_wait(waiting, computing, processes):
     given = [Item() for _ in range(computing)] + [Item("crash") for _ in range(waiting)]
-    ordered = crash_tests_first(list(given), processes)
+    ordered = waiting_tests_first(list(given), processes)
     assert set(ordered) == set(given)
     assert len(ordered) == len(given)
     for process in range(processes) if computing > waiting else ():

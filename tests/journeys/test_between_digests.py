@@ -14,6 +14,8 @@ from tests.worker.test_digests import join
 from web.cli import main
 from worker import digests as run
 
+pytestmark = pytest.mark.once
+
 TUESDAY = datetime(2026, 11, 17, 9, 0, 1, tzinfo=UTC)
 BACKLOG = """
 tools:

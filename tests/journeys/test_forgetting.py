@@ -13,6 +13,8 @@ from tests import applications
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until
 
+pytestmark = pytest.mark.waits
+
 MOVED = {"subscribers": "created_at", "consents": "at"}
 
 

@@ -13,7 +13,7 @@ from db.session import reading, writing
 from tests.transports import digest, run, state
 from worker.alerts import watch
 
-pytestmark = pytest.mark.usefixtures("door")
+pytestmark = [pytest.mark.usefixtures("door"), pytest.mark.once]
 
 
 def told(now) -> dict[str, str]:

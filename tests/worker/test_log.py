@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
@@ -62,16 +63,34 @@ def test_a_task_with_a_mistake_of_ours_still_fails(sqlite):
         schema_gate.checked(broken)()
 
 
+@pytest.fixture
+def logger(caplog, monkeypatch) -> Iterator[Callable[[str], logging.Logger]]:
+    """`logger("celery.beat")`: caplog hears it, even if a server that an earlier test began has set up logging anew."""
+    heard = list[logging.Logger]()
+
+    def get(name: str) -> logging.Logger:
+        found = logging.getLogger(name)
+        monkeypatch.setattr(found, "disabled", False)
+        monkeypatch.setattr(found, "propagate", False)
+        found.addHandler(caplog.handler)
+        heard.append(found)
+        return found
+
+    yield get
+    for each in heard:
+        each.removeHandler(caplog.handler)
+
+
 @pytest.mark.parametrize("error", [SchedulingError("no space left"), RedisError("MISCONF"), ConnectionError("gone")])
 @pytest.mark.parametrize("name", celery_log.LOGGERS)
-def test_celery_logs_a_server_that_refuses_in_one_line(caplog, name, error):
-    logging.getLogger(name).error("Message Error: %s\n%s", error, ["a stack", "of frames"], exc_info=error)
+def test_celery_logs_a_server_that_refuses_in_one_line(caplog, logger, name, error):
+    logger(name).error("Message Error: %s\n%s", error, ["a stack", "of frames"], exc_info=error)
     [record] = caplog.records
     assert logging.Formatter("%(message)s").format(record) == f"Message Error: {error}"
 
 
-def test_celery_keeps_the_traceback_of_a_mistake_of_ours(caplog):
-    logging.getLogger("celery.app.trace").error("Task failed", exc_info=LookupError("no such thing"))
+def test_celery_keeps_the_traceback_of_a_mistake_of_ours(caplog, logger):
+    logger("celery.app.trace").error("Task failed", exc_info=LookupError("no such thing"))
     [record] = caplog.records
     assert "LookupError: no such thing" in logging.Formatter("%(message)s").format(record)
 

@@ -13,6 +13,8 @@ from tests.worker.test_digests import join
 from worker import alert_checks, by_hand, clock_rules, digest_previews
 from worker import digests as run
 
+pytestmark = pytest.mark.once
+
 WEDNESDAY = datetime(2026, 11, 18, 12, tzinfo=UTC)
 HOST = "near:1"
 

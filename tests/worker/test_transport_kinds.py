@@ -15,6 +15,8 @@ from web.app import create_app
 from web.cli import main
 from worker import alerts
 
+pytestmark = pytest.mark.once
+
 SMTP = "smtp://relay.example:25"
 
 

@@ -13,6 +13,8 @@ from tests.emails.scripted_smtp import ScriptedServer
 from tests.transports import digest, rows, run, state, states
 from worker import send_slice
 
+pytestmark = pytest.mark.once
+
 TAKEN = judge("dot", 250, "ok")
 OURS = [
     ("rcpt", "550 5.4.5 Domain sending quota exceeded"),

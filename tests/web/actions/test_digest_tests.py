@@ -21,6 +21,8 @@ from web.actions import digest_tests
 from web.cli import main
 from worker import send_slice
 
+pytestmark = pytest.mark.once
+
 NOW = datetime.now(UTC)
 DANA, ERIN = Actor("dana@newsroom.example"), Actor("erin@newsroom.example")
 

@@ -17,6 +17,8 @@ from web.actions import digests as actions
 from web.cli import main
 from worker import digests as run
 
+pytestmark = pytest.mark.once
+
 
 def command(*words: str, code: int = 0) -> str:
     done = CliRunner().invoke(main, ["digest", *words])
@@ -43,7 +45,6 @@ def slot_of(now: datetime, weeks: int = 0) -> str:
     return schedule.of_digests().slot_of(now + timedelta(weeks=weeks))
 
 
-on_one = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 """For what does not depend on the kind of database."""
 
 
@@ -89,7 +90,6 @@ def test_at_a_terminal_sending_says_to_how_many_and_goes_on_only_when_told(slot)
     assert look(slot).state == "cancelled"
 
 
-@on_one
 def test_at_a_terminal_skipping_says_who_goes_without(slot):
     code, told = at_a_terminal("digest", "skip", slot, answer="n")
     assert "none of 3 subscribers gets a letter for it. 1 comparison waits for the next digest." in told
@@ -98,7 +98,6 @@ def test_at_a_terminal_skipping_says_who_goes_without(slot):
     assert look(slot).state == "skipped"
 
 
-@on_one
 def test_a_script_and_whoever_says_yes_are_not_asked(slot):
     code, told = at_a_terminal("digest", "skip", slot, "--yes")
     assert (code, "[y/N]" in told) == (0, False)
@@ -132,7 +131,6 @@ def test_a_second_digest_within_five_days_needs_a_reason(week, clock):
     assert "frozen for 3 people" in command("send", earlier, "--late")
 
 
-@on_one
 def test_the_clocks_own_catch_up_is_never_asked(week, clock):
     command("send", week)
     compare("news", clock.forward(days=4))
@@ -143,7 +141,6 @@ def test_the_clocks_own_catch_up_is_never_asked(week, clock):
     assert look(to_come).state == "sending"
 
 
-@on_one
 def test_what_was_held_or_skipped_goes_at_once_soon_after_the_last_only_with_a_reason(week, clock):
     earlier, skipped = slot_of(clock.now, -1), slot_of(clock.now, -2)
     command("skip", skipped)
@@ -168,7 +165,6 @@ def test_what_was_held_or_skipped_goes_at_once_soon_after_the_last_only_with_a_r
 # ---- what nobody means -------------------------------------------------------------------------------------------
 
 
-@on_one
 @pytest.mark.parametrize("action", ["send", "skip", "hold", "assemble"])
 @pytest.mark.parametrize(
     ("typed", "told"),
@@ -183,7 +179,6 @@ def test_a_slot_that_nobody_means_is_refused(week, action, typed, told):
     assert kept() == []
 
 
-@on_one
 def test_a_slot_a_year_away_can_be_held(week, clock):
     command("hold", slot_of(clock.now, 53))
     command("hold", slot_of(clock.now, 54), code=1)
@@ -208,7 +203,6 @@ def test_two_operators_who_send_at_once_send_once(week, clock):
 # ---- nothing runs ------------------------------------------------------------------------------------------------
 
 
-@on_one
 @pytest.mark.parametrize(
     ("running", "told"),
     [((), "; nothing is running to send it"), (("web", "clock"), "; nothing is running to send it"),

@@ -1,6 +1,6 @@
 """What tests of the console stand on: operators of each role, signed in at a browser without a screen."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,19 +17,6 @@ from web.operator.frame import health
 from web.operator.frame.cached import Cached
 from worker import by_hand
 from worker import digests as run
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests run on both kinds of database, but for those marked `once`: SQL is not their subject."""
-    if "database" in metafunc.fixturenames:
-        once = metafunc.definition.get_closest_marker("once")
-        metafunc.parametrize("database", ["sqlite"] if once else ["sqlite", "postgresql"], indirect=True)
-
-
-@pytest.fixture
-def database(request: pytest.FixtureRequest, setting) -> Iterator[str]:
-    """The URL of a fresh migrated database of the kind that `pytest_generate_tests` chose."""
-    yield from request.getfixturevalue(f"_{request.param}")
 
 
 @pytest.fixture(autouse=True)

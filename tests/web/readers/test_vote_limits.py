@@ -13,6 +13,8 @@ from emails.links import sign_voter
 from tests.conftest import load_catalogue
 from web.app import create_app
 
+pytestmark = pytest.mark.once
+
 PROGRAM = {"Accept": "application/json"}
 
 
