@@ -45,9 +45,6 @@ def slot_of(now: datetime, weeks: int = 0) -> str:
     return schedule.of_digests().slot_of(now + timedelta(weeks=weeks))
 
 
-"""For what does not depend on the kind of database."""
-
-
 @pytest.fixture
 def readers(active, cast) -> int:
     for address in (cast.alice, cast.bob, cast.charlie):
