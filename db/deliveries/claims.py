@@ -161,6 +161,7 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
         standing = stops.standing(driver, digest_id)
         letters, over = _admit(session, driver, number, waits, standing.held, now)
     letters, later = _within_rates(session, letters, terms.domain_rates, standing.held, now)
+    all_letters.tokens += len(over) + len(later) if terms.rate else 0  # letters that nobody sends take none
     if over:
         session.execute(_OVER, over)
     if later:

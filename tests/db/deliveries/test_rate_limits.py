@@ -7,8 +7,9 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import text
 
-from db.deliveries import breakers, claims
+from db.deliveries import breakers, claims, stops
 from db.deliveries.claims import Batch, Wait
+from db.deliveries.stops import Trip
 from db.session import reading, writing
 from tests.claiming import NOW, ask, listed, states
 
@@ -69,6 +70,21 @@ def test_a_domain_that_defers_is_left_alone_by_every_sender(digest):
     batch = ask(digest)
     assert {letter.address.partition("@")[2] for letter in batch.letters} == {"reader.example"}
     assert states() == {"sending": 10, "deferred": 20}
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_letters_that_wait_for_their_domain_take_nothing_of_the_rate_from_the_others(digest, held):
+    with writing() as session:
+        session.execute(text("UPDATE subscribers SET address = 'x' || id || '@slow.example' WHERE id <= 20"))
+        if held:
+            stops.trip(session, digest, Trip("hard", "slow.example", 11, 14), NOW)
+        else:
+            breakers.domain_deferred(session, "slow.example", "451 4.7.1 later", NOW)
+    begun = 0
+    for _ in range(20):
+        batch = ask(digest, rate=2.0)
+        begun += len(batch.letters) if isinstance(batch, Batch) else 0
+    assert begun == 4, "two seconds' worth, although twenty letters stood before them"
 
 
 def test_two_senders_that_meet_the_same_refusal_at_once_count_it_once(database):
