@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 from sqlalchemy import insert, select, update
 
-from db.deliveries import breakers
+from db.deliveries import breakers, stops
 from db.deliveries.deliveries import Delivery
+from db.deliveries.stops import Trip
 from db.digests import digests, schedule
 from db.driver import driver_connection
 from db.jobs.jobs import Attempt, Job
@@ -149,6 +150,12 @@ def _state_of_things(now: datetime) -> None:
         pauses.pause(session, "jobs", f"parser trips over a new report, mending it {WORD}", LONG, now)
         for _ in range(4):
             breakers.refused(session, "smtp://relay.example:25", f"421 4.3.2 {WORD} is shutting down", now)
+        [going] = digests.listed(session, ("sending",))
+        for each in suppressions.page(session, "hard bounce"):
+            each.digest_id = going.id
+        session.flush()
+        for domain in ("mail.example", LONG.rpartition("@")[2]):
+            stops.trip(session, going.id, Trip("hard", domain, 11, 14), now)
         for turn, kind in enumerate(("failures", "age", "breaker")):
             alerts.raise_new(session, Condition(f"{kind}:{turn}", kind, f"{kind} needs somebody {WORD}",
                                              ("It began a while ago.", EVIL), "/operator/jobs"), now)  # fmt: skip
