@@ -115,8 +115,9 @@ def suppress(session: Session, address: str, reason: str, now: datetime, note: s
         found = Suppression(address_hash=named[0], reason=reason, at=now, note=note, subscriber_id=whose)
         session.add(found)
     elif rules.SUPPRESSIONS[reason].weight > rules.SUPPRESSIONS[found.reason].weight:
-        found.reason, found.at, found.note, found.digest_id = reason, now, note, None
+        found.reason, found.at, found.note = reason, now, note
     found.suspected_at = None
+    found.digest_id = None
     session.flush()
     return found
 

@@ -55,9 +55,9 @@ def count(session: Session, digest_id: int | None, domain: str | None) -> int:
 
 
 def confirm(rows: list[Suppression]) -> None:
-    """They are suppressions like any other from now on."""
+    """They are suppressions like any other from now on. They forget their digest: no later stop of it suspects them."""
     for row in rows:
-        row.suspected_at = None
+        row.suspected_at = row.digest_id = None
 
 
 def lift(session: Session, rows: list[Suppression]) -> None:

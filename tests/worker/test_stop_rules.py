@@ -198,6 +198,18 @@ def test_released_too_early_it_is_held_again_once_twenty_in_a_row_are_refused(do
     assert states() == {"failed": 60}, "whoever released it twice has said so"
 
 
+def test_what_somebody_has_confirmed_no_later_stop_makes_suspected_again(door, clock):
+    readers(clock, [f"a-{at}@big.example" for at in range(60)])
+    door.answer = unknown_are("@big.example")
+    run()
+    with writing() as session:
+        suspected.confirm(suspected.take(session, None, "big.example", 100))
+    held_domains.release(OLGA, "big.example", "they moved away", clock.now)
+    run()
+    assert states() == {"failed": 31, "deferred": 29}
+    assert sum(each.suspected_at is not None for each in suppressed()) == 20
+
+
 def hold(made: int, clock) -> None:
     """Hold big.example, as a sender does."""
     with writing() as session:
