@@ -25,7 +25,7 @@ _SAID = {
     405: ("This page can’t be opened directly", "It only takes a form from one of our pages. Use the button there."),
     413: ("That was too large", "It’s larger than any form here allows. Go back, shorten it and send it again."),
     415: ("That format isn’t supported", "Please send the form with the button on the page."),
-    429: ("That was too often", "Many requests came in a short time. Please wait a minute and try again."),
+    429: ("Too many requests", "They came too fast. Please wait a minute and try again."),
     500: ("Something went wrong", "That was our mistake, and we’ve logged it. Please try again in a minute."),
     503: ("Back in a moment", "Our database isn’t responding right now. Nothing was lost; try again in a minute."),
 }  # fmt: skip

@@ -181,7 +181,7 @@ def release(session: Session, domain: str, reason: str, now: datetime) -> Stop:
     if found is None:
         raise Refused(f"No letters to {domain} are held. `verdicts deliveries held` names the domains that are.")
     if not reason.strip():
-        raise Refused("Say why; the reason stands in the audit log.")
+        raise Refused("Give a reason; it is saved in the audit log.")
     found.ended_at, found.reason = now, reason.strip()
     restarted = update(Digest).where(Digest.id == found.digest_id, Digest.state.in_(("sending", "paused")))
     session.execute(restarted.values(resumed_at=now))

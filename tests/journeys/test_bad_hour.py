@@ -85,7 +85,7 @@ def test_a_providers_bad_hour_costs_nobody_the_letter(database, clock, setting, 
         server.unknown = ()
         assert "--reason" in refused("deliveries", "release", "big.example")
         released = verdicts("deliveries", "release", "big.example", "--reason", "their bad hour is over")
-        assert released == "big.example is released; 29 letters are owed again.\n"
+        assert released == "big.example is released; 29 letters are queued again.\n"
         run()
         assert states() == {"sent": 89, "failed": 11}
         assert f"Suppressions of {SLOT} wait for a decision: 11" in titles()

@@ -35,6 +35,11 @@ def send_test(actor: Actor, slot: str, address: str, now: datetime, *, note: str
     return left
 
 
+def left_in_words(left: int) -> str:
+    """How many more tests may go to addresses that are not operators'."""
+    return f"you can send {left} more to such addresses within 24 hours" if left else "it was the last for 24 hours"
+
+
 def _is_operators(session: Session, address: str) -> bool:
     """Whether an operator who has set a password signs in with this address: an invitation alone proves nothing."""
     found = operators.by_address(session, address)
@@ -52,7 +57,8 @@ def _count(session: Session, actor: Actor, address: str, now: datetime) -> int:
         if wait is not None:
             raise Refused(
                 f"In 24 hours, {whose} at most {most} test letters to addresses that are not operators’ own. The next "
-                f"one can go at {now + wait:%H:%M} UTC. Tests to your own address in the console are not counted."
+                f"one can go at {now + wait:%H:%M} UTC on {now + wait:%Y-%m-%d}. Tests to your own console "
+                "address are not counted."
             )
         bucket.take(DAY, now)
     return min(EACH - len(own.taken), ALL - len(everybody.taken))

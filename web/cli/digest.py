@@ -92,7 +92,7 @@ def _waits_for_a_day(found: Digest) -> str | None:
     """That SEND_DAILY is reached and when the next letters go out, if this digest waits for that."""
     with reading() as session:
         at = send_time.goes_on_at(session, found, datetime.now(UTC))
-    return f"SEND_DAILY reached: goes on at {at:%Y-%m-%d %H:%M} UTC" if at else None
+    return f"SEND_DAILY is reached: sending resumes by itself at {at:%Y-%m-%d %H:%M} UTC" if at else None
 
 
 def _held() -> list[str]:

@@ -61,7 +61,7 @@ def test(slot: str, address: str, note: str | None) -> None:
     left = digest_tests.send_test(actor(), slot, address, datetime.now(UTC), note=note)
     click.echo(f"A test of {slot} is on its way to {address}.")
     if left is not None:
-        click.echo(f"No operator has this address, so it counts: {left} more to such addresses in these 24 hours.")
+        click.echo(f"This isn’t an operator’s address, so it counts: {digest_tests.left_in_words(left)}.")
 
 
 @click.command()

@@ -32,4 +32,4 @@ def held(json: bool) -> None:
 def release(domain: str, reason: str) -> None:
     """Send the letters to a held domain now."""
     number = actions.release(actor(), domain, reason, datetime.now(UTC))
-    click.echo(f"{domain} is released; {number:,} {'letter is' if number == 1 else 'letters are'} owed again.")
+    click.echo(f"{domain} is released; {number:,} {'letter is' if number == 1 else 'letters are'} queued again.")

@@ -28,9 +28,9 @@ def page_of(slot: str) -> str:
 
 def ask_about(
     slot: str, title: str, sentence: str, button: str, fields: dict[str, str | list[str]] | None = None, *,
-    note: str = "optional", extra: Markup | str = "", risk: bool = False,
+    note: str | None = "optional", extra: Markup | str = "", risk: bool = False,
 ) -> AnyResponse:  # fmt: skip
-    """The confirm page; Cancel and the result lead back to the digest."""
+    """The confirm page; “Go back” and the result lead back to the digest."""
     fields = {**(fields or {}), "back": page_of(slot)}
     return confirm.ask(title, sentence, button, fields, note=note, extra=extra, risk=risk, back=page_of(slot),
                        here=HERE)  # fmt: skip
@@ -48,9 +48,9 @@ def change_draft(slot: str, action: str) -> AnyResponse:
         return confirm.done(f"{slot} was assembled again.", page_of(slot))
     why = questions.why_early_release(slot, now) if action == "release" else ""
     if why and not confirm.given():
-        sentence = "It was due, so it goes out at once."
+        sentence = "It is overdue, so it goes out at once."
         return ask_about(
-            slot, f"Release {slot}?", sentence, f"Release {slot}", extra=_reason_to_be_early(why), risk=True
+            slot, f"Release {slot}?", sentence, f"Release {slot}", note=None, extra=_reason_to_be_early(why), risk=True
         )
     found = actions.move(access.actor(), slot, action, now, note=confirm.note(), early=_early())
     said = "is held until somebody releases it" if found.state == "held" else "was released"
@@ -77,11 +77,13 @@ def archive_passed_over(slot: str) -> AnyResponse:
         raise Refused(f"Somebody has decided about them already; {slot} is {found.state}.")
     if not confirm.given():
         number = plural(len(waiting), "comparison").capitalize()
-        goes = "goes at its hour by itself" if found.due_at > datetime.now(UTC) else "waits until you release it"
-        sentence = f"{number} will stand in no digest; readers still find them on the web. Then {slot} {goes}."
+        goes = "is sent by itself when it is due" if found.due_at > datetime.now(UTC) else "waits until you release it"
+        sentence = f"{number} will be left out of all digests; readers still find them on the web. Then {slot} {goes}."
         return ask_about(slot, "Leave them out of digests?", sentence, f"Leave {number.lower()} out")
     done = comparison_actions.archive_passed_over(access.actor(), datetime.now(UTC), note=confirm.note())
-    return confirm.done(f"{plural(len(done), 'comparison').capitalize()} will stand in no digest.", page_of(slot))
+    return confirm.done(
+        f"{plural(len(done), 'comparison').capitalize()} will be left out of all digests.", page_of(slot)
+    )
 
 
 @blueprint.post("/digests/<slot>/test")
@@ -89,7 +91,9 @@ def archive_passed_over(slot: str) -> AnyResponse:
 def test_digest(slot: str) -> AnyResponse:
     to = request.form.get("address", "").strip() or access.current().address
     left = digest_tests.send_test(access.actor(), slot, to, datetime.now(UTC))
-    more = f" No operator has this address, so it counts: {left} more in these 24 hours." if left is not None else ""
+    more = (
+        "" if left is None else f" This isn’t an operator’s address, so it counts: {digest_tests.left_in_words(left)}."
+    )
     return confirm.done(f"A test of {slot} is on its way to {to}.{more}", page_of(slot))
 
 
@@ -105,8 +109,8 @@ def send_digest(slot: str) -> AnyResponse:
         button = f"Send to {questions.counted(number, 'person', 'people')}"
         fields: dict[str, str | list[str]] = {"late": "yes"} if late else {}
         why = questions.why_early(slot, now)
-        return ask_about(slot, f"Send {slot} now?", sentence, button, fields, extra=_reason_to_be_early(why),
-                         risk=bool(why))  # fmt: skip
+        return ask_about(slot, f"Send {slot} now?", sentence, button, fields, note=None if why else "optional",
+                         extra=_reason_to_be_early(why), risk=bool(why))  # fmt: skip
     found, gone = actions.send(access.actor(), slot, now, late=late, early=_early(), note=confirm.note())
     if gone:
         raise Refused(f"{slot} has gone already; it is {found.state}.")
@@ -128,7 +132,10 @@ def _reason_to_be_early(why: str) -> Markup | str:
 @allowed("operator")
 def pause_digest(slot: str) -> AnyResponse:
     if not confirm.given():
-        sentence = "No further letter is begun; those already begun arrive. The time of the pause makes no letter old."
+        sentence = (
+            "No further letter is started; those already started still arrive. "
+            "Time spent paused doesn’t count towards expiry."
+        )
         return ask_about(slot, f"Pause {slot}?", sentence, f"Pause {slot}")
     why = confirm.note()
     _changed(actions.move(access.actor(), slot, "pause", datetime.now(UTC), reason=why, note=why))
@@ -144,7 +151,7 @@ def resume_digest(slot: str) -> AnyResponse:
         another_way = transport_kinds.needs_reason(session, found, now)
         stop = stops.of_digest(session, found.id)
     if another_way and not confirm.given():
-        sentence = f"{another_way} From now on the rest of it leaves the new way."
+        sentence = f"{another_way} If you resume it, the rest goes out the new way."
         return ask_about(slot, f"Resume {slot} another way?", sentence, f"Resume {slot}", note="required", risk=True)
     if stop and not confirm.given():
         told = stops.in_words(stop.rule, None, stop.refused, stop.letters)

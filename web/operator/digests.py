@@ -72,7 +72,7 @@ def _shown(found: Digest) -> dict[str, object]:
     return {
         "digest": found, "look": look, "shut": shut, "held": held, "waits": waits, "content": content, "moving": moving,
         "goes_on_at": goes_on_at, "left": send_time.left(look.waits, look.left, datetime.now(UTC)) if look else None,
-        "every": math.ceil(max(2.0, look.holds_for)) if look else 2,
+        "now": datetime.now(UTC), "every": math.ceil(max(2.0, look.holds_for)) if look else 2,
         "links": {state: url_for("operator.deliveries", slot=found.slot, state=state) for state in STATES_LINKED},
         "passed_over": passed_over(found),
         "too_late": datetime.now(UTC) > found.due_at + settings().digest_lateness,

@@ -1,4 +1,4 @@
-"""“What happened to…”: readers by state, and everything about one of them.
+"""“People”: readers by state, and everything about one of them.
 
 Only the roles operator and admin see whole email addresses, IP addresses and browsers. Looking at a page is not
 audited, because a GET writes no row; exporting somebody's data is.

@@ -47,7 +47,8 @@ def schedule_() -> str:
 
 
 def _local(moment: datetime, rule: Weekly) -> str:
-    """Tue 17 Nov 2026 09:00 CET (UTC+01:00): a DST change shows in the offset."""
+    """Tue 17 Nov 2026 09:00 CET (UTC+01:00): a DST change shows in the offset, which is left out of UTC itself."""
     there = moment.astimezone(rule.zone)
-    offset = there.strftime("%z")
-    return f"{there:%a} {there.day} {there:%b %Y %H:%M} {there.tzname()} (UTC{offset[:3]}:{offset[3:]})"
+    digits = there.strftime("%z")
+    offset = "" if there.tzname() == "UTC" else f" (UTC{digits[:3]}:{digits[3:]})"
+    return f"{there:%a} {there.day} {there:%b %Y %H:%M} {there.tzname()}{offset}"

@@ -17,7 +17,7 @@ from web import limits, visitor
 from web.limits import Refusals
 
 _OFTEN = (
-    "Many sign-ups came from your network in the last hour, so we didn’t take this one. Please try again in {wait}."
+    "Too many sign-ups came from your network in the last hour, so we didn’t take this one. Please try again in {wait}."
 )
 
 

@@ -17,10 +17,10 @@ MINUTE = 60.0
 SHARED_FOR = 10.0
 """Seconds for which a process goes on with its part; heartbeats come every five."""
 _OF_VOTER = (
-    "You’ve changed your votes often in the last minute, so this one wasn’t counted. Please try again in {wait}."
+    "You’ve changed your votes too often in the last minute, so this one wasn’t counted. Please try again in {wait}."
 )
 _OF_NETWORK = (
-    "Many votes came from your network in the last minute, so yours wasn’t counted. Please try again in {wait}."
+    "Too many votes came from your network in the last minute, so yours wasn’t counted. Please try again in {wait}."
 )
 
 

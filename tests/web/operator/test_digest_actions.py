@@ -97,7 +97,8 @@ def test_an_early_digest_wants_to_know_why(console, slot):
     browser = console("operator")
     asked = browser.press(f"{PATH}/{to_come}/send")
     assert f"The week of {to_come} has not begun." in asked.text
-    assert "Why it goes now all the same" in asked.text
+    assert "Reason for sending it early (required)" in asked.text
+    assert "Note (optional)" not in asked.text, "one reason is enough"
     refused = browser.agree(asked)
     assert (refused.status_code, "has not begun" in refused.text, kept()) == (409, True, [])
     browser.agree(asked, early="holidays")
@@ -105,6 +106,16 @@ def test_an_early_digest_wants_to_know_why(console, slot):
     assert (look(to_come).state, kept()) == ("frozen", [("digest.send", f"digest {to_come}", 3, "holidays")])
     with reading() as session:
         assert session.query(AuditEntry).filter_by(action="digest.send").one().after["early"] == "holidays"
+
+
+@pytest.mark.once
+def test_a_held_draft_says_whether_it_is_due_yet(console, slot):
+    browser = console("editor")
+    browser.press(f"{PATH}/{slot}/hold")
+    for due, told in ((timedelta(hours=2), "It is due on"), (timedelta(hours=-2), "It was due on")):
+        with writing() as session:
+            digests.get(session, slot).due_at = datetime.now(UTC) + due
+        assert told in browser.get(f"{PATH}/{slot}").text
 
 
 @pytest.mark.once
@@ -147,7 +158,7 @@ def test_going_on_another_way_wants_to_know_why(console, sending):
 
 def test_pause_resume_and_cancel(console, sending):
     browser = console("operator")
-    assert "already begun arrive" in browser.press(f"{PATH}/{sending}/pause").text
+    assert "already started still arrive" in browser.press(f"{PATH}/{sending}/pause").text
     assert look(sending).state == "sending"
     browser.press(f"{PATH}/{sending}/pause", {"confirmed": "yes", "note": "a wrong link"})
     assert (look(sending).state, look(sending).reason) == ("paused", "a wrong link")
@@ -267,8 +278,8 @@ def test_an_editor_leaves_out_what_was_passed_over_after_a_look_at_the_list(cons
     assert "Leave these out of digests…" in page
     assert all(f'href="/compare/old-{n}"' in page for n in range(11))
     asked = browser.press(f"{PATH}/{passed_over}/archive").text
-    assert "Eleven comparisons will stand in no digest; readers still find them on the web." in asked
-    assert f"Then {passed_over} goes at its hour by itself." in asked
+    assert "Eleven comparisons will be left out of all digests; readers still find them on the web." in asked
+    assert f"Then {passed_over} is sent by itself when it is due." in asked
     assert len(said(passed_over)) == 12
     browser.press(f"{PATH}/{passed_over}/archive", {"confirmed": "yes", "note": "moved in from the old site"})
     assert (look(passed_over).state, said(passed_over)) == ("draft", ["quillmate-vs-inkwell"])

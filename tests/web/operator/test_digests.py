@@ -34,7 +34,7 @@ def test_an_empty_list_says_what_comes(console, database):
 def test_a_draft_says_what_it_holds_and_when_it_freezes(console, slot):
     page = console("editor").get(f"{PATH}/{slot}").text
     assert "Quillmate vs Inkwell" in page
-    assert "It freezes by itself on" in page
+    assert "It is sent by itself on" in page
     assert "The account" not in page
 
 

@@ -133,7 +133,7 @@ def test_the_strip_of_a_site_where_nothing_runs(database):
     assert found["Clock"] == ("never seen", "bad")
     assert found["Redis"] == ("no answer", "bad")
     assert found["Mail server"] == ("not asked", "good")
-    assert found["Oldest owed"] == ("nothing waits", "good")
+    assert found["Oldest waiting"] == ("nothing waits", "good")
     assert found["Queues"] == ("none paused", "good")
     assert found["Failed jobs"] == ("0", "good")
 
@@ -164,7 +164,7 @@ def test_the_strip_tells_what_is_wrong(database, setting):
     assert found["Queues"] == ("1 paused", "warn")
     assert found["Workers"] == ("not all", "bad")
     assert found["Failed jobs"] == ("1", "bad")
-    assert found["Oldest owed"] == ("20 min", "warn")
+    assert found["Oldest waiting"] == ("20 min", "warn")
 
 
 def test_a_redis_that_hangs_keeps_no_page_waiting(database, setting):

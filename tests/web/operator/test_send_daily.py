@@ -51,11 +51,12 @@ def test_while_it_waits_page_and_command_say_when_it_goes_on(console, sending, s
     assert "SEND_DAILY is reached" not in browser.get(f"{PATH}/{sending}").text
     send_one(sending)
     page = browser.get(f"{PATH}/{sending}").text
-    assert "SEND_DAILY is reached.</strong> It goes on at <time" in page
+    assert "SEND_DAILY is reached.</strong> Sending resumes by itself: <time" in page
     told = command("show", sending)
     opens = datetime.now(UTC) + timedelta(hours=24, minutes=2)
     assert any(
-        f"SEND_DAILY reached: goes on at {opens - timedelta(minutes=m):%Y-%m-%d %H:%M} UTC" in told for m in (0, 1)
+        f"SEND_DAILY is reached: sending resumes by itself at {opens - timedelta(minutes=m):%Y-%m-%d %H:%M} UTC" in told
+        for m in (0, 1)
     )
 
 
@@ -72,4 +73,4 @@ def test_a_paused_digest_does_not_wait_for_a_day(console, sending, setting):
     with writing() as session:
         digests.move(session, sending, "pause", datetime.now(UTC))
     assert "SEND_DAILY is reached" not in console("viewer").get(f"{PATH}/{sending}").text
-    assert "SEND_DAILY reached" not in command("show", sending)
+    assert "SEND_DAILY is reached" not in command("show", sending)

@@ -192,7 +192,7 @@ def test_one_voter_changes_votes_thirty_times_a_minute(client, clock, catalogue)
     assert answers == [303] * 30 + [429] * 3
     told = press(client)
     assert told.headers["Retry-After"] == "60"
-    assert "You’ve changed your votes often" in told.text
+    assert "You’ve changed your votes too often" in told.text
     clock.forward(seconds=60)
     assert press(client).status_code == 303
 

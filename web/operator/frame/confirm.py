@@ -20,7 +20,7 @@ def ask(
     """A page with one question and one button, whose form carries `fields` and `confirmed=yes` to `action`.
 
     `note` is optional, required or None for no field; `extra` is further markup in the form; `back` is where
-    “Leave it” leads; `here` is the menu's endpoint that it belongs to.
+    “Go back” leads; `here` is the menu's endpoint that it belongs to.
     """
     flat = [
         (name, one) for name, value in (fields or {}).items() for one in ([value] if isinstance(value, str) else value)
@@ -49,7 +49,7 @@ def note(*, required: bool = False) -> str | None:
     """The note from the form. Raises Refused if a required one is missing."""
     written = request.form.get("note", "").strip()[:2000]
     if required and not written:
-        raise Refused("Please write down why: it stands in the audit log with your name.")
+        raise Refused("Please give a reason. It is saved in the audit log under your name.")
     return written or None
 
 

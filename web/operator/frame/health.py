@@ -115,9 +115,9 @@ def _owed(session: Session, now: datetime) -> Sign:
     asked = {"votes": ages.of_votes, "jobs": ages.of_jobs, "letters": ages.of_deliveries}
     waits = [(age, ledger) for ledger, ask in asked.items() if (age := ask(session, now)) is not None]
     if not waits:
-        return Sign("Oldest owed", "nothing waits")
+        return Sign("Oldest waiting", "nothing waits")
     age, ledger = max(waits)
-    return Sign("Oldest owed", duration(age), ledger, "warn" if age > settings().alert_age else "good")
+    return Sign("Oldest waiting", duration(age), ledger, "warn" if age > settings().alert_age else "good")
 
 
 def _queues(session: Session) -> Sign:

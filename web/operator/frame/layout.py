@@ -19,7 +19,7 @@ MENU = (
         ("Overview", "operator.overview"), ("Digests", "operator.digests"), ("Deliveries", "operator.deliveries"),
         ("Failed jobs", "operator.jobs"), ("Queues", "operator.queues"), ("Schedule", "operator.schedule"),
     ),
-    (("What happened to…", "operator.explain"), ("Suppressions", "operator.suppressions")),
+    (("People", "operator.explain"), ("Suppressions", "operator.suppressions")),
     (("Audit log", "operator.audit"), ("Accounts", "operator.accounts")),
 )  # fmt: skip
 """The menu's groups; pages that do not exist or that the operator may not open are left out."""
