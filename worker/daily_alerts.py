@@ -28,7 +28,7 @@ def limited_by_the_day(session: Session, now: datetime) -> Iterator[Condition]:
                 f"daily:{digest.slot}",
                 "daily",
                 f"Digest {digest.slot} takes about {forecast.in_words(days * DAY)} more at SEND_DAILY {daily:,}",
-                ("Nothing is wrong: it goes on by itself, and no reader's letter gets too old meanwhile.",),
+                ("Nothing is wrong: it resumes by itself, and letters don't expire while they wait.",),
                 f"/operator/digests/{digest.slot}",
             )
     age = ages.of_single_letters(session, now)

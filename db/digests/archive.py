@@ -14,7 +14,7 @@ from db.rules import Refused
 MANY = 10
 """More new comparisons than this in one step need an editor's word before they all stand in one digest."""
 LISTED = "comparisons that earlier releases passed over would stand in it"
-_NAMED = 10
+_NAMED = 3
 _PAGE = 1000  # a statement takes a limited number of parameters
 
 
@@ -58,8 +58,8 @@ def reason(found: list[Comparison]) -> str:
     names = ", ".join(each.heading for each in found[:_NAMED])
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return (
-        f"{len(found)} {LISTED}: {names}{more}. Release it to send them, or leave them out with "
-        "`verdicts comparisons archive --passed-over`"
+        f"{len(found)} {LISTED}: {names}{more}. Release it to send them, or leave them out: "
+        "verdicts comparisons archive --passed-over"
     )
 
 

@@ -21,7 +21,7 @@ _DONE = {"confirm": "confirmed", "lift": "lifted"}
 _SENTENCE = {
     "confirm": "These addresses stay on the list like any other hard bounce. An operator can lift each of them later.",
     "lift": "These addresses come off the list, and their readers get letters again. Their letters of {slot} failed; to"
-    " send them after all, press Retry on its page.",
+    " send them after all, use Retry on the digest’s page.",
 }
 
 
