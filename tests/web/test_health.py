@@ -54,7 +54,7 @@ def test_a_database_that_lets_this_release_go_on_is_ready_and_says_so(sqlite, re
 
 def test_beside_a_database_of_a_later_release_every_page_answers_503_in_words(sqlite, redis_url):
     client = create_app().test_client()
-    belongs_to("0.4.0", oldest="0.3.0")
+    belongs_to("0.4.0", oldest="0.4.0")
     assert client.get("/readyz").status_code == 503
     assert "start that release or restore the copy made before" in client.get("/readyz").json["database"]
     for path in ("/", "/subscribe", "/operator", "/nowhere"):

@@ -7,7 +7,7 @@ revision = "0015"
 down_revision = "0014"
 branch_labels = None
 depends_on = None
-release = "0.2.0"
+release = "0.3.0"
 oldest = "0.1.0"
 touches = ()
 

@@ -9,7 +9,7 @@ revision = "0018"
 down_revision = "0017"
 branch_labels = None
 depends_on = None
-release = "0.2.0"
+release = "0.3.0"
 oldest = "0.1.0"
 touches = ("comparisons",)
 

@@ -9,7 +9,7 @@ revision = "0021"
 down_revision = "0020"
 branch_labels = None
 depends_on = None
-release = "0.2.0"
+release = "0.3.0"
 oldest = "0.1.0"
 touches = ("suppressions",)
 

@@ -28,13 +28,13 @@ def run(*words: str) -> tuple[int, str]:
     ids=" ".join,
 )
 def test_beside_a_later_release_commands_refuse_in_one_sentence(sqlite, redis_url, setting, words):
-    belongs_to("0.4.0", oldest="0.3.0")
+    belongs_to("0.4.0", oldest="0.4.0")
     setting(PORT=_free_port())
     assert run(*words) == (1, f"Error: {LATER}\n")
 
 
 def test_beside_a_later_release_the_doctor_tells_and_help_and_version_are_given(sqlite, redis_url):
-    belongs_to("0.4.0", oldest="0.3.0")
+    belongs_to("0.4.0", oldest="0.4.0")
     code, told = run("doctor")
     assert code == 1
     assert f"✕ database: sqlite answers. {LATER}" in told
