@@ -13,7 +13,7 @@ MOVED = "The schedule moved"
 """How the reason of a digest begins that was held because of a change, so that a later change may let it go again."""
 
 
-NOT_OWED = "its hour had passed when a test of it opened it: release it or send it"
+NOT_OWED = "it was opened after its hour: release it or send it"
 """The reason of a digest that a test letter opened after its hour, and that nobody has asked to be sent."""
 
 
