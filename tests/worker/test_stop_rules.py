@@ -169,7 +169,7 @@ def test_released_with_a_reason_they_all_go_out_and_the_lifted_ones_after_a_retr
     run()
     clock.forward(days=3)
     door.answer = lambda to, number: TAKEN
-    with pytest.raises(Refused, match="Say why"):
+    with pytest.raises(Refused, match="Give a reason"):
         held_domains.release(OLGA, "big.example", " ", clock.now)
     assert held_domains.release(OLGA, "Big.example", "their bad hour is over", clock.now) == 29
     run()
