@@ -122,10 +122,11 @@ def _close_engines() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests run on both kinds of database, but for those marked `once` (SQL is not their subject) and those that name
-    a kind themselves."""
+    """Tests run on both kinds of database, but for those marked `once` (SQL is not their subject), those that name a
+    kind themselves, and browser tests, which have a fixture of their own."""
     named = any(mark.args[0] == "database" for mark in metafunc.definition.iter_markers("parametrize"))
-    if "database" in metafunc.fixturenames and not named:
+    browser = Path(__file__).with_name("browser") in metafunc.definition.path.parents
+    if "database" in metafunc.fixturenames and not named and not browser:
         once = metafunc.definition.get_closest_marker("once")
         metafunc.parametrize("database", ["sqlite"] if once else ["sqlite", "postgresql"], indirect=True)
 
