@@ -1,6 +1,5 @@
 """Fixtures for all tests: a folder and settings for each, small real servers, a frozen clock, and the cast."""
 
-import gc
 import os
 import shutil
 import tempfile
@@ -23,11 +22,6 @@ from worker.redis import EmbeddedRedis
 
 START = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
 """The Tuesday of 2026-W47, an hour before the digest is due."""
-
-
-def pytest_configure() -> None:
-    """Collect garbage seldom: late in a run each collection walks the objects of thousands of tests."""
-    gc.set_threshold(100_000, 50, 50)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
