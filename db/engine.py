@@ -67,7 +67,7 @@ def missing_file() -> Path | None:
     except FileNotFoundError:
         return file
     except OSError:
-        pass  # whoever connects is told what is wrong
+        return None  # it is there but cannot be looked at: connecting reports that in the driver's words
     return None
 
 

@@ -24,7 +24,8 @@ PLACE_SECONDS = 0.35
 """How long a request waits for a place, and after which those inside count as stuck: a vote takes a millisecond."""
 RETRY_AFTER = 60
 _READS = ("GET", "HEAD", "OPTIONS")
-_SAID = "We couldn’t save this just now, so nothing was changed. Please try again in a minute."
+NOT_SAVED = "We couldn’t save this just now, so nothing was changed. Please try again in a minute."
+"""What the reader of a page is told when the database refuses or delays what they sent."""
 
 
 class Bulkhead:
@@ -67,7 +68,7 @@ def install(app: Flask) -> None:
         wait_at_most(LOCK_SECONDS)
         if request.method not in _READS and not bulkhead.enter():
             log.warning("503 %s %s: other writes wait for the database", request.method, request.url_rule)
-            raise ServiceUnavailable(_SAID, retry_after=RETRY_AFTER)
+            raise ServiceUnavailable(NOT_SAVED, retry_after=RETRY_AFTER)
 
     @app.teardown_request
     def leave(_error: BaseException | None) -> None:

@@ -9,14 +9,13 @@ from db import schema
 from db.errors import DBAPIError, PoolTimeout, SQLAlchemyError
 from db.refusals import refusal
 from db.schema import WrongSchema
-from web import headers
+from web import bulkhead, headers
 
 log = logging.getLogger(__name__)
 
 SERVED_ALWAYS = {"health.alive", "health.ready", "static"}
 _UPGRADING = "The site is being brought up to date. Nothing was lost; try again in a minute."
 
-_NOT_SAVED = "We couldn’t save this just now, so nothing was changed. Please try again in a minute."
 
 _SAID = {
     400: ("The form was incomplete", "We couldn’t read all of it. Go back, reload the page and try again."),
@@ -93,7 +92,7 @@ def install(app: Flask) -> None:
             log.exception("the database did not answer", exc_info=error)
         else:  # a line each: whoever fills a disk has no use for tracebacks
             log.warning("503 %s %s: %s", request.method, request.url_rule, told)
-        response = page(503, advice="" if request.method in ("GET", "HEAD") else _NOT_SAVED)
+        response = page(503, advice="" if request.method in ("GET", "HEAD") else bulkhead.NOT_SAVED)
         response.headers["Retry-After"] = "60"
         return response
 

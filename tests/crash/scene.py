@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,6 +115,14 @@ class Scene:
     def fork(self, role: str, stage: str | None = None, passing: int = 1, **more: str) -> Child:
         """A process of this newsletter, in that role; it waits at the n-th passing of a stage if one is named."""
         return self.nursery.fork(role, self.environment | more, stage, passing)
+
+    def senders_killed_at(self, stages: Mapping[str, int]) -> Iterator[str]:
+        """Kill a sender at each of these stages, at the n-th passing; yields the stage each time."""
+        for stage, passing in stages.items():
+            sender = self.fork("send", stage, passing)
+            sender.wait_for_stage()
+            sender.kill()
+            yield stage
 
     def readers(self, number: int) -> None:
         """Add this many confirmed subscribers."""

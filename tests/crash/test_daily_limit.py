@@ -26,10 +26,8 @@ def test_senders_killed_at_each_stage_hand_over_no_letter_too_many(scene: Scene)
     scene.readers(400)
     scene.freeze()
     scene.address()
-    for stage, passing in AT.items():
-        sender = scene.fork("send", stage, passing)
-        sender.wait_for_stage()
-        sender.kill()
+    for _ in scene.senders_killed_at(AT):
+        pass
     for _ in range(3):
         scene.fork("send")
     until(used_up, "the day's last letter")

@@ -34,10 +34,7 @@ def test_a_sender_killed_amid_hard_bounces_leaves_none_half_done(scene: Scene):
     scene.readers(500)
     scene.freeze()
     scene.address()
-    for stage, passing in AT.items():
-        sender = scene.fork("send", stage, passing)
-        sender.wait_for_stage()
-        sender.kill()
+    for stage in scene.senders_killed_at(AT):
         failed, suppressed, _ = failed_and_suppressed()
         assert failed == suppressed, stage
     assert scene.digest().state == "sending", "the one that was to pause it was killed before"

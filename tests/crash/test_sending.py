@@ -25,10 +25,8 @@ def test_a_sender_killed_at_each_stage_leaves_no_more_in_doubt_than_its_window(s
     scene.readers(450)
     scene.freeze()
     scene.address()
-    for stage, passing in AT.items():
-        sender = scene.fork("send", stage, passing)
-        sender.wait_for_stage()
-        sender.kill()
+    for _ in scene.senders_killed_at(AT):
+        pass
     scene.fork("send")
     scene.wait_until_nothing_is_owed()
     scene.reckon().assert_exact(WINDOW * len(AT))
