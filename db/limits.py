@@ -64,5 +64,7 @@ def forget_full(session: Session, now: datetime, limit: int) -> int:
     """Delete buckets whose tokens are all back, at most `limit`. Returns how many."""
     full = select(Bucket.key).where(Bucket.full_at <= now).order_by(Bucket.full_at).limit(limit)
     full = full.with_for_update(skip_locked=True)  # a sign-up locks two buckets: waiting for it could be a deadlock
-    gone = session.execute(delete(Bucket).where(Bucket.key.in_(full), Bucket.full_at <= now))
+    # Selected first: as a subquery PostgreSQL may run it once a row, and then delete more than `limit`.
+    keys = list(session.scalars(full))
+    gone = session.execute(delete(Bucket).where(Bucket.key.in_(keys), Bucket.full_at <= now))
     return int(gone.rowcount)  # type: ignore[attr-defined]
