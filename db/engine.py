@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
-from db import private_files, refusals
+from db import moments, private_files, refusals
 from db.settings import settings
 
 BUSY_SECONDS = 15
@@ -139,6 +139,7 @@ def _open_postgresql(connection: Any, _record: Any) -> None:
         [read_only] = connection.execute(
             "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
         ).fetchone()
+        moments.measure(lambda: connection.execute("SELECT clock_timestamp()").fetchone()[0])
     connection.autocommit = False
     if read_only:
         refusals.in_trouble(engine())

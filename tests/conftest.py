@@ -14,7 +14,7 @@ import time_machine
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from db import engine, migrations, session
+from db import engine, migrations, moments, session
 from db.digests import catalog
 from db.settings import Settings, settings, variable
 from tests.databases import Emptying
@@ -92,6 +92,8 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setenv("SECRET_KEY", "a key for tests")
     # Without listeners no bell thread starts: it could read the settings at any moment, also between two tests.
     monkeypatch.setattr(session, "_listeners", [])
+    # PostgreSQL's clock goes on while the fixture `clock` stands still.
+    monkeypatch.setattr(moments, "measure", lambda _: None)
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
     yield tmp_path

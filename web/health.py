@@ -1,11 +1,9 @@
 """Health checks: whether this process answers (/healthz), and whether its database and Redis do (/readyz)."""
 
-from datetime import UTC, datetime
-
 import redis
 from flask import Blueprint, Response, jsonify, make_response
 
-from db import schema
+from db import moments, schema
 from db.errors import SQLAlchemyError
 from db.session import reading
 from db.settings import settings
@@ -52,7 +50,7 @@ def _mail() -> str:
     """Which senders let letters wait, and why. It makes nothing unready: pages need no sender."""
     try:
         with reading() as session:
-            return " ".join(transport_kinds.differences(session, datetime.now(UTC))) or "ok"
+            return " ".join(transport_kinds.differences(session, moments.now())) or "ok"
     except SQLAlchemyError:
         return "not looked at"
 

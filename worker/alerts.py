@@ -1,12 +1,13 @@
 """Emails operators about conditions that need attention: once while each lasts, and many of them in one email."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db import moments
 from db.deliveries import deliveries
 from db.monitoring import alerts
 from db.monitoring.alerts import Condition
@@ -24,7 +25,7 @@ TOLD = ("operator", "admin")
 
 def watch(now: datetime | None = None) -> None:
     """Run by the clock: open alerts for new conditions, email them, close those that are over. Safe in parallel."""
-    now = now or datetime.now(UTC)
+    now = now or moments.now()
     found, failed = look(now)
     with reading() as session:
         standing = {alert.key: alert.id for alert in alerts.standing(session)}

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from db import moments
 from db.deliveries import accounts, addressing, deliveries
 from db.digests import digests, rule_history
 from db.digests.owed_slots import OwedSlot
@@ -23,7 +24,7 @@ def tick(*, opens: bool = True) -> None:
 
     Without `opens` it goes on with what is frozen, and opens and freezes nothing.
     """
-    now = datetime.now(UTC)
+    now = moments.now()
     if opens and is_agreed(now):
         with _apart("open"):
             open_due_slots(now)
@@ -131,7 +132,7 @@ def address_frozen() -> None:
 
 
 def _address_page(slot: str) -> bool:
-    now = datetime.now(UTC)
+    now = moments.now()
     with writing() as session:
         digest = digests.get(session, slot, lock=True)
         if digest.state != "frozen":
@@ -147,7 +148,7 @@ def _address_page(slot: str) -> bool:
 def finish_sent() -> None:
     """Finish digests without owed letters. Recovering a lapsed claim may give letters back to a digest that was
     cancelled meanwhile: cancel those too."""
-    now = datetime.now(UTC)
+    now = moments.now()
     with reading() as session:
         sending = [each.id for each in digests.listed(session, ("sending",)) if not deliveries.owing(session, each.id)]
         ended = digests.listed(session, ("cancelled",))

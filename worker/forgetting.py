@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
-from db import limits
+from db import limits, moments
 from db.deliveries import deliveries
 from db.persons import person_of
 from db.session import reading, writing
@@ -23,7 +23,7 @@ log = structlog.get_logger("forgetting")
 
 def forget(now: datetime | None = None) -> None:
     """Run by the clock. Each batch is a short transaction, and any number of workers may run it side by side."""
-    now, end = now or datetime.now(UTC), time.monotonic() + SLICE
+    now, end = now or moments.now(), time.monotonic() + SLICE
     sign_ups = _in_batches(_forget_sign_ups, now, end)
     buckets = _in_batches(_forget_buckets, now, end)
     if sign_ups or buckets:

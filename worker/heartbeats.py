@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
 from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun, worker_process_init
 
-from db import schema
+from db import moments, schema
 from db.driver import driver_connection
 from db.monitoring import heartbeats, runs_with
 from db.monitoring.heartbeats import RunsAs
@@ -38,7 +38,7 @@ class Pulse:
     """One process's state between heartbeats."""
 
     pid: int = field(default_factory=os.getpid)
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: datetime = field(default_factory=lambda: moments.now())
     since: float = field(default_factory=time.monotonic)
     last: float | None = None
     done: int = 0
@@ -56,7 +56,7 @@ class Pulse:
         self.last, self.kind = now, kind
         with self._noticed(), driver_connection(durable=False) as driver:
             heartbeats.beat(
-                driver, self.process, kind, self.started_at, datetime.now(UTC), self.done, now - self.since, _runs_as()
+                driver, self.process, kind, self.started_at, moments.now(), self.done, now - self.since, _runs_as()
             )
             self.since, self.done = now, 0
 
@@ -65,7 +65,7 @@ class Pulse:
         with self._noticed():
             schema.check()
             with driver_connection(durable=False) as driver:
-                heartbeats.live(driver, self.process, self.kind, self.started_at, datetime.now(UTC), _runs_as())
+                heartbeats.live(driver, self.process, self.kind, self.started_at, moments.now(), _runs_as())
 
     def live_for_ever(self) -> None:
         while True:

@@ -6,11 +6,11 @@ import re
 import socket
 import time
 import traceback
-from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy.orm import Session
 
+from db import moments
 from db.jobs import jobs
 from db.jobs.events import Event, from_payload
 from db.jobs.jobs import Job
@@ -39,7 +39,7 @@ def work() -> None:
 
 def recover() -> None:
     """End the attempts of dead workers."""
-    now = datetime.now(UTC)
+    now = moments.now()
     with reading() as session:
         lapsed = jobs.any_lapsed(session, now)
     if lapsed:
@@ -49,7 +49,7 @@ def recover() -> None:
 
 def work_one() -> bool:
     """Claim one job and run its reaction. False when no job is due or jobs are paused."""
-    now = datetime.now(UTC)
+    now = moments.now()
     with reading() as session:
         if pauses.is_paused(session, "jobs") or not jobs.any_due(session, list(Event.kinds), now):
             return False
@@ -69,7 +69,7 @@ def work_one() -> bool:
 
 def _react(session: Session, job: Job) -> None:
     """Run the effect and end the job in one transaction, fenced by (id, attempt, running): once or not at all."""
-    now = datetime.now(UTC)
+    now = moments.now()
     event = from_payload(job.kind, job.payload)
     reactions = REACTIONS.get(type(event), ())
     if job.reaction is None and len(reactions) > 1:
@@ -95,7 +95,7 @@ def _keep_failure(job: Job, error: Exception) -> None:
     log.warning("attempt failed", job=job.id, kind=job.kind, attempt=job.attempt, error=kind, message=str(error))
     message, lines = _storable(str(error)), _storable("".join(traceback.format_exception(error)))
     with writing() as session:
-        jobs.fail(session, job, kind, message, fingerprint(error), lines, datetime.now(UTC))
+        jobs.fail(session, job, kind, message, fingerprint(error), lines, moments.now())
 
 
 def _storable(text: str) -> str:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from sqlalchemy.orm import Session, undefer
 
+from db import moments
 from db.deliveries import deliveries
 from db.deliveries.claims import ClaimedLetter
 from db.digests import rule_history
@@ -158,7 +159,7 @@ class BatchComposer:
 
     def _composed(self, claimed: ClaimedLetter) -> Outgoing:
         composer = self.of(claimed.letter, claimed.about)
-        sender, message = composer.write(claimed, date_header(datetime.now(UTC)))
+        sender, message = composer.write(claimed, date_header(moments.now()))
         return Outgoing(sender, claimed.address, message, f"{claimed.letter}-{claimed.id}")
 
 
@@ -172,7 +173,7 @@ def sample(letter: Letter) -> bytes:
     message_id = deliveries.message_id(0, letter.kind, datetime.fromtimestamp(0, UTC), identity.domain)
     sender = identity.verp(links.sign(config.keys, "bounce", links.NOBODY))
     to = Recipient(SAMPLE_FOR, message_id, sender, sample_marks(letter))
-    return EncodedLetter(letter, identity).message(to, date_header(datetime.now(UTC)))
+    return EncodedLetter(letter, identity).message(to, date_header(moments.now()))
 
 
 def sample_marks(letter: Letter) -> dict[str, str]:

@@ -3,10 +3,11 @@ connection, a server that refuses every recipient at RCPT, one that takes letter
 its own history in memory."""
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
+from db import moments
 from db.deliveries import breakers
 from db.deliveries.breakers import domain_of
 from db.deliveries.claims import ClaimedLetter
@@ -129,7 +130,7 @@ class ReplyHistory:
         self._deferrals[domain] = self._deferrals.get(domain, 0) + (DOMAIN_FAILS if domain in self.ailing else blamed)
         if self._deferrals[domain] >= DOMAIN_FAILS:
             with writing() as session:
-                until = breakers.domain_deferred(session, domain, outcome.reply, datetime.now(UTC))
+                until = breakers.domain_deferred(session, domain, outcome.reply, moments.now())
             self._shut[domain] = until
             self.ailing.add(domain)
             log.warning("domain defers", domain=domain, reply=outcome.reply, until=until.isoformat())

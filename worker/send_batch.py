@@ -8,10 +8,11 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
+from db import moments
 from db.deliveries import breakers, claims, settlements, stops
 from db.deliveries.claims import Batch, ClaimedLetter
 from db.deliveries.settlements import Fenced, Settlement
@@ -42,7 +43,7 @@ def trip(reply: str, *, answered: bool = False) -> None:
     with writing() as session:
         if answered:
             breakers.answered(session, name)
-        breaker = breakers.refused(session, name, reply, datetime.now(UTC), relay_backoff(reply))
+        breaker = breakers.refused(session, name, reply, moments.now(), relay_backoff(reply))
     log.error("relay refuses", breaker=breaker.name, reply=reply, until=breaker.open_until.isoformat())
 
 
@@ -134,10 +135,10 @@ class BatchSend:
         if (
             letter.id != self.announced
         ):  # the server already waits for an announced one: better to send it than to disconnect
-            until = self.slice.history.shut_until(letter.address, datetime.now(UTC))
+            until = self.slice.history.shut_until(letter.address, moments.now())
             reason = "its domain defers"
             if self.memory.is_held(letter.address):
-                until, reason = datetime.now(UTC) + stops.ASKED_AGAIN, stops.REASON
+                until, reason = moments.now() + stops.ASKED_AGAIN, stops.REASON
             if until is not None:
                 self.begun.append(Settlement(letter.id, "deferred", reason, not_before=until, tried=0))
                 return True
@@ -166,7 +167,7 @@ class BatchSend:
         except Exception as error:  # one letter that cannot be composed must not block all others
             log.exception("letter cannot be composed", delivery=letter.id)
             reply = f"{type(error).__name__}: {error}"[:500]
-            self.begun.append(deferred(letter, "cannot be composed", datetime.now(UTC), None, reply))
+            self.begun.append(deferred(letter, "cannot be composed", moments.now(), None, reply))
             return True
         before, self.in_hand, self.last, self.announced = self.last, letter, letter.id, 0
         outcome = self._handed_over(outgoing, after)
@@ -185,8 +186,8 @@ class BatchSend:
 
     def _settlement(self, letter: ClaimedLetter, outcome: Outcome) -> Settlement:
         if outcome.kind == "deferred" and outcome.whose in ("sender", "relay"):
-            return put_off(letter, outcome, self.slice.history.times_put_off(letter), datetime.now(UTC))
-        return settlement(letter, outcome, datetime.now(UTC))
+            return put_off(letter, outcome, self.slice.history.times_put_off(letter), moments.now())
+        return settlement(letter, outcome, moments.now())
 
     def _handed_over(self, outgoing: Outgoing, after: Sequence[ClaimedLetter]) -> Outcome:
         """The current letter's outcome, adjusted by the reply history."""
@@ -205,7 +206,7 @@ class BatchSend:
         if not next_ or self.slice.over or self.slice.pace.is_set or next_[0].id in self.gone:
             return None
         [letter] = next_
-        if self.memory.is_held(letter.address) or not self.slice.history.may_send(letter.address, datetime.now(UTC)):
+        if self.memory.is_held(letter.address) or not self.slice.history.may_send(letter.address, moments.now()):
             return None
         outgoing = self.composer.ahead(letter)
         self.announced = letter.id if outgoing else 0
@@ -219,7 +220,7 @@ class BatchSend:
 
     def _settle(self, next_: Sequence[ClaimedLetter] = ()) -> dict[int, str] | None:
         """Settle the letters begun. Returns which next ones may no longer be sent; None if the digest must stop."""
-        gone = settlements.settle(self.driver, self.batch, self.begun, next_, self.slice.lease, datetime.now(UTC))
+        gone = settlements.settle(self.driver, self.batch, self.begun, next_, self.slice.lease, moments.now())
         self.confirmed = time.monotonic()
         heartbeats.did(len(self.begun))
         self.begun = []
@@ -235,7 +236,7 @@ class BatchSend:
             self.sent += 1
             certain = self.heard is None and self.transport.certain  # sending it again only writes the same file again
             if outcome.kind != "relay" and not certain:  # else it goes back to pending
-                self.begun.append(settlement(letter, outcome, datetime.now(UTC)))
+                self.begun.append(settlement(letter, outcome, moments.now()))
         with contextlib.suppress(Exception), driver_connection() as fresh:  # our own connection may be what failed
             self.driver, fenced = fresh, False
             try:
@@ -247,7 +248,7 @@ class BatchSend:
     def _give_back(self, *, fenced: bool) -> None:
         """End the claim. If recovery ended it first, give back those letters held in doubt that were never begun."""
         with writing() as session:
-            gone = claims.release(session, self.batch, datetime.now(UTC), self.sent) is None
+            gone = claims.release(session, self.batch, moments.now(), self.sent) is None
         if gone or fenced:
             back = settlements.give_back(self.driver, self.batch, self.last)
             log.warning("fenced", claim=self.batch.claim, given_back=back)

@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import structlog
 
+from db import moments
 from db.deliveries import breakers, claims, deliveries, recovery
 from db.deliveries.claims import Terms, Wait
 from db.driver import DriverConnection, driver_connection
@@ -46,7 +46,7 @@ def send() -> None:
 
 def recover() -> None:
     """Recover the claims of dead senders."""
-    now = datetime.now(UTC)
+    now = moments.now()
     with reading() as session:
         lapsed = recovery.any_lapsed(session, now)
     if lapsed:
@@ -58,7 +58,7 @@ def recover() -> None:
 def run_slice(end: float) -> bool:
     """Send due letters until `end` (monotonic seconds). True if any are left."""
     with reading() as session:
-        now = datetime.now(UTC)
+        now = moments.now()
         owed = send_daily.not_waiting(session, claims.owed(session, now), now)
         breaker = breakers.of_server(session, transport_name(settings().mail_url))
         ailing = breakers.failing_domains(session)
@@ -83,7 +83,7 @@ def run_slice(end: float) -> bool:
             breakers.answered(session, transport_name(settings().mail_url))
         for digest_id in owed:
             if digest_id is not None:
-                deliveries.finish(session, digest_id, datetime.now(UTC))
+                deliveries.finish(session, digest_id, moments.now())
     return not run.stopped and time.monotonic() >= end
 
 
@@ -141,7 +141,7 @@ class SliceRun(Slice):
         too many connections. claim() checks it again under a lock, and those without a claim close.
         """
         with reading() as session:
-            if claims.at_work(session, datetime.now(UTC)) >= settings().send_connections:
+            if claims.at_work(session, moments.now()) >= settings().send_connections:
                 raise NoneFree
         refusal = transport.connect()
         if refusal is not None:
@@ -156,7 +156,7 @@ class SliceRun(Slice):
         if not self.refusals:
             return
         with reading() as session:
-            standing = self.stood or claims.at_work(session, datetime.now(UTC)) > 0
+            standing = self.stood or claims.at_work(session, moments.now()) > 0
         if standing:
             log.warning("connections refused", refused=len(self.refusals), reply=self.refusals[0])
         else:
@@ -178,7 +178,7 @@ class SliceRun(Slice):
             composer.of("digest", digest_id)  # rendered and encoded before anything is claimed
         recover()  # a lease may lapse during a slice, and its letters should not wait for the next slice
         with writing() as session:
-            batch = claims.claim(session, self._terms(transport, digest_id), digest_id, datetime.now(UTC))
+            batch = claims.claim(session, self._terms(transport, digest_id), digest_id, moments.now())
         if isinstance(batch, Wait):
             if batch.seconds is None:
                 raise NoneFree

@@ -9,11 +9,11 @@ import contextlib
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
-from db import rules
+from db import moments, rules
 from db.deliveries import stops
 from db.deliveries.breakers import domain_of
 from db.deliveries.claims import Batch
@@ -143,7 +143,7 @@ def act(batch: Batch, memory: Memory) -> None:
         with contextlib.suppress(IndexError):  # another thread took the last one
             tripped = memory.trips.pop()
             try:
-                _stop(batch.digest_id, tripped, datetime.now(UTC))
+                _stop(batch.digest_id, tripped, moments.now())
             except BaseException:
                 memory.trips.append(tripped)
                 raise

@@ -1,7 +1,6 @@
 """Folds votes: brings the tallies up to readers' latest votes."""
 
-from datetime import UTC, datetime
-
+from db import moments
 from db.monitoring import pauses
 from db.session import reading, writing
 from db.votes import tallies, votes
@@ -15,7 +14,7 @@ def fold() -> None:
             if pauses.is_paused(session, "votes") or not votes.any_dirty(session):
                 return
         with writing(durable=False) as session:
-            folded = tallies.fold(session, datetime.now(UTC))
+            folded = tallies.fold(session, moments.now())
         if not folded:
             return  # another worker is folding the dirty votes
         heartbeats.did(folded)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import JSON, ColumnElement, Index, func, select
+from sqlalchemy import JSON, ColumnElement, Index, Text, func, select
 from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -47,6 +47,13 @@ class Heartbeat(Row):
     in such rows too."""
     runs_with: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
     """The values of the settings that all processes must share, in the form that runs_with.of() gives them."""
+    skew: Mapped[float | None]
+    """Seconds by which the host's clock is ahead of the database's."""
+    taken_at: Mapped[datetime | None]
+    """When the mail server last took a letter from this sender."""
+    failed_at: Mapped[datetime | None]
+    failure: Mapped[str | None] = mapped_column(Text)
+    """When a piece of its work last failed to begin, and why."""
 
     @hybrid_method
     def is_alive(self, now: datetime, within: timedelta = ALIVE) -> bool:

@@ -27,17 +27,17 @@ def test_a_worker_waits_for_the_upgrade_with_one_line_and_then_starts(house):
 
 
 def test_a_worker_ends_in_words_beside_a_later_release(sqlite):
-    belongs_to("0.4.0", oldest="0.4.0")
-    with pytest.raises(SystemExit, match=r"Error: This database belongs to release 0\.4\.0; start that release"):
+    belongs_to("9.0.0", oldest="9.0.0")
+    with pytest.raises(SystemExit, match=r"Error: This database belongs to release 9\.0\.0; start that release"):
         schema_gate.wait_for_schema()
 
 
 def test_a_task_does_nothing_until_its_database_is_there_again(sqlite):
     done = []
     task = schema_gate.checked(lambda: done.append("worked"))
-    belongs_to("0.4.0", oldest="0.4.0")
+    belongs_to("9.0.0", oldest="9.0.0")
     task()
     assert done == []
-    belongs_to("0.4.0", oldest=schema.RELEASE)
+    belongs_to("9.0.0", oldest=schema.RELEASE)
     task()
     assert done == ["worked"]

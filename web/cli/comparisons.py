@@ -1,9 +1,8 @@
 """`verdicts comparisons`: which of them the next digest takes, and which are published without one."""
 
-from datetime import UTC, datetime
-
 import click
 
+from db import moments
 from db.digests import archive as archived
 from db.rules import Refused
 from db.session import reading
@@ -26,7 +25,7 @@ def list_(json: bool) -> None:
         rows = [
             {"slug": each.slug, "heading": each.heading, "publish_at": each.publish_at,
              "passed_over": each.passed_over_at is not None}
-            for each in archived.listed(session, datetime.now(UTC))
+            for each in archived.listed(session, moments.now())
         ]  # fmt: skip
     if json:
         as_json(rows)
@@ -47,7 +46,7 @@ def archive(slugs: tuple[str, ...], passed_over: bool, dry_run: bool, note: str 
     """Leave comparisons out of digests; readers still find them on the web."""
     if bool(slugs) == passed_over:
         raise Refused("Name the comparisons by slug, or give --passed-over.")
-    now = datetime.now(UTC)
+    now = moments.now()
     if dry_run:
         with reading() as session:
             named = [each.slug for each in archived.passed_over(session, now)] if passed_over else slugs
@@ -65,7 +64,7 @@ def unarchive(slugs: tuple[str, ...], note: str | None) -> None:
     """Let the next digest take archived comparisons after all."""
     if not slugs:
         raise Refused("Name the comparisons by slug.")
-    _say(actions.unarchive(actor(), slugs, datetime.now(UTC), note=note), "taken out of the archive")
+    _say(actions.unarchive(actor(), slugs, moments.now(), note=note), "taken out of the archive")
 
 
 def _say(slugs: list[str], done: str) -> None:

@@ -1,10 +1,11 @@
 """`verdicts import`: load content files, all or nothing."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
+from db import moments
 from db.digests.archive import MANY
 from db.session import reading, writing
 from web.actions import content_files, content_import
@@ -25,7 +26,7 @@ def load(files: tuple[Path, ...], archive: bool | None) -> None:
     All or nothing: when anything in any file is wrong, nothing is changed. You can load a file again: what exists is
     updated.
     """
-    now = datetime.now(UTC)
+    now = moments.now()
     try:
         read = content_files.read_files(files)
         if archive is None:

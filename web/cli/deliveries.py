@@ -1,10 +1,10 @@
 """`verdicts deliveries`: who got what, why, and what to do about it."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from db import moments
 from db.deliveries import deliveries as deliveries_ledger
 from db.deliveries import exceptions
 from db.deliveries.deliveries import Delivery
@@ -136,7 +136,7 @@ def resolve(slot: str, choice: str | None, reason: str | None, dry_run: bool, no
         click.echo(f"{_letters(actions.count(slot, chosen), 'unknown ')} chosen; nothing was done.")
         return
     with counting("letters", lambda: actions.count(slot, chosen)) as said:
-        number = actions.resolve(actor(), slot, choice == "sent", datetime.now(UTC), chosen, note=note, on_page=said)
+        number = actions.resolve(actor(), slot, choice == "sent", moments.now(), chosen, note=note, on_page=said)
     click.echo(f"{_letters(number, 'unknown ')} " + ("counted as sent." if choice == "sent" else "sent again."))
 
 
@@ -154,7 +154,7 @@ def retry(slot: str, state: str | None, code: Any, reason: str | None, dry_run: 
         click.echo(f"{_letters(actions.count(slot, chosen))} chosen; nothing was done.")
         return
     with counting("letters", lambda: actions.count(slot, chosen)) as said:
-        number = actions.retry(actor(), slot, datetime.now(UTC), chosen, note=note, on_page=said)
+        number = actions.retry(actor(), slot, moments.now(), chosen, note=note, on_page=said)
     click.echo(f"{_letters(number)} owed again.")
 
 

@@ -2,11 +2,11 @@
 
 import sys
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from db import moments
 from db.deliveries import accounts, breakers, stops
 from db.deliveries.accounts import Account
 from db.digests import digests
@@ -91,7 +91,7 @@ def show(slot: str, json: bool) -> None:
 def _waits_for_a_day(found: Digest) -> str | None:
     """That SEND_DAILY is reached and when the next letters go out, if this digest waits for that."""
     with reading() as session:
-        at = send_time.goes_on_at(session, found, datetime.now(UTC))
+        at = send_time.goes_on_at(session, found, moments.now())
     return f"SEND_DAILY is reached: sending resumes by itself at {at:%Y-%m-%d %H:%M} UTC" if at else None
 
 

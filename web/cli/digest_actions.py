@@ -1,10 +1,10 @@
 """`verdicts digest send`, `hold`, `cancel` and the other commands that change, preview or test a digest."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from db import moments
 from db.digests import digests, rule_history
 from db.session import reading
 from web.actions import digest_questions as questions
@@ -21,7 +21,7 @@ this_week = click.argument("slot", metavar="[SLOT]", required=False)
 
 def _this_week() -> str:
     with reading() as session:
-        return rule_history.standing(session).slot_of(datetime.now(UTC))
+        return rule_history.standing(session).slot_of(moments.now())
 
 
 @click.command()
@@ -29,7 +29,7 @@ def _this_week() -> str:
 @note_option
 def assemble(slot: str | None, note: str | None) -> None:
     """Open the slot's draft, or assemble it again; without SLOT this ISO week's."""
-    found = actions.assemble(actor(), _this_week() if slot is None else slot, datetime.now(UTC), note=note)
+    found = actions.assemble(actor(), _this_week() if slot is None else slot, moments.now(), note=note)
     compared = len(found.content["comparisons"]) if found.content else 0
     if found.state == "held":
         click.echo(f"{found.slot} is held: {found.reason or 'until somebody releases it'}.")
@@ -42,7 +42,7 @@ def assemble(slot: str | None, note: str | None) -> None:
 @click.option("--out", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder.")
 def preview(slot: str, folder: Path) -> None:
     """Write the letter's HTML and text parts into a folder, as one reader would see them."""
-    letter = digest_previews.draft_letter(slot, datetime.now(UTC))
+    letter = digest_previews.draft_letter(slot, moments.now())
     seen = letter.filled(sample_marks(letter))
     folder.mkdir(parents=True, exist_ok=True)
     for name, body in (("html", seen.html), ("txt", seen.text)):
@@ -58,7 +58,7 @@ def preview(slot: str, folder: Path) -> None:
 @note_option
 def test(slot: str, address: str, note: str | None) -> None:
     """Send the letter, marked as a test, to one address: an operator's own, or a few times a day somebody else's."""
-    left = digest_tests.send_test(actor(), slot, address, datetime.now(UTC), note=note)
+    left = digest_tests.send_test(actor(), slot, address, moments.now(), note=note)
     click.echo(f"A test of {slot} is on its way to {address}.")
     if left is not None:
         click.echo(f"This isn’t an operator’s address, so it counts: {digest_tests.left_in_words(left)}.")
@@ -75,7 +75,7 @@ def test(slot: str, address: str, note: str | None) -> None:
 @note_option
 def send(slot: str | None, late: bool, early: str | None, yes: bool, dry_run: bool, note: str | None) -> None:
     """Freeze the digest now and hand it to the workers; without SLOT this ISO week's."""
-    slot, now = _this_week() if slot is None else slot, datetime.now(UTC)  # "$SLOT" without a value is a mistake
+    slot, now = _this_week() if slot is None else slot, moments.now()  # "$SLOT" without a value is a mistake
     if gone := _has_gone(slot):
         click.echo(gone)
         return
@@ -86,13 +86,13 @@ def send(slot: str | None, late: bool, early: str | None, yes: bool, dry_run: bo
         click.echo(_lasting(f"{slot}: would be frozen for {_people(number)}; nothing was done.", number))
         return
     ask(lambda: questions.of_sending(slot, now, late)[0], yes)
-    found, gone_meanwhile = actions.send(actor(), slot, datetime.now(UTC), late=late, early=early, note=note)
+    found, gone_meanwhile = actions.send(actor(), slot, moments.now(), late=late, early=early, note=note)
     if gone_meanwhile:
         click.echo(f"{slot}: has gone already; it is {found.state}.")
     elif found.state == "skipped":
         click.echo(f"{slot}: skipped, {found.reason}.")
     else:
-        told = f"{slot}: frozen for {_people(found.audience or 0)}; {questions.sent_by(datetime.now(UTC))}."
+        told = f"{slot}: frozen for {_people(found.audience or 0)}; {questions.sent_by(moments.now())}."
         click.echo(_lasting(told, found.audience))
 
 
@@ -104,7 +104,7 @@ def _has_gone(slot: str) -> str:
 
 def _lasting(told: str, people: int | None) -> str:
     """The sentence, and how long it takes to send to so many people if SEND_DAILY or SEND_RATE makes it long."""
-    return f"{told} {send_time.sentence(people or 0, datetime.now(UTC))}".rstrip()
+    return f"{told} {send_time.sentence(people or 0, moments.now())}".rstrip()
 
 
 def _people(number: int) -> str:
@@ -117,7 +117,7 @@ def _command(name: str, help_text: str) -> click.Command:
     @reason_option
     @note_option
     def command(slot: str, reason: str | None, note: str | None) -> None:
-        found = actions.move(actor(), slot, name, datetime.now(UTC), reason=reason, note=note)
+        found = actions.move(actor(), slot, name, moments.now(), reason=reason, note=note)
         click.echo(f"{slot} is {found.state}.")
 
     return command
@@ -135,7 +135,7 @@ resume = _command("resume", "Continue sending.")
 @note_option
 def release(slot: str, reason: str | None, early: str | None, note: str | None) -> None:
     """Let a held draft be sent when it is due, or now if it is overdue, within DIGEST_LATENESS."""
-    found = actions.move(actor(), slot, "release", datetime.now(UTC), reason=reason, note=note, early=early)
+    found = actions.move(actor(), slot, "release", moments.now(), reason=reason, note=note, early=early)
     click.echo(f"{slot} is {found.state}.")
 
 
@@ -146,8 +146,8 @@ def release(slot: str, reason: str | None, early: str | None, note: str | None) 
 @note_option
 def skip(slot: str, reason: str | None, yes: bool, note: str | None) -> None:
     """Send nothing for this slot."""
-    ask(lambda: questions.of_skipping(slot, datetime.now(UTC)), yes)
-    found = actions.move(actor(), slot, "skip", datetime.now(UTC), reason=reason, note=note)
+    ask(lambda: questions.of_skipping(slot, moments.now()), yes)
+    found = actions.move(actor(), slot, "skip", moments.now(), reason=reason, note=note)
     click.echo(f"{slot} is {found.state}.")
 
 
@@ -166,5 +166,5 @@ def cancel(slot: str, reason: str | None, yes: bool, dry_run: bool, note: str | 
         click.echo(f"{slot}: {number} {letters} would be cancelled; nothing was done.")
         return
     ask(lambda: questions.of_cancelling(slot)[0], yes)
-    actions.cancel(actor(), slot, datetime.now(UTC), reason=reason, note=note)
+    actions.cancel(actor(), slot, moments.now(), reason=reason, note=note)
     click.echo(f"{slot} is cancelled.")

@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 import click
 import redis
 
-from db import schema
+from db import moments, schema
 from db.engine import missing_file
 from db.errors import SQLAlchemyError
 from db.monitoring import runs_with, visitors
@@ -97,24 +97,22 @@ def _database(config: Settings) -> Finding:
 
 def _visitors(config: Settings) -> Iterator[Finding]:
     with reading() as session:
-        address = visitors.hidden_behind(session, config, datetime.now(UTC))
+        address = visitors.hidden_behind(session, config, moments.now())
     if address:
         yield Finding("visitors", None, visitors.advice(address))
 
 
 def _schedule() -> Iterator[Finding]:
     with reading() as session:
-        clocks, others = (
-            look(session, datetime.now(UTC)) for look in (clock_rules.disagreement, clock_rules.differences)
-        )
+        clocks, others = (look(session, moments.now()) for look in (clock_rules.disagreement, clock_rules.differences))
     yield from (Finding("schedule", False, sentence) for sentence in clocks)
     yield from (Finding("schedule", None, sentence) for sentence in others)
 
 
 def _transports() -> Iterator[Finding]:
     with reading() as session:
-        sentences = transport_kinds.differences(session, datetime.now(UTC))
-        differing = agreement.differences(session, datetime.now(UTC))
+        sentences = transport_kinds.differences(session, moments.now())
+        differing = agreement.differences(session, moments.now())
     yield from (Finding("settings", None, sentence) for sentence in differing)
     yield from (Finding("senders", False, sentence) for sentence in sentences)
 
@@ -150,7 +148,7 @@ def _dkim(config: Settings) -> Finding:
 
 def _clock(config: Settings) -> Finding:  # noqa: ARG001
     with reading() as session:
-        apart = abs(datetime.now(UTC) - database_time(session))
+        apart = abs(moments.now() - database_time(session))
     if apart > timedelta(seconds=10):
         seconds = f"{apart.total_seconds():.0f} s"
         return Finding(

@@ -1,9 +1,8 @@
 """`verdicts deliveries held` and `release`: domains to which no letter goes until somebody says why."""
 
-from datetime import UTC, datetime
-
 import click
 
+from db import moments
 from db.deliveries import stops
 from db.session import reading
 from web.actions import held_domains as actions
@@ -31,5 +30,5 @@ def held(json: bool) -> None:
 @click.option("--reason", required=True, help="Why; kept in the audit log.")
 def release(domain: str, reason: str) -> None:
     """Send the letters to a held domain now."""
-    number = actions.release(actor(), domain, reason, datetime.now(UTC))
+    number = actions.release(actor(), domain, reason, moments.now())
     click.echo(f"{domain} is released; {number:,} {'letter is' if number == 1 else 'letters are'} queued again.")

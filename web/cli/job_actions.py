@@ -1,11 +1,12 @@
 """`verdicts jobs retry`, `discard` and the other commands that change jobs."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
+from db import moments
 from db.jobs import filters
 from db.jobs.filters import JobFilter
 from db.operators import audit
@@ -23,7 +24,7 @@ from web.cli.job_filter_options import chosen_by, ids_argument, many
 @dry_run_option
 def retry(ids: tuple[int, ...], everything: bool, rate: float, note: str | None, dry_run: bool, **given: Any) -> None:
     """Give jobs six more attempts; earlier ones keep their tracebacks. Jobs given by number start at once."""
-    now = datetime.now(UTC)
+    now = moments.now()
     chosen = _choose("retry", "dead", ids, everything, **given)
     if dry_run:
         _say_what("retry", ids, chosen, now)
@@ -49,7 +50,7 @@ def _owed_again(number: int) -> str:
 @dry_run_option
 def discard(ids: tuple[int, ...], everything: bool, reason: str, dry_run: bool, **given: Any) -> None:
     """Give jobs up, with a reason; `restore` undoes it."""
-    now = datetime.now(UTC)
+    now = moments.now()
     chosen = _choose("discard", "dead", ids, everything, **given)
     if dry_run:
         _say_what("discard", ids, chosen, now)
@@ -66,7 +67,7 @@ def discard(ids: tuple[int, ...], everything: bool, reason: str, dry_run: bool, 
 @dry_run_option
 def restore(ids: tuple[int, ...], everything: bool, note: str | None, dry_run: bool, **given: Any) -> None:
     """Undo a discard: the job is dead again, and can be retried."""
-    now = datetime.now(UTC)
+    now = moments.now()
     chosen = _choose("restore", "discarded", ids, everything, **given)
     if dry_run:
         _say_what("restore", ids, chosen, now)
@@ -84,7 +85,7 @@ def stop(ids: tuple[int, ...], note: str | None) -> None:
     """Stop trying jobs that wait for another attempt: they are dead until somebody retries them."""
     if not ids:
         raise click.UsageError("Name the jobs to stop.")
-    click.echo(f"{len(actions.stop(actor(), ids, datetime.now(UTC), note))} stopped.")
+    click.echo(f"{len(actions.stop(actor(), ids, moments.now(), note))} stopped.")
 
 
 @click.command()
@@ -96,7 +97,7 @@ def edit(job_id: int, fields: tuple[str, ...], note: str | None) -> None:
     if any("=" not in each for each in fields):
         raise click.UsageError("Write --set FIELD=VALUE, such as --set subscriber=7.")
     values = {name: value for name, _, value in (each.partition("=") for each in fields)}
-    copy = actions.edit(actor(), job_id, values, datetime.now(UTC), note)
+    copy = actions.edit(actor(), job_id, values, moments.now(), note)
     click.echo(f"job {copy.id} is owed in place of job {job_id}.")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from db import moments
 from db.jobs.filters import VIEWS, GroupKey, JobFilter
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -19,7 +20,7 @@ class Since(click.ParamType[datetime]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if ago := re.fullmatch(r"(\d{1,6})([mhd])", str(value)):
-            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            return moments.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         try:
             moment = datetime.fromisoformat(str(value))
         except ValueError:

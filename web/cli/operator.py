@@ -1,9 +1,8 @@
 """`verdicts operator`: who may use the console."""
 
-from datetime import UTC, datetime
-
 import click
 
+from db import moments
 from db.operators import operators
 from db.operators.operators import ROLES
 from db.session import reading
@@ -22,7 +21,7 @@ def operator() -> None:
 @note_option
 def add(address: str, role: str, note: str | None) -> None:
     """Make an account, and print a link that sets its password; it works once, within 72 hours."""
-    click.echo(accounts.add(actor(), address, role, datetime.now(UTC), note))
+    click.echo(accounts.add(actor(), address, role, moments.now(), note))
 
 
 @operator.command(name="list")
@@ -67,7 +66,7 @@ def list_(json: bool) -> None:
 def role(address: str, role: str, note: str | None) -> None:
     """Change an operator's role; this ends their sessions."""
     found = accounts.find(address)
-    accounts.change_role(actor(), found.id, role, datetime.now(UTC), note)
+    accounts.change_role(actor(), found.id, role, moments.now(), note)
     click.echo(f"{found.address} has the role {role} now.")
 
 
@@ -77,7 +76,7 @@ def role(address: str, role: str, note: str | None) -> None:
 def disable(address: str, note: str | None) -> None:
     """Disable an account; whoever uses it is signed out at once."""
     found = accounts.find(address)
-    accounts.disable(actor(), found.id, datetime.now(UTC), note)
+    accounts.disable(actor(), found.id, moments.now(), note)
     click.echo(f"{found.address} is disabled.")
 
 
@@ -87,7 +86,7 @@ def disable(address: str, note: str | None) -> None:
 def enable(address: str, note: str | None) -> None:
     """Enable a disabled account again."""
     found = accounts.find(address)
-    accounts.enable(actor(), found.id, datetime.now(UTC), note)
+    accounts.enable(actor(), found.id, moments.now(), note)
     click.echo(f"{found.address} is enabled.")
 
 
@@ -98,4 +97,4 @@ def enable(address: str, note: str | None) -> None:
 def reset(address: str, second_factor: bool, note: str | None) -> None:
     """Remove the password and print a link that sets a new one; ends sessions and the wait after failed logins."""
     found = accounts.find(address)
-    click.echo(accounts.reset(actor(), found.id, datetime.now(UTC), note, also_second_factor=second_factor))
+    click.echo(accounts.reset(actor(), found.id, moments.now(), note, also_second_factor=second_factor))

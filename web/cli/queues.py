@@ -1,10 +1,11 @@
 """`verdicts jobs pause`, `resume` and `queues`: which queues are paused, what waits in them, and for how long."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
 
+from db import moments
 from db.monitoring import backlog
 from db.monitoring.backlog import MOST, Backlog
 from db.session import reading
@@ -19,7 +20,7 @@ queue_argument = click.argument("queue", metavar="QUEUE")
 @json_option
 def queues(json: bool) -> None:
     """The queues: how much waits in each, since when, how fast it goes, and what is paused."""
-    now = datetime.now(UTC)
+    now = moments.now()
     with reading() as session:
         found, rates = backlog.all_queues(session, now), backlog.rates(session, now)
     rows = [_row(each, rates[each.queue]) for each in found]
@@ -54,7 +55,7 @@ def _row(each: Backlog, rate: float) -> dict[str, Any]:
 @click.option("--reason", required=True, help="Why; shown on every page of the console.")
 def pause(queue: str, reason: str) -> None:
     """Pause a queue: votes, jobs or mail. Work that has begun is finished, within ten seconds."""
-    actions.pause(actor(), queue, reason, datetime.now(UTC))
+    actions.pause(actor(), queue, reason, moments.now())
     click.echo(f"Queue {queue} is paused.{actions.GOES_ON.get(queue, '')}")
 
 
@@ -63,7 +64,7 @@ def pause(queue: str, reason: str) -> None:
 @note_option
 def resume(queue: str, note: str | None) -> None:
     """Resume a paused queue."""
-    actions.resume(actor(), queue, datetime.now(UTC), note)
+    actions.resume(actor(), queue, moments.now(), note)
     click.echo(f"Queue {queue} goes on.")
 
 
@@ -78,7 +79,7 @@ def say_paused() -> None:
 
 def paused_in_words() -> list[str]:
     """Such as: Queue mail is paused since 2026-11-17 08:52 UTC by command: mara: relay moves. 312 wait, …"""
-    now = datetime.now(UTC)
+    now = moments.now()
     with reading() as session:
         standing = backlog.standing(session, now)
     return [_standing(each, now) for each in standing]

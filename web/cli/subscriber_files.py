@@ -5,7 +5,6 @@ import json as jsons
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -13,7 +12,7 @@ from typing import IO, Any
 
 import click
 
-from db import private_files
+from db import moments, private_files
 from web.actions import subscriber_csv
 from web.actions import subscribers as actions
 from web.actions.subscribers import HeldBack
@@ -81,7 +80,7 @@ def import_(file: Path, consent: str, listed: Path | None, note: str | None, dry
                 if dry_run:
                     done = actions.preview_import(file, tell, held.add)
                 else:
-                    done = actions.import_csv(actor(), file, consent, datetime.now(UTC), tell, held.add, note)
+                    done = actions.import_csv(actor(), file, consent, moments.now(), tell, held.add, note)
             _print(dict(sorted(done.items())), held, listed, dry_run=dry_run, json=json)
     except subscriber_csv.BadPeople as bad:
         fail("nobody was imported.\n" + "\n".join(bad.problems))
@@ -136,7 +135,7 @@ def _print_json(head: dict[str, Any], held: HeldBackList) -> None:
 @note_option
 def export(out: Path | None, note: str | None) -> None:
     """Write everybody whose address is known as CSV."""
-    now = datetime.now(UTC)
+    now = moments.now()
     if out is None:
         actions.export_all(actor(), sys.stdout, now, lambda _: None, note)
         return

@@ -1,11 +1,10 @@
 """`verdicts subscribers`: the people who read the newsletter. Import and export are in subscriber_files.py."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from db import addresses, rules
+from db import addresses, moments, rules
 from db.deliveries import tests_of_address
 from db.rules import Refused
 from db.session import reading
@@ -39,7 +38,7 @@ def subscribers() -> None:
 def list_(state: str | None, before: int | None, limit: int, json: bool) -> None:
     """Subscribers, the newest first."""
     with reading() as session:
-        found = lists.page(session, state, datetime.now(UTC), before=before, limit=limit)
+        found = lists.page(session, state, moments.now(), before=before, limit=limit)
         held = suppressions.suppressed(session, [each.address for each in found if each.address])
     names = ("id", "address", "state", "time_zone", "paused_until", "created_at", "confirmed_at")
     rows = [{name: getattr(each, name) for name in names} | {"suppressed": each.address in held} for each in found]
@@ -61,7 +60,7 @@ def list_(state: str | None, before: int | None, limit: int, json: bool) -> None
 def show(address: str, json: bool) -> None:
     """One address: its state first, then its history, its letters, and whether the next digest comes."""
     with reading() as session:
-        told = timeline.of(session, _known(session, address), datetime.now(UTC))
+        told = timeline.of(session, _known(session, address), moments.now())
         history = room.history(session, told.subscriber.id)
     who = told.subscriber
     if json:
@@ -114,7 +113,7 @@ def suppress(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
             addresses.normal(address)
         click.echo(f"{len(named)} would be suppressed.")
         return
-    actions.suppress(actor(), named, datetime.now(UTC), note)
+    actions.suppress(actor(), named, moments.now(), note)
     for address in named:
         click.echo(f"{address} is suppressed.")
 
@@ -136,7 +135,7 @@ def lift(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
                        f"lifted {rules.SUPPRESSIONS[found.reason].lifted}.")  # fmt: skip
         click.echo(f"{len(standing)} would be lifted.")
         return
-    actions.lift(actor(), [found.address_hash for found in standing.values()], datetime.now(UTC), note, as_admin=True)
+    actions.lift(actor(), [found.address_hash for found in standing.values()], moments.now(), note, as_admin=True)
     for address in standing:
         click.echo(f"{address} may be mailed again.")
 
@@ -160,7 +159,7 @@ def erase(address: str, yes: bool, note: str | None, dry_run: bool) -> None:
         return
     if not yes:
         click.confirm(f"Forget {address} for ever?", abort=True)
-    actions.erase_address(actor(), address, datetime.now(UTC), note)
+    actions.erase_address(actor(), address, moments.now(), note)
     click.echo(f"{address} is forgotten.")
 
 
@@ -171,7 +170,7 @@ def _would_forget(address: str) -> str:
         if tests and room.by_address(session, address) is None:
             what = "one test letter" if tests == 1 else f"{tests} test letters"
             return f"It would be forgotten: {what}. No subscriber has this address."
-        told = timeline.of(session, _known(session, address), datetime.now(UTC))
+        told = timeline.of(session, _known(session, address), moments.now())
     letters = sum(event.kind == "letter" for event in told.events) + told.older_letters
     return (f"It would be forgotten: subscriber {told.subscriber.id}, {told.subscriber.state}, with "
             f"{len(told.votes)} votes and the servers' words about {letters} letters.")  # fmt: skip

@@ -1,9 +1,8 @@
 """`verdicts subscribers suspected`: hard bounces that a provider's bad hour may have caused, until a person decides."""
 
-from datetime import UTC, datetime
-
 import click
 
+from db import moments
 from web.actions import suspected as actions
 from web.actions.suspected import Decision
 from web.cli import actor, as_json, dry_run_option, json_option, note_option, table
@@ -29,7 +28,7 @@ def suspected(
     if dry_run:
         click.echo(f"{_suppressions(number)} chosen; nothing was done.")
         return
-    done = actions.decide(actor(), decision, slot, domain, datetime.now(UTC), note)
+    done = actions.decide(actor(), decision, slot, domain, moments.now(), note)
     click.echo(f"{_suppressions(done)} {'lifted' if decision == 'lift' else 'confirmed'}.")
     if done and decision == "lift":
         click.echo(f"Their letters of the digest leave with: {actions.retry_with(slot or 'SLOT')}")

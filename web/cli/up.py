@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +16,7 @@ import click
 import redis
 from honcho.environ import parse_procfile
 
-from db import migrations, private_files, schema
+from db import migrations, moments, private_files, schema
 from db.digests import catalog
 from db.monitoring import runs_with
 from db.session import writing
@@ -70,7 +69,7 @@ def _load_demo() -> None:
     demo = content_files.read_files([HERE / "demo.yaml"])
     with writing() as session:
         if catalog.is_empty(session):
-            content_import.load(session, demo, datetime.now(UTC))
+            content_import.load(session, demo, moments.now())
             click.echo("Loaded the demo catalogue.")
 
 

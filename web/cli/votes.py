@@ -1,10 +1,10 @@
 """`verdicts votes`: compare the tallies with the votes, and correct them."""
 
 import sys
-from datetime import UTC, datetime
 
 import click
 
+from db import moments
 from db.session import reading, writing
 from db.votes import tallies
 from web.cli import as_json, json_option
@@ -37,5 +37,5 @@ def check(json: bool) -> None:
 def rebuild() -> None:
     """Compute every tally anew from the votes, and record the difference as today's change."""
     with writing() as session:
-        wrong = tallies.rebuild(session, datetime.now(UTC))
+        wrong = tallies.rebuild(session, moments.now())
     click.echo(f"{wrong} tallies were wrong and are right again." if wrong else "Every tally was right.")

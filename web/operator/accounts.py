@@ -1,12 +1,13 @@
 """Operators' accounts, for admins: roles, invitations, and disabling accounts."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from flask import Response, abort, make_response, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from db import moments
 from db.operators import operators
 from db.operators.operators import INVITATION_LIFE, ROLES, Operator
 from db.rules import BadAddress, Refused
@@ -28,7 +29,7 @@ def accounts() -> Response:
 @allowed("admin")
 def invite() -> Response:
     address, role = request.form.get("address", ""), request.form.get("role", "")
-    now = datetime.now(UTC)
+    now = moments.now()
     try:
         link = actions.add(access.actor(), address, role, now, confirm.note())
     except (BadAddress, Refused) as error:
@@ -102,11 +103,11 @@ def change_account(operator_id: int, action: str) -> AnyResponse:
             question.title, sentence, button, fields, extra=extra, risk=question.is_risk, back=back, here=HERE
         )
     link = _carry_out(action, found, told["role"])
-    return _link(link, found.address, datetime.now(UTC)) if link else confirm.done(question.done.format(**told), back)
+    return _link(link, found.address, moments.now()) if link else confirm.done(question.done.format(**told), back)
 
 
 def _carry_out(action: str, found: Operator, role: str) -> str | None:
-    actor, now, note = access.actor(), datetime.now(UTC), confirm.note()
+    actor, now, note = access.actor(), moments.now(), confirm.note()
     if action == "reset":
         also = request.form.get("second_factor") == "yes"
         return actions.reset(actor, found.id, now, note, also_second_factor=also)

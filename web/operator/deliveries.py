@@ -1,12 +1,12 @@
 """A digest's exceptions by state, code and reason, and the actions on them."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Literal
 
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from db import moments
 from db.deliveries import exceptions
 from db.deliveries.deliveries import STATES, Delivery
 from db.deliveries.exceptions import EXCEPTIONS, NONE, RETRIED, DeliveryFilter
@@ -123,7 +123,7 @@ def retry_deliveries(slot: str) -> AnyResponse:
         owed = "is owed" if number == 1 else "are owed"
         sentence = f"{which} {_named(chosen)} {owed} again from now on."
         return ask_about(slot, f"Retry letters of {slot}?", sentence, f"Retry {number:,}", _fields(chosen))
-    number = actions.retry(access.actor(), slot, datetime.now(UTC), chosen, note=confirm.note())
+    number = actions.retry(access.actor(), slot, moments.now(), chosen, note=confirm.note())
     digest_progress.forget(found.id)
     return confirm.done(f"{number:,} {'letter is' if number == 1 else 'letters are'} owed again.", page_of(slot))
 
@@ -145,7 +145,7 @@ def resolve_deliveries(slot: str) -> AnyResponse:
         )
         fields = _fields(chosen) | {"as": choice}
         return ask_about(slot, f"Resolve the doubt about {slot}?", sentence, button, fields, risk=choice == "resend")
-    number = actions.resolve(access.actor(), slot, choice == "sent", datetime.now(UTC), chosen, note=confirm.note())
+    number = actions.resolve(access.actor(), slot, choice == "sent", moments.now(), chosen, note=confirm.note())
     digest_progress.forget(found.id)
     what = "counted as sent" if choice == "sent" else "sent again"
     return confirm.done(f"{number:,} unknown {'letter is' if number == 1 else 'letters are'} {what}.", page_of(slot))

@@ -1,11 +1,10 @@
 """The actions on a digest: directly, or after a confirm page that says what will happen."""
 
-from datetime import UTC, datetime
-
 from flask import render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from db import moments
 from db.deliveries import stops
 from db.digests.digests import Digest
 from db.rules import Refused
@@ -42,7 +41,7 @@ def ask_about(
 @blueprint.post("/digests/<slot>/<any(hold, release, assemble):action>")
 @allowed("editor")
 def change_draft(slot: str, action: str) -> AnyResponse:
-    now = datetime.now(UTC)
+    now = moments.now()
     if action == "assemble":
         actions.assemble(access.actor(), slot, now)
         return confirm.done(f"{slot} was assembled again.", page_of(slot))
@@ -61,10 +60,10 @@ def change_draft(slot: str, action: str) -> AnyResponse:
 @allowed("editor")
 def skip_digest(slot: str) -> AnyResponse:
     if not confirm.given():
-        sentence = questions.of_skipping(slot, datetime.now(UTC))
+        sentence = questions.of_skipping(slot, moments.now())
         return ask_about(slot, f"Skip {slot}?", sentence, f"Skip {slot}", note="required", risk=True)
     why = confirm.note(required=True)
-    actions.move(access.actor(), slot, "skip", datetime.now(UTC), reason=why, note=why)
+    actions.move(access.actor(), slot, "skip", moments.now(), reason=why, note=why)
     return confirm.done(f"{slot} is skipped.", page_of(slot))
 
 
@@ -77,10 +76,10 @@ def archive_passed_over(slot: str) -> AnyResponse:
         raise Refused(f"Somebody has decided about them already; {slot} is {found.state}.")
     if not confirm.given():
         number = plural(len(waiting), "comparison").capitalize()
-        goes = "is sent by itself when it is due" if found.due_at > datetime.now(UTC) else "waits until you release it"
+        goes = "is sent by itself when it is due" if found.due_at > moments.now() else "waits until you release it"
         sentence = f"{number} will be left out of all digests; readers still find them on the web. Then {slot} {goes}."
         return ask_about(slot, "Leave them out of digests?", sentence, f"Leave {number.lower()} out")
-    done = comparison_actions.archive_passed_over(access.actor(), datetime.now(UTC), note=confirm.note())
+    done = comparison_actions.archive_passed_over(access.actor(), moments.now(), note=confirm.note())
     return confirm.done(
         f"{plural(len(done), 'comparison').capitalize()} will be left out of all digests.", page_of(slot)
     )
@@ -90,7 +89,7 @@ def archive_passed_over(slot: str) -> AnyResponse:
 @allowed("editor")
 def test_digest(slot: str) -> AnyResponse:
     to = request.form.get("address", "").strip() or access.current().address
-    left = digest_tests.send_test(access.actor(), slot, to, datetime.now(UTC))
+    left = digest_tests.send_test(access.actor(), slot, to, moments.now())
     more = (
         "" if left is None else f" This isn’t an operator’s address, so it counts: {digest_tests.left_in_words(left)}."
     )
@@ -103,7 +102,7 @@ def test_digest(slot: str) -> AnyResponse:
 @blueprint.post("/digests/<slot>/send")
 @allowed("operator")
 def send_digest(slot: str) -> AnyResponse:
-    now, late = datetime.now(UTC), request.form.get("late") == "yes"
+    now, late = moments.now(), request.form.get("late") == "yes"
     if not confirm.given():
         sentence, number = questions.of_sending(slot, now, late)
         button = f"Send to {questions.counted(number, 'person', 'people')}"
@@ -138,14 +137,14 @@ def pause_digest(slot: str) -> AnyResponse:
         )
         return ask_about(slot, f"Pause {slot}?", sentence, f"Pause {slot}")
     why = confirm.note()
-    _changed(actions.move(access.actor(), slot, "pause", datetime.now(UTC), reason=why, note=why))
+    _changed(actions.move(access.actor(), slot, "pause", moments.now(), reason=why, note=why))
     return confirm.done(f"{slot} is paused.", page_of(slot))
 
 
 @blueprint.post("/digests/<slot>/resume")
 @allowed("operator")
 def resume_digest(slot: str) -> AnyResponse:
-    now = datetime.now(UTC)
+    now = moments.now()
     found = opened(slot)
     with reading() as session:
         another_way = transport_kinds.needs_reason(session, found, now)
@@ -171,7 +170,7 @@ def cancel_digest(slot: str) -> AnyResponse:
         button = f"Cancel {questions.counted(number, 'letter', 'letters')}"
         return ask_about(slot, f"Cancel {slot}?", sentence, button, note="required", risk=True)
     why = confirm.note(required=True)
-    number = actions.cancel(access.actor(), slot, datetime.now(UTC), reason=why, note=why)
+    number = actions.cancel(access.actor(), slot, moments.now(), reason=why, note=why)
     _changed(found)
     return confirm.done(
         f"{slot} is cancelled: {number:,} {'letter' if number == 1 else 'letters'} will not be sent.", page_of(slot)

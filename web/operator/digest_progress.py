@@ -6,10 +6,11 @@ Each web process has its own cache. An action invalidates it, so that the operat
 import math
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from flask import current_app
 
+from db import moments
 from db.deliveries import accounts, exceptions
 from db.deliveries.accounts import Account
 from db.deliveries.exceptions import ReplyGroup
@@ -68,7 +69,7 @@ def _look(session: Session, digest: Digest, before: Progress | None) -> Progress
     seen = _recent((*(before.seen if before else ()), (began, _tried(account))))
     rate = _rate(session, seen) if digest.state == "sending" else None
     same = before is not None and (before.account, before.replies) == (account, replies)
-    at = before.at if before and same else datetime.now(UTC)
+    at = before.at if before and same else moments.now()
     return Progress(account, replies, at, rate, fresh_for(took), seen)
 
 
@@ -106,4 +107,4 @@ def _rate(session: Session, seen: Seen) -> float | None:
     (before, then), (at, tried) = seen[0], seen[-1]
     if at - before >= 1:
         return max(0.0, (tried - then) / (at - before))
-    return heartbeats.rate(session, "sender", datetime.now(UTC), timedelta(seconds=_BEHIND))
+    return heartbeats.rate(session, "sender", moments.now(), timedelta(seconds=_BEHIND))

@@ -1,10 +1,11 @@
 """The digest pages: drafts and progress. The actions on a digest are in digest_actions.py."""
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from flask import Response, abort, render_template, request, url_for
 
+from db import moments
 from db.deliveries import breakers, stops
 from db.digests import archive, digests
 from db.digests.catalog import Comparison
@@ -65,17 +66,17 @@ def _shown(found: Digest) -> dict[str, object]:
     moving = found.state in MOVING
     with reading() as session:
         shut = breakers.open_breakers(session) if moving else []
-        waits = transport_kinds.differences(session, datetime.now(UTC)) if moving else []
+        waits = transport_kinds.differences(session, moments.now()) if moving else []
         held = [stop.domain for stop, _ in stops.standing_stops(session) if stop.domain] if moving else []
-        goes_on_at = send_time.goes_on_at(session, found, datetime.now(UTC))
+        goes_on_at = send_time.goes_on_at(session, found, moments.now())
     content = DigestContent.from_json(found.content) if found.content and "comparisons" in found.content else None
     return {
         "digest": found, "look": look, "shut": shut, "held": held, "waits": waits, "content": content, "moving": moving,
-        "goes_on_at": goes_on_at, "left": send_time.left(look.waits, look.left, datetime.now(UTC)) if look else None,
-        "now": datetime.now(UTC), "every": math.ceil(max(2.0, look.holds_for)) if look else 2,
+        "goes_on_at": goes_on_at, "left": send_time.left(look.waits, look.left, moments.now()) if look else None,
+        "now": moments.now(), "every": math.ceil(max(2.0, look.holds_for)) if look else 2,
         "links": {state: url_for("operator.deliveries", slot=found.slot, state=state) for state in STATES_LINKED},
         "passed_over": passed_over(found),
-        "too_late": datetime.now(UTC) > found.due_at + settings().digest_lateness,
+        "too_late": moments.now() > found.due_at + settings().digest_lateness,
     }  # fmt: skip
 
 
@@ -84,7 +85,7 @@ def passed_over(found: Digest) -> list[Comparison]:
     if not archive.holds(found):
         return []
     with reading() as session:
-        return archive.passed_over(session, max(datetime.now(UTC), found.due_at))
+        return archive.passed_over(session, max(moments.now(), found.due_at))
 
 
 STATES_LINKED = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknown", "cancelled")

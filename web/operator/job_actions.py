@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Response, make_response, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from db import moments
 from db.jobs import filters, retries
 from db.jobs import jobs as jobs_ledger
 from db.jobs.filters import JobFilter
@@ -31,7 +32,7 @@ DONE = {"retry": "owed again", "discard": "discarded", "restore": "restored"}
 @allowed("operator")
 def order_many(action: str) -> AnyResponse:
     """Show a confirm page with the count; once confirmed, act on exactly the jobs that were counted."""
-    now = datetime.now(UTC)
+    now = moments.now()
     if not confirm.given():
         return _ask(action, of_form(request.form), now)
     chosen, shown = filter_of(request.form), request.form.get("shown", 0, type=int)
@@ -112,7 +113,7 @@ _ONE: dict[str, tuple[Callable[..., list[Job]], str]] = {
 @allowed("operator")
 def order_one(job_id: int, action: str) -> AnyResponse:
     give, told = _ONE[action]
-    give(actor(), [job_id], datetime.now(UTC), confirm.note())
+    give(actor(), [job_id], moments.now(), confirm.note())
     return confirm.done(f"Job {job_id} {told}.", url_for("operator.job", job_id=job_id))
 
 
@@ -125,7 +126,7 @@ def discard_one(job_id: int) -> AnyResponse:
             f"Discard job {job_id}?", "It is given up, with the reason kept on it. Restore takes it back.",
             f"Discard job {job_id}", note="required", risk=True, back=here, here="operator.jobs",
         )  # fmt: skip
-    actions.discard(actor(), [job_id], confirm.note(required=True) or "", datetime.now(UTC))
+    actions.discard(actor(), [job_id], confirm.note(required=True) or "", moments.now())
     return confirm.done(f"Job {job_id} is discarded.", here)
 
 
@@ -143,7 +144,7 @@ def edit_job(job_id: int) -> Response:
 def replace_job(job_id: int) -> AnyResponse:
     given = {name.removeprefix("field-"): value for name, value in request.form.items() if name.startswith("field-")}
     try:
-        copy = actions.edit(actor(), job_id, given, datetime.now(UTC), confirm.note())
+        copy = actions.edit(actor(), job_id, given, moments.now(), confirm.note())
     except BadPayload as error:
         return _edit_page(job_id, given, error.fields, "Mend the fields that are marked; nothing was done.", 409)
     except Refused as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from db import moments
 from db.jobs.filters import GroupKey, JobFilter
 from db.rules import Refused
 
@@ -70,7 +71,7 @@ def _moment(written: str | None) -> datetime | None:
     if not written:
         return None
     if ago := re.fullmatch(r"(\d{1,4})([hd])", written):
-        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        return moments.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
         moment = datetime.fromisoformat(written)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

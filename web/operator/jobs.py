@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Response, make_response, render_template, request, url_for
 
+from db import moments
 from db.jobs import filters, groups
 from db.jobs import jobs as jobs_ledger
 from db.jobs.events import Event
@@ -101,7 +102,7 @@ def _page(template: str, chosen: JobFilter, **parts: Any) -> Response:
     return make_response(
         render_template(
             template, here="operator.jobs", chosen=chosen, views=VIEWS, names=NAMES, queues=QUEUES, ago=AGO,
-            since=request.args.get("since", ""), actions=bulk_actions, most=MOST, now=datetime.now(UTC), **parts,
+            since=request.args.get("since", ""), actions=bulk_actions, most=MOST, now=moments.now(), **parts,
         )
     )  # fmt: skip
 

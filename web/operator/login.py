@@ -1,11 +1,12 @@
 """Sign-in and sign-out: the password, the second factor if set up, and the invitation link for a first password."""
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from flask import Response, flash, make_response, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from db import moments
 from db.operators import operators
 from db.operators.logins import LockedOut
 from db.operators.operators import Operator
@@ -37,7 +38,7 @@ def login() -> str | AnyResponse:
 @blueprint.post("/login")
 @allowed(access.STRANGER)
 def sign_in() -> AnyResponse:
-    now = datetime.now(UTC)
+    now = moments.now()
     address, password = request.form.get("address", ""), request.form.get("password", "")
     try:
         found = logins.by_password(address, password, visitor.address(), now)
@@ -55,13 +56,13 @@ def sign_in() -> AnyResponse:
 @blueprint.get("/login/code")
 @allowed(access.STRANGER)
 def code() -> str | AnyResponse:
-    return _page("code") if _half(datetime.now(UTC)) else redirect(url_for("operator.login"), 303)
+    return _page("code") if _half(moments.now()) else redirect(url_for("operator.login"), 303)
 
 
 @blueprint.post("/login/code")
 @allowed(access.STRANGER)
 def show_code() -> AnyResponse:
-    now = datetime.now(UTC)
+    now = moments.now()
     half = _half(now)
     if half is None:
         flash("That took too long. Please sign in again.")
@@ -125,7 +126,7 @@ def accept(token: str) -> AnyResponse:
     try:
         if password != request.form.get("again", ""):
             raise Refused("The two do not agree. Type the same password twice.")
-        accounts.accept(token, password, visitor.address(), datetime.now(UTC))
+        accounts.accept(token, password, visitor.address(), moments.now())
     except Refused as error:
         return _invited(token, str(error))
     session.clear()
@@ -135,7 +136,7 @@ def accept(token: str) -> AnyResponse:
 
 def _invited(token: str, error: str = "") -> Response:
     with reading() as opened:
-        found = operators.by_invitation(opened, accounts.hash_of(token), datetime.now(UTC))
+        found = operators.by_invitation(opened, accounts.hash_of(token), moments.now())
     if found is None:
         return make_response(render_template("operator/error.html", title="This link does not work any more",
                                              advice=accounts.LAPSED, status=410), 410)  # fmt: skip
@@ -149,7 +150,7 @@ def _invited(token: str, error: str = "") -> Response:
 @blueprint.post("/logout")
 @allowed("viewer", before_second_factor=True)
 def logout() -> AnyResponse:
-    logins.left(access.actor(), datetime.now(UTC))
+    logins.left(access.actor(), moments.now())
     sessions.end()
     flash("You are signed out.")
     return redirect(url_for("operator.login"), 303)

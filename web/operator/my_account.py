@@ -1,12 +1,13 @@
 """Each operator's own account: password, second factor, recovery codes, open sessions, alerts."""
 
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 
 from flask import Response, abort, make_response, render_template, request, session, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from db import moments
 from db.operators import operators
 from db.operators.logins import LockedOut
 from db.operators.operators import Operator
@@ -33,7 +34,7 @@ def account() -> Response:
 @allowed("viewer")
 def change_password() -> AnyResponse:
     new = request.form.get("new", "")
-    now = datetime.now(UTC)
+    now = moments.now()
     try:
         _prove(now)
         if new != request.form.get("again", ""):
@@ -50,7 +51,7 @@ def change_password() -> AnyResponse:
 @blueprint.post("/account/sessions")
 @allowed("viewer")
 def end_own_sessions() -> AnyResponse:
-    now = datetime.now(UTC)
+    now = moments.now()
     actions.end_sessions(access.actor(), access.current().id, now)
     sessions.begin(_me(), now)
     return confirm.done("Every other session of yours has ended.", url_for("operator.account"))
@@ -60,7 +61,7 @@ def end_own_sessions() -> AnyResponse:
 @allowed("viewer")
 def choose_alerts() -> AnyResponse:
     wanted = request.form.get("alerts") == "yes"
-    actions.set_alerts(access.actor(), access.current().id, wanted, datetime.now(UTC))
+    actions.set_alerts(access.actor(), access.current().id, wanted, moments.now())
     said = "Alerts are mailed to you from now on." if wanted else "No alerts are mailed to you any more."
     return confirm.done(said, url_for("operator.account"))
 
@@ -77,7 +78,7 @@ def second_factor() -> Response:
 @blueprint.post("/account/two-factor")
 @allowed("viewer", before_second_factor=True)
 def confirm_second_factor() -> Response:
-    secret, now = _secret(), datetime.now(UTC)
+    secret, now = _secret(), moments.now()
     try:
         _prove(now)
         codes = actions.set_up_second_factor(
@@ -92,7 +93,7 @@ def confirm_second_factor() -> Response:
 @blueprint.post("/account/two-factor/codes")
 @allowed("viewer")
 def renew_codes() -> Response:
-    now = datetime.now(UTC)
+    now = moments.now()
     try:
         _prove(now)
         codes = actions.renew_recovery_codes(access.actor(), access.current().id, now)
@@ -104,7 +105,7 @@ def renew_codes() -> Response:
 @blueprint.post("/account/two-factor/remove")
 @allowed("viewer")
 def remove_second_factor() -> AnyResponse:
-    now = datetime.now(UTC)
+    now = moments.now()
     try:
         _prove(now)
         actions.remove_second_factor(access.actor(), access.current().id, now)

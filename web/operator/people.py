@@ -5,12 +5,12 @@ audited, because a GET writes no row; exporting somebody's data is.
 """
 
 import json
-from datetime import UTC, datetime
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from db import moments
 from db.digests import catalog
 from db.rules import SUPPRESSIONS, BadAddress, Refused
 from db.session import Session, reading
@@ -65,7 +65,7 @@ def _find(session: Session, who: str) -> Subscriber | None:
 
 
 def _list(error: str, who: str = "") -> str:
-    now = datetime.now(UTC)
+    now = moments.now()
     listed = request.args.get("state") or None
     if listed not in lists.LISTS:
         listed = None
@@ -102,7 +102,7 @@ def person(subscriber_id: int) -> str | Response:
 
 def _story(subscriber_id: int) -> timeline.Timeline:
     with reading() as session:
-        return timeline.of(session, subscriber_id, datetime.now(UTC))
+        return timeline.of(session, subscriber_id, moments.now())
 
 
 def _place(subscriber_id: int) -> str:
@@ -122,7 +122,7 @@ def suppress_person(subscriber_id: int) -> AnyResponse:
             " lift it.",
             "Suppress 1 address", back=_place(who.id), here="operator.explain",
         )  # fmt: skip
-    actions.suppress(actor(), [who.address], datetime.now(UTC), confirm.note())
+    actions.suppress(actor(), [who.address], moments.now(), confirm.note())
     return confirm.done("1 address was suppressed.", _place(who.id))
 
 
@@ -150,7 +150,7 @@ def lift_one(address_hash: str, back: str, here: str) -> AnyResponse:
             " letters again as far as its subscription goes; whoever left stays away.",
             "Lift 1 suppression", note="required" if grave else "optional", risk=grave, back=back, here=here,
         )  # fmt: skip
-    actions.lift(actor(), [address_hash], datetime.now(UTC), confirm.note(required=grave), as_admin=may("admin"))
+    actions.lift(actor(), [address_hash], moments.now(), confirm.note(required=grave), as_admin=may("admin"))
     return confirm.done("1 suppression was lifted.", back)
 
 
@@ -169,7 +169,7 @@ def erase_person(subscriber_id: int) -> AnyResponse:
             " person, and a keyed hash that keeps an import from bringing the address back. This cannot be taken back.",
             "Erase 1 reader", note="required", risk=True, back=_place(subscriber_id), here="operator.explain",
         )  # fmt: skip
-    actions.erase(actor(), subscriber_id, datetime.now(UTC), confirm.note(required=True))
+    actions.erase(actor(), subscriber_id, moments.now(), confirm.note(required=True))
     return confirm.done("1 reader was erased.", _place(subscriber_id))
 
 
@@ -182,7 +182,7 @@ def export_person(subscriber_id: int) -> AnyResponse:
             "A JSON file with address, consents, letters and votes. Give it to nobody but the reader.",
             "Save 1 file", back=_place(subscriber_id), here="operator.explain",
         )  # fmt: skip
-    told = actions.export_one(actor(), subscriber_id, datetime.now(UTC), confirm.note())
+    told = actions.export_one(actor(), subscriber_id, moments.now(), confirm.note())
     answer: Response = make_response(json.dumps(told.as_json(), indent=2, ensure_ascii=False, default=str))
     answer.mimetype = "application/json"
     answer.headers["Content-Disposition"] = f'attachment; filename="subscriber-{subscriber_id}.json"'

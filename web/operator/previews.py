@@ -1,11 +1,11 @@
 """Previews of a digest's letter: desktop, phone, dark mode, plain text, headers and size."""
 
 import re
-from datetime import UTC, datetime
 from email import message_from_bytes, policy
 
 from flask import Response, make_response, render_template, request, url_for
 
+from db import moments
 from emails.letters import Letter
 from emails.letters.digest import LARGEST
 from web.operator.frame.access import allowed, blueprint
@@ -46,7 +46,7 @@ def preview_letter(slot: str) -> Response:
 
 
 def _made(slot: str) -> tuple[Letter, bytes]:
-    letter = digest_previews.draft_letter(slot, datetime.now(UTC))
+    letter = digest_previews.draft_letter(slot, moments.now())
     return letter, sample(letter)
 
 

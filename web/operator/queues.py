@@ -1,10 +1,11 @@
 """The queues page: backlog, age, throughput, pauses, and stalled work."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from db import moments
 from db.deliveries import recovery
 from db.jobs import filters
 from db.monitoring import backlog
@@ -21,7 +22,7 @@ LATELY = timedelta(hours=6)
 @blueprint.get("/queues")
 @allowed("viewer")
 def queues() -> str:
-    now = datetime.now(UTC)
+    now = moments.now()
     with reading() as session:
         return render_template(
             "operator/queues.html", now=now, queues=backlog.all_queues(session, now), rates=backlog.rates(session, now),
@@ -39,7 +40,7 @@ def pause_queue(queue: str) -> AnyResponse:
             f"Pause “{queue}”?", f"{sentence} The reason stands on every page until then.", f"Pause “{queue}”",
             note="required", back=url_for("operator.queues"), here="operator.queues",
         )  # fmt: skip
-    actions.pause(actor(), queue, confirm.note(required=True) or "", datetime.now(UTC))
+    actions.pause(actor(), queue, confirm.note(required=True) or "", moments.now())
     return confirm.done(f"Queue “{queue}” is paused.", url_for("operator.queues"))
 
 
@@ -48,7 +49,7 @@ def pause_queue(queue: str) -> AnyResponse:
 def resume_queue(queue: str) -> AnyResponse:
     if not confirm.given():
         with reading() as session:
-            held = next((each for each in backlog.standing(session, datetime.now(UTC)) if each.queue == queue), None)
+            held = next((each for each in backlog.standing(session, moments.now()) if each.queue == queue), None)
         if held is None:
             raise Refused(f"Queue {queue} is not paused.")
         sentence = f"{waiting_in(held)} {'waits' if held.waiting == 1 else 'wait'}; the work goes on at once."
@@ -56,7 +57,7 @@ def resume_queue(queue: str) -> AnyResponse:
             f"Resume “{queue}”?", sentence,
             f"Resume “{queue}”", back=request.form.get("back") or url_for("operator.queues"), here="operator.queues",
         )  # fmt: skip
-    actions.resume(actor(), queue, datetime.now(UTC), confirm.note())
+    actions.resume(actor(), queue, moments.now(), confirm.note())
     return confirm.done(f"Queue “{queue}” goes on.", url_for("operator.queues"))
 
 

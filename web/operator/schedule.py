@@ -1,10 +1,11 @@
 """The schedule page: due times, recent digests, and the clock's other tasks."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from flask import render_template
 
+from db import moments
 from db.digests import digests, rule_history
 from db.digests.digests import Digest
 from db.digests.schedule import Schedule, Weekly
@@ -30,7 +31,7 @@ class ScheduledRun:
 @blueprint.get("/schedule", endpoint="schedule")
 @allowed("viewer")
 def schedule_() -> str:
-    now = datetime.now(UTC)
+    now = moments.now()
     with reading() as session:
         began = session.get(Schedule, "digest")
         rule = rule_history.standing(session)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from db import moments
 from db.deliveries import stops
 from db.rules import SUPPRESSIONS, BadAddress
 from db.session import reading
@@ -65,7 +66,7 @@ def add_suppression() -> AnyResponse:
     error = ""
     if confirm.given():
         try:
-            actions.suppress(actor(), [address], datetime.now(UTC), confirm.note())
+            actions.suppress(actor(), [address], moments.now(), confirm.note())
         except BadAddress as bad:
             error = str(bad)
         else:

@@ -1,11 +1,10 @@
 """Deciding about suspected suppressions, and releasing domains whose letters are held; both stand on the page of the
 suppression list."""
 
-from datetime import UTC, datetime
-
 from flask import request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from db import moments
 from db.deliveries import stops
 from db.rules import Refused
 from db.session import reading
@@ -39,7 +38,7 @@ def decide_suspected(decision: Decision) -> AnyResponse:
             f"{decision.capitalize()} {some} of {where}?", _SENTENCE[decision].format(slot=slot),
             f"{decision.capitalize()} {some}", {"slot": slot, "domain": domain}, back=url_for(HERE), here=HERE,
         )  # fmt: skip
-    done = actions.decide(actor(), decision, slot, domain or None, datetime.now(UTC), confirm.note())
+    done = actions.decide(actor(), decision, slot, domain or None, moments.now(), confirm.note())
     return confirm.done(
         f"{done:,} {'suppression was' if done == 1 else 'suppressions were'} {_DONE[decision]}.", url_for(HERE)
     )
@@ -61,6 +60,6 @@ def release_domain() -> AnyResponse:
             " domain is held again.", f"Release {domain}", {"domain": domain},
             note="required", back=url_for(HERE), here=HERE,
         )  # fmt: skip
-    number = held_domains.release(actor(), domain, confirm.note(required=True) or "", datetime.now(UTC))
+    number = held_domains.release(actor(), domain, confirm.note(required=True) or "", moments.now())
     letters = plural(number, "letter").capitalize()
     return confirm.done(f"{domain} is released. {letters} {'goes' if number == 1 else 'go'} out now.", url_for(HERE))

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from flask import Blueprint, abort, render_template, request
 
+from db import moments
 from db.digests import catalog, digests
 from db.digests.catalog import Comparison, Review, Reviewer, Tool
 from db.rules import share
@@ -46,7 +47,7 @@ def shown(comparison: Comparison, figures: Mapping[int, Figures]) -> list[Listed
 
 @blueprint.get("/")
 def home() -> str:
-    now = datetime.now(UTC)
+    now = moments.now()
     with reading() as session:
         found = catalog.latest(session, now, ON_HOME)
         more = len(found) == ON_HOME and catalog.count_published(session, now) > ON_HOME
@@ -64,7 +65,7 @@ def archive() -> str:
     number = request.args.get("page", "1")
     if not (number.isascii() and number.isdigit() and 1 <= len(number) <= 6 and int(number)):
         abort(404, "The archive has no such page; its first page is 1.")
-    now, place = datetime.now(UTC), int(number)
+    now, place = moments.now(), int(number)
     with reading() as session:
         found = catalog.latest(session, now, ON_A_PAGE, (place - 1) * ON_A_PAGE)
         count = catalog.count_published(session, now)
@@ -83,7 +84,7 @@ def archive() -> str:
 
 @blueprint.get("/compare/<slug:slug>")
 def comparison(slug: str) -> str:
-    now = datetime.now(UTC)
+    now = moments.now()
     with reading() as session:
         found = catalog.comparison(session, slug, now)
         if found is None:
@@ -99,7 +100,7 @@ def comparison(slug: str) -> str:
 
 @blueprint.get("/tools/<slug:slug>")
 def tool(slug: str) -> str:
-    now = datetime.now(UTC)
+    now = moments.now()
     with reading() as session:
         found = catalog.tool(session, slug)
         if found is None:

@@ -1,12 +1,11 @@
 """Subscribing and unsubscribing: the form, the confirm link, the unsubscribe link (one-click by RFC 8058)."""
 
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from db import addresses
+from db import addresses, moments
 from db.persons import person_of
 from db.rules import BadAddress, Refused
 from db.session import reading, writing
@@ -42,7 +41,7 @@ def form() -> str:
 def subscribe() -> Response:
     visitor.refuse_strangers()
     given = request.form.get("email", "")
-    now = datetime.now(UTC)
+    now = moments.now()
     try:
         addresses.normal(given)
         sign_up_limits.refuse_again(now)
@@ -94,7 +93,7 @@ def ask_confirm(token: str) -> Response:
         return mailed.of_test(_CONFIRM, "leads to the button that confirms their subscription")
     sign_up_id = signed.subject
     with reading() as session:
-        sign_up = subscriptions.sign_up_of(session, sign_up_id, datetime.now(UTC))
+        sign_up = subscriptions.sign_up_of(session, sign_up_id, moments.now())
     if sign_up is None or sign_up.state in ("expired", "over"):
         return _link_is_over(sign_up)
     if sign_up.state == "confirmed":
@@ -122,7 +121,7 @@ def confirm(token: str) -> Response:
     if signed.is_test:
         return mailed.of_test(_CONFIRM, "leads to the button that confirms their subscription")
     sign_up_id = signed.subject
-    now, before = datetime.now(UTC), visitor.voter()
+    now, before = moments.now(), visitor.voter()
     try:
         with writing() as session:
             asked = subscriptions.sign_up_of(session, sign_up_id, now)
@@ -207,7 +206,7 @@ def leave(token: str) -> Response:
         return mailed.of_test(_LEAVE, "unsubscribes them")
     subscriber_id = signed.subject
     with writing() as session:
-        subscriber = subscriptions.leave(session, subscriber_id, _channel(), datetime.now(UTC))
+        subscriber = subscriptions.leave(session, subscriber_id, _channel(), moments.now())
     return _left(subscriber)
 
 

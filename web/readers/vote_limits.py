@@ -1,10 +1,8 @@
 """How fast votes are taken: by voter, and from one network as long as a voter is new."""
 
-import time
-from datetime import UTC, datetime
-
 from flask import current_app
 
+from db import moments
 from db.monitoring import heartbeats
 from db.networks import network_of
 from db.rules import CHANGES_PER_VOTER
@@ -43,7 +41,7 @@ class VoteLimits:
 
 def _that_live() -> int:
     with reading() as session:
-        return sum(each.kind == "web" for each in heartbeats.running(session, datetime.now(UTC)))
+        return sum(each.kind == "web" for each in heartbeats.running(session, moments.now()))
 
 
 def _limits(now: float) -> VoteLimits:
@@ -55,7 +53,7 @@ def _limits(now: float) -> VoteLimits:
 
 def count_change(voter: str) -> None:
     """Count a vote that is cast, changed or withdrawn; answers 429 when this voter has done so too often."""
-    now = time.time()
+    now = moments.now().timestamp()
     wait = _limits(now).voters.take(voter, now)
     if wait:
         limits.refuse(wait, _OF_VOTER)
@@ -66,7 +64,7 @@ def count_new_voter() -> None:
 
     Whoever throws the cookie away after each vote is a new voter each time. Subscribers are never asked.
     """
-    now = time.time()
+    now = moments.now().timestamp()
     wait = _limits(now).networks.take(network_of(visitor.address()), now)
     if wait:
         limits.refuse(wait, _OF_NETWORK)

@@ -1,12 +1,11 @@
 """Voting: with the buttons on a page, and through the links in a digest."""
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, make_response, redirect, request
 
-from db import persons
+from db import moments, persons
 from db.deliveries.deliveries import Delivery
 from db.digests import catalog
 from db.digests.catalog import Tool
@@ -40,7 +39,7 @@ def vote(slug: str) -> Response:
         return _withdraw(slug)
     voter = _voter()
     with driver_connection(durable=False) as driver:
-        tool_id = votes.cast_at_once(driver, voter, slug, CHOICES[choice], datetime.now(UTC))
+        tool_id = votes.cast_at_once(driver, voter, slug, CHOICES[choice], moments.now())
     if tool_id is None:
         abort(404, _NO_TOOL)
     answer = _answered(slug, tool_id, voter)
@@ -57,7 +56,7 @@ def _withdraw(slug: str) -> Response:
         tool_id = catalog.tool_id(session, slug)
         if tool_id is None:
             abort(404, _NO_TOOL)
-        votes.withdraw(session, voter, tool_id, datetime.now(UTC))
+        votes.withdraw(session, voter, tool_id, moments.now())
     return _answered(slug, tool_id, voter)
 
 
@@ -134,7 +133,7 @@ def cast_vote(token: str) -> Response:
     with writing() as session:
         tool, choice = _asked_for(session)
         if _may_vote(session, subscriber_id):
-            votes.cast(session, persons.person_of(subscriber_id), tool.id, choice, datetime.now(UTC))
+            votes.cast(session, persons.person_of(subscriber_id), tool.id, choice, moments.now())
         return _answer(session, token, tool, choice)
 
 
@@ -164,7 +163,7 @@ def _letter(session: Session, delivery_id: int) -> str:
 def _answer(session: Session, token: str, tool: Tool, choice: Choice) -> Response:
     """The page with the current vote, and with the button unless that vote is the one in the link."""
     subscriber_id, delivery_id = read(settings().keys, "vote", token)
-    stands = catalog.comparisons_of(session, tool.id, datetime.now(UTC))
+    stands = catalog.comparisons_of(session, tool.id, moments.now())
     said: dict[str, Any] = {
         "what": _letter(session, delivery_id),
         "title": f"{choice.capitalize()} {tool.name}?",

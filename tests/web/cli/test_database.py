@@ -13,7 +13,7 @@ from db.schema import RELEASE
 from tests.schemas import belongs_to
 from web.cli import main
 
-LATER = "This database belongs to release 0.4.0; start that release or restore the copy made before."
+LATER = "This database belongs to release 9.0.0; start that release or restore the copy made before."
 
 
 def run(*words: str) -> tuple[int, str]:
@@ -28,13 +28,13 @@ def run(*words: str) -> tuple[int, str]:
     ids=" ".join,
 )
 def test_beside_a_later_release_commands_refuse_in_one_sentence(sqlite, redis_url, setting, words):
-    belongs_to("0.4.0", oldest="0.4.0")
+    belongs_to("9.0.0", oldest="9.0.0")
     setting(PORT=_free_port())
     assert run(*words) == (1, f"Error: {LATER}\n")
 
 
 def test_beside_a_later_release_the_doctor_tells_and_help_and_version_are_given(sqlite, redis_url):
-    belongs_to("0.4.0", oldest="0.4.0")
+    belongs_to("9.0.0", oldest="9.0.0")
     code, told = run("doctor")
     assert code == 1
     assert f"✕ database: sqlite answers. {LATER}" in told
@@ -44,7 +44,7 @@ def test_beside_a_later_release_the_doctor_tells_and_help_and_version_are_given(
 
 
 def test_where_the_later_release_lets_this_one_go_on_commands_work(sqlite, redis_url):
-    belongs_to("0.4.0", oldest=RELEASE)
+    belongs_to("9.0.0", oldest=RELEASE)
     assert run("digest", "list")[0] == 0
     assert run("db", "upgrade")[0] == 0
     assert "with which this release" in run("doctor")[1]

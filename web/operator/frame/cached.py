@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Event, Lock, Thread
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import structlog
 
+from db import moments
 from db.session import Session, on_one_core, reading
 from db.settings import settings
 
@@ -97,7 +98,7 @@ class Cached(Generic[Answer]):
     def begin(self) -> tuple[Entry[Answer], Event | None]:
         """This database's entry, and the event of its running refresh."""
         entry = self._kept.setdefault(settings().database_url, Entry(self._least, self._opened))
-        return entry, entry.begin(lambda session: self._ask(session, datetime.now(UTC)))
+        return entry, entry.begin(lambda session: self._ask(session, moments.now()))
 
     def forget(self) -> None:
         """Invalidate the result after a change, and ignore a refresh that is running now."""

@@ -1,10 +1,11 @@
 """Formats that all console pages use."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
+from db import moments
 from db.deliveries.accounts import Account
 from db.settings import settings
 from db.values import duration
@@ -31,7 +32,7 @@ def when(moment: datetime | None, seconds: bool = False) -> Markup:
     if moment is None:
         return Markup('<span class="quiet">—</span>')
     zone = settings().digest_timezone
-    local, today = moment.astimezone(zone), datetime.now(UTC).astimezone(zone)
+    local, today = moment.astimezone(zone), moments.now().astimezone(zone)
     day = "today" if local.date() == today.date() else f"{local:%a} {local.day} {local:%b}"
     year = f" {local.year}" if local.year != today.year else ""
     clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"

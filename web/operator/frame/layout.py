@@ -1,11 +1,11 @@
 """The layout of all console pages: the health strip, the menu, and paused queues."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from flask import current_app, request
 
-from db import schema
+from db import moments, schema
 from db.monitoring import backlog, visitors
 from db.monitoring.backlog import Backlog
 from db.session import reading
@@ -52,7 +52,7 @@ class Layout:
 @blueprint.app_template_global()
 def console_layout(here: str | None) -> Layout:
     """The layout of the current page; `here` is its endpoint in the menu."""
-    now = datetime.now(UTC)
+    now = moments.now()
     with reading() as session:
         strip, counts = health.strip(session, now), health.counts(session, now)
         paused = backlog.standing(session, now)

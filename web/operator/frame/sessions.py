@@ -8,6 +8,7 @@ from flask import Flask, Request, Response, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask_login import LoginManager, login_user, logout_user
 
+from db import moments
 from db.operators import operators
 from db.operators.operators import Operator
 from db.session import reading
@@ -85,7 +86,7 @@ def end() -> None:
 
 
 def _load(marked: str) -> Present | None:
-    now = datetime.now(UTC)
+    now = moments.now()
     number, _, epoch = marked.partition(".")
     if not _still_good(now):
         return None
