@@ -15,12 +15,12 @@ touches = ("heartbeats",)
 
 
 def upgrade() -> None:
-    columns: tuple[tuple[str, sa.types.TypeEngine[object]], ...] = (
-        ("skew", sa.Double()),
-        ("taken_at", sa.DateTime(timezone=True)),
-        ("failed_at", sa.DateTime(timezone=True)),
-        ("failure", sa.Text()),
-    )
-    for name, kind in columns:
-        if not steps.has_column("heartbeats", name):
-            op.add_column("heartbeats", sa.Column(name, kind, nullable=True))
+    moment = sa.DateTime(timezone=True)
+    for column in (
+        sa.Column("skew", sa.Double(), nullable=True),
+        sa.Column("taken_at", moment, nullable=True),
+        sa.Column("failed_at", moment, nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True),
+    ):
+        if not steps.has_column("heartbeats", column.name):
+            op.add_column("heartbeats", column)
