@@ -1,6 +1,7 @@
-"""Heartbeats: each process records every five seconds that it runs, and when a task starts or ends that it is at work.
+"""Heartbeats: each process records every five seconds that it runs, and whether it was at work since.
 
-These are two columns, because a thread writes the first: it goes on doing so while the process's task hangs.
+A thread of its own is the only one that writes them. Whoever works only leaves a mark in memory, so no task and no ring
+of the clock waits for a database that does not answer.
 """
 
 import os
@@ -17,9 +18,9 @@ import structlog
 from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun, worker_process_init
 
 from db import moments, schema
-from db.driver import driver_connection
+from db.driver import DriverConnection, driver_connection
 from db.monitoring import heartbeats, runs_with
-from db.monitoring.heartbeats import RunsAs
+from db.monitoring.heartbeats import Marks, RunsAs
 from db.refusals import refusal
 from db.settings import settings
 from worker.app import app
@@ -35,42 +36,92 @@ log = structlog.get_logger("heartbeats")
 
 @dataclass
 class Pulse:
-    """One process's state between heartbeats."""
+    """One process's marks since its last heartbeat, and how that one went."""
 
     pid: int = field(default_factory=os.getpid)
     started_at: datetime = field(default_factory=lambda: moments.now())
+    kind: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    due: threading.Event = field(default_factory=threading.Event)
+    """Set when the next heartbeat should not wait for its turn."""
+
+    worked: bool = False
+    done: int = 0
+    taken_at: datetime | None = None
+    failed_at: datetime | None = None
+    work_failure: str | None = None
+
     since: float = field(default_factory=time.monotonic)
     last: float | None = None
-    done: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    """When a heartbeat that tells of work was last tried."""
     written: float = field(default_factory=time.monotonic)
-    """When a heartbeat of either kind was written last, or when this process started."""
+    """When a heartbeat was written last, or when this process started."""
     failure: str = ""
-    kind: str = ""
 
-    def beat(self, kind: str) -> None:
-        """Write that this process is at work, if that is due."""
-        now = time.monotonic()
-        if self.last is not None and now - self.last < EVERY:
-            return
-        self.last, self.kind = now, kind
-        with self._noticed(), driver_connection(durable=False) as driver:
-            heartbeats.beat(
-                driver, self.process, kind, self.started_at, moments.now(), self.done, now - self.since, _runs_as()
-            )
-            self.since, self.done = now, 0
+    def mark(self, kind: str) -> None:
+        """Note that this process is at work."""
+        with self.lock:
+            self.worked, self.kind = True, kind
+        if self._may_tell():
+            self.due.set()
 
-    def live(self) -> None:
-        """Write that this process lives."""
+    def _may_tell(self) -> bool:
+        return self.last is None or time.monotonic() - self.last >= EVERY
+
+    def took(self) -> None:
+        """Note that the mail server has taken a letter."""
+        with self.lock:
+            news = self.taken_at is None or (self.failed_at is not None and self.failed_at > self.taken_at)
+            self.taken_at = moments.now()
+        if news:
+            self.due.set()
+
+    def missed(self, reason: str) -> None:
+        """Note that a piece of work failed to begin."""
+        with self.lock:
+            news = self.failed_at is None or (self.taken_at is not None and self.taken_at >= self.failed_at)
+            self.failed_at, self.work_failure = moments.now(), reason
+        if news:
+            self.due.set()
+
+    def write(self) -> None:
+        """Write that this process lives and, if it worked and that is due, what it did."""
         with self._noticed():
             schema.check()
             with driver_connection(durable=False) as driver:
-                heartbeats.live(driver, self.process, self.kind, self.started_at, moments.now(), _runs_as())
+                if not driver.sqlite:
+                    moments.measure(lambda: driver.fetch("SELECT clock_timestamp()", ())[0][0])
+                if self.worked and self._may_tell():
+                    self._tell_of_work(driver)
+                else:
+                    own = (self.process, self.kind, self.started_at)
+                    heartbeats.live(driver, *own, moments.now(), _runs_as(), self._marks())
 
-    def live_for_ever(self) -> None:
+    def _tell_of_work(self, driver: DriverConnection) -> None:
+        self.last = now = time.monotonic()
+        with self.lock:
+            done, self.worked = self.done, False
+        own, work = (self.process, self.kind, self.started_at), (done, now - self.since)
+        try:
+            heartbeats.beat(driver, *own, moments.now(), *work, _runs_as(), self._marks())
+        except BaseException:
+            self.worked = True  # it is still to be told
+            raise
+        with self.lock:
+            self.since, self.done = now, self.done - done
+
+    def _marks(self) -> Marks:
+        with self.lock:
+            return Marks(moments.skew().total_seconds(), self.taken_at, self.failed_at, self.work_failure)
+
+    def write_for_ever(self) -> None:
         while True:
-            self.live()
-            time.sleep(LIVES_EVERY)
+            self.due.clear()
+            self.write()
+            if self.failure:
+                time.sleep(LIVES_EVERY)  # marks do not hurry a database that refuses
+            else:
+                self.due.wait(LIVES_EVERY)
 
     @property
     def process(self) -> str:
@@ -110,7 +161,7 @@ def start(kind: str) -> None:
     _living = (os.getpid(), kind)
     own = _own()
     own.kind = kind
-    threading.Thread(target=own.live_for_ever, name="heartbeats", daemon=True).start()
+    threading.Thread(target=own.write_for_ever, name="heartbeats", daemon=True).start()
 
 
 def start_after_fork() -> None:
@@ -136,11 +187,26 @@ def how_it_went() -> tuple[bool, str]:
     return True, f"ok, {ago:.0f} s ago"
 
 
+def at_work(kind: str) -> None:
+    """Note that this process, of this kind (worker, sender, clock), is at work; never waits for the database."""
+    _own().mark(kind)
+
+
 def did(pieces: int) -> None:
     """Count votes folded, or letters settled, by this process."""
     own = _own()
     with own.lock:  # a sender runs one thread per connection
         own.done += pieces
+
+
+def taken() -> None:
+    """Note that the mail server has just taken a letter from this process."""
+    _own().took()
+
+
+def failed(reason: str) -> None:
+    """Note that this process could not begin its work just now, and why."""
+    _own().missed(reason)
 
 
 def _runs_as() -> RunsAs:
@@ -153,7 +219,7 @@ def _runs_as() -> RunsAs:
 @task_prerun.connect
 @task_postrun.connect
 def _at_a_task(sender: Any = None, **_: Any) -> None:
-    _own().beat("sender" if sender is not None and sender.name == "mail.send" else "worker")
+    at_work("sender" if sender is not None and sender.name == "mail.send" else "worker")
 
 
 @worker_process_init.connect
@@ -163,7 +229,7 @@ def _in_a_child(**_: Any) -> None:
 
 
 def _at_a_ring(**_: Any) -> None:
-    _own().beat("clock")
+    at_work("clock")
 
 
 @beat_init.connect

@@ -1,7 +1,7 @@
 """Heartbeats of all processes with their recent work. Each process writes its own row, so none blocks another.
 
-A row tells two things: when the process last *lived* (`alive_at`, from a thread of its own) and when it was last *at
-work* (`at`, from its tasks). A worker whose tasks hang, or whom no message reaches, still lives.
+A row tells two things: when the process last *lived* (`alive_at`) and when it was last *at work* (`at`, as its tasks
+marked it). A worker whose tasks hang, or whom no message reaches, still lives.
 """
 
 import json
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import JSON, ColumnElement, Index, Text, func, select
+from sqlalchemy import JSON, ColumnElement, Index, Text, func, or_, select
 from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -70,6 +70,15 @@ class RunsAs(NamedTuple):
     runs_with: Mapping[str, str] | None = None
 
 
+class Marks(NamedTuple):
+    """How far the host's clock is off, and how the work went lately; each heartbeat stores them."""
+
+    skew: float | None = None
+    taken_at: datetime | None = None
+    failed_at: datetime | None = None
+    failure: str | None = None
+
+
 def beat(
     driver: DriverConnection,
     process: str,
@@ -79,35 +88,43 @@ def beat(
     done: int = 0,
     seconds: float = 0.0,
     runs_as: RunsAs = RunsAs(),  # noqa: B008  it is never changed
+    marks: Marks = Marks(),  # noqa: B008
 ) -> None:
     """Write that a process is at work, and what it did; the clock's also deletes those older than a day."""
     with _patience(driver), driver.transaction():
-        driver.execute(_AT_WORK, _values(driver, process, kind, started_at, now, done, seconds, runs_as))
+        driver.execute(_AT_WORK, _values(driver, (process, kind), started_at, now, (done, seconds), runs_as, marks))
         if kind == "clock":
             driver.execute(_FORGET, (driver.at(now - KEPT),))
 
 
 def live(
-    driver: DriverConnection, process: str, kind: str, started_at: datetime, now: datetime, runs_as: RunsAs
-) -> None:
-    """Record that a process runs. The time when it was last at work stays, except for `web`, which has no tasks."""
-    with _patience(driver), driver.transaction():
-        driver.execute(_LIVES, _values(driver, process, kind, started_at, now, 0, 0.0, runs_as))
-
-
-def _values(
     driver: DriverConnection,
     process: str,
     kind: str,
     started_at: datetime,
     now: datetime,
-    done: int,
-    seconds: float,
     runs_as: RunsAs,
+    marks: Marks = Marks(),  # noqa: B008  it is never changed
+) -> None:
+    """Record that a process runs. The time when it was last at work stays, except for `web`, which has no tasks."""
+    with _patience(driver), driver.transaction():
+        driver.execute(_LIVES, _values(driver, (process, kind), started_at, now, (0, 0.0), runs_as, marks))
+
+
+def _values(
+    driver: DriverConnection,
+    who: tuple[str, str],
+    started_at: datetime,
+    now: datetime,
+    work: tuple[int, float],
+    runs_as: RunsAs,
+    marks: Marks,
 ) -> tuple[object, ...]:
     """A heartbeat's values, in the order of its columns in `_INSERT`."""
     at, runs_with = driver.at(now), json.dumps(dict(runs_as.runs_with)) if runs_as.runs_with else None
-    return process, kind, driver.at(started_at), at, done, seconds, runs_as.host, runs_as.release, at, runs_with
+    taken, failed = (driver.at(when) if when else None for when in (marks.taken_at, marks.failed_at))
+    row = (*who, driver.at(started_at), at, *work, runs_as.host, runs_as.release, at, runs_with)
+    return (*row, marks.skew, taken, failed, marks.failure)
 
 
 @contextmanager
@@ -124,10 +141,11 @@ def _patience(driver: DriverConnection) -> Iterator[None]:
 
 
 _INSERT = (
-    "INSERT INTO heartbeats (process, kind, started_at, at, done, seconds, host, release, alive_at, runs_with)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO heartbeats (process, kind, started_at, at, done, seconds, host, release, alive_at, runs_with,"
+    " skew, taken_at, failed_at, failure) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (process) DO UPDATE SET kind = excluded.kind, started_at = excluded.started_at, host = excluded.host,"
-    " release = excluded.release, alive_at = excluded.alive_at, runs_with = excluded.runs_with, "
+    " release = excluded.release, alive_at = excluded.alive_at, runs_with = excluded.runs_with, skew = excluded.skew,"
+    " taken_at = excluded.taken_at, failed_at = excluded.failed_at, failure = excluded.failure, "
 )
 _AT_WORK = _INSERT + "at = excluded.at, done = excluded.done, seconds = excluded.seconds"
 # A new process may get the process id of an ended one, so it overwrites that one's time at work.
@@ -145,6 +163,16 @@ def running(session: Session, now: datetime, within: timedelta = RUNNING) -> lis
     """The processes of all kinds that live now, with what they run with: by kind, then the youngest first."""
     query = select(Heartbeat).where(_lived() >= now - within).order_by(Heartbeat.kind, Heartbeat.started_at.desc())
     return list(session.scalars(query))
+
+
+def senders_alive(session: Session, now: datetime) -> int:
+    """How many senders live and can send, so far as is known; 1 at least.
+
+    One whose work failed to begin since the mail server last took a letter from it needs no share of the connections.
+    """
+    sends = or_(Heartbeat.failed_at.is_(None), Heartbeat.failed_at <= Heartbeat.taken_at)
+    query = select(func.count()).where(Heartbeat.kind == "sender", _lived() >= now - RUNNING, sends)
+    return max(1, session.scalar(query) or 0)
 
 
 def _lived() -> ColumnElement[datetime]:

@@ -77,7 +77,7 @@ def test_ready_tells_how_this_process_s_own_heartbeat_went(client, redis_url, mo
     pulse = heartbeats.Pulse(kind="web")
     monkeypatch.setattr(heartbeats, "_pulse", pulse)
     monkeypatch.setattr(heartbeats, "_living", (os.getpid(), "web"))
-    pulse.live()
+    pulse.write()
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["heartbeat"]) == (200, "ok, 0 s ago")
     pulse.written, pulse.failure = time.monotonic() - 10, "database or disk is full"

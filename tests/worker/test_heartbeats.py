@@ -1,12 +1,13 @@
 """Every process of a site writes that it lives, work or no work; and it knows how its last heartbeat went."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
 from structlog.testing import capture_logs
 
+from db import moments
 from db.monitoring import heartbeats as rows
 from db.schema import RELEASE
 from db.session import reading
@@ -53,18 +54,73 @@ def test_a_heartbeat_that_cannot_be_written_is_logged_once_and_known(sqlite, pul
     def full(*_: object) -> None:
         raise OSError("disk full")
 
-    pulse.live()
+    pulse.write()
     assert heartbeats.how_it_went() == (True, "ok, 0 s ago")
     with monkeypatch.context() as patch, capture_logs() as said:
         patch.setattr("db.monitoring.heartbeats.live", full)
         for _ in range(3):
-            pulse.live()
+            pulse.write()
         assert heartbeats.how_it_went() == (True, "not written for 0 s: disk full")
         pulse.written -= heartbeats.UNWRITTEN + 1
         assert heartbeats.how_it_went() == (False, "not written for 16 s: disk full")
     assert [line["event"] for line in said] == ["no heartbeat written"]
-    pulse.live()
+    pulse.write()
     assert heartbeats.how_it_went() == (True, "ok, 0 s ago")
+
+
+def test_marks_are_written_by_the_thread_alone_so_the_clock_rings_on_beside_a_hanging_database(pulse, monkeypatch):
+    monkeypatch.setattr("worker.heartbeats.driver_connection", None)  # to open one would fail
+    heartbeats._at_a_ring()
+    heartbeats.did(2)
+    heartbeats.taken()
+    heartbeats.failed("no connection")
+    assert (pulse.worked, pulse.kind, pulse.done, pulse.due.is_set()) == (True, "clock", 2, True)
+
+
+def test_a_heartbeat_tells_the_skew_the_last_letter_taken_and_the_last_failure(database, pulse, monkeypatch):
+    monkeypatch.setattr(moments, "_skew", timedelta(seconds=3))
+    pulse.write()
+    [own] = running()
+    assert (own.skew, own.taken_at, own.failed_at, own.failure) == (3.0, None, None, None)
+    heartbeats.failed("no connection to the mail server")
+    heartbeats.taken()
+    pulse.write()
+    [own] = running()
+    assert own.failure == "no connection to the mail server"
+    assert own.failed_at <= own.taken_at <= moments.now()
+
+
+def test_each_heartbeat_measures_the_skew_anew(postgresql, pulse, monkeypatch):
+    asked = []
+    monkeypatch.setattr(moments, "measure", lambda database_time: asked.append(database_time()))
+    for _ in range(3):
+        pulse.write()
+    assert len(asked) >= 3
+    assert all(abs(datetime.now(UTC) - each) < timedelta(seconds=20) for each in asked)
+
+
+def test_news_of_a_failure_is_written_at_once_and_the_next_ones_in_their_turn(pulse):
+    heartbeats.failed("too many clients")
+    assert pulse.due.is_set()
+    pulse.due.clear()
+    heartbeats.failed("too many clients")
+    assert not pulse.due.is_set()
+    heartbeats.taken()
+    assert pulse.due.is_set()
+
+
+def test_work_that_could_not_be_told_is_told_by_the_next_heartbeat(sqlite, pulse, monkeypatch):
+    heartbeats.at_work("worker")
+    heartbeats.did(7)
+    with monkeypatch.context() as patch:
+        patch.setattr("db.monitoring.heartbeats.beat", lambda *_: 1 / 0)
+        pulse.write()
+    pulse.last -= heartbeats.EVERY
+    heartbeats.did(1)
+    pulse.write()
+    [own] = running()
+    assert (own.kind, own.done) == ("worker", 8)
+    assert pulse.done == 0
 
 
 def test_a_thread_that_the_database_leaves_waiting_is_no_heartbeat_either(pulse):
@@ -75,7 +131,7 @@ def test_a_thread_that_the_database_leaves_waiting_is_no_heartbeat_either(pulse)
 
 def test_a_forked_web_worker_gets_a_thread_of_its_own(sqlite, pulse, monkeypatch):
     monkeypatch.setattr(heartbeats, "_living", (1, "web"))  # it was started in the parent
-    monkeypatch.setattr(heartbeats.Pulse, "live_for_ever", heartbeats.Pulse.live)
+    monkeypatch.setattr(heartbeats.Pulse, "write_for_ever", heartbeats.Pulse.write)
     heartbeats.start_after_fork()
     until(running, "its heartbeat", 10)
     [own] = running()

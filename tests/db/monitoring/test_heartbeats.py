@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from db.driver import driver_connection
 from db.monitoring import heartbeats, runs_with
-from db.monitoring.heartbeats import Heartbeat, RunsAs
+from db.monitoring.heartbeats import Heartbeat, Marks, RunsAs
 from db.session import reading, writing
 from tests.failed import AT
 
@@ -111,6 +111,24 @@ def test_what_runs_now_is_told_with_what_it_runs_with(database):
         assert [(each.host, each.release, each.runs_with) for each in rows] == [tuple(WITH), (None,) * 3, tuple(WITH)]
         rows = heartbeats.running(session, AT + timedelta(seconds=21))
         assert [each.process for each in rows] == ["host:2", "old-host:3"]
+
+
+def test_senders_that_failed_since_their_last_letter_are_not_counted_among_those_who_send(database):
+    later = AT + timedelta(seconds=5)
+    of = {
+        "idle:1": Marks(), "sends:2": Marks(taken_at=AT), "failed once:3": Marks(taken_at=later, failed_at=AT),
+        "fails:4": Marks(taken_at=AT, failed_at=later, failure="no route"), "never began:5": Marks(failed_at=AT),
+    }  # fmt: skip
+    with reading() as session:
+        assert heartbeats.senders_alive(session, AT) == 1, "whoever asks is one itself"
+    with driver_connection(durable=False) as driver:
+        for process, marks in of.items():
+            heartbeats.live(driver, process, "sender", AT, AT, WITH, marks)
+        heartbeats.live(driver, "no sender:6", "worker", AT, AT, WITH)
+    beat("old-host:7", "sender")  # as a process of 0.3.0 writes it
+    with reading() as session:
+        assert heartbeats.senders_alive(session, AT + timedelta(seconds=20)) == 4
+        assert heartbeats.senders_alive(session, AT + timedelta(seconds=21)) == 1
 
 
 def test_a_worker_that_only_lives_is_not_at_work(database):
