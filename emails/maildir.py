@@ -46,6 +46,9 @@ class MaildirTransport:
     def close(self) -> None:
         pass
 
+    def cut(self) -> None:
+        pass
+
     def _write(self, message: bytes, name: str) -> None:
         draft = self._folder / "tmp" / f"{name}.{os.getpid()}"
         with open(draft, "wb", opener=private_files.opener) as file:

@@ -9,7 +9,9 @@ One letter, step by step:
 4. From then on only the server's reply decides. Without a reply the outcome is unknown.
 """
 
+import contextlib
 import smtplib
+import socket
 import ssl
 from dataclasses import replace
 
@@ -74,6 +76,13 @@ class SmtpTransport:
         if self._conversation:
             self._conversation.goodbye()
             self._conversation = None
+
+    def cut(self) -> None:
+        """Breaks the connection under a send() that waits; it may be called from another thread."""
+        kept = self._conversation
+        with contextlib.suppress(OSError, AttributeError):
+            if kept:
+                socket.socket.shutdown(kept.sock, socket.SHUT_RDWR)  # not TLS's own, which is for the thread that reads
 
     def _announced(self, letter: Outgoing) -> Envelope | None:
         """The letter's envelope, if its commands were already sent: the server now expects this letter and no other."""

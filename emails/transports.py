@@ -34,6 +34,9 @@ class Transport(Protocol):
     def close(self) -> None:
         """Ends the session (QUIT); the next send connects again."""
 
+    def cut(self) -> None:
+        """Breaks the connection, for another thread: a send() that waits for the server returns at once."""
+
 
 def open_transport(mail_url: str, time_outs: TimeOuts | None = None, context: SSLContext | None = None) -> Transport:
     """The transport for this MAIL_URL; it connects at connect() or the first send."""

@@ -5,26 +5,62 @@ lose, repeat or delay messages, but may not block a producer, or let a task outl
 """
 
 import warnings
+from functools import cached_property
 from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
+from celery.utils.dispatch import Signal
+from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from db.settings import settings
 from worker import celery_log, redis_client, schedule
 
-SOFT_LIMIT, HARD_LIMIT = 120, 150
-SENDER_LIMIT = 420
-"""A sender may wait 300 s for the reply after the final dot (RFC 5321 4.5.3.2.6) and must live to record it."""
+PREFIX = "verdicts:"
 VISIBILITY = 600
-assert VISIBILITY > SENDER_LIMIT + 60, "a task that outlives the visibility time-out is run twice at the same time"
+"""Seconds after which Redis gives a message to somebody else, if the worker that took it has not acknowledged it."""
+MANY = 20
+"""A queue with so many messages needs no further one, whatever they are."""
 
 # Celery warns root about pickled messages; we accept JSON only, and use nothing of it but the task's name.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
 celery_log.install()
 
-app = Celery("verdicts", include=["worker.tasks"])
+asked_to_ring = Signal(name="asked_to_ring")
+"""Sent before a message is published, also if it turns out that one waits already."""
+
+
+class Verdicts(Celery):  # type: ignore[misc]  # Celery carries no types
+    """Celery with our parent process, and with one message of a task at most in a queue.
+
+    So messages need not expire, which would go by the clocks of two hosts, and a queue that nobody reads stays short.
+    """
+
+    @cached_property
+    def Worker(self) -> Any:  # noqa: N802  Celery's name
+        return self.subclass_with_self("worker.soft_shutdown:Worker")
+
+    def send_task(self, name: str, *given: Any, queue: Any = None, producer: Any = None, **named: Any) -> Any:
+        """Publish a message, unless the queue holds one of that task. Two publishers may see none and publish two."""
+        asked_to_ring.send(sender=name)
+        with self.producer_or_acquire(producer) as publisher:
+            if queue is not None and _waits(publisher, str(queue), name):
+                return None
+            return super().send_task(name, *given, queue=queue, producer=publisher, **named)
+
+
+def _waits(publisher: Any, queue: str, task: str) -> bool:
+    """Whether the queue holds a message of that task, by a look at the list in which kombu keeps it."""
+    try:
+        waiting = publisher.channel.client.execute_command("LRANGE", PREFIX + queue, 0, MANY)
+    except RedisError as error:
+        raise OperationalError(str(error)) from error
+    return len(waiting) > MANY or any(f'"task": "{task}"'.encode() in each for each in waiting)
+
+
+app = Verdicts("verdicts", include=["worker.tasks"])
 
 
 def _configuration() -> dict[str, Any]:
@@ -33,7 +69,7 @@ def _configuration() -> dict[str, Any]:
         **redis_client.broker(settings()),
         "broker_transport_options": {
             "visibility_timeout": VISIBILITY,
-            "global_keyprefix": "verdicts:",
+            "global_keyprefix": PREFIX,
             "socket_timeout": 5,
             "socket_connect_timeout": 3,
             "health_check_interval": 10,
@@ -51,11 +87,8 @@ def _configuration() -> dict[str, Any]:
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_max": 0.2},
         "task_acks_late": True,
         "task_reject_on_worker_lost": False,  # a task that kills its worker would be redelivered for ever
-        "task_soft_time_limit": SOFT_LIMIT,
-        "task_time_limit": HARD_LIMIT,
         "worker_prefetch_multiplier": 1,
-        "worker_max_tasks_per_child": 500,
-        "worker_soft_shutdown_timeout": 20,
+        "broker_connection_max_retries": None,  # the children work without Redis, however long it is away
         "worker_hijack_root_logger": False,
         "worker_send_task_events": False,
         "beat_schedule": schedule.beat(),

@@ -1,7 +1,7 @@
 """The wake-up after a commit: one daemon thread per process publishes to Redis that there is work.
 
-No request waits for Redis, since a frozen one blocks a publish for five seconds. A failed publish is not retried: the
-clock's periodic poll finds the work (the rows are a transactional outbox).
+No request waits for Redis, since a frozen one blocks a publish for five seconds. A failed publish is not retried: each
+worker looks at the tables by itself every two seconds (the rows are a transactional outbox).
 """
 
 import contextlib
@@ -44,16 +44,17 @@ class Bell:
             with self._lock:
                 queues, self._news = self._news, set()
             for queue in sorted(queues):
-                with contextlib.suppress(Exception):  # the clock's poll finds work that no message announced
+                with contextlib.suppress(Exception):  # the workers' own looks find what no message announced
                     publish(queue)
             time.sleep(PAUSE)
 
 
 def publish(bell: str) -> None:
-    """Publish one message that holds only the task's name. Fails within seconds when Redis is down."""
+    """Publish one message that holds only the task's name, unless one waits already. Fails within seconds when Redis is
+    down."""
     settings().redis_url  # noqa: B018  raises BadSettings if there is none; Celery would fall back to its default broker
     entry = entry_of(BELLS[bell])
-    app.send_task(entry.task, queue=entry.queue, expires=30, retry=False, ignore_result=True)
+    app.send_task(entry.task, queue=entry.queue, retry=False, ignore_result=True)
 
 
 _bell = Bell()

@@ -14,7 +14,7 @@ from db.digests import digests, rule_history
 from db.digests.owed_slots import OwedSlot
 from db.session import reading, writing
 from db.settings import settings
-from worker import clock_rules, drafts, freezing
+from worker import clock_rules, drafts, ending, freezing
 
 log = structlog.get_logger("digests")
 
@@ -127,7 +127,7 @@ def address_frozen() -> None:
         frozen = [each.slot for each in digests.listed(session, ("frozen",))]
     for slot in frozen:
         with _apart(f"address {slot}"):
-            while _address_page(slot):
+            while not ending.asked() and _address_page(slot):
                 pass
 
 
@@ -157,7 +157,7 @@ def finish_sent() -> None:
         with writing() as session:
             deliveries.finish(session, digest_id, now)
     for digest_id in stray:
-        while _cancel_page(digest_id, now):
+        while not ending.asked() and _cancel_page(digest_id, now):
             pass
 
 

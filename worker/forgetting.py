@@ -11,12 +11,13 @@ from db.deliveries import deliveries
 from db.persons import person_of
 from db.session import reading, writing
 from db.subscribers import unconfirmed
+from worker import ending
 
 BATCH = 200
 GAP = 0.1
 """Seconds between two full batches: on SQLite a vote that waits for the lock tries again every 100 ms at the latest."""
 SLICE = 10.0
-"""Seconds of work before the task ends; the clock rings again within a minute."""
+"""Seconds of work before other looks get their turn; the next one of this kind comes within a minute."""
 
 log = structlog.get_logger("forgetting")
 
@@ -33,7 +34,7 @@ def forget(now: datetime | None = None) -> None:
 def _in_batches(batch: Callable[[datetime], int], now: datetime, end: float) -> int:
     """Work until nothing is left or the slice ends. Returns how many."""
     done = 0
-    while time.monotonic() < end and (gone := batch(now)):
+    while time.monotonic() < end and not ending.asked() and (gone := batch(now)):
         done += gone
         if gone == BATCH:
             time.sleep(GAP)

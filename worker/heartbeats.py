@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun, worker_process_init
+from celery.signals import beat_init, worker_process_init
 
 from db import moments, schema
 from db.driver import DriverConnection, driver_connection
@@ -23,7 +23,7 @@ from db.monitoring import heartbeats, runs_with
 from db.monitoring.heartbeats import Marks, RunsAs
 from db.refusals import refusal
 from db.settings import settings
-from worker.app import app
+from worker.app import app, asked_to_ring
 
 EVERY = 10.0
 """Seconds between two records that a process is at work, at least."""
@@ -216,12 +216,6 @@ def _runs_as() -> RunsAs:
 # ---- in workers, senders and the clock ---------------------------------------------------------------------
 
 
-@task_prerun.connect
-@task_postrun.connect
-def _at_a_task(sender: Any = None, **_: Any) -> None:
-    at_work("sender" if sender is not None and sender.name == "mail.send" else "worker")
-
-
 @worker_process_init.connect
 def _in_a_child(**_: Any) -> None:
     # The parent has no thread: it goes on forking, and a child would find a lock held for ever that the thread held.
@@ -234,6 +228,6 @@ def _at_a_ring(**_: Any) -> None:
 
 @beat_init.connect
 def _in_the_clock(**_: Any) -> None:
-    # Other processes publish messages too, but only the clock counts a published message as its heartbeat.
-    before_task_publish.connect(_at_a_ring)
+    # Other processes ring too, but only for the clock that is its work.
+    asked_to_ring.connect(_at_a_ring)
     start("clock")

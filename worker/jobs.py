@@ -16,10 +16,11 @@ from db.jobs.events import Event, from_payload
 from db.jobs.jobs import Job
 from db.monitoring import pauses
 from db.session import reading, writing
+from worker import ending
 from worker.reactions import REACTIONS, Reaction
 
 SLICE = 10.0
-"""Seconds of work before the task ends and rings again, far below Celery's time limits."""
+"""Seconds of work before other looks get their turn."""
 
 log = structlog.get_logger("jobs")
 
@@ -28,13 +29,15 @@ class ClaimLost(Exception):
     """The job's lease lapsed while it ran and another worker holds the job: roll the effect back."""
 
 
-def work() -> None:
-    """Recover the jobs of dead workers, then work until no job is due, the slice ends, or jobs are paused."""
+def work() -> bool:
+    """Recover the jobs of dead workers, then work until no job is due, the slice ends, or jobs are paused. True if jobs
+    are left."""
     end = time.monotonic() + SLICE
     recover()
-    while time.monotonic() < end:
+    while time.monotonic() < end and not ending.asked():
         if not work_one():
-            return
+            return False
+    return True
 
 
 def recover() -> None:

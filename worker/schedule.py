@@ -1,28 +1,44 @@
-"""The clock's schedule as data: each task, how often it runs, and why."""
+"""The kinds of work as data: which queue they belong to, how often somebody looks for them, and why."""
 
 from dataclasses import dataclass
 from typing import Any
 
+LIMIT, SENDER_LIMIT = 150.0, 420.0
+"""Seconds after which a look hangs and its process ends. A sender may wait 300 s for the reply after the final dot (RFC
+5321 4.5.3.2.6) and must live to record it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScheduleEntry:
-    """A task and its period in seconds; its message expires after that, when the next one comes."""
+    """A kind of work: each process of its queue looks for it every so many seconds, and the clock rings for it."""
 
     task: str
     queue: str
     every: float
+    rings: float
     why: str
+    limit: float = LIMIT
 
 
 ENTRIES = (
-    ScheduleEntry("votes.fold", "votes", 1, "a vote that no bell announced is counted within a second"),
-    ScheduleEntry("jobs.work", "jobs", 2, "jobs whose bell was lost, whose back-off ended, or whose worker died"),
-    ScheduleEntry("mail.send", "mail", 2, "letters whose bell was lost, that were deferred, or whose sender died"),
-    ScheduleEntry("digests.tick", "jobs", 15, "slots that open, are due, are late or are finished"),
-    ScheduleEntry("people.forget", "jobs", 60, "sign-ups that nobody confirmed in 14 days, and limits that are over"),
-    ScheduleEntry("alerts.watch", "jobs", 60, "what needs a person, and what no longer does"),
+    ScheduleEntry("votes.fold", "votes", 2, 15, "votes that no bell announced"),
+    ScheduleEntry("jobs.work", "jobs", 2, 15, "jobs whose bell was lost, whose back-off ended, or whose worker died"),
+    ScheduleEntry(
+        "mail.send",
+        "mail",
+        2,
+        15,
+        "letters whose bell was lost, that were deferred, or whose sender died",
+        SENDER_LIMIT,
+    ),
+    ScheduleEntry("digests.tick", "jobs", 15, 15, "slots that open, are due, are late or are finished"),
+    ScheduleEntry(
+        "people.forget", "jobs", 60, 60, "sign-ups that nobody confirmed in 14 days, and limits that are over"
+    ),
+    ScheduleEntry("alerts.watch", "jobs", 60, 60, "what needs a person, and what no longer does"),
 )
-"""Any number of clocks is harmless: a task that finds no work ends at once."""
+"""Any number of processes and clocks is harmless: a look that finds no work ends at once. The clock rings more rarely
+than the processes look, since its rings only make sure that somebody looks who is free."""
 
 BELLS = {"votes": "votes.fold", "jobs": "jobs.work", "mail": "mail.send", "digests": "digests.tick"}
 """The task that a commit wakes, by the queue it rings for."""
@@ -33,12 +49,8 @@ def entry_of(task: str) -> ScheduleEntry:
 
 
 def beat() -> dict[str, Any]:
-    """The entries in Celery beat's format."""
+    """The clock's rings in Celery beat's format. No message expires: the hosts' clocks may differ."""
     return {
-        entry.task: {
-            "task": entry.task,
-            "schedule": entry.every,
-            "options": {"queue": entry.queue, "expires": max(entry.every, 1)},
-        }
+        entry.task: {"task": entry.task, "schedule": entry.rings, "options": {"queue": entry.queue}}
         for entry in ENTRIES
     }

@@ -20,7 +20,7 @@ from db.driver import DriverConnection, driver_connection
 from db.session import writing
 from db.settings import settings
 from emails.transports import Outcome, Outgoing, Transport, transport_name
-from worker import heartbeats, stop_rules
+from worker import ending, heartbeats, stop_rules
 from worker.letters import BatchComposer
 from worker.pace import Pace
 from worker.reply_history import ReplyHistory
@@ -60,7 +60,7 @@ class Slice:
 
     @property
     def over(self) -> bool:
-        return self.stopped or time.monotonic() >= self.end
+        return self.stopped or ending.asked() or time.monotonic() >= self.end
 
 
 @dataclass
@@ -195,6 +195,8 @@ class BatchSend:
         began, composing = time.monotonic(), self.composer.took
         outcome = self.transport.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
         self.heard = outcome
+        if ending.is_broken_off():
+            raise ending.BrokenOff  # it was this process that cut the connection, so the mail server is not to blame
         if outcome.stage != "dot" or outcome.kind == "unknown":
             self.announced = 0  # its commands would have been sent with this letter, or were lost with the connection
         self.slice.pace.took(time.monotonic() - began - (self.composer.took - composing))

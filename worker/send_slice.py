@@ -1,8 +1,8 @@
 """A slice of sending: claims letters, hands them to the mail server, and records the outcome of each.
 
-A slice works for ten seconds, then begins no further letter, gives the rest back and rings again, so that neither TERM
-nor a time limit hits it in the middle of a letter. Each thread connects and renders before it claims; at most `win`
-letters are begun and not settled (db/deliveries/claims.py explains why that is enough).
+A slice works for ten seconds, then begins no further letter and gives the rest back; it does so at once when its
+process is told to end. Each thread connects and renders before it claims; at most `win` letters are begun and not
+settled (db/deliveries/claims.py explains why that is enough).
 """
 
 import os
@@ -21,7 +21,7 @@ from db.driver import DriverConnection, driver_connection
 from db.session import reading, writing
 from db.settings import settings
 from emails.transports import Transport, open_transport, transport_name
-from worker import bell, send_daily, transport_kinds
+from worker import ending, send_daily, transport_kinds
 from worker.letters import BatchComposer
 from worker.pace import Pace
 from worker.reply_history import ReplyHistory
@@ -37,11 +37,10 @@ class NoneFree(Exception):
     """All connections allowed by SEND_CONNECTIONS are in use: leave, and keep none open."""
 
 
-def send() -> None:
-    """Run one slice; ring for the next if work is left."""
+def send() -> bool:
+    """Run one slice. True if letters are left: then the caller goes on at once."""
     recover()
-    if run_slice(time.monotonic() + SLICE):
-        bell.publish("mail")
+    return run_slice(time.monotonic() + SLICE)
 
 
 def recover() -> None:
@@ -100,6 +99,28 @@ def _transports(mail_url: str, count: int) -> list[Transport]:
     return connections[:count]
 
 
+def _own() -> list[Transport]:
+    """The connections of this process alone, in case it was forked from one that sends."""
+    return [each for (pid, _), kept in _kept.items() if pid == os.getpid() for each in kept]
+
+
+def cut() -> None:
+    """Break the connections, so that threads which wait for the mail server stop waiting. From another thread only, and
+    after ending.break_off(), or the mail server would be blamed."""
+    for transport in _own():
+        transport.cut()
+
+
+def hang_up() -> None:
+    """End the sessions with the mail server before this process ends, without waiting for one that does not answer."""
+    threads = [threading.Thread(target=each.close, daemon=True) for each in _own()]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + 0.5
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+
+
 def _pace() -> Pace:
     """This process's pace from earlier slices, so that a slow server's window is small from the first letter."""
     config = settings()
@@ -129,6 +150,8 @@ class SliceRun(Slice):
             transport.close()
         except BreakerOpen:
             self.stopped = True
+        except ending.BrokenOff:
+            transport.close()
         except Exception:
             self.stopped = True
             transport.close()
@@ -182,7 +205,7 @@ class SliceRun(Slice):
         if isinstance(batch, Wait):
             if batch.seconds is None:
                 raise NoneFree
-            time.sleep(min(batch.seconds, max(0.0, self.end - time.monotonic())))
+            ending.sleep(min(batch.seconds, max(0.0, self.end - time.monotonic())))
             return True
         if batch is None:
             return False

@@ -1,10 +1,11 @@
-"""The Celery tasks that messages name; each reads from the tables what there is to do."""
+"""The work of workers and senders, and the Celery tasks that wake them to it."""
 
 import gc
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from celery.signals import celeryd_after_setup
+from celery.signals import celeryd_after_setup, worker_process_init
 
 from db.monitoring import pauses
 from db.session import reading
@@ -15,29 +16,33 @@ from emails.transports import BadMailUrl, open_transport
 from worker import (
     alerts,
     bell,
+    child,
     digests,
+    ending,
     forgetting,
     heartbeats,
     jobs,
     letters,
+    schedule,
     schema_gate,
     send_slice,
     votes,
     wall_clock,
 )
-from worker.app import SENDER_LIMIT, app
+from worker.app import app
 
 __all__ = ["heartbeats", "schema_gate"]  # imported for its signals
 
 
-def send_unless_paused() -> None:
-    """A slice of sending. While mail is paused it only recovers dead senders' claims; a running slice finishes."""
+def send_unless_paused() -> bool:
+    """A slice of sending. While mail is paused it only recovers dead senders' claims; a running slice finishes. True if
+    letters are left."""
     with reading() as session:
         paused = pauses.is_paused(session, "mail")
     if paused:
         send_slice.recover()
-    else:
-        send_slice.send()
+        return False
+    return send_slice.send()
 
 
 def tick_unless_jumped() -> None:
@@ -45,12 +50,26 @@ def tick_unless_jumped() -> None:
     digests.tick(opens=not wall_clock.has_jumped())
 
 
-app.task(name="votes.fold")(schema_gate.checked(votes.fold))
-app.task(name="jobs.work")(schema_gate.checked(jobs.work))
-app.task(name="mail.send", soft_time_limit=None, time_limit=SENDER_LIMIT)(schema_gate.checked(send_unless_paused))
-app.task(name="digests.tick")(schema_gate.checked(tick_unless_jumped))
-app.task(name="people.forget")(schema_gate.checked(forgetting.forget))
-app.task(name="alerts.watch")(schema_gate.checked(alerts.watch))
+WORKS: dict[str, Callable[[], object]] = {
+    "votes.fold": votes.fold,
+    "jobs.work": jobs.work,
+    "mail.send": send_unless_paused,
+    "digests.tick": tick_unless_jumped,
+    "people.forget": forgetting.forget,
+    "alerts.watch": alerts.watch,
+}
+"""What a look does. It returns something true if it left work that can be gone on with at once."""
+
+
+def _waking(task: str) -> Callable[[], None]:
+    def wake() -> None:
+        child.ring(task)
+
+    return wake
+
+
+for _task in WORKS:
+    app.task(_waking(_task), name=_task)
 
 bell.attach()
 
@@ -60,6 +79,20 @@ def keep_what_is_loaded(**_: Any) -> None:
     """Freeze loaded objects for the garbage collector: it skips them while sending, and forked children share pages."""
     gc.collect()
     gc.freeze()
+
+
+@celeryd_after_setup.connect
+def prepare_to_end(**_: Any) -> None:
+    """Make the pipe over which the children are told to end, before any is forked."""
+    ending.prepare()
+
+
+@worker_process_init.connect
+def start_looking(**_: Any) -> None:
+    """In a child: start to look for the work of its queues."""
+    queues = app.amqp.queues.consume_from
+    works = {entry: WORKS[entry.task] for entry in schedule.ENTRIES if entry.queue in queues}
+    child.start("sender" if "mail" in queues else "worker", works)
 
 
 @celeryd_after_setup.connect

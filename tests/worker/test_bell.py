@@ -1,5 +1,6 @@
 """The bell rings after a commit, never waits for Redis, and is never needed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -32,6 +33,21 @@ def test_a_message_carries_the_tasks_name_and_nothing_else(broker):
     [message] = broker.lrange("verdicts:votes", 0, -1)
     assert b'"task": "votes.fold"' in message
     assert broker.llen("verdicts:votes") == 1
+
+
+def test_a_queue_that_nobody_reads_holds_one_message_of_each_task(broker):
+    for _ in range(5):
+        for each in schedule.BELLS:
+            bell.publish(each)
+        for entry in schedule.ENTRIES:  # as the clock does
+            app.send_task(entry.task, queue=entry.queue)
+    assert {queue: broker.llen(f"verdicts:{queue}") for queue in QUEUES} == {"votes": 1, "jobs": 4, "mail": 1}
+
+
+def test_no_message_expires_since_the_hosts_clocks_may_differ(broker):
+    bell.publish("votes")
+    assert json.loads(broker.lindex("verdicts:votes", 0))["headers"]["expires"] is None
+    assert all("expires" not in entry["options"] for entry in schedule.beat().values())
 
 
 def test_many_commits_at_once_are_few_messages(broker, sqlite):

@@ -13,7 +13,9 @@ from sqlalchemy.exc import OperationalError
 
 import worker  # noqa: F401  (it says how the log reads)
 from db.session import reading
-from worker import celery_log, schema_gate
+from worker import celery_log
+from worker.looks import Looks
+from worker.schedule import entry_of
 
 
 def test_a_traceback_in_the_log_names_no_values(capsys):
@@ -44,23 +46,31 @@ def test_what_a_full_database_refuses_is_one_line_without_a_traceback(capsys):
     assert "alice" not in str(lines)
 
 
-def test_a_task_that_the_database_refuses_is_broken_off_in_one_line(capsys, sqlite):
+def test_a_look_that_the_database_refuses_is_one_line(capsys, sqlite):
     def broken() -> None:
         raise OperationalError("INSERT INTO votes", {}, full())
 
-    assert schema_gate.checked(broken)() is None
+    look_three_times(broken)
     [line] = capsys.readouterr().out.splitlines()
-    assert "task broken off" in line
+    assert "cannot work" in line
     assert "database or disk is full" in line
 
 
-def test_a_task_with_a_mistake_of_ours_still_fails(sqlite):
+def test_a_look_with_a_mistake_of_ours_has_its_traceback_once(capsys, sqlite):
     def broken() -> None:
         with reading() as session:
             session.execute(text("SELECT 1 FROM nowhere"))
 
-    with pytest.raises(OperationalError, match="no such table"):
-        schema_gate.checked(broken)()
+    look_three_times(broken)
+    said = capsys.readouterr().out
+    assert said.count("cannot work") == said.count("Traceback") / 2 == 1  # SQLAlchemy's error has a cause
+    assert "no such table" in said
+
+
+def look_three_times(work: Callable[[], object]) -> None:
+    looks = Looks("worker", {entry_of("votes.fold"): work})
+    for _ in range(3):
+        looks.one(looks.looks["votes.fold"])
 
 
 @pytest.fixture

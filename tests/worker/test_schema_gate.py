@@ -7,6 +7,8 @@ import pytest
 from db import migrations, schema
 from tests.schemas import belongs_to
 from worker import schema_gate
+from worker.looks import Looks
+from worker.schedule import entry_of
 
 
 @pytest.fixture(autouse=True)
@@ -32,12 +34,15 @@ def test_a_worker_ends_in_words_beside_a_later_release(sqlite):
         schema_gate.wait_for_schema()
 
 
-def test_a_task_does_nothing_until_its_database_is_there_again(sqlite):
+def test_a_look_does_nothing_until_its_database_is_there_again(sqlite):
     done = []
-    task = schema_gate.checked(lambda: done.append("worked"))
+    looks = Looks("worker", {entry_of("votes.fold"): lambda: done.append("worked")})
+    [look] = looks.looks.values()
     belongs_to("9.0.0", oldest="9.0.0")
-    task()
+    for _ in range(2):
+        looks.one(look)
     assert done == []
+    assert len(schema_gate._said) == 1
     belongs_to("9.0.0", oldest=schema.RELEASE)
-    task()
+    looks.one(look)
     assert done == ["worked"]
