@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
-from db import moments, private_files, refusals
+from db import moments, postgresql, private_files, refusals
 from db.settings import settings
 
 BUSY_SECONDS = 15
@@ -33,7 +33,7 @@ _made: dict[str, Engine] = {}
 def _make(url: str) -> Engine:
     address = make_url(url)
     if address.get_backend_name() in ("postgresql", "postgres"):
-        address = address.set(drivername="postgresql+psycopg")
+        address = address.set(drivername=postgresql.DRIVER)
     # Each sender thread holds a driver connection for a slice, and needs another one for transactions.
     kept = 5 + 2 * settings().send_connections
     if address.get_backend_name() == "sqlite":
@@ -46,7 +46,8 @@ def _make(url: str) -> Engine:
         event.listen(made, "connect", _open_sqlite)
         event.listen(made, "begin", _begin_sqlite)
     else:
-        made = create_engine(address, pool_size=kept, pool_pre_ping=True)
+        given = postgresql.parameters(address)
+        made = create_engine(address, pool_size=kept, pool_pre_ping=True, connect_args=given)
         event.listen(made, "connect", _open_postgresql)
     event.listen(made, "checkout", _set_wait)
     refusals.keep_none_that_met_one(made)
@@ -131,14 +132,9 @@ def _is_read_only(connection: sqlite3.Connection) -> bool:
 
 
 def _open_postgresql(connection: Any, _record: Any) -> None:
-    # A transaction that a stopped process left open must not block the others for ever. This is a statement, since
-    # PgBouncer refuses connections with the start-up parameter `options`.
     connection.autocommit = True
     with as_sqlalchemy_errors(Exception):
-        connection.execute("SET idle_in_transaction_session_timeout = '15s'")
-        [read_only] = connection.execute(
-            "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
-        ).fetchone()
+        read_only = postgresql.set_up(connection)
         moments.measure(lambda: connection.execute("SELECT clock_timestamp()").fetchone()[0])
     connection.autocommit = False
     if read_only:

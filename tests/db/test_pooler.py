@@ -10,6 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from db import driver, engine, session
+from db import postgresql as module
+from db.settings import settings
 from tests.pumping import pump
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
@@ -88,5 +90,42 @@ def test_options_of_ones_own_in_the_url_are_kept_beside_it(postgresql, setting):
 def test_a_rolled_back_transaction_does_not_take_the_time_out_back(postgresql):
     with pytest.raises(RuntimeError), session.writing():
         raise RuntimeError
+    with session.reading() as opened:
+        assert timeout_of(opened) == "15s"
+
+
+# ---- what a session is opened with ------------------------------------------------------------------------------
+
+
+def setting_of(opened, name: str) -> str:
+    return opened.scalar(text(f"SHOW {name}"))
+
+
+def parameters(opened) -> dict[str, str]:
+    """What libpq connected with, as a string each; those that it leaves at its own defaults are not there."""
+    driver_s = opened.connection().connection.dbapi_connection
+    return {each.keyword.decode(): each.val.decode() for each in driver_s.pgconn.info if each.val}
+
+
+def test_each_end_gives_the_other_up_within_seconds(pooler):
+    with session.reading() as opened:
+        assert setting_of(opened, "client_connection_check_interval") == "1s"
+        given = parameters(opened)
+    assert {name: int(given[name]) for name in module._PARAMETERS} == module._PARAMETERS
+
+
+def test_parameters_of_ones_own_hold(pooler, setting, monkeypatch):
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "9")
+    setting(DATABASE_URL=f"{settings().database_url}?keepalives_idle=77")
+    with session.reading() as opened:
+        given = parameters(opened)
+    assert (given["keepalives_idle"], given["keepalives_interval"], given["connect_timeout"]) == ("77", "2", "9")
+
+
+@pytest.mark.parametrize("name", ["no_such_setting", "log_min_messages"])
+def test_a_server_that_cannot_look_after_its_clients_is_worked_with(postgresql, monkeypatch, name):
+    """PostgreSQL 13 does not know the setting, and on some systems any value is refused."""
+    monkeypatch.setattr(module, "_KNOWN", f"current_setting('{name}', true) IS NOT NULL")
+    monkeypatch.setattr(module, "_OPEN", module._OPEN.replace(module._CHECK, name))
     with session.reading() as opened:
         assert timeout_of(opened) == "15s"
