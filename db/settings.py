@@ -18,6 +18,7 @@ from db.values import CaFile, DayTime, Domain, Duration, Line, Mailbox, Rates, S
 
 VAR = Path("var")
 """The data folder of a one-machine site, below the working directory."""
+_KEY_FILE = VAR / "secret_key"
 
 
 def _set(default: Any, caption: str, write: str, **more: Any) -> Any:
@@ -48,7 +49,7 @@ class Settings(BaseSettings):
         "Signs the links in letters, voters' cookies and operators' sessions, and encrypts the secrets of their "
         "second factor. It may hold several keys, separated by commas, newest first: the first signs, and all are "
         "accepted. Without it a key is made in `var/secret_key` on first use; it must be given when `BASE_URL` is "
-        "https.",
+        "https or the database is PostgreSQL. All processes need the same.",
         "a long random text, such as the output of: openssl rand -hex 32",
     )
     trusted_proxies: int = _set(
@@ -228,15 +229,31 @@ class Settings(BaseSettings):
     @cached_property
     def keys(self) -> tuple[bytes, ...]:
         """The signing keys, newest first; never empty."""
-        given = tuple(key.strip().encode() for key in (self.secret_key or "").split(",") if key.strip())
-        if given:
+        if given := self._given_keys:
             return given
-        if self.base_url.startswith("https:"):
+        if why := self._why_to_be_given:
             raise BadSettings(
-                "SECRET_KEY is missing, and BASE_URL is https: a site that others reach needs a key kept "
-                "with its settings. Write a long random text, such as the output of: openssl rand -hex 32"
+                f"SECRET_KEY is missing, and {why}. Set SECRET_KEY to the site's key; for a new site, to a long random "
+                "text, such as the output of: openssl rand -hex 32"
             )
-        return (kept_key(VAR / "secret_key"),)
+        return (kept_key(_KEY_FILE),)
+
+    @property
+    def would_make_a_key(self) -> bool:
+        """Whether `keys` would make a new key, since there is none yet."""
+        return not (self._given_keys or self._why_to_be_given or _KEY_FILE.exists())
+
+    @property
+    def _given_keys(self) -> tuple[bytes, ...]:
+        return tuple(key.strip().encode() for key in (self.secret_key or "").split(",") if key.strip())
+
+    @property
+    def _why_to_be_given(self) -> str:
+        if not self.database_url.startswith("sqlite"):
+            return "the database is PostgreSQL: all hosts that share it need the same key"
+        if self.base_url.startswith("https:"):
+            return "BASE_URL is https: a site that others reach needs a key kept with its settings"
+        return ""
 
     @property
     def outbox(self) -> Path | None:

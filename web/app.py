@@ -1,6 +1,10 @@
 """The Flask application: readers' pages and forms, the console, and the health checks."""
 
 import hashlib
+import multiprocessing
+import os
+import signal
+import sys
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -10,8 +14,12 @@ from flask import Flask
 from markupsafe import Markup
 from werkzeug.routing import BaseConverter
 
+from db import schema, signing_keys
+from db.errors import SQLAlchemyError
 from db.rules import share
+from db.setting_errors import BadSettings
 from db.settings import settings
+from db.signing_keys import ForeignSigningKey
 from emails.letters import day as day_in_words
 from web import bulkhead, errors, headers, health, operator, visitor
 from web.readers import outbox, pages, scores, subscriptions, votes
@@ -104,6 +112,21 @@ def __getattr__(name: str) -> Flask:
     """`web.app:app` is made when a server asks for it, and is then a process of the site with a heartbeat."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _record_key()
     globals()["app"] = made = create_app()
     heartbeats.start("web")
     return made
+
+
+def _record_key() -> None:
+    """End this web server if its signing key is not the site's. Without a usable database yet, requests check it."""
+    try:
+        if schema.standing().may_run:
+            signing_keys.record()
+    except (ForeignSigningKey, BadSettings) as error:
+        server = multiprocessing.parent_process()
+        if server and server.pid:  # granian would start this worker process again for ever
+            os.kill(server.pid, signal.SIGTERM)
+        sys.exit(f"Error: {error}")
+    except (SQLAlchemyError, OSError):
+        return

@@ -5,10 +5,11 @@ import logging
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, ServiceUnavailable, TooManyRequests
 
-from db import schema
+from db import schema, signing_keys
 from db.errors import DBAPIError, PoolTimeout, SQLAlchemyError
 from db.refusals import refusal
 from db.schema import WrongSchema
+from db.setting_errors import BadSettings
 from web import bulkhead, headers
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,8 @@ def install(app: Flask) -> None:
             return None
         try:
             schema.check()
-        except WrongSchema as error:
+            signing_keys.check()
+        except (WrongSchema, BadSettings) as error:
             if str(error) not in said:
                 log.warning("every page answers 503: %s", error)
                 said.add(str(error))

@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from celery.signals import beat_init, worker_process_init
 
-from db import moments, schema
+from db import moments, schema, signing_keys
 from db.driver import DriverConnection, driver_connection
 from db.monitoring import heartbeats, runs_with
 from db.monitoring.heartbeats import Marks, RunsAs
@@ -88,6 +88,7 @@ class Pulse:
         """Write that this process lives and, if it worked and that is due, what it did."""
         with self._noticed():
             schema.check()
+            signing_keys.record()  # a web process that started before the database answered does it here
             with driver_connection(durable=False) as driver:
                 if not driver.sqlite:
                     moments.measure(lambda: driver.fetch("SELECT clock_timestamp()", ())[0][0])

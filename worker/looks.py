@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from db import schema
+from db import schema, signing_keys
 from db.refusals import refusal
 from db.schema import WrongSchema
 from worker import ending, heartbeats, schema_gate
@@ -106,6 +106,7 @@ class Looks:
         heartbeats.at_work(self.kind)
         try:
             schema.check()
+            signing_keys.record()
             left = look.work()
         except Exception as error:
             self._failed(look, error)

@@ -1,4 +1,5 @@
-"""Workers and clocks wait while the database is older than they are, and end where it is too new for them."""
+"""Workers and clocks wait while the database is older than they are, and end where it is too new for them, or where
+their signing key is not the site's."""
 
 import sys
 import time
@@ -7,8 +8,10 @@ from typing import Any
 import structlog
 from celery.signals import beat_init, celeryd_after_setup
 
-from db import schema
+from db import schema, signing_keys
 from db.errors import SQLAlchemyError
+from db.setting_errors import BadSettings
+from db.signing_keys import ForeignSigningKey
 
 LOOK_AGAIN_SECONDS = 1.0
 
@@ -17,14 +20,20 @@ _said: set[str] = set()
 
 
 def wait_for_schema(**_: Any) -> None:
-    """Block until this release may work with the database; one log line says what it waits for."""
+    """Block until this release may work with the database; one log line says what it waits for.
+
+    With a foreign signing key the process ends. If the database does not answer yet, the first look checks the key.
+    """
     while True:
         try:
             found = schema.standing()
+            if found.may_run:
+                signing_keys.record()
+                return
+        except (ForeignSigningKey, BadSettings) as error:
+            sys.exit(f"Error: {error}")
         except (SQLAlchemyError, OSError):
             return  # the looks themselves wait for a database that does not answer
-        if found.may_run:
-            return
         if found.answer == "later":
             sys.exit(f"Error: {found.told}")
         say_once(found.told)

@@ -1,11 +1,13 @@
 """A digest leaves through the kind of transport it began with, and readers' letters never go into files of a public
-site: a sender that was restarted without its MAIL_URL books nothing as sent."""
+site: a sender that was restarted without its MAIL_URL books nothing as sent. Nor does one mail anybody whose keys lack
+the site's newest one."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import structlog
 
+from db import signing_keys
 from db.digests import digest_transports
 from db.digests.digests import Digest
 from db.monitoring import heartbeats, runs_with
@@ -27,12 +29,13 @@ def allowed(owed: Sequence[int | None]) -> list[int | None]:
     digests that nobody has begun. The rest stays pending; the reason is logged once while it lasts."""
     told = runs_with.of(settings())
     kind, barred = told["MAIL_URL"], into_files_of_a_public_site("This sender", told)
+    ids = [each for each in owed if each is not None]
+    with reading() as session:
+        barred = signing_keys.foreign_by_now(session) or barred
+        known = digest_transports.of(session, ids)
     if barred:
         _log(barred)
         return []
-    ids = [each for each in owed if each is not None]
-    with reading() as session:
-        known = digest_transports.of(session, ids)
     if None in known.values():
         with writing() as session:
             digest_transports.begin(session, ids, kind)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from db import schema
+from db import schema, signing_keys
 from db.errors import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 from db.operators.audit import Actor
 from db.refusals import is_lock, refusal
@@ -66,10 +66,12 @@ class Verdicts(Later):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Raise WrongSchema for a command on the database of another release, but not for its `--help`."""
+        """Raise WrongSchema for a command on the database of another release or with a foreign key, but not for its
+        `--help`."""
         name, command, rest = super().resolve_command(ctx, args)
         if name not in BESIDE_ANY_SCHEMA and "--help" not in rest and not ctx.resilient_parsing:
             schema.check()
+            signing_keys.record()
         return name, command, rest
 
     def main(self, *args: Any, **kwargs: Any) -> Any:

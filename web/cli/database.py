@@ -1,15 +1,16 @@
-"""`verdicts db`: create the database, or upgrade it to this release."""
+"""`verdicts db`: create the database, upgrade it to this release, or forget a lost signing key."""
 
 import click
 
-from db import migrations, schema
+from db import migrations, moments, schema
 from db.schema import Standing
-from web.cli import dry_run_option
+from web.actions import keys
+from web.cli import actor, ask, dry_run_option, note_option, yes_option
 
 
 @click.group()
 def database() -> None:
-    """The database schema."""
+    """The database schema, and the signing keys that it knows."""
 
 
 @database.command()
@@ -31,6 +32,27 @@ def upgrade(dry_run: bool) -> None:
         return
     migrations.upgrade(click.echo)
     click.echo("The database is up to date.")
+
+
+@database.command(name="forget-key")
+@yes_option
+@note_option
+def forget_key(yes: bool, note: str | None) -> None:
+    """Go on without a signing key that is lost. The first key here is the site's newest from then on."""
+    schema.check()
+    found = keys.losses()
+    click.echo("With the keys that are missing here is lost:")
+    for sentence in found.in_words:
+        click.echo(f"  {sentence}")
+    ask(
+        lambda: "This cannot be undone; if you find the key, put it behind the new one (SECRET_KEY=NEW,OLD) instead.",
+        yes,
+    )
+    done = keys.forget(actor(), moments.now(), note)
+    click.echo(
+        f"Forgotten. {done.suppressions_hashed_anew:,} suppressions were hashed anew, {done.suppressions_lost:,} are "
+        "lost. Start all processes again with the key that this command ran with."
+    )
 
 
 def _named(found: Standing) -> str:

@@ -19,7 +19,7 @@ from emails import dkim
 from emails.headers import Unwritable
 from emails.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, open_transport, transport_name
-from web.cli import as_json, json_option
+from web.cli import as_json, doctor_keys, json_option
 from web.cli.queues import paused_in_words
 from worker import agreement, clock_rules, redis_client, transport_kinds
 
@@ -49,8 +49,8 @@ def _look() -> Iterator[Finding]:
     try:
         config = settings()
         missing = missing_file() is not None
-        if not missing:
-            config.keys  # noqa: B018  makes the key, or raises BadSettings
+        if not missing and not config.would_make_a_key:
+            config.keys  # noqa: B018  raises BadSettings where it has to be given
     except BadSettings as error:
         yield Finding("settings", False, str(error))
         return
@@ -69,6 +69,7 @@ def _look() -> Iterator[Finding]:
         try:
             yield look(config)
             if look is _database and not missing:
+                yield from (Finding("keys", *each) for each in doctor_keys.keys(config))
                 yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
                 yield from _visitors(config)
                 yield from _schedule()

@@ -16,7 +16,7 @@ import click
 import redis
 from honcho.environ import parse_procfile
 
-from db import migrations, moments, private_files, schema
+from db import migrations, moments, private_files, schema, signing_keys
 from db.digests import catalog
 from db.monitoring import runs_with
 from db.session import writing
@@ -45,9 +45,12 @@ def up(demo: bool) -> None:
     config = settings()
     with _alone(config):
         _port_is_free(config.port)
+        if schema.standing().may_run:
+            signing_keys.check()  # before a key is made: none takes the place of one that is lost
         config.keys  # noqa: B018  makes the key or raises BadSettings, before a process needs it
         _can_send(config)
         migrations.upgrade(click.echo if schema.standing().revision else str)
+        signing_keys.record()
         if demo:
             _load_demo()
         with _redis(config) as server:

@@ -1,0 +1,83 @@
+"""What dies with a lost signing key, counted, and forgetting that key."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, func, select
+
+from db import signing_keys
+from db.deliveries.deliveries import Delivery
+from db.operators.operators import Operator
+from db.rules import Refused
+from db.session import Session
+from db.signing_keys import SigningKey
+from db.subscribers import rehashing
+from db.subscribers.subscribers import Subscriber
+from db.votes.votes import Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """How many letters, people and suppressions a lost key takes with it; those of known readers are hashed anew."""
+
+    letters: int
+    sign_ups: int
+    voters: int
+    sessions: int
+    second_factors: int
+    suppressions_hashed_anew: int
+    suppressions_lost: int
+
+    @property
+    def in_words(self) -> list[str]:
+        """A sentence for each; those that nobody owns are left out."""
+        told = (
+            (self.letters, "letters sent: their links lead nowhere, unsubscribe links too"),
+            (self.sign_ups, "sign-ups that wait for their confirmation: these readers have to sign up again"),
+            (self.voters, "browsers that have voted: their cookies are unknown, so their votes stay but are nobody's"),
+            (self.sessions, "operators: whoever is signed in is signed out"),
+            (self.second_factors, "second factors: their codes stop working, and recovery codes do once"),
+            (
+                self.suppressions_hashed_anew,
+                "suppressions of readers whose address is known: they are hashed anew and hold",
+            ),
+            (self.suppressions_lost, "suppressions by hash alone: they no longer hold, should the address come back"),
+        )
+        return [f"{count:,} {what}." for count, what in told if count] or ["Nothing that this database counts."]
+
+
+def losses(session: Session) -> Losses:
+    """What depends on the keys of before."""
+    suppressed = rehashing.counts(session)
+    return Losses(
+        letters=_count(session, select(func.count()).where(Delivery.state == "sent")),
+        sign_ups=_count(session, select(func.count()).where(Subscriber.state == "pending")),
+        voters=_count(session, select(func.count(Vote.voter.distinct())).where(Vote.voter.like("anonymous:%"))),
+        sessions=_count(session, select(func.count()).where(Operator.password_hash.is_not(None))),
+        second_factors=_count(session, select(func.count()).where(Operator.totp_secret.is_not(None))),
+        suppressions_hashed_anew=suppressed.known,
+        suppressions_lost=suppressed.alone,
+    )
+
+
+def lost(session: Session, own: tuple[str, ...]) -> list[SigningKey]:
+    """The keys of the site that are missing among these. Raises Refused if none is: then nothing is lost."""
+    found = signing_keys.lost(session, own)
+    if not found and not signing_keys.is_another_sites(session):
+        raise Refused(
+            "Nothing is lost: the keys here (SECRET_KEY or var/secret_key) include all that the site has used. To give "
+            "one up, take it out of SECRET_KEY and run this again."
+        )
+    return found
+
+
+def forget(session: Session, own: tuple[str, ...], now: datetime) -> Losses:
+    """Forget the lost keys and hash anew what can be; the first of these keys is the site's newest then."""
+    before = losses(session)
+    changed = rehashing.rehash(session)
+    signing_keys.forget(session, own, now)
+    return Losses(**asdict(before) | {"suppressions_hashed_anew": changed})
+
+
+def _count(session: Session, query: Select[int]) -> int:
+    return session.scalar(query) or 0

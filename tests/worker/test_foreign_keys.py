@@ -1,0 +1,152 @@
+"""Real processes with a foreign key do not start, and a sender with one mails nobody."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from db import signing_keys
+from db.deliveries import deliveries
+from db.secret_key import print_of
+from db.session import reading, writing
+from db.signing_keys import SigningKey
+from db.subscribers import suppressions
+from db.subscribers.subscribers import Subscriber
+from tests.crash.deployment import Deployment, free_port, procfile
+from tests.crash.processes import ROOT, MailServer, until
+
+pytestmark = pytest.mark.waits
+
+VERDICTS = str(Path(sys.executable).with_name("verdicts"))
+TOLD = "is not this site's: its newest key, first used"
+
+
+@pytest.fixture
+def site(database: str) -> str:
+    """A site whose key is `a key for tests`."""
+    signing_keys.forget_checks()
+    signing_keys.record()
+    return database
+
+
+def run(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The line, until it ends by itself."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["/bin/sh", "-c", f"exec {line}"], cwd=ROOT, env=os.environ | {"PATH": path} | variables,
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ["digest list", "jobs list", "digest send --yes"])
+def test_a_command_with_a_foreign_key_refuses_in_one_sentence(site, redis_url, words):
+    ended = run(f"{VERDICTS} {words}", SECRET_KEY="foreign")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Error: SECRET_KEY")
+    assert TOLD in ended.stderr
+    assert ended.stderr.endswith("SECRET_KEY=NEW,OLD), or, if the old one is lost, run: verdicts db forget-key\n")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_help_version_upgrade_and_doctor_work_with_any_key(site, redis_url):
+    for words in ("--help", "--version", "digest list --help", "db upgrade"):
+        assert run(f"{VERDICTS} {words}", SECRET_KEY="foreign").returncode == 0, words
+    looked = run(f"{VERDICTS} doctor", SECRET_KEY="foreign")
+    assert looked.returncode == 1
+    assert f"✕ keys: SECRET_KEY, or the key in var/secret_key, {TOLD}" in looked.stdout
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "sender", "clock"])
+def test_no_line_of_the_procfile_starts_with_a_foreign_key(site, redis_url, name):
+    ended = run(procfile()[name], SECRET_KEY="foreign", PORT=str(free_port()))
+    assert ended.returncode != 0 or name == "web"  # granian, told to end by its worker process, ends with 0
+    assert f"Error: SECRET_KEY, or the key in var/secret_key, {TOLD}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    with reading() as session:
+        assert signing_keys.newest(session).key_print == print_of(b"a key for tests")
+
+
+def test_a_lost_key_is_forgotten_by_command_and_the_next_process_starts(site, redis_url):
+    assert run(f"{VERDICTS} digest list", SECRET_KEY="new").returncode == 1
+    forgotten = run(f"{VERDICTS} db forget-key --yes", SECRET_KEY="new")
+    assert forgotten.returncode == 0, forgotten.stderr
+    assert "Start all processes again" in forgotten.stdout
+    assert run(f"{VERDICTS} digest list", SECRET_KEY="new").returncode == 0
+    assert "key.forget" in run(f"{VERDICTS} audit list", SECRET_KEY="new").stdout
+    assert run(f"{VERDICTS} digest list").returncode == 1, "the lost key is the foreign one now"
+
+
+# ---- mail --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mail(tmp_path: Path) -> Iterator[MailServer]:
+    server = MailServer(tmp_path)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def sending(site: str, tmp_path: Path, mail: MailServer, request) -> Iterator[Deployment]:
+    environment = {"DATABASE_URL": site, "MAIL_URL": mail.url, "MAIL_FROM": "digest@verdicts.example"}
+    made = Deployment(tmp_path, environment)
+    yield made
+    made.close()
+
+
+def owe_a_letter(address: str) -> None:
+    now = datetime.now(UTC)
+    with writing() as session:
+        fields = {"address": address, "address_key": address, "state": "active", "created_at": now}
+        session.add(reader := Subscriber(**fields, confirmed_at=now))
+        session.flush()
+        deliveries.owe(session, "welcome", reader.id, f"subscriber:{reader.id}", now)
+
+
+def states() -> list[str]:
+    with reading() as session:
+        return [each.state for each in session.query(deliveries.Delivery).order_by(deliveries.Delivery.id)]
+
+
+def test_a_sender_that_runs_while_another_key_comes_mails_nobody_and_goes_on_with_it(
+    sending: Deployment, mail: MailServer, cast, setting, tmp_path
+):
+    sending.start("sender", "clock")
+    owe_a_letter(cast.bob)
+    until(lambda: states() == ["sent"], "a letter while the keys agree")
+    with writing() as session:
+        session.add(SigningKey(number=2, key_print=print_of(b"new"), first_used_at=datetime.now(UTC)))
+    setting(SECRET_KEY="new")
+    with writing() as session:
+        suppressions.suppress(session, cast.alice, "by hand", datetime.now(UTC))
+    owe_a_letter(cast.alice)
+    log = tmp_path / "sender.log"
+    until(lambda: "letters wait" in log.read_text(), "the sender's word", 30)
+    assert states() == ["sent", "pending"]
+    sending._environment["SECRET_KEY"] = "new,a key for tests"
+    sending.kill("sender")
+    until(lambda: states() == ["sent", "skipped"], "what becomes of a suppressed reader's letter", 30)
+    assert [to for to, _ in mail.letters()] == [cast.bob]
+
+
+def test_a_sender_with_a_foreign_key_never_mails_a_suppressed_reader(
+    sending: Deployment, mail: MailServer, cast, tmp_path
+):
+    with writing() as session:
+        suppressions.suppress(session, cast.alice, "complaint", datetime.now(UTC))
+    owe_a_letter(cast.alice)
+    sending._environment["SECRET_KEY"] = "foreign"
+    sending.start("sender")
+    log = tmp_path / "sender.log"
+    until(lambda: sending._running["sender"].poll() is not None, "the foreign sender's end", 30)
+    assert TOLD in log.read_text()
+    assert states() == ["pending"]
+    sending._environment["SECRET_KEY"] = "a key for tests"
+    sending.start("clock")
+    sending.kill("sender")
+    until(lambda: states() == ["skipped"], "what the site's own sender makes of it", 30)
+    assert mail.letters() == []
