@@ -14,6 +14,7 @@ from db.settings import settings
 from db.values import duration
 from worker import clock_rules, transport_kinds
 from worker.daily_alerts import differing_limits, limited_by_the_day
+from worker.host_alerts import senders_that_fail
 from worker.stop_alerts import standing_stops, undecided_suppressions
 
 Check = Callable[[Session, datetime], Iterator[Condition]]
@@ -138,7 +139,8 @@ def silent_processes(session: Session, now: datetime) -> Iterator[Condition]:
     known = heartbeats.first_start(session)
     if known is None or known > now - SILENT:
         return  # no process has been up long enough for a heartbeat to be missing
-    for kind, means in (("clock", "Nothing is begun by the hour."), ("sender", "No letter leaves.")):
+    means_of = {"clock": "Nobody rings; the workers only look by themselves.", "sender": "No letter leaves."}
+    for kind, means in means_of.items():
         last = heartbeats.last_seen(session, kind)
         if last is None or not last.is_alive(now, SILENT):
             when = f"has been silent for {duration(now - last.at)}" if last else "has never given a sign of life"
@@ -196,7 +198,7 @@ def passed_over(session: Session, now: datetime) -> Iterator[Condition]:
 CHECKS: tuple[Check, ...] = (
     failed_groups, failure_rate, old_work, paused_queues, stuck_digests, open_breakers, silent_processes,
     disagreeing_clocks, weeks_between, differing_transports, passed_over, limited_by_the_day,
-    differing_limits, standing_stops, undecided_suppressions,
+    differing_limits, standing_stops, undecided_suppressions, senders_that_fail,
 )  # fmt: skip
 
 

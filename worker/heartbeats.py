@@ -156,6 +156,11 @@ def _own() -> Pulse:
     return _pulse
 
 
+def own_process() -> str:
+    """How heartbeats name this process."""
+    return _own().process
+
+
 def start(kind: str) -> None:
     """Start a daemon thread that records every five seconds that this process runs."""
     global _living

@@ -21,11 +21,13 @@ from db.driver import DriverConnection, driver_connection
 from db.session import reading, writing
 from db.settings import settings
 from emails.transports import Transport, open_transport, transport_name
-from worker import ending, send_daily, transport_kinds
+from worker import ending, heartbeats, send_daily, transport_kinds
 from worker.letters import BatchComposer
+from worker.looks import CannotBegin
 from worker.pace import Pace
 from worker.reply_history import ReplyHistory
 from worker.send_batch import BatchSend, BreakerOpen, Slice, trip
+from worker.whose_outage import LONGEST, OwnOutage
 
 SLICE = 10.0
 """Seconds of a slice during which new letters are begun."""
@@ -35,6 +37,16 @@ log = structlog.get_logger("mail")
 
 class NoneFree(Exception):
     """All connections allowed by SEND_CONNECTIONS are in use: leave, and keep none open."""
+
+
+class SliceFailed(CannotBegin):
+    """A slice could not begin. It tells why."""
+
+
+class Unreachable(SliceFailed):
+    """The mail server refuses this process alone, so only this process waits."""
+
+    longest = LONGEST
 
 
 def send() -> bool:
@@ -88,6 +100,7 @@ def run_slice(end: float) -> bool:
 
 _kept: dict[tuple[int, str], list[Transport]] = {}
 _histories: dict[tuple[int, str], ReplyHistory] = {}
+_outages: dict[tuple[int, str], OwnOutage] = {}
 _paces: dict[tuple[int, str, float, int], Pace] = {}
 
 
@@ -119,6 +132,10 @@ def hang_up() -> None:
     until = time.monotonic() + 0.5
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
+
+
+def _outage() -> OwnOutage:
+    return _outages.setdefault((os.getpid(), settings().mail_url), OwnOutage(heartbeats.own_process()))
 
 
 def _pace() -> Pace:
@@ -171,20 +188,26 @@ class SliceRun(Slice):
             self.refusals.append(refusal.reply)
             return False
         self.stood = True
+        _outage().is_over()
         return True
 
     def weigh_refusals(self) -> None:
-        """Open the server's breaker for all senders if it refused every connection of this slice and no other sender
-        holds one. If it accepted some, it only limits their number, and sending goes on with those."""
+        """Open the server's breaker for all senders if it refused every connection of this slice and refuses the other
+        senders too; if only this process, raise Unreachable. If it accepted some connections, it only limits their
+        number, and sending goes on with those."""
         if not self.refusals:
             return
-        with reading() as session:
-            standing = self.stood or claims.at_work(session, moments.now()) > 0
-        if standing:
+        if self.stood:
             log.warning("connections refused", refused=len(self.refusals), reply=self.refusals[0])
-        else:
-            self.stopped = True
-            trip(self.refusals[0])
+            return
+        with reading() as session:
+            now = moments.now()
+            alone = claims.at_work(session, now) > 0 or not _outage().is_everybodys(session, now)
+        if alone:
+            raise Unreachable(self.refusals[0])
+        self.stopped = True
+        heartbeats.failed(self.refusals[0])  # the others decide by it whether their own refusals are everybody's
+        trip(self.refusals[0])
 
     def _all_of(self, transport: Transport, connection: DriverConnection, digest_id: int | None) -> None:
         try:
