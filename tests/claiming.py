@@ -46,6 +46,20 @@ def make_digest(readers: int) -> int:
 
 
 def ask(digest_id: int | None, at: datetime = NOW, **terms) -> Batch | Wait | None:
+    """Claim, and begin what was claimed."""
+    batch = ask_alone(digest_id, at, **terms)
+    if isinstance(batch, Batch):
+        begin(batch, at)
+    return batch
+
+
+def begin(batch: Batch, at: datetime = NOW) -> None:
+    with driver_connection() as connection:
+        settlements.begin(connection, batch, LEASE, at)
+
+
+def ask_alone(digest_id: int | None, at: datetime = NOW, **terms) -> Batch | Wait | None:
+    """Claim as a sender does that never hears the answer."""
     given = {"worker": "sender-1", "limit": 200, "win": WIN, "lease": LEASE, "connections": 9} | terms
     with writing() as session:
         return claims.claim(session, Terms(**given), digest_id, at)

@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from db import engine, migrations, moments, session
+from db.deliveries import recovery
 from db.digests import catalog
 from db.settings import Settings, settings, variable
 from tests.databases import Emptying
@@ -94,6 +95,7 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setattr(session, "_listeners", [])
     # PostgreSQL's clock goes on while the fixture `clock` stands still.
     monkeypatch.setattr(moments, "measure", lambda _: None)
+    monkeypatch.setattr(recovery, "_UP_FOR_SECONDS", text("true"))  # the tests' PostgreSQL may have just started
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
     yield tmp_path

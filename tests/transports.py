@@ -78,7 +78,11 @@ def digest(clock, readers: int = 20) -> int:
 
 
 def run(seconds: float = 60) -> bool:
-    return send_slice.run_slice(time.monotonic() + seconds)
+    """Run a slice: whether letters are left that may be sent at once. False if it could not begin, too."""
+    try:
+        return send_slice.run_slice(time.monotonic() + seconds)
+    except send_slice.SliceFailed:
+        return False
 
 
 def states() -> dict[str, int]:

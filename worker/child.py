@@ -15,7 +15,7 @@ import structlog
 from celery.signals import worker_process_shutdown
 
 from db.engine import engine
-from worker import ending, send_slice
+from worker import ending, send_slice, unwritten
 from worker.looks import Look, Looks
 from worker.schedule import ScheduleEntry
 
@@ -53,6 +53,7 @@ class Child:
     def _work(self) -> None:
         try:
             self.looks.work()
+            unwritten.write_all()
         finally:
             self.ended.set()
 

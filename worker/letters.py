@@ -17,7 +17,6 @@ from db.digests import rule_history
 from db.digests.digests import Digest, TestLetter
 from db.monitoring.alerts import Alert
 from db.persons import subscriber_id
-from db.session import reading
 from db.settings import Settings, settings
 from emails import dkim, letters, links
 from emails.dkim import Signer
@@ -26,6 +25,7 @@ from emails.links import Purpose
 from emails.message import EncodedLetter, Recipient, date_header
 from emails.sender_identity import SenderIdentity
 from emails.transports import Outgoing
+from worker import turns
 
 _LINKS: dict[str, Purpose] = {
     "UNSUBSCRIBE": "unsubscribe",
@@ -139,7 +139,7 @@ class BatchComposer:
 
     def of(self, letter: str, about: int) -> Composer:
         if (letter, about) not in self._made:
-            with reading() as session:
+            with turns.reading() as session:
                 self._made[letter, about] = composer(session, letter, about)
         return self._made[letter, about]
 

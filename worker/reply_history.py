@@ -11,8 +11,8 @@ from db import moments
 from db.deliveries import breakers
 from db.deliveries.breakers import domain_of
 from db.deliveries.claims import ClaimedLetter
-from db.session import writing
 from emails.transports import Outcome
+from worker import turns
 from worker.stop_rules import Memories
 
 BLAMED = {"domain": 10, "unclear": 3}
@@ -121,7 +121,7 @@ class ReplyHistory:
             self._deferrals.pop(domain, None)
             if domain in self.ailing:
                 self.ailing.discard(domain)
-                with writing() as session:
+                with turns.writing() as session:
                     breakers.domain_answered(session, domain)
             return
         blamed = BLAMED.get(outcome.whose or "", 0) if outcome.kind == "deferred" else 0
@@ -129,7 +129,7 @@ class ReplyHistory:
             return
         self._deferrals[domain] = self._deferrals.get(domain, 0) + (DOMAIN_FAILS if domain in self.ailing else blamed)
         if self._deferrals[domain] >= DOMAIN_FAILS:
-            with writing() as session:
+            with turns.writing() as session:
                 until = breakers.domain_deferred(session, domain, outcome.reply, moments.now())
             self._shut[domain] = until
             self.ailing.add(domain)

@@ -16,11 +16,10 @@ from db import moments
 from db.deliveries import breakers, claims, settlements, stops
 from db.deliveries.claims import Batch, ClaimedLetter
 from db.deliveries.settlements import Fenced, Settlement
-from db.driver import DriverConnection, driver_connection
-from db.session import writing
+from db.driver import DriverConnection
 from db.settings import settings
 from emails.transports import Outcome, Outgoing, Transport, transport_name
-from worker import ending, heartbeats, stop_rules
+from worker import ending, heartbeats, stop_rules, turns
 from worker.letters import BatchComposer
 from worker.pace import Pace
 from worker.reply_history import ReplyHistory
@@ -40,7 +39,7 @@ def trip(reply: str, *, answered: bool = False) -> None:
     If the server took letters just before, this is a new outage, and its back-off starts anew.
     """
     name = transport_name(settings().mail_url)
-    with writing() as session:
+    with turns.writing() as session:
         if answered:
             breakers.answered(session, name)
         breaker = breakers.refused(session, name, reply, moments.now(), relay_backoff(reply))
@@ -55,12 +54,14 @@ class Slice:
     pace: Pace
     history: ReplyHistory
     stopped: bool = False
+    broken: bool = False
+    """Whether a batch was broken off: nothing is claimed until it is written."""
     answered: bool = False
     lease: timedelta = field(default_factory=lambda: timedelta(seconds=settings().send_lease))
 
     @property
     def over(self) -> bool:
-        return self.stopped or ending.asked() or time.monotonic() >= self.end
+        return self.stopped or self.broken or ending.asked() or time.monotonic() >= self.end
 
 
 @dataclass
@@ -83,6 +84,9 @@ class BatchSend:
     last: int = 0
     sent: int = 0
     """How many letters the server was given as a whole, or may have been: they count against SEND_DAILY."""
+    is_begun: bool = False
+    """Whether the claim may count its window already. Until then no letter is begun."""
+    fenced: bool = False
     tripped_by: str | None = None
     confirmed: float = field(default_factory=time.monotonic)
     memory: Memory = field(init=False)
@@ -92,19 +96,23 @@ class BatchSend:
 
     def go(self) -> None:
         """Send the batch in the order of its ids, end its claim. Raises BreakerOpen if the server refuses all mail."""
-        fenced = False
         try:
+            self._begin_claim()
             self._all()
         except Fenced:
-            fenced = True
+            self.fenced = True
         finally:
             self._take_back()
-        self._give_back(fenced=fenced)
+        self._give_back(self.driver)
         if self.tripped_by is not None:
             self.slice.history.failing = True
             trip(self.tripped_by, answered=self.slice.answered)
             self.slice.answered = False
             raise BreakerOpen
+
+    def _begin_claim(self) -> None:
+        self.is_begun = True  # even if the answer is lost
+        settlements.begin(self.driver, self.batch, self.slice.lease, moments.now())
 
     def _all(self) -> None:
         rest = self.batch.letters
@@ -170,7 +178,7 @@ class BatchSend:
             self.begun.append(deferred(letter, "cannot be composed", moments.now(), None, reply))
             return True
         before, self.in_hand, self.last, self.announced = self.last, letter, letter.id, 0
-        outcome = self._handed_over(outgoing, after)
+        outcome = self._handed_over(letter, outgoing, after)
         self.sent += outcome.kind in ("sent", "unknown") or outcome.stage == "dot"
         if outcome.kind == "relay":
             self.tripped_by, self.last = outcome.reply, before
@@ -189,9 +197,8 @@ class BatchSend:
             return put_off(letter, outcome, self.slice.history.times_put_off(letter), moments.now())
         return settlement(letter, outcome, moments.now())
 
-    def _handed_over(self, outgoing: Outgoing, after: Sequence[ClaimedLetter]) -> Outcome:
+    def _handed_over(self, letter: ClaimedLetter, outgoing: Outgoing, after: Sequence[ClaimedLetter]) -> Outcome:
         """The current letter's outcome, adjusted by the reply history."""
-        assert self.in_hand is not None
         began, composing = time.monotonic(), self.composer.took
         outcome = self.transport.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
         self.heard = outcome
@@ -200,7 +207,7 @@ class BatchSend:
         if outcome.stage != "dot" or outcome.kind == "unknown":
             self.announced = 0  # its commands would have been sent with this letter, or were lost with the connection
         self.slice.pace.took(time.monotonic() - began - (self.composer.took - composing))
-        return self.slice.history.weigh(self.in_hand, outcome)
+        return self.slice.history.weigh(letter, outcome)
 
     def _announce(self, next_: Sequence[ClaimedLetter]) -> Outgoing | None:
         """The letter after the current one, if it is certain to be next. It counts as begun only when its own bytes are
@@ -222,35 +229,49 @@ class BatchSend:
 
     def _settle(self, next_: Sequence[ClaimedLetter] = ()) -> dict[int, str] | None:
         """Settle the letters begun. Returns which next ones may no longer be sent; None if the digest must stop."""
-        gone = settlements.settle(self.driver, self.batch, self.begun, next_, self.slice.lease, moments.now())
-        self.confirmed = time.monotonic()
-        heartbeats.did(len(self.begun))
-        self.begun = []
+        gone = self._write(self.driver, next_)
         stop_rules.act(self.batch, self.memory)
         return None if self.memory.stopped else gone
 
-    def break_off(self) -> None:
-        """After an error or a time limit: settle the known outcomes, so that only the current letter is in doubt. If
-        this fails too, the lapse of the lease leaves the whole window in doubt."""
-        letter = self.in_hand
-        if letter is not None and all(letter.id != known.id for known in self.begun):
-            outcome = self.heard or Outcome("unknown", None, "the sender broke off amid this letter", "dot")
-            self.sent += 1
-            certain = self.heard is None and self.transport.certain  # sending it again only writes the same file again
-            if outcome.kind != "relay" and not certain:  # else it goes back to pending
-                self.begun.append(settlement(letter, outcome, moments.now()))
-        with contextlib.suppress(Exception), driver_connection() as fresh:  # our own connection may be what failed
-            self.driver, fenced = fresh, False
-            try:
-                self._settle()
-            except Fenced:
-                fenced = True
-            self._give_back(fenced=fenced)
+    def _write(self, driver: DriverConnection, next_: Sequence[ClaimedLetter] = ()) -> dict[int, str] | None:
+        gone = settlements.settle(driver, self.batch, self.begun, next_, self.slice.lease, moments.now())
+        self.confirmed = time.monotonic()
+        heartbeats.did(len(self.begun))
+        if any(known.state == "sent" for known in self.begun):
+            heartbeats.taken()
+        self.begun = []
+        return gone
 
-    def _give_back(self, *, fenced: bool) -> None:
-        """End the claim. If recovery ended it first, give back those letters held in doubt that were never begun."""
-        with writing() as session:
+    def break_off(self) -> None:
+        """After an error, or when the process has to end: note what is known of the current letter, so that it alone
+        can be in doubt."""
+        letter, self.in_hand = self.in_hand, None
+        if letter is None or any(letter.id == known.id for known in self.begun):
+            return
+        outcome = self.heard or Outcome("unknown", None, "the sender broke off amid this letter", "dot")
+        self.sent += 1
+        certain = self.heard is None and self.transport.certain  # sending it again only writes the same file again
+        if outcome.kind != "relay" and not certain:  # else it goes back to pending
+            self.begun.append(settlement(letter, outcome, moments.now()))
+
+    def write_down(self) -> None:
+        """Write what is known of a batch that was broken off, and end its claim. Raises what the database raises, and
+        may be repeated."""
+        if self.is_begun:
+            with turns.driver_connection() as fresh:  # our own connection may be what failed
+                try:
+                    self._write(fresh)
+                except Fenced:
+                    self.fenced = True
+            stop_rules.act(self.batch, self.memory)
+        self._give_back(None)
+
+    def _give_back(self, driver: DriverConnection | None) -> None:
+        """End the claim. If recovery ended it first, give back those letters held in doubt that were never begun; not
+        before the claim was begun, since only then its id is surely ours."""
+        with turns.writing() as session:
             gone = claims.release(session, self.batch, moments.now(), self.sent) is None
-        if gone or fenced:
-            back = settlements.give_back(self.driver, self.batch, self.last)
+        if self.is_begun and (gone or self.fenced):
+            with contextlib.nullcontext(driver) if driver else turns.driver_connection() as own:
+                back = settlements.give_back(own, self.batch, self.last)
             log.warning("fenced", claim=self.batch.claim, given_back=back)

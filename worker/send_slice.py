@@ -5,23 +5,28 @@ process is told to end. Each thread connects and renders before it claims; at mo
 settled (db/deliveries/claims.py explains why that is enough).
 """
 
+import math
 import os
+import random
+import secrets
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
 from db import moments
 from db.deliveries import breakers, claims, deliveries, recovery
-from db.deliveries.claims import Terms, Wait
+from db.deliveries.claims import Batch, Terms, Wait
 from db.driver import DriverConnection, driver_connection
-from db.session import reading, writing
+from db.monitoring.heartbeats import senders_alive
+from db.refusals import is_lock, refusal
 from db.settings import settings
-from emails.transports import Transport, open_transport, transport_name
-from worker import ending, heartbeats, send_daily, transport_kinds
+from emails.transports import BadMailUrl, Transport, open_transport, transport_name
+from worker import ending, heartbeats, send_daily, transport_kinds, turns, unwritten
 from worker.letters import BatchComposer
 from worker.looks import CannotBegin
 from worker.pace import Pace
@@ -40,7 +45,7 @@ class NoneFree(Exception):
 
 
 class SliceFailed(CannotBegin):
-    """A slice could not begin. It tells why."""
+    """A slice could not begin: it got no database session, or no connection to the mail server. It tells why."""
 
 
 class Unreachable(SliceFailed):
@@ -50,52 +55,89 @@ class Unreachable(SliceFailed):
 
 
 def send() -> bool:
-    """Run one slice. True if letters are left: then the caller goes on at once."""
+    """Run one slice. True if letters are left that may be sent at once. Raises SliceFailed."""
     recover()
     return run_slice(time.monotonic() + SLICE)
 
 
 def recover() -> None:
-    """Recover the claims of dead senders."""
+    """Recover the claims of dead senders; first of all write what this one knows itself. Raises SliceFailed."""
+    with _as_failed():
+        if not unwritten.write_all():
+            raise SliceFailed("what was sent cannot be written")
+        _recover()
+
+
+@contextmanager
+def _as_failed() -> Iterator[None]:
+    """Re-raises as SliceFailed what the database, or a wrong MAIL_URL, refuses."""
+    try:
+        yield
+    except BadMailUrl as error:
+        raise SliceFailed(str(error)) from error
+    except Exception as error:
+        if told := refusal(error):
+            raise SliceFailed(told) from error
+        raise
+
+
+def _recover() -> None:
     now = moments.now()
-    with reading() as session:
+    with turns.reading() as session:
         lapsed = recovery.any_lapsed(session, now)
     if lapsed:
-        with writing() as session:
+        with turns.writing() as session:
             ended = recovery.recover(session, settings().on_unknown == "resend", now)
         log.warning("claims recovered", claims=ended)
 
 
 def run_slice(end: float) -> bool:
-    """Send due letters until `end` (monotonic seconds). True if any are left."""
-    with reading() as session:
+    """Send due letters until `end` (monotonic seconds). True if any are left that may be sent at once.
+
+    Raises SliceFailed.
+    """
+    with _as_failed():
+        owed, run, share = _prepared(end)
+        if not owed:
+            return False
+        connections = _transports(settings().mail_url, share)
+        threads = [threading.Thread(target=run.work, args=(transport, owed)) for transport in connections[1:]]
+        for thread in threads:
+            thread.start()
+        try:
+            run.work(connections[0], owed)
+        finally:
+            for thread in threads:
+                thread.join()
+        run.weigh_refusals()
+        run.raise_if_failed()
+        _finish(run, owed)
+    return run.broken or (not run.stopped and time.monotonic() >= end)
+
+
+def _prepared(end: float) -> tuple[Sequence[int | None], "SliceRun", int]:
+    """The work that is due and may be done now, the slice that does it, and over how many connections."""
+    config = settings()
+    with turns.reading() as session:
         now = moments.now()
         owed = send_daily.not_waiting(session, claims.owed(session, now), now)
-        breaker = breakers.of_server(session, transport_name(settings().mail_url))
+        breaker = breakers.of_server(session, transport_name(config.mail_url))
         ailing = breakers.failing_domains(session)
-    if not owed or (breaker and breaker.is_open(now)):
-        return False
-    owed = transport_kinds.allowed(owed)
-    if not owed:
-        return False
-    history = _histories.setdefault((os.getpid(), settings().mail_url), ReplyHistory())
+        share = math.ceil(config.send_connections / senders_alive(session, now))
+    if breaker and breaker.is_open(now):
+        owed = []
+    history = _histories.setdefault((os.getpid(), config.mail_url), ReplyHistory())
     history.ailing, history.failing = ailing, breaker is not None
-    run = SliceRun(end, _pace(), history)
-    connections = _transports(settings().mail_url, settings().send_connections)
-    threads = [threading.Thread(target=run.work, args=(transport, owed)) for transport in connections[1:]]
-    for thread in threads:
-        thread.start()
-    run.work(connections[0], owed)
-    for thread in threads:
-        thread.join()
-    run.weigh_refusals()
-    with writing() as session:
+    return transport_kinds.allowed(owed) if owed else [], SliceRun(end, _pace(), history), share
+
+
+def _finish(run: "SliceRun", owed: Sequence[int | None]) -> None:
+    with turns.writing() as session:
         if run.answered and not run.stopped:
             breakers.answered(session, transport_name(settings().mail_url))
         for digest_id in owed:
             if digest_id is not None:
                 deliveries.finish(session, digest_id, moments.now())
-    return not run.stopped and time.monotonic() >= end
 
 
 _kept: dict[tuple[int, str], list[Transport]] = {}
@@ -154,9 +196,13 @@ class SliceRun(Slice):
     stood: bool = False
     """Whether any of the connections could be opened."""
     refusals: list[str] = field(default_factory=list)
+    claimed: bool = False
+    """Whether the database answered any claim, also one for which nothing was left."""
+    failures: list[str] = field(default_factory=list)
+    """What the database said to threads that left for it."""
 
     def work(self, transport: Transport, owed: Sequence[int | None]) -> None:
-        """One thread's work with one connection. It never raises: its claim is recovered when the lease lapses."""
+        """One thread's work with one connection. It raises no Exception: what it cannot write is kept for later."""
         try:
             with driver_connection() as connection:
                 if not self._opens(transport):
@@ -169,10 +215,19 @@ class SliceRun(Slice):
             self.stopped = True
         except ending.BrokenOff:
             transport.close()
-        except Exception:
-            self.stopped = True
+        except Exception as error:
             transport.close()
-            log.exception("slice failed")
+            if told := refusal(error):  # others may have a session, and go on
+                self.failures.append(told)
+                log.warning("connection left", error=told)
+            else:
+                self.stopped = True
+                log.exception("slice failed")
+
+    def raise_if_failed(self) -> None:
+        """Raise SliceFailed if no thread came so far as to claim."""
+        if self.failures and not self.claimed:
+            raise SliceFailed(self.failures[0])
 
     def _opens(self, transport: Transport) -> bool:
         """Connect before anything is claimed; weigh_refusals() looks at refusals once all threads have tried.
@@ -180,7 +235,7 @@ class SliceRun(Slice):
         SEND_CONNECTIONS is checked first, but without a lock, so hosts that check at the same moment may together open
         too many connections. claim() checks it again under a lock, and those without a claim close.
         """
-        with reading() as session:
+        with turns.reading() as session:
             if claims.at_work(session, moments.now()) >= settings().send_connections:
                 raise NoneFree
         refusal = transport.connect()
@@ -200,7 +255,7 @@ class SliceRun(Slice):
         if self.stood:
             log.warning("connections refused", refused=len(self.refusals), reply=self.refusals[0])
             return
-        with reading() as session:
+        with turns.reading() as session:
             now = moments.now()
             alone = claims.at_work(session, now) > 0 or not _outage().is_everybodys(session, now)
         if alone:
@@ -222,9 +277,7 @@ class SliceRun(Slice):
         composer = BatchComposer()
         if digest_id is not None:
             composer.of("digest", digest_id)  # rendered and encoded before anything is claimed
-        recover()  # a lease may lapse during a slice, and its letters should not wait for the next slice
-        with writing() as session:
-            batch = claims.claim(session, self._terms(transport, digest_id), digest_id, moments.now())
+        batch = self._claimed(transport, connection, digest_id)
         if isinstance(batch, Wait):
             if batch.seconds is None:
                 raise NoneFree
@@ -237,15 +290,39 @@ class SliceRun(Slice):
             sending.go()
         except BreakerOpen:
             raise
-        except BaseException:
-            sending.break_off()
+        except BaseException as error:
+            self._break_off(sending, error)
             raise
         return True
+
+    def _claimed(
+        self, transport: Transport, connection: DriverConnection, digest_id: int | None
+    ) -> Batch | Wait | None:
+        batch: Batch | Wait | None = None
+        try:
+            _recover()  # a lease may lapse during a slice, and its letters should not wait for the next slice
+            with turns.writing() as session:
+                batch = claims.claim(session, self._terms(transport, digest_id), digest_id, moments.now())
+        except BaseException as error:
+            if isinstance(batch, Batch):  # its commit may have been carried out, though the answer was lost
+                self._break_off(BatchSend(self, transport, connection, batch, BatchComposer()), error)
+            if not is_lock(error):
+                raise
+            self.failures.append(refusal(error) or "a lock")
+            return Wait(random.uniform(0.2, 1))  # whoever holds it may have vanished, and is ended within seconds
+        self.claimed = True
+        return batch
+
+    def _break_off(self, sending: BatchSend, error: BaseException) -> None:
+        """Keep the batch until what is known of it is written; other connections claim nothing meanwhile."""
+        sending.break_off()
+        self.broken |= refusal(error) is not None
+        unwritten.write(sending)
 
     def _terms(self, transport: Transport, digest_id: int | None) -> Terms:
         config = settings()
         return Terms(
-            worker=f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}",
+            worker=f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}:{secrets.token_hex(3)}",
             # Consent for single letters is read at the claim only, so their batch is as large as one window.
             limit=self.pace.batch if digest_id is not None else config.send_window,
             # The pace sets the batch: on a slow server a kill leaves fewer letters in doubt.

@@ -20,8 +20,8 @@ from db.deliveries.claims import Batch
 from db.deliveries.stops import NOTHING_STANDS, Standing, Trip
 from db.operators import audit
 from db.operators.audit import Actor
-from db.session import writing
 from emails.transports import Outcome
+from worker import turns
 
 SENDER = Actor("sender")
 """Who stops a digest, in the audit log."""
@@ -150,7 +150,7 @@ def act(batch: Batch, memory: Memory) -> None:
 
 
 def _stop(digest_id: int, tripped: Trip, now: datetime) -> None:
-    with writing() as session:
+    with turns.writing() as session:
         suspected = stops.trip(session, digest_id, tripped, now)
         if suspected is None:  # another sender was faster
             return

@@ -13,9 +13,10 @@ from db.digests.digests import Digest
 from db.monitoring import heartbeats, runs_with
 from db.monitoring.heartbeats import Heartbeat
 from db.rules import Refused
-from db.session import Session, reading, ring, writing
+from db.session import Session, ring
 from db.settings import settings
 from db.urls import is_public
+from worker import turns
 
 log = structlog.get_logger("mail")
 IN_WORDS = {"smtp": "over SMTP", "maildir": "into files (MAIL_URL is a Maildir)"}
@@ -30,14 +31,14 @@ def allowed(owed: Sequence[int | None]) -> list[int | None]:
     told = runs_with.of(settings())
     kind, barred = told["MAIL_URL"], into_files_of_a_public_site("This sender", told)
     ids = [each for each in owed if each is not None]
-    with reading() as session:
+    with turns.reading() as session:
         barred = signing_keys.foreign_by_now(session) or barred
         known = digest_transports.of(session, ids)
     if barred:
         _log(barred)
         return []
     if None in known.values():
-        with writing() as session:
+        with turns.writing() as session:
             digest_transports.begin(session, ids, kind)
             known = digest_transports.of(session, ids)
     others = sorted(each for each in ids if known.get(each) != kind)

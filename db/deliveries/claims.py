@@ -5,10 +5,14 @@ begun (the first byte of the letter itself is sent, after the server's go-ahead)
 its claim cannot settle, so it stops within these letters, and recovery marks just these as in doubt. No clock has to be
 right for that:
 
-1. claim: a row in `claims` whose id is never reused, then up to 200 letters under it, consent re-read, in one
-   transaction. 2. send in the order of the ids. 3. settle every `win` letters and 4. extend the lease
-   (settlements.py). 5. recover a lapsed claim (recovery.py): of the letters not settled the first `win` are in
-   doubt, all later ones were never begun.
+1. claim: a row in `claims`, then up to 200 letters under it, consent re-read, in one transaction. On PostgreSQL, whose
+   answer to the commit can be lost, the row's `win` is 0 at first. 2. begin: once the commit was answered, the sender
+   writes its window into the row (settlements.py), and then sends in the order of the ids. 3. settle every `win`
+   letters and 4. extend the lease. 5. recover a lapsed claim (recovery.py): of the letters not settled the first `win`
+   are in doubt, all later ones were never begun. A claim that nobody knows to be his, because its answer was lost, so
+   leaves no letter in doubt.
+
+A sender that loses the database keeps its batch in memory and tries until it is written (worker/unwritten.py).
 
 The failure we choose is "at most once": a letter in doubt is held as `unknown` and not sent again, unless its kind's
 rule (`doubt` in db.rules.LETTERS) or, for digests, ON_UNKNOWN says "resend".
@@ -83,6 +87,9 @@ class Batch:
     digest_id: int | None
     win: int
     letters: tuple[ClaimedLetter, ...]
+    worker: str = ""
+    """Its sender and a random part. A claim whose commit was not answered may not exist, and its id may be given again
+    (by PostgreSQL after a crash, by SQLite after any failure), so the id alone does not prove that a claim is ours."""
     counted: bool = False
     """Whether its letters count against SEND_DAILY."""
     standing: Standing = NOTHING_STANDS
@@ -169,7 +176,7 @@ def claim(session: Session, terms: Terms, digest_id: int | None, now: datetime) 
     counted = all_letters.counted_since is not None  # also by senders that run without SEND_DAILY themselves
     if counted:
         daily_limit.reserve(session, number, len(letters))
-    return Batch(number, digest_id, terms.win, tuple(letters), counted, standing, waits.resumed_at)
+    return Batch(number, digest_id, terms.win, tuple(letters), terms.worker, counted, standing, waits.resumed_at)
 
 
 def _waits(resumed_at: datetime | None, people: int, terms: Terms) -> Waits:
@@ -190,7 +197,9 @@ def _at_work(driver: DriverConnection, now: datetime) -> int:
 
 def _take(driver: DriverConnection, terms: Terms, digest_id: int | None, limit: int, now: datetime) -> int | None:
     at = driver.at(now)
-    made = terms.worker, digest_id, driver.at(now + terms.lease), terms.win, at
+    # The answer to a commit can be lost on its way from PostgreSQL. SQLite is in the same process.
+    win = terms.win if driver.sqlite else 0
+    made = terms.worker, digest_id, driver.at(now + terms.lease), win, at
     [(number,)] = driver.fetch(_CLAIM, made)
     due = _DUE.format(what=_SINGLE, order=" ORDER BY id") if digest_id is None else _DUE_OF_DIGEST
     about = () if digest_id is None else (digest_id, digest_id)
@@ -327,7 +336,8 @@ def release(session: Session, batch: Batch, now: datetime, sent: int | None = No
     """
     with driver_connection_of(session) as driver:
         lock = "" if driver.sqlite else " FOR UPDATE"
-        found = driver.fetch(f"SELECT reserved FROM claims WHERE id = ?{lock}", (batch.claim,))
+        own = batch.claim, batch.worker
+        found = driver.fetch(f"SELECT reserved FROM claims WHERE id = ? AND worker = ?{lock}", own)
         single = batch.digest_id is None
         if not found:
             if batch.counted:  # what was sent since recovery ended the claim was counted then, and counts from now

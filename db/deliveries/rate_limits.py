@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db.session import Moment, Row
+from db.session import Moment, Row, is_sqlite
 
 EVERYBODY = "*"
 """The bucket of all letters; a claim locks its row, so claims are counted one at a time."""
+LOCK_WAIT = "2s"
+"""How long a claim waits for that lock on PostgreSQL; on SQLite as long as for any other."""
 BURST = timedelta(seconds=2)
 """A full bucket holds the tokens that accrue in this time. The clock wakes senders that often, so none is lost."""
 
@@ -32,8 +34,15 @@ class TokenBucket(Row):
 
 
 def lock(session: Session, name: str, now: datetime) -> TokenBucket:
-    """The bucket of that name, locked until the transaction ends; a new one is full."""
-    session.execute(_NEW, {"name": name, "now": now})
+    """The bucket of that name, locked until the transaction ends; a new one is full.
+
+    On PostgreSQL the transaction waits for no lock longer than LOCK_WAIT from now on, and then fails
+    (db.refusals.is_lock): whoever holds this one may have vanished.
+    """
+    if is_sqlite(session):
+        session.execute(_NEW, {"name": name, "now": now})
+    else:
+        session.execute(_NEW_POSTGRESQL, {"name": name, "now": now, "wait": LOCK_WAIT})
     return session.get_one(TokenBucket, name, with_for_update=True, populate_existing=True)
 
 
@@ -42,9 +51,14 @@ def lock_domain(session: Session, domain: str, now: datetime) -> TokenBucket:
     return lock(session, f"to {domain}", now)
 
 
+_NOW = bindparam("now", type_=Moment())
 _NEW = text(
     "INSERT INTO allowances (name, tokens, at, queued_to) VALUES (:name, 1e9, :now, :now) ON CONFLICT (name) DO NOTHING"
-).bindparams(bindparam("now", type_=Moment()))
+).bindparams(_NOW)
+_NEW_POSTGRESQL = text(  # one round trip, also for the time-out
+    "INSERT INTO allowances (name, tokens, at, queued_to) SELECT :name, 1e9, :now, :now"
+    " FROM set_config('lock_timeout', :wait, true) ON CONFLICT (name) DO NOTHING"
+).bindparams(_NOW)
 
 
 def take(row: TokenBucket, rate: float, wanted: int, now: datetime) -> int:

@@ -40,6 +40,18 @@ CLAIM_GONE = -1
 have resolved the unknown ones meanwhile, and then they look as if this sender had settled them."""
 
 
+def begin(driver: DriverConnection, batch: Batch, lease: timedelta, now: datetime) -> None:
+    """2. Let a claim that was answered count its window; no letter is begun before. Raises Fenced if the claim is gone.
+
+    On SQLite it counts from its commit on.
+    """
+    if not driver.sqlite and driver.execute(_BEGIN, (batch.win, now + lease, batch.claim, batch.worker)) != 1:
+        raise Fenced
+
+
+_BEGIN = "UPDATE claims SET win = ?, lease = ? WHERE id = ? AND worker = ?"
+
+
 def settle(
     driver: DriverConnection,
     batch: Batch,

@@ -95,10 +95,11 @@ ROLES: dict[str, Callable[[], None]] = {
 
 
 def shorten() -> None:
-    """Shorten leases and back-offs, and give each sender one connection. That no letter is lost or doubled depends on
-    none of these values."""
+    """Shorten leases and back-offs, and give each sender one connection, or CRASH_CONNECTIONS. That no letter is lost
+    or doubled depends on none of these values."""
     connections = send_slice._transports
-    send_slice._transports = lambda mail_url, count: connections(mail_url, 1)
+    most = int(os.environ.get("CRASH_CONNECTIONS", 1))
+    send_slice._transports = lambda mail_url, count: connections(mail_url, min(count, most))
     rules.JOB_LEASE = timedelta(seconds=0.3)
     rules.job_backoff = lambda attempt, jitter: timedelta(seconds=0.05)
     rules.breaker_backoff = lambda failures, jitter: timedelta(seconds=min(0.2 * failures, 1))

@@ -3,17 +3,20 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import insert, select
+from sqlalchemy.exc import OperationalError
 
 from db.deliveries import accounts, addressing
 from db.deliveries.accounts import Account
 from db.deliveries.deliveries import Delivery
 from db.digests import digests
 from db.digests.digests import Digest
+from db.refusals import refusal
 from db.session import reading, writing
 from db.subscribers import audiences
 from db.subscribers.subscribers import Subscriber
@@ -64,10 +67,20 @@ class Watcher:
     def _watch(self) -> None:
         try:
             while not self._ended.wait(0.1):
-                self._look()
+                with self._unless_away():
+                    self._look()
             self._look()  # at least once, even if the test was very short
         except Exception as error:  # otherwise the thread would die unnoticed and check nothing more
             self.faults.append(f"the account could not be asked: {error!r}")
+
+    @contextmanager
+    def _unless_away(self) -> Iterator[None]:
+        """A test may shut the database down, and has to start it again before its end."""
+        try:
+            yield
+        except OperationalError as error:
+            if not refusal(error):
+                raise
 
     def _look(self) -> None:
         with reading(snapshot=True) as session:

@@ -111,7 +111,7 @@ def test_who_left_gets_nothing_though_their_letter_was_announced(door, clock, se
 
 
 def test_who_wakes_after_the_slice_owes_again_what_it_never_began(door, clock, monkeypatch):
-    real = send_batch.BatchSend.go
+    real = send_batch.BatchSend._all
 
     def sleep_through_the_slice(batch):
         clock.forward(minutes=1)
@@ -122,7 +122,7 @@ def test_who_wakes_after_the_slice_owes_again_what_it_never_began(door, clock, m
         woken.append(batch)
 
     woken = []
-    monkeypatch.setattr(send_batch.BatchSend, "go", sleep_through_the_slice)
+    monkeypatch.setattr(send_batch.BatchSend, "_all", sleep_through_the_slice)
     digest(clock)
     run()
     assert woken

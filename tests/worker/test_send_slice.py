@@ -9,6 +9,7 @@ from db.deliveries import claims, deliveries
 from db.deliveries.claims import Batch, Terms
 from db.session import reading, writing
 from emails.replies import Outcome, judge
+from tests.claiming import begin
 from tests.transports import digest, rows, run, state, states
 from worker import heartbeats, letters, send_slice
 
@@ -108,7 +109,9 @@ def test_what_a_dead_sender_held_goes_out_in_the_slice_in_which_its_lease_lapses
     number = digest(clock, 60)
     with writing() as session:
         dead = Terms("dead", 8, 4, timedelta(seconds=30), connections=2)
-        assert isinstance(claims.claim(session, dead, number, clock.now), Batch)
+        batch = claims.claim(session, dead, number, clock.now)
+        assert isinstance(batch, Batch)
+    begin(batch, clock.now)
 
     def lapse(to: str, number: int) -> Outcome:
         if number == 3:

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from db.deliveries import breakers, claims
 from db.deliveries.claims import Batch, Terms
 from db.session import reading, writing
+from tests.claiming import begin
 from tests.emails.scripted_smtp import WELL, ScriptedServer
 from tests.transports import digest, run, states
 from worker import send_slice
@@ -78,9 +79,11 @@ def open_now() -> list[breakers.Breaker]:
 def elsewhere(number: int, clock, connections: int) -> None:
     """So many connections are at work on another host."""
     terms = Terms("elsewhere", 1, 4, timedelta(seconds=30), connections=9)
-    with writing() as session:
-        for _ in range(connections):
-            assert isinstance(claims.claim(session, terms, number, clock.now), Batch)
+    for _ in range(connections):
+        with writing() as session:
+            batch = claims.claim(session, terms, number, clock.now)
+        assert isinstance(batch, Batch)
+        begin(batch, clock.now)
 
 
 # ---- a server that has a limit of its own ------------------------------------------------------------------

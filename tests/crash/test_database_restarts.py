@@ -1,0 +1,67 @@
+"""PostgreSQL is restarted while letters are sent: nothing is lost, doubled, or even in doubt."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crash import postgresql
+from tests.crash.postgresql import Server
+from tests.crash.processes import Nursery, until
+from tests.crash.scene import LEASE, SETTINGS, Scene
+
+READERS, SLOW = 600, 0.01
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgresql.server() as made:
+        yield made
+
+
+@pytest.fixture
+def scene(server: Server, setting, tmp_path: Path, nursery: Nursery) -> Iterator[Scene]:
+    """A digest that two senders have begun to send, over three connections each."""
+    setting(**SETTINGS, DATABASE_URL=server.url)
+    made = Scene(tmp_path, server.url, nursery, CRASH_CONNECTIONS="3")
+    server.empty()
+    made.readers(READERS)
+    made.freeze()
+    made.address()
+    made.mail.order(do="delay", seconds=SLOW)
+    yield made
+    made.close()
+
+
+def begin(scene: Scene) -> None:
+    for _ in range(2):
+        scene.fork("send")
+    until(lambda: len(scene.mail.letters()) > 30, "the first letters")
+
+
+def all_arrive(scene: Scene) -> None:
+    taken = len(scene.mail.letters())
+    assert taken < READERS, "the restarts came too late to tell anything"
+    scene.wait_until_nothing_is_owed()
+    scene.reckon().assert_exact(0)
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+@pytest.mark.parametrize("away", [0.0, LEASE + 1.5], ids=["at once", "after the leases"])
+def test_a_restart_leaves_nothing_in_doubt(scene: Scene, server: Server, mode: str, away: float):
+    begin(scene)
+    server.stop(mode)
+    time.sleep(away)
+    server.start()
+    all_arrive(scene)
+
+
+def test_restart_after_restart_leaves_nothing_in_doubt(scene: Scene, server: Server):
+    begin(scene)
+    for mode in ("fast", "immediate", "immediate", "fast"):
+        server.stop(mode)
+        server.start()
+        before = len(scene.mail.letters())
+        until(lambda before=before: len(scene.mail.letters()) > before + 5, "letters after the restart")
+    all_arrive(scene)

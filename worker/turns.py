@@ -1,0 +1,33 @@
+"""The short transactions of a sending process, one at a time: so its connections need one database session more than
+they hold, and one claim at most waits for the lock that all claims take."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from db import driver, session
+from db.driver import DriverConnection
+from db.session import Session
+
+_turn = threading.Lock()
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """db.session.reading(), once no other thread of this process is in a short transaction."""
+    with _turn, session.reading() as opened:
+        yield opened
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """db.session.writing(), once no other thread of this process is in a short transaction."""
+    with _turn, session.writing() as opened:
+        yield opened
+
+
+@contextmanager
+def driver_connection() -> Iterator[DriverConnection]:
+    """A driver connection for a few statements, once no other thread of this process is in a short transaction."""
+    with _turn, driver.driver_connection() as opened:
+        yield opened
