@@ -1,0 +1,94 @@
+"""Claims of several hosts: each waits for the others' lock, but not for ever, and each host takes its share."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import pytest
+
+from db.deliveries import rate_limits
+from db.driver import driver_connection
+from db.monitoring import heartbeats
+from db.session import writing
+from tests.transports import digest, states
+from worker import send_slice
+from worker.send_slice import SliceFailed
+
+
+@contextmanager
+def someone_amid_a_claim(clock) -> Iterator[threading.Event]:
+    """Another host holds the row that all claims lock, until the event is set."""
+    locked, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with writing() as session:
+            rate_limits.lock(session, rate_limits.EVERYBODY, clock.now)
+            locked.set()
+            over.wait(20)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    locked.wait(20)
+    try:
+        yield over
+    finally:
+        over.set()
+        other.join()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_slice_waits_for_a_lock_only_while_it_lasts(door, clock, setting, monkeypatch):
+    monkeypatch.setattr(rate_limits, "LOCK_WAIT", "100ms")
+    setting(SEND_CONNECTIONS=3)
+    digest(clock, 20)
+    with someone_amid_a_claim(clock):
+        began = time.monotonic()
+        with pytest.raises(SliceFailed, match="lock timeout"):
+            send_slice.run_slice(began + 0.5)
+        assert time.monotonic() - began < 5
+    assert states() == {"pending": 20}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_lock_that_is_let_go_delays_a_slice_and_fails_nothing(door, clock, setting, monkeypatch):
+    monkeypatch.setattr(rate_limits, "LOCK_WAIT", "100ms")
+    setting(SEND_CONNECTIONS=3)
+    digest(clock, 20)
+    with someone_amid_a_claim(clock) as over:
+        threading.Timer(0.5, over.set).start()
+        send_slice.run_slice(time.monotonic() + 30)
+    assert states() == {"sent": 20}
+
+
+def lives(process: str, now: datetime) -> None:
+    """A sender's heartbeat."""
+    with driver_connection(durable=False) as driver:
+        heartbeats.beat(driver, process, "sender", now, now)
+
+
+@pytest.mark.parametrize(("senders", "share"), [(0, 4), (1, 4), (2, 2), (3, 2), (9, 1)])
+@pytest.mark.once
+def test_each_sender_takes_its_share_of_the_connections(door, clock, setting, monkeypatch, senders, share):
+    setting(SEND_CONNECTIONS=4)
+    digest(clock, 5)
+    for number in range(senders):
+        lives(f"host-{number}:1", clock.now)
+    asked = []
+    monkeypatch.setattr(send_slice, "_transports", lambda url, count: asked.append(count) or [door])
+    send_slice.run_slice(time.monotonic() + 5)
+    assert asked == [share]
+
+
+@pytest.mark.once
+def test_one_that_is_alone_again_takes_them_all(door, clock, setting, monkeypatch):
+    setting(SEND_CONNECTIONS=4)
+    digest(clock, 5)
+    for number in range(2):
+        lives(f"host-{number}:1", clock.now)
+    lives("host-0:1", clock.forward(seconds=21))
+    asked = []
+    monkeypatch.setattr(send_slice, "_transports", lambda url, count: asked.append(count) or [door])
+    send_slice.run_slice(time.monotonic() + 5)
+    assert asked == [4]
