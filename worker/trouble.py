@@ -10,22 +10,26 @@ from db.refusals import refusal
 EVERY = 60.0
 """Seconds between two lines about the same trouble, at least."""
 
+QUIET = 30.0
+"""Seconds without a failure after which it is over: a look that finds nothing due tells nothing of a server."""
+
 log = structlog.get_logger("looks")
 
 
 @dataclass
 class Trouble:
-    """How often the same work has failed in a row."""
+    """How often the same work has failed without working in between."""
 
     what: str
     times: int = 0
     since: float = 0.0
+    last: float = 0.0
     told: float = 0.0
 
     def met(self, error: Exception, *, known: bool) -> None:
         """It failed. A failure that is `known` is told in its own words, any other with its traceback at first."""
         now, first = time.monotonic(), self.times == 0
-        self.times += 1
+        self.times, self.last = self.times + 1, now
         if first:
             self.since = now
         elif now - self.told < EVERY:
@@ -38,10 +42,10 @@ class Trouble:
             log.error("cannot work", what=self.what, error=in_words(error), **({} if first else how))
 
     def over(self) -> None:
-        """It went well."""
-        if self.times:
-            log.warning("works again", what=self.what, times=self.times, seconds=round(time.monotonic() - self.since))
-        self.times = 0
+        """It went well, or had nothing to do; only after a while does that say that it works again."""
+        if self.times and time.monotonic() - self.last >= QUIET:
+            log.warning("works again", what=self.what, times=self.times, seconds=round(self.last - self.since))
+            self.times = 0
 
 
 def in_words(error: Exception) -> str:

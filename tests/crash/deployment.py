@@ -35,12 +35,14 @@ def answers(port: int) -> bool:
 
 
 class Deployment:
-    """Redis and the Procfile's lines, for one scene."""
+    """Redis and the Procfile's lines, for one scene; or the lines of a host `beside` another, with the same Redis."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], beside: "Deployment | None" = None) -> None:
         self._folder = folder
-        self._redis = EmbeddedRedis(folder / "redis")
-        self._redis.start()
+        folder.mkdir(exist_ok=True)
+        self._redis, self._owns_redis = (beside._redis if beside else EmbeddedRedis(folder / "redis")), beside is None
+        if self._owns_redis:
+            self._redis.start()
         self.port = free_port()
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         given = {"REDIS_URL": self._redis.url, "PORT": str(self.port), "PATH": path}
@@ -130,7 +132,12 @@ class Deployment:
     def close(self) -> None:
         for name in list(self._running):
             self._end(name)
-        self._redis.stop()
+        if self._owns_redis:
+            self._redis.stop()
+
+    def log(self, name: str) -> str:
+        """What the line's processes have said."""
+        return (self._folder / f"{name}.log").read_text()
 
 
 def _group_lives(number: int) -> bool:

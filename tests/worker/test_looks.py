@@ -152,6 +152,8 @@ def test_a_failure_is_one_line_that_counts(monkeypatch):
         for _ in range(100):
             trouble.met(CannotBegin("554 go away"), known=True)
             now[0] += 3
+            trouble.over()  # nothing was due, which is no news
+        now[0] += 30
         trouble.over()
         trouble.over()
     assert [(line["event"], line.get("times")) for line in said] == [
