@@ -11,6 +11,7 @@ Mark = Literal["UNSUBSCRIBE", "PREFERENCES", "VOTE", "SINCE", "CONFIRM"]
 # formats.harmless breaks up this opening in content, so no reviewer's quote can be read as a mark.
 OPEN, CLOSE = "{~", "~}"
 MARK = re.compile(r"\{~([A-Z]+)~\}")
+_UNSUBSCRIBE = re.compile(r"(https?://[^\s<>{}]+)/unsubscribe/\{~UNSUBSCRIBE~\}")
 
 
 def mark(name: Mark) -> str:
@@ -59,6 +60,12 @@ class Letter:
     def marks(self) -> frozenset[str]:
         """The names of the marks in the bodies."""
         return frozenset(MARK.findall(self.html) + MARK.findall(self.text))
+
+    @property
+    def base_url(self) -> str | None:
+        """The BASE_URL with which the letter was composed, as its unsubscribe link has it; None without one."""
+        found = _UNSUBSCRIBE.search(self.text)
+        return found[1] if found else None
 
     @property
     def mailing(self) -> bool:

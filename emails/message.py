@@ -60,7 +60,8 @@ class EncodedLetter:
         tail.append(b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n' % boundary)
         self._start, self._rest = b"".join(head), b"".join(tail) + b"\r\n"
         self._mailing = letter.mailing
-        self._list_start = f"<{identity.base_url}/unsubscribe/".encode("ascii")
+        # A digest is composed before it is sent, maybe with another BASE_URL: all its links lead to the same site.
+        self._list_start = f"<{letter.base_url or identity.base_url}/unsubscribe/".encode("ascii")
         self._list_rest = f">,\r\n <{identity.unsubscribe_mailto}".encode("ascii")
         self._body: list[bytes] = [piece if isinstance(piece, bytes) else b"" for piece in body]
         self._places = [(at, name) for at, name in enumerate(body) if isinstance(name, str)]

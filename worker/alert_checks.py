@@ -13,7 +13,8 @@ from db.session import Session
 from db.settings import settings
 from db.values import duration
 from worker import clock_rules, transport_kinds
-from worker.daily_alerts import differing_limits, limited_by_the_day
+from worker.agreement import differing_settings
+from worker.daily_alerts import limited_by_the_day
 from worker.host_alerts import senders_that_fail
 from worker.stop_alerts import standing_stops, undecided_suppressions
 
@@ -198,7 +199,7 @@ def passed_over(session: Session, now: datetime) -> Iterator[Condition]:
 CHECKS: tuple[Check, ...] = (
     failed_groups, failure_rate, old_work, paused_queues, stuck_digests, open_breakers, silent_processes,
     disagreeing_clocks, weeks_between, differing_transports, passed_over, limited_by_the_day,
-    differing_limits, standing_stops, undecided_suppressions, senders_that_fail,
+    differing_settings, standing_stops, undecided_suppressions, senders_that_fail,
 )  # fmt: skip
 
 

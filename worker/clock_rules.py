@@ -1,18 +1,16 @@
 """Which rule of the schedule the live clocks run with, and whether they agree on it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.orm import Session
 
 from db.digests import rule_history, schedule
 from db.digests.schedule import Weekly
-from db.monitoring import heartbeats
+from db.monitoring import heartbeats, runs_with
 from db.monitoring.heartbeats import ALIVE, KEPT, Heartbeat
+from db.monitoring.runs_with import Lived
 from db.values import DayTime
-
-RESTART = timedelta(seconds=30)
-"""How long two clocks have to live side by side to count as two: the one that a restart replaced is silent by then."""
 
 
 class Disagreement(Exception):
@@ -39,11 +37,9 @@ def agreed(session: Session, now: datetime) -> Weekly:
 def disagreeing(session: Session, now: datetime) -> dict[str, Weekly]:
     """The live clocks with their rules, if these differ; not while a clock that was restarted still seems to live."""
     clocks = _clocks(session, now)
-    if len({rule for _, rule in clocks}) < 2:
-        return {}
-    together_since = max(each.started_at for each, _ in clocks) + RESTART
-    told = {each.process: rule for each, rule in clocks if (each.alive_at or each.at) > together_since}
-    return told if len(set(told.values())) > 1 else {}
+    return runs_with.side_by_side(
+        Lived(each.process, each.started_at, each.alive_at or each.at, rule) for each, rule in clocks
+    )
 
 
 def disagreement(session: Session, now: datetime) -> list[str]:

@@ -7,7 +7,7 @@ from db.deliveries import daily_limit, deliveries, forecast
 from db.deliveries.daily_counts import DAY
 from db.deliveries.forecast import Limits
 from db.digests import digests
-from db.monitoring import ages, heartbeats
+from db.monitoring import ages
 from db.monitoring.alerts import Condition
 from db.session import Session
 from db.settings import settings
@@ -42,18 +42,4 @@ def limited_by_the_day(session: Session, now: datetime) -> Iterator[Condition]:
                 "Raise it if your mail server takes more.",
             ),
             "/operator/queues",
-        )
-
-
-def differing_limits(session: Session, now: datetime) -> Iterator[Condition]:
-    """Senders that run with different values of SEND_DAILY: all count, but the highest one holds."""
-    running = [each for each in heartbeats.running(session, now) if each.kind == "sender"]
-    told = {each.process: limit for each in running if (limit := (each.runs_with or {}).get("SEND_DAILY"))}
-    if len(set(told.values())) > 1:
-        yield Condition(
-            "daily:differs",
-            "daily",
-            "Senders run with different values of SEND_DAILY",
-            tuple(f"{process} runs with {value}." for process, value in sorted(told.items())),
-            "/operator",
         )

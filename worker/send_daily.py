@@ -12,9 +12,8 @@ _uncounting: set[tuple[int, str]] = set()
 """The processes, with their database, that have begun to send without SEND_DAILY."""
 
 
-def not_waiting(session: Session, owed: Sequence[int | None], now: datetime) -> Sequence[int | None]:
+def not_waiting(session: Session, owed: Sequence[int | None], daily: int, now: datetime) -> Sequence[int | None]:
     """Of the work that is due, what SEND_DAILY leaves room for. claim() asks again under a lock."""
-    daily = settings().send_daily
     if not daily:
         _count_no_longer()
         return owed

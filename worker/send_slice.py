@@ -26,12 +26,13 @@ from db.monitoring.heartbeats import senders_alive
 from db.refusals import is_lock, refusal
 from db.settings import settings
 from emails.transports import BadMailUrl, Transport, open_transport, transport_name
-from worker import ending, heartbeats, send_daily, transport_kinds, turns, unwritten
+from worker import ending, heartbeats, send_daily, send_limits, transport_kinds, turns, unwritten
 from worker.letters import BatchComposer
 from worker.looks import CannotBegin
 from worker.pace import Pace
 from worker.reply_history import ReplyHistory
 from worker.send_batch import BatchSend, BreakerOpen, Slice, trip
+from worker.send_limits import SendLimits
 from worker.whose_outage import LONGEST, OwnOutage
 
 SLICE = 10.0
@@ -120,15 +121,17 @@ def _prepared(end: float) -> tuple[Sequence[int | None], "SliceRun", int]:
     config = settings()
     with turns.reading() as session:
         now = moments.now()
-        owed = send_daily.not_waiting(session, claims.owed(session, now), now)
+        limits = send_limits.held(session, now)
+        owed = send_daily.not_waiting(session, claims.owed(session, now), limits.daily, now)
         breaker = breakers.of_server(session, transport_name(config.mail_url))
         ailing = breakers.failing_domains(session)
-        share = math.ceil(config.send_connections / senders_alive(session, now))
+        share = math.ceil(limits.connections / senders_alive(session, now))
     if breaker and breaker.is_open(now):
         owed = []
     history = _histories.setdefault((os.getpid(), config.mail_url), ReplyHistory())
     history.ailing, history.failing = ailing, breaker is not None
-    return transport_kinds.allowed(owed) if owed else [], SliceRun(end, _pace(), history), share
+    run = SliceRun(end, _pace(limits.rate), history, limits=limits)
+    return transport_kinds.allowed(owed) if owed else [], run, share
 
 
 def _finish(run: "SliceRun", owed: Sequence[int | None]) -> None:
@@ -180,12 +183,12 @@ def _outage() -> OwnOutage:
     return _outages.setdefault((os.getpid(), settings().mail_url), OwnOutage(heartbeats.own_process()))
 
 
-def _pace() -> Pace:
+def _pace(rate: float) -> Pace:
     """This process's pace from earlier slices, so that a slow server's window is small from the first letter."""
     config = settings()
-    key = (os.getpid(), config.mail_url, config.send_rate, config.send_window)
+    key = (os.getpid(), config.mail_url, rate, config.send_window)
     if key not in _paces:
-        _paces[key] = Pace(config.send_rate, config.send_window)
+        _paces[key] = Pace(rate, config.send_window)
     return _paces[key]
 
 
@@ -193,6 +196,8 @@ def _pace() -> Pace:
 class SliceRun(Slice):
     """One slice in one process, with one thread per connection."""
 
+    limits: SendLimits = field(default_factory=send_limits.own)
+    """Those that hold for all senders, as of the slice's start."""
     stood: bool = False
     """Whether any of the connections could be opened."""
     refusals: list[str] = field(default_factory=list)
@@ -236,7 +241,7 @@ class SliceRun(Slice):
         too many connections. claim() checks it again under a lock, and those without a claim close.
         """
         with turns.reading() as session:
-            if claims.at_work(session, moments.now()) >= settings().send_connections:
+            if claims.at_work(session, moments.now()) >= self.limits.connections:
                 raise NoneFree
         refusal = transport.connect()
         if refusal is not None:
@@ -328,8 +333,8 @@ class SliceRun(Slice):
             # The pace sets the batch: on a slow server a kill leaves fewer letters in doubt.
             win=0 if transport.certain else self.pace.window,
             lease=self.lease,
-            connections=config.send_connections,
-            rate=config.send_rate,
-            daily=config.send_daily,
-            domain_rates=dict(config.send_domain_rates),
+            connections=self.limits.connections,
+            rate=self.limits.rate,
+            daily=self.limits.daily,
+            domain_rates=dict(self.limits.domain_rates),
         )

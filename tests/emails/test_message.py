@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.settings import Settings
-from emails import links
+from emails import letters, links
 from emails.headers import Unwritable
 from emails.letters import Letter, mark
 from emails.message import EncodedLetter, Recipient, date_header
 from emails.sender_identity import SenderIdentity
+from tests.emails.people import SITE, WEEK
 
 KEYS = (b"a key of the house",)
 ORIGIN = SenderIdentity("Weekly AI Tool Verdicts", "digest@verdicts.example", "https://verdicts.example")
@@ -47,6 +48,20 @@ def body(message: EmailMessage, kind: str) -> str:
     part = message.get_body((kind,))
     assert part is not None
     return str(part.get_content()).replace("\r\n", "\n")
+
+
+def test_all_links_of_a_frozen_letter_lead_where_it_was_frozen_for_whatever_the_sender_runs_with() -> None:
+    elsewhere = replace(ORIGIN, base_url="https://other.example")
+    frozen = [
+        letters.digest(WEEK, SITE),
+        letters.welcome(SITE, "Every Tuesday"),
+        letters.test(letters.digest(WEEK, SITE)),
+    ]
+    for letter in frozen:
+        values = dict.fromkeys(letter.marks, "x" * 40)
+        message = parsed(EncodedLetter(letter, elsewhere).message(recipient()._replace(marks=values), DATE))
+        assert message["List-Unsubscribe"].startswith(f"<{SITE.base_url}/unsubscribe/x"), letter.kind
+        assert "other.example" not in message.as_string()
 
 
 def test_alice_reads_both_bodies_with_her_own_link() -> None:

@@ -8,7 +8,6 @@ from sqlalchemy import select, text
 from db.deliveries import deliveries
 from db.monitoring import alerts
 from db.monitoring.alerts import Alert
-from db.monitoring.heartbeats import Heartbeat
 from db.session import reading, writing
 from tests.transports import digest, run, state
 from worker.alerts import watch
@@ -94,13 +93,3 @@ def test_a_sender_that_is_dead_before_the_day_is_used_up_is_told(clock, setting)
     setting(SEND_DAILY=100)
     digest(clock, 30)
     assert "age:mail" in told(clock.now + timedelta(minutes=16))
-
-
-@pytest.mark.parametrize(("limits", "tells"), [(("500", "0"), True), (("500", "500"), False), (("500", None), False)])
-def test_senders_that_disagree_about_the_limit_are_named(clock, limits, tells):
-    with writing() as session:
-        for number, limit in enumerate(limits):
-            runs_with = {"SEND_DAILY": limit} if limit else None
-            session.add(Heartbeat(process=f"host-{number}:7", kind="sender", started_at=clock.now, at=clock.now,
-                                  alive_at=clock.now, runs_with=runs_with))  # fmt: skip
-    assert ("daily:differs" in told(clock.now)) is tells

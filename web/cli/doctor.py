@@ -113,8 +113,10 @@ def _schedule() -> Iterator[Finding]:
 def _transports() -> Iterator[Finding]:
     with reading() as session:
         sentences = transport_kinds.differences(session, moments.now())
-        differing = agreement.differences(session, moments.now())
+        differing = agreement.all_differences(session, moments.now())
+        disagreements = agreement.disagreements(session, moments.now())
     yield from (Finding("settings", None, sentence) for sentence in differing)
+    yield from (Finding("settings", False, f"processes disagree: {each.in_words}") for each in disagreements)
     yield from (Finding("senders", False, sentence) for sentence in sentences)
 
 

@@ -14,7 +14,7 @@ from db.session import Session, round_trip
 from db.settings import settings
 from db.values import duration
 from web.operator.frame.cached import Cached
-from worker import redis_client
+from worker import agreement, redis_client
 
 SLOW_MS = 100
 
@@ -39,6 +39,7 @@ def strip(session: Session, now: datetime) -> list[Sign]:
         _workers(session, now), _clock(session, now), _database(session),
         _redis() or Sign("Redis", "asking", level="warn"),
         _mail_server(session, now), _owed(session, now), _queues(session), _failed(session),
+        *_settings(session, now),
     ]  # fmt: skip
 
 
@@ -67,6 +68,15 @@ def _clock(session: Session, now: datetime) -> Sign:
         return Sign("Clock", "never seen", level="bad")
     small = f"{duration(now - last.at)} ago"
     return Sign("Clock", "ticked", small) if last.is_alive(now) else Sign("Clock", "silent", f"since {small}", "bad")
+
+
+def _settings(session: Session, now: datetime) -> list[Sign]:
+    """Named only while processes run with different settings; an alert on the overview names these."""
+    found = agreement.disagreements(session, now)
+    if not found:
+        return []
+    small = found[0].setting if len(found) == 1 else f"{found[0].setting} and {len(found) - 1} more"
+    return [Sign("Settings", "differ", small, "bad")]
 
 
 # ---- services ----------------------------------------------------------------------------------------------
