@@ -1,5 +1,6 @@
 """PostgreSQL is restarted while letters are sent: nothing is lost, doubled, or even in doubt."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.crash import postgresql
+from tests.crash.deployment import Deployment
 from tests.crash.postgresql import Server
 from tests.crash.processes import Nursery, until
 from tests.crash.scene import LEASE, SETTINGS, Scene
+from web.cli.supervise import TERM_SECONDS
 
 READERS, SLOW = 600, 0.01
 
@@ -65,3 +68,26 @@ def test_restart_after_restart_leaves_nothing_in_doubt(scene: Scene, server: Ser
         before = len(scene.mail.letters())
         until(lambda before=before: len(scene.mail.letters()) > before + 5, "letters after the restart")
     all_arrive(scene)
+
+
+def test_a_sender_that_is_told_to_end_meanwhile_first_writes_what_it_knows(
+    scene: Scene, server: Server, tmp_path: Path
+):
+    deployment = Deployment(tmp_path, scene.environment | {"SEND_CONNECTIONS": "3"})
+    try:
+        deployment.start_sender(scene)
+        until(lambda: len(scene.mail.letters()) > 30, "the first letters")
+        server.stop("immediate")
+        back = threading.Timer(3, server.start)
+        back.start()
+        deployment.terminate("sender", TERM_SECONDS)
+        back.join()
+    finally:
+        deployment.close()
+    taken = len(scene.mail.letters())
+    assert taken < READERS
+    assert {state: number for state, number in scene.account().states.items() if number} == {
+        "sent": taken,
+        "pending": READERS - taken,
+    }
+    assert not scene.mail.doubled()
