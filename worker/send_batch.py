@@ -229,6 +229,8 @@ class BatchSend:
 
     def _settle(self, next_: Sequence[ClaimedLetter] = ()) -> dict[int, str] | None:
         """Settle the letters begun. Returns which next ones may no longer be sent; None if the digest must stop."""
+        if any(known.state == "sent" for known in self.begun):
+            heartbeats.taken()
         gone = self._write(self.driver, next_)
         stop_rules.act(self.batch, self.memory)
         return None if self.memory.stopped else gone
@@ -237,8 +239,6 @@ class BatchSend:
         gone = settlements.settle(driver, self.batch, self.begun, next_, self.slice.lease, moments.now())
         self.confirmed = time.monotonic()
         heartbeats.did(len(self.begun))
-        if any(known.state == "sent" for known in self.begun):
-            heartbeats.taken()
         self.begun = []
         return gone
 

@@ -64,8 +64,8 @@ def send() -> bool:
 def recover() -> None:
     """Recover the claims of dead senders; first of all write what this one knows itself. Raises SliceFailed."""
     with _as_failed():
-        if not unwritten.write_all():
-            raise SliceFailed("what was sent cannot be written")
+        if refused := unwritten.write_all():
+            raise SliceFailed(refused)
         _recover()
 
 
@@ -111,7 +111,7 @@ def run_slice(end: float) -> bool:
             for thread in threads:
                 thread.join()
         run.weigh_refusals()
-        run.raise_if_failed()
+        run.weigh_failures()
         _finish(run, owed)
     return run.broken or (not run.stopped and time.monotonic() >= end)
 
@@ -150,10 +150,13 @@ _paces: dict[tuple[int, str, float, int], Pace] = {}
 
 
 def _transports(mail_url: str, count: int) -> list[Transport]:
-    """The connections that this process keeps between slices; a forked child opens its own."""
+    """The connections that this process keeps between slices; a forked child opens its own. Those that are more than
+    its share by now are closed."""
     connections = _kept.setdefault((os.getpid(), mail_url), [])
     while len(connections) < count:
         connections.append(open_transport(mail_url))
+    for each in connections[count:]:
+        each.close()
     return connections[:count]
 
 
@@ -224,15 +227,16 @@ class SliceRun(Slice):
             transport.close()
             if told := refusal(error):  # others may have a session, and go on
                 self.failures.append(told)
-                log.warning("connection left", error=told)
             else:
                 self.stopped = True
                 log.exception("slice failed")
 
-    def raise_if_failed(self) -> None:
-        """Raise SliceFailed if no thread came so far as to claim."""
+    def weigh_failures(self) -> None:
+        """Raise SliceFailed if no thread came so far as to claim. If some did, the others were only too many."""
         if self.failures and not self.claimed:
             raise SliceFailed(self.failures[0])
+        if self.failures:
+            log.warning("the database refused", times=len(self.failures), error=self.failures[0])
 
     def _opens(self, transport: Transport) -> bool:
         """Connect before anything is claimed; weigh_refusals() looks at refusals once all threads have tried.

@@ -33,22 +33,22 @@ _kept: list[Broken] = []
 _lock = threading.Lock()
 
 
-def write(batch: Broken) -> bool:
-    """Try to write it down for a minute; False if it is still unwritten. Then it is kept, and write_all() goes on."""
+def write(batch: Broken) -> None:
+    """Try to write it down for a minute. If that does not do, it is kept, and write_all() goes on with it."""
     with _lock:
         _kept.append(batch)
-    return _try(batch, time.monotonic() + PATIENCE)
+    _try(batch, time.monotonic() + PATIENCE)
 
 
-def write_all() -> bool:
-    """Try to write down what earlier slices had to leave. Whether nothing is left."""
+def write_all() -> str | None:
+    """Try to write down what earlier slices had to leave. None if nothing is left; else what the database said."""
     end = time.monotonic() + PATIENCE
     with _lock:
         left = list(_kept)
-    return all(_try(each, end) for each in left)
+    return next(filter(None, (_try(each, end) for each in left)), None)
 
 
-def _try(batch: Broken, end: float) -> bool:
+def _try(batch: Broken, end: float) -> str | None:
     longest, told = SHORTEST, ""
     while refused := _refused(batch):
         if not told:
@@ -56,14 +56,14 @@ def _try(batch: Broken, end: float) -> bool:
         told = refused
         wait = random.uniform(longest / 2, longest)
         if time.monotonic() + wait > end and not ending.asked():
-            return False
+            return refused
         time.sleep(wait)  # a process that was told to end goes on until its time is up (worker/child.py)
         longest = min(LONGEST, 2 * longest)
     if told:
         log.warning("what was sent is written now")
     with _lock:
         _kept.remove(batch)
-    return True
+    return None
 
 
 def _refused(batch: Broken) -> str | None:

@@ -3,7 +3,9 @@
 import threading
 import time
 
+import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from db import rules
 from emails.replies import Following, Meanwhile, Outcome, Outgoing, judge
@@ -56,3 +58,31 @@ def test_sixteen_connections_share_a_digest_to_a_few_hundred_readers(doors, cloc
 @pytest.mark.parametrize(("pace", "letters"), [(0, 24), (0.001, 200), (0.04, 25), (5, 1)])
 def test_a_batch_is_some_second_of_work(pace, letters):
     assert rules.batch(pace) == letters
+
+
+def test_a_connection_that_gets_no_database_session_leaves_and_the_others_send(doors, clock, monkeypatch):
+    refused_sessions(monkeypatch, 5)
+    digest(clock, 240)
+    send_slice.run_slice(time.monotonic() + 60)
+    assert states() == {"sent": 240}
+    assert doors.most <= 11
+
+
+def test_a_slice_for_which_there_is_no_database_session_says_so(doors, clock, monkeypatch):
+    refused_sessions(monkeypatch, 16)
+    digest(clock, 20)
+    with pytest.raises(send_slice.SliceFailed, match="too many clients"):
+        send_slice.run_slice(time.monotonic() + 60)
+    assert states() == {"pending": 20}
+
+
+def refused_sessions(monkeypatch, number: int) -> None:
+    """The first so many connections of a slice get no session."""
+    real, left = send_slice.driver_connection, iter(range(number))
+
+    def none_left():
+        if next(left, None) is not None:
+            raise OperationalError("connect", None, psycopg.OperationalError("sorry, too many clients already"))
+        return real()
+
+    monkeypatch.setattr(send_slice, "driver_connection", none_left)
