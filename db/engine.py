@@ -13,10 +13,14 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
 from db import moments, postgresql, private_files, refusals
+from db.pool import FewSessions
 from db.settings import settings
 
 BUSY_SECONDS = 15
 """SQLite's busy time-out: how long a writer waits for another one."""
+POOL_SECONDS = 5.0
+"""How long a thread waits for a session on PostgreSQL while others use all that this process may have."""
+IDLE_SECONDS = 10.0
 
 
 def engine() -> Engine:
@@ -28,26 +32,52 @@ def engine() -> Engine:
 
 
 _made: dict[str, Engine] = {}
+_most: int | None = None
+
+
+def _unlimited() -> int:
+    """The connections of a process of unknown kind, for instance of another web server: more than any needs."""
+    return 15 + 2 * settings().send_connections
+
+
+def sessions_at_most(number: int) -> None:
+    """Limit the sessions that this process has on PostgreSQL at once; its forked children too."""
+    global _most
+    _most = number
+    for pool in _pools_of_postgresql():
+        pool.size = number
+
+
+def close_idle(seconds: float = IDLE_SECONDS) -> None:
+    """Give back the sessions on PostgreSQL that this process has not used for so long."""
+    for pool in _pools_of_postgresql():
+        pool.close_idle(seconds)
+
+
+def _pools_of_postgresql() -> list[FewSessions]:
+    pools = [made.pool for made in _made.values() if made.dialect.name != "sqlite"]
+    return [pool for pool in pools if isinstance(pool, FewSessions)]
 
 
 def _make(url: str) -> Engine:
     address = make_url(url)
     if address.get_backend_name() in ("postgresql", "postgres"):
         address = address.set(drivername=postgresql.DRIVER)
-    # Each sender thread holds a driver connection for a slice, and needs another one for transactions.
-    kept = 5 + 2 * settings().send_connections
     if address.get_backend_name() == "sqlite":
         file = _file_of(address)
         if file is not None:
             _keep_private(file)
-        made = create_engine(address, pool_size=kept, connect_args={"timeout": BUSY_SECONDS})
+        given: dict[str, Any] = {"timeout": BUSY_SECONDS}
+        made = create_engine(address, poolclass=FewSessions, pool_size=_unlimited(), connect_args=given)
         if file is not None:
             event.listen(made, "do_connect", lambda *_: private_files.make_file(file))
         event.listen(made, "connect", _open_sqlite)
         event.listen(made, "begin", _begin_sqlite)
     else:
-        given = postgresql.parameters(address)
-        made = create_engine(address, pool_size=kept, pool_pre_ping=True, connect_args=given)
+        made = create_engine(
+            address, poolclass=FewSessions, pool_size=_most or _unlimited(), pool_timeout=POOL_SECONDS,
+            pool_pre_ping=True, connect_args=postgresql.parameters(address),
+        )  # fmt: skip
         event.listen(made, "connect", _open_postgresql)
     event.listen(made, "checkout", _set_wait)
     refusals.keep_none_that_met_one(made)

@@ -7,13 +7,16 @@ from sqlalchemy import URL
 
 DRIVER = "postgresql+psycopg"
 
-_PARAMETERS = {
+APPLICATION = "verdicts"
+"""The name of our sessions in pg_stat_activity."""
+
+_PARAMETERS: dict[str, int | str] = {
     "connect_timeout": 5, "keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
+    "tcp_user_timeout": 10_000, "fallback_application_name": APPLICATION,
 }  # fmt: skip
-"""Parameters of libpq (its manual, 32.1.2): seconds, but the last one is in milliseconds. A server that does not even
-acknowledge what was sent to it is given up after about ten seconds; the system's own default is a quarter of an hour.
-"""
+"""Parameters of libpq (its manual, 32.1.2), in seconds but for `tcp_user_timeout`, which is in milliseconds. A server
+that does not even acknowledge what was sent to it is given up after about ten seconds; the system's own default is a
+quarter of an hour."""
 
 _SETTINGS = {
     # A transaction that a stopped process left open must not block the others for ever.
@@ -41,7 +44,7 @@ _OPEN = (
 _KNOWN = f"current_setting('{_CHECK}', true) IS NOT NULL"
 
 
-def parameters(address: URL) -> dict[str, int]:
+def parameters(address: URL) -> dict[str, int | str]:
     """The parameters for libpq that neither DATABASE_URL nor libpq's own environment variable gives."""
     own = set(address.query) | ({"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else set())
     return {name: value for name, value in _PARAMETERS.items() if name not in own}

@@ -103,4 +103,4 @@ def met(engine: Engine, cause: BaseException) -> None:
 
 def in_trouble(engine: Engine) -> None:
     _in_trouble_at[engine] = time.monotonic()
-    engine.dispose()
+    engine.pool.dispose()

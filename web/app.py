@@ -15,13 +15,14 @@ from markupsafe import Markup
 from werkzeug.routing import BaseConverter
 
 from db import schema, signing_keys
+from db.engine import sessions_at_most
 from db.errors import SQLAlchemyError
 from db.rules import share
 from db.setting_errors import BadSettings
 from db.settings import settings
 from db.signing_keys import ForeignSigningKey
 from emails.letters import day as day_in_words
-from web import bulkhead, errors, headers, health, operator, visitor
+from web import bulkhead, errors, headers, health, limits, operator, visitor
 from web.readers import outbox, pages, scores, subscriptions, votes
 from worker import bell, heartbeats
 
@@ -114,6 +115,8 @@ def __getattr__(name: str) -> Flask:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     _record_key()
     globals()["app"] = made = create_app()
+    if threads := limits.web_threads():
+        sessions_at_most(max(threads, 2))  # all but one for pages, and one for heartbeats
     heartbeats.start("web")
     return made
 

@@ -15,11 +15,12 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from celery.signals import beat_init, worker_process_init
+from celery.signals import beat_init, worker_process_init, worker_ready
 
 from db import moments, schema, signing_keys
 from db.driver import DriverConnection, driver_connection
-from db.monitoring import heartbeats, runs_with
+from db.engine import close_idle, sessions_at_most
+from db.monitoring import heartbeats, runs_with, sessions
 from db.monitoring.heartbeats import Marks, RunsAs
 from db.refusals import refusal
 from db.settings import settings
@@ -119,6 +120,7 @@ class Pulse:
         while True:
             self.due.clear()
             self.write()
+            close_idle()
             if self.failure:
                 time.sleep(LIVES_EVERY)  # marks do not hurry a database that refuses
             else:
@@ -162,11 +164,13 @@ def own_process() -> str:
 
 
 def start(kind: str) -> None:
-    """Start a daemon thread that records every five seconds that this process runs."""
+    """Start a daemon thread that records every five seconds that this process runs, and closes sessions without use."""
     global _living
     _living = (os.getpid(), kind)
     own = _own()
     own.kind = kind
+    if kind in heartbeats.AT_WORK:
+        sessions_at_most(sessions.of_process(kind, settings()))
     threading.Thread(target=own.write_for_ever, name="heartbeats", daemon=True).start()
 
 
@@ -226,6 +230,11 @@ def _runs_as() -> RunsAs:
 def _in_a_child(**_: Any) -> None:
     # The parent has no thread: it goes on forking, and a child would find a lock held for ever that the thread held.
     start("sender" if "mail" in app.amqp.queues.consume_from else "worker")
+
+
+@worker_ready.connect
+def _in_the_parent(**_: Any) -> None:
+    close_idle(0)  # it needed the database only before it began to fork
 
 
 def _at_a_ring(**_: Any) -> None:

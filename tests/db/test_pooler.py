@@ -111,7 +111,9 @@ def test_each_end_gives_the_other_up_within_seconds(pooler):
     with session.reading() as opened:
         assert setting_of(opened, "client_connection_check_interval") == "1s"
         given = parameters(opened)
-    assert {name: int(given[name]) for name in module._PARAMETERS} == module._PARAMETERS
+    assert {name: given[name] for name in module._PARAMETERS} == {
+        name: str(value) for name, value in module._PARAMETERS.items()
+    }
 
 
 def test_parameters_of_ones_own_hold(pooler, setting, monkeypatch):

@@ -18,6 +18,7 @@ from honcho.environ import parse_procfile
 
 from db import migrations, moments, private_files, schema, signing_keys
 from db.digests import catalog
+from db.engine import close_idle
 from db.monitoring import runs_with
 from db.session import writing
 from db.setting_errors import BadSettings
@@ -55,6 +56,7 @@ def up(demo: bool) -> None:
             _load_demo()
         with _redis(config) as server:
             runs_with.leave(config)
+            close_idle(0)
             sys.exit(_run(config, server))
 
 
