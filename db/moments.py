@@ -4,11 +4,9 @@ A process measures how far its own clock is from the database's whenever it open
 SQLite is on the same machine and has no clock of its own.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-
-LONGEST_TRIP = timedelta(seconds=1)
-"""An answer that took longer tells too little: the database read its clock at an unknown moment meanwhile."""
 
 _skew = timedelta(0)
 
@@ -23,16 +21,22 @@ def skew() -> timedelta:
     return _skew
 
 
+def since_boot() -> float:
+    """Seconds since the machine started, by a clock that nobody sets; where the system tells it, with those slept."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 def measure(database_time: Callable[[], datetime]) -> None:
     """Compare this host's clock with the database's; `database_time` asks the server once.
 
-    The answer is right within half of the time that it took, so a skew within that of the last one stays as it was:
-    moments would step back and forth without need.
+    The database read its clock at an unknown moment of the trip, so the skew lies between two bounds that are as far
+    apart as the trip was long, and the last skew moves to the nearer one if it lies outside. So a slow answer, or one
+    that a frozen process reads late, makes a good skew no worse, and now() is wrong by the trip at most. The trip is
+    timed by a clock that nobody sets, since this host's date may be set meanwhile.
     """
     global _skew
-    before = datetime.now(UTC)
+    began = since_boot()
     told = database_time()
-    trip = datetime.now(UTC) - before
-    found = before + trip / 2 - told
-    if timedelta(0) <= trip <= LONGEST_TRIP and abs(found - _skew) > trip / 2:
-        _skew = found
+    most = datetime.now(UTC) - told
+    trip = timedelta(seconds=since_boot() - began)
+    _skew = min(max(_skew, most - trip), most)

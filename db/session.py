@@ -88,12 +88,6 @@ def round_trip(session: Session) -> None:
     session.execute(text("SELECT 1"))
 
 
-def database_time(session: Session) -> datetime:
-    """The database server's time, in UTC."""
-    told = session.scalar(text("SELECT CURRENT_TIMESTAMP"))
-    return datetime.fromisoformat(told).replace(tzinfo=UTC) if isinstance(told, str) else told.astimezone(UTC)
-
-
 def on_one_core(session: Session) -> None:
     """Keep PostgreSQL from spreading this transaction's queries over parallel workers; SQLite never does."""
     if not is_sqlite(session):

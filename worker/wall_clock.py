@@ -1,11 +1,15 @@
-"""Notices when this machine's clock jumps ahead, so that a wrong date that is soon set right sends nothing."""
+"""Notices when the time jumps ahead, so that a wrong date that is soon set right sends nothing.
 
-import time
+With PostgreSQL the time is the database's. A host whose date is set wrong counts for a few seconds as one whose time
+jumped: until its next heartbeat has measured its skew anew.
+"""
+
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
+from db import moments
 from db.values import duration
 
 JUMP = timedelta(minutes=5)
@@ -39,14 +43,13 @@ class WallClock:
         return own < self.until
 
 
-def _own() -> float:
-    """Seconds since the machine started; where the system tells it, those that it slept included."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-
-
-_here = WallClock(time.time() - _own())
+_here: WallClock | None = None
 
 
 def has_jumped() -> bool:
-    """The same of this machine's clock, since this process last asked."""
-    return _here.has_jumped(time.time(), _own())
+    """The same of the time by which this process goes, since it last asked; the first time it only takes note."""
+    global _here
+    of_day, own = moments.now().timestamp(), moments.since_boot()
+    if _here is None:
+        _here = WallClock(of_day - own)
+    return _here.has_jumped(of_day, own)

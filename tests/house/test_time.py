@@ -8,7 +8,6 @@ ASKS = re.compile(r"datetime\.(now|utcnow|today)\(|time\.time\(")
 ALLOWED = {
     "db/moments.py": "the function itself",
     "web/cli/supervise.py": "a line of output is stamped with this terminal's time",
-    "worker/wall_clock.py": "it watches this machine's own clock",
 }
 
 

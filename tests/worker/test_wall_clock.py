@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 
+from db import moments
 from db.digests import digests, schedule
 from db.session import reading, writing
 from tests.worker.test_digests import join
@@ -48,7 +50,7 @@ def test_a_clock_that_is_set_back_has_nothing_to_wait_for():
 def test_the_clocks_tick_goes_by_it(catalogue, clock, cast, monkeypatch):
     """The date is wrong by years for a minute, and the week goes when it is due."""
     monkeypatch.setattr(wall_clock, "_here", WallClock(clock.now.timestamp()))
-    monkeypatch.setattr(wall_clock, "_own", lambda: own)
+    monkeypatch.setattr(moments, "since_boot", lambda: own)
     own = 0.0
     with writing() as session:
         schedule.started(session, "digest", clock.now - timedelta(days=30))
@@ -64,3 +66,24 @@ def test_the_clocks_tick_goes_by_it(catalogue, clock, cast, monkeypatch):
     tasks.tick_unless_jumped()
     with reading() as session:
         assert digests.get(session, "2026-W47").state == "sending"
+
+
+def test_with_postgresql_a_wrong_date_of_the_host_is_over_with_its_next_heartbeat(monkeypatch):
+    """The database's time counts, so the first measurement ends the wait."""
+    monkeypatch.setattr(wall_clock, "_here", None)
+    monkeypatch.setattr(moments, "since_boot", lambda: own)
+    own = BOOTED
+    with time_machine.travel(NOW, tick=False) as date:
+        assert not wall_clock.has_jumped()
+        own += 15
+        date.shift(15 + YEARS)
+        assert wall_clock.has_jumped()
+        monkeypatch.setattr(moments, "_skew", timedelta(seconds=YEARS))
+        assert not wall_clock.has_jumped()
+
+
+def test_a_host_that_starts_with_a_wrong_clock_has_seen_no_jump(monkeypatch):
+    monkeypatch.setattr(wall_clock, "_here", None)
+    monkeypatch.setattr(moments, "_skew", timedelta(minutes=-10))
+    assert not wall_clock.has_jumped()
+    assert not wall_clock.has_jumped()

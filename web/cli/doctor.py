@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import NamedTuple
 
 import click
@@ -12,14 +11,14 @@ from db import moments, schema
 from db.engine import missing_file
 from db.errors import SQLAlchemyError
 from db.monitoring import runs_with, visitors
-from db.session import database_time, reading
+from db.session import reading
 from db.setting_errors import BadSettings
 from db.settings import Settings, settings
 from emails import dkim
 from emails.headers import Unwritable
 from emails.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, open_transport, transport_name
-from web.cli import as_json, doctor_keys, json_option
+from web.cli import as_json, doctor_clocks, doctor_keys, json_option
 from web.cli.queues import paused_in_words
 from worker import agreement, clock_rules, redis_client, transport_kinds
 
@@ -74,6 +73,7 @@ def _look() -> Iterator[Finding]:
                 yield from _visitors(config)
                 yield from _schedule()
                 yield from _transports()
+                yield from (Finding("clock", *each) for each in doctor_clocks.others())
         except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, dkim.BadKey) as error:
             yield Finding(what, False, next(iter(str(error).splitlines()), type(error).__name__))
         except Exception as error:  # an error of a library: its message might hold a password
@@ -150,11 +150,4 @@ def _dkim(config: Settings) -> Finding:
 
 
 def _clock(config: Settings) -> Finding:  # noqa: ARG001
-    with reading() as session:
-        apart = abs(moments.now() - database_time(session))
-    if apart > timedelta(seconds=10):
-        seconds = f"{apart.total_seconds():.0f} s"
-        return Finding(
-            "clock", False, f"the clocks of this machine and the database differ by {seconds}; keep them in step"
-        )
-    return Finding("clock", True, "agrees with the database's")
+    return Finding("clock", *doctor_clocks.own())

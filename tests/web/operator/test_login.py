@@ -6,6 +6,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select
 
+from db import moments
 from db.operators import operators
 from db.operators.audit import AuditEntry
 from db.operators.logins import LoginFailure
@@ -239,3 +240,18 @@ def test_a_password_kept_with_other_parameters_is_hashed_anew_at_the_login(stran
         kept = operators.get(session, number).password_hash
     assert kept != weak
     assert not passwords.is_old(kept)
+
+
+def test_who_signed_in_at_a_host_whose_clock_is_ahead_stays_signed_in_at_the_others(
+    stranger, account, clock, monkeypatch
+):
+    """Cookies are dated by the host's own clock, and one from the future would count as expired."""
+    account(DANA, "admin")
+    clock.forward(seconds=90)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(moments, "_skew", timedelta(seconds=90))
+        assert stranger.sign_in(DANA).status_code == 303
+    clock.forward(seconds=-90)
+    assert stranger.get("/operator").status_code == 200
+    clock.forward(hours=12)
+    assert stranger.get("/operator").status_code == 303

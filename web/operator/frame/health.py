@@ -8,7 +8,7 @@ import redis
 
 from db.deliveries import breakers
 from db.jobs import filters
-from db.monitoring import ages, heartbeats, pauses
+from db.monitoring import ages, clocks, heartbeats, pauses
 from db.monitoring.pauses import QUEUES
 from db.session import Session, round_trip
 from db.settings import settings
@@ -67,7 +67,10 @@ def _clock(session: Session, now: datetime) -> Sign:
     if last is None:
         return Sign("Clock", "never seen", level="bad")
     small = f"{duration(now - last.at)} ago"
-    return Sign("Clock", "ticked", small) if last.is_alive(now) else Sign("Clock", "silent", f"since {small}", "bad")
+    if not last.is_alive(now):
+        return Sign("Clock", "silent", f"since {small}", "bad")
+    off = [f"{host} is {clocks.in_words(by)}" for host, by in clocks.off(session, now).items()]
+    return Sign("Clock", "off", ", ".join(off), "warn") if off else Sign("Clock", "ticked", small)
 
 
 def _settings(session: Session, now: datetime) -> list[Sign]:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from flask import Flask, Request, Response, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask_login import LoginManager, login_user, logout_user
+from itsdangerous import BadSignature
 
 from db import moments
 from db.operators import operators
@@ -29,7 +30,15 @@ class ConsoleSessions(SecureCookieSessionInterface):
     digest_method = staticmethod(sha256)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        return super().open_session(app, request) if _is_ours(request.path) else SecureCookieSession()
+        serializer, cookie = self.get_signing_serializer(app), request.cookies.get(self.get_cookie_name(app))
+        if serializer is None or cookie is None or not _is_ours(request.path):
+            return SecureCookieSession()
+        try:
+            # No `max_age`: itsdangerous dates the cookie by its host's clock, and a host that is a second behind would
+            # take it for one from the future. How old the session may be, `began` and `seen` in it decide.
+            return SecureCookieSession(serializer.loads(cookie))
+        except BadSignature:
+            return SecureCookieSession()
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         if _is_ours(request.path):
