@@ -240,8 +240,8 @@ class Settings(BaseSettings):
 
     @property
     def would_make_a_key(self) -> bool:
-        """Whether `keys` would make a new key, since there is none yet."""
-        return not (self._given_keys or self._why_to_be_given or _KEY_FILE.exists())
+        """Whether `keys` would make a new key, since there is none yet. A process keeps the key that it has read."""
+        return not ("keys" in self.__dict__ or self._given_keys or self._why_to_be_given or _KEY_FILE.exists())
 
     @property
     def _given_keys(self) -> tuple[bytes, ...]:

@@ -30,20 +30,23 @@ class Losses:
 
     @property
     def in_words(self) -> list[str]:
-        """A sentence for each; those that nobody owns are left out."""
+        """A line for each kind of thing of which there is any."""
         told = (
-            (self.letters, "letters sent: their links lead nowhere, unsubscribe links too"),
-            (self.sign_ups, "sign-ups that wait for their confirmation: these readers have to sign up again"),
-            (self.voters, "browsers that have voted: their cookies are unknown, so their votes stay but are nobody's"),
-            (self.sessions, "operators: whoever is signed in is signed out"),
-            (self.second_factors, "second factors: their codes stop working, and recovery codes do once"),
+            ("Letters already sent", self.letters, "their links lead nowhere, unsubscribe links too"),
+            ("Sign-ups not confirmed yet", self.sign_ups, "these readers have to sign up again"),
+            ("Browsers that have voted", self.voters, "their votes stay, but nobody can change them"),
+            ("Operators with a password", self.sessions, "whoever is signed in is signed out"),
+            ("Second factors", self.second_factors, "their codes stop working, and recovery codes do once"),
             (
+                "Suppressions of known addresses",
                 self.suppressions_hashed_anew,
-                "suppressions of readers whose address is known: they are hashed anew and hold",
+                "hashed anew, so they hold",
             ),
-            (self.suppressions_lost, "suppressions by hash alone: they no longer hold, should the address come back"),
+            ("Suppressions by hash alone", self.suppressions_lost, "they no longer hold, should the address come back"),
         )
-        return [f"{count:,} {what}." for count, what in told if count] or ["Nothing that this database counts."]
+        return [f"{what}: {count:,} ({means})" for what, count, means in told if count] or [
+            "Nothing that is counted here"
+        ]
 
 
 def losses(session: Session) -> Losses:

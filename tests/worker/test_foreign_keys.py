@@ -7,17 +7,25 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from db import signing_keys
 from db.deliveries import deliveries
+from db.engine import engine
 from db.secret_key import print_of
 from db.session import reading, writing
 from db.signing_keys import SigningKey
 from db.subscribers import suppressions
 from db.subscribers.subscribers import Subscriber
-from tests.crash.deployment import Deployment, free_port, procfile
+from tests.crash import postgresql
+from tests.crash.deployment import Deployment, answers, free_port, procfile
 from tests.crash.processes import ROOT, MailServer, until
+from web.app import create_app
+from worker import heartbeats, schema_gate
+from worker.looks import Looks
+from worker.schedule import ScheduleEntry
 
 pytestmark = pytest.mark.waits
 
@@ -26,8 +34,9 @@ TOLD = "is not this site's: its newest key, first used"
 
 
 @pytest.fixture
-def site(database: str) -> str:
+def site(database: str, monkeypatch) -> str:
     """A site whose key is `a key for tests`."""
+    monkeypatch.setattr(schema_gate, "_said", set())
     signing_keys.forget_checks()
     signing_keys.record()
     return database
@@ -78,6 +87,48 @@ def test_a_lost_key_is_forgotten_by_command_and_the_next_process_starts(site, re
     assert run(f"{VERDICTS} digest list", SECRET_KEY="new").returncode == 0
     assert "key.forget" in run(f"{VERDICTS} audit list", SECRET_KEY="new").stdout
     assert run(f"{VERDICTS} digest list").returncode == 1, "the lost key is the foreign one now"
+
+
+# ---- a database that did not answer when the process started -------------------------------------------------------
+
+
+def test_a_look_with_a_foreign_key_does_no_work_and_says_so_once(site, setting, clock):
+    setting(SECRET_KEY="foreign")
+    worked: list[str] = []
+    entry = ScheduleEntry("some.work", "votes", 60, 15, "for this test")
+    made = Looks("worker", {entry: lambda: worked.append("worked")})
+    with capture_logs() as logs:
+        for _ in range(3):
+            made.one(made.looks["some.work"])
+    assert worked == []
+    [told] = [each["told"] for each in logs if each["event"] == "waiting for the database"]
+    assert TOLD in told
+    setting(SECRET_KEY="a key for tests")
+    made.one(made.looks["some.work"])
+    assert worked == ["worked"]
+
+
+def test_pages_with_a_foreign_key_answer_503_and_write_nothing(site, setting):
+    setting(SECRET_KEY="foreign")
+    client = create_app().test_client()
+    assert client.get("/").status_code == 503
+    assert client.post("/subscribe", data={"email": "alice@reader.example"}).status_code == 503
+    assert client.get("/healthz").status_code == 200
+    with reading() as session:
+        assert session.query(SigningKey).count() == 1
+        assert session.query(Subscriber).count() == 0
+
+
+def test_a_web_process_records_its_key_with_its_first_heartbeat_and_never_in_a_request(database, clock):
+    signing_keys.forget_checks()
+    assert create_app().test_client().get("/").status_code == 200
+    with reading() as session:
+        assert signing_keys.newest(session) is None
+    pulse = heartbeats.Pulse(kind="web")
+    pulse.write()
+    assert pulse.failure == ""
+    with reading() as session:
+        assert signing_keys.newest(session).key_print == print_of(b"a key for tests")
 
 
 # ---- mail --------------------------------------------------------------------------------------------------------
@@ -150,3 +201,36 @@ def test_a_sender_with_a_foreign_key_never_mails_a_suppressed_reader(
     sending.kill("sender")
     until(lambda: states() == ["skipped"], "what the site's own sender makes of it", 30)
     assert mail.letters() == []
+
+
+def test_processes_that_start_before_the_database_answers_check_the_key_before_they_work(
+    setting, mail: MailServer, cast, tmp_path
+):
+    with postgresql.server() as server:
+        setting(DATABASE_URL=server.url)
+        signing_keys.record()
+        with writing() as session:
+            suppressions.suppress(session, cast.alice, "complaint", datetime.now(UTC))
+        owe_a_letter(cast.alice)
+        engine().dispose()
+        server.stop("fast")
+        environment = {"DATABASE_URL": server.url, "MAIL_URL": mail.url, "MAIL_FROM": "digest@verdicts.example"}
+        foreign = Deployment(tmp_path, environment | {"SECRET_KEY": "foreign"})
+        try:
+            foreign.start("sender", "web")
+            until(lambda: answers(foreign.port) and "mail.send" in (tmp_path / "sender.log").read_text(), "their start")
+            server.start()
+            until(lambda: TOLD in (tmp_path / "sender.log").read_text(), "the sender's word", 40)
+            assert states() == ["pending"]
+            assert status(foreign.port, "/") == 503
+            assert foreign._running["sender"].poll() is foreign._running["web"].poll() is None
+            with reading() as session:
+                assert signing_keys.newest(session).key_print == print_of(b"a key for tests")
+        finally:
+            foreign.close()
+            engine().dispose()
+    assert mail.letters() == []
+
+
+def status(port: int, path: str) -> int:
+    return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=20).status_code

@@ -50,8 +50,8 @@ def forget_key(yes: bool, note: str | None) -> None:
     )
     done = keys.forget(actor(), moments.now(), note)
     click.echo(
-        f"Forgotten. {done.suppressions_hashed_anew:,} suppressions were hashed anew, {done.suppressions_lost:,} are "
-        "lost. Start all processes again with the key that this command ran with."
+        f"Forgotten. Suppressions hashed anew: {done.suppressions_hashed_anew:,}; lost: {done.suppressions_lost:,}. "
+        "Start all processes again with the key that this command ran with."
     )
 
 
