@@ -14,7 +14,20 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from db.secret_key import kept_key
 from db.setting_errors import BadSettings, in_words
 from db.urls import DATABASE, INBOX, MAIL, REDIS
-from db.values import CaFile, DayTime, Domain, Duration, Line, Mailbox, Rates, Seconds, SiteUrl, WeeklyTime, named
+from db.values import (
+    CaFile,
+    DayTime,
+    Domain,
+    Duration,
+    IpAddress,
+    Line,
+    Mailbox,
+    Rates,
+    Seconds,
+    SiteUrl,
+    WeeklyTime,
+    named,
+)
 
 VAR = Path("var")
 """The data folder of a one-machine site, below the working directory."""
@@ -36,6 +49,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     port: int = _set(8000, "The port that the site listens on.", "a number from 1 to 65535", ge=1, le=65535)
+    web_host: IpAddress = _set(
+        "127.0.0.1",
+        "The IP address at which the web processes listen: one of this machine's, or `0.0.0.0` for all of them. With "
+        "the default only this machine reaches them; with another, only your proxy should (a firewall).",
+        "an IP address of this machine, such as 10.0.0.5, or 0.0.0.0",
+    )
     site_name: Line = _set(
         "Weekly AI Tool Verdicts", "The newsletter's name, on pages and letters.", "one line", max_length=80
     )

@@ -1,5 +1,6 @@
 """How values are written and read: a weekday with a time, a length of time, an address."""
 
+import ipaddress
 import re
 import ssl
 import unicodedata
@@ -101,6 +102,13 @@ def _domain(value: str) -> str:
     return domain.lower()
 
 
+def _ip_address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value.strip()))
+    except ValueError:
+        raise ValueError("this is no IP address") from None
+
+
 def _mailbox(value: str) -> str:
     line = as_line(value)
     if len(getaddresses([line])) > 1:
@@ -173,6 +181,7 @@ def _rates(value: object) -> object:
 
 Line = Annotated[str, AfterValidator(as_line)]
 Domain = Annotated[str, AfterValidator(_domain)]
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 SiteUrl = Annotated[str, AfterValidator(_site)]
 CaFile = Annotated[Path, AfterValidator(_ca_file)]

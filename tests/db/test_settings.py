@@ -95,6 +95,8 @@ def test_values_are_read_as_people_write_them(given, variables, field, value):
     [
         ("PORT", "eighty", "PORT is 'eighty': this is no whole number. Write a number from 1 to 65535."),
         ("PORT", "70000", "this is too much"),
+        ("WEB_HOST", "all", "WEB_HOST is 'all': this is no IP address."),
+        ("WEB_HOST", "10.0.0.5:8000", "this is no IP address"),
         ("BASE_URL", "verdicts.example", "Write an address such as https://verdicts.example."),
         ("BASE_URL", "javascript:alert(1)", "this is no address of a site"),
         ("BASE_URL", "https://verdicts.example/news", "something follows its host and port"),

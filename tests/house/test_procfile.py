@@ -16,7 +16,7 @@ LINES = dict(parse_procfile((ROOT / "Procfile").read_text()).processes)
 
 def options(name: str, program: str) -> list[str]:
     """What follows the program's name in that line."""
-    words = shlex.split(LINES[name].replace("$PORT", "8000"))
+    words = shlex.split(LINES[name].replace("$PORT", "8000").replace("${WEB_HOST:-127.0.0.1}", "127.0.0.1"))
     return words[words.index(program) + 1 :]
 
 

@@ -1,5 +1,6 @@
 """`verdicts doctor`: checks everything that a send depends on, and says what to fix."""
 
+import ipaddress
 import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -84,6 +85,10 @@ def _settings(config: Settings) -> Iterator[Finding]:
     yield Finding("settings", True, "every variable can be used")
     if not config.is_local and config.base_url.startswith("http:"):
         yield Finding("settings", None, "BASE_URL is http: mailed links travel in the clear; use https")
+    if not ipaddress.ip_address(config.web_host).is_loopback and not config.trusted_proxies:
+        told = f"WEB_HOST is {config.web_host}, so the network reaches the site, but TRUSTED_PROXIES is 0"
+        why = "without a proxy nothing ends TLS, and behind one all visitors would count as one"
+        yield Finding("settings", None, f"{told}: {why}")
     if config.outbox is None and not config.mail_postal_address:
         yield Finding("settings", None, "MAIL_POSTAL_ADDRESS is empty; many countries ask for one in every letter")
 

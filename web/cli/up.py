@@ -32,7 +32,6 @@ from web.cli.supervise import Supervisor
 from worker import redis_client
 from worker.redis import EmbeddedRedis, shut_down_left_over
 
-HOST = "127.0.0.1"
 HERE = Path(__file__).parent
 
 
@@ -45,7 +44,7 @@ def up(demo: bool) -> None:
     """
     config = settings()
     with _alone(config):
-        _port_is_free(config.port)
+        _port_is_free(config.web_host, config.port)
         if schema.standing().may_run:
             signing_keys.check()  # before a key is made: none takes the place of one that is lost
         config.keys  # noqa: B018  makes the key or raises BadSettings, before a process needs it
@@ -83,6 +82,7 @@ def _run(config: Settings, server: EmbeddedRedis | None) -> int:
     started_as = code_on_disk.fingerprint()
     environment = {
         **os.environ,
+        "WEB_HOST": config.web_host,
         "PORT": str(config.port),
         "REDIS_URL": config.redis_url,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -105,7 +105,7 @@ def _welcome(config: Settings, supervisor: Supervisor) -> None:
     """Print the site's address once the site accepts connections."""
     while not supervisor.stopping.is_set():
         try:
-            socket.create_connection((HOST, config.port), timeout=1).close()
+            socket.create_connection((config.web_host, config.port), timeout=1).close()
         except OSError:
             time.sleep(0.2)
             continue
@@ -143,15 +143,19 @@ def _holder(lock: IO[str]) -> str:
     return f" (process {pid}): open {url}, or stop it with Ctrl-C where it was started" if url else ""
 
 
-def _port_is_free(port: int) -> None:
-    with socket.socket() as probe:
+def _port_is_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise click.ClickException(
                     f"Another program listens on port {port}. Stop it, or choose another port: PORT={port + 1} make up"
+                ) from None
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise click.ClickException(
+                    f"WEB_HOST is {host}, which is no address of this machine. `ip address` lists them."
                 ) from None
             raise click.ClickException(
                 f"Port {port} cannot be listened on ({error.strerror}). Choose one above 1023 with PORT=…"

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -42,6 +43,17 @@ def test_who_runs_with_another_schedule_is_named(sqlite, redis_url, setting):
     assert "a:2: Every Friday at 09:00 (UTC)" in told
     assert "b:3: Every Sunday at 09:00 (UTC)" in told
     assert "this process" not in told
+
+
+@pytest.mark.parametrize(
+    ("host", "proxies", "warns"),
+    [("127.0.0.1", 0, False), ("::1", 0, False), ("0.0.0.0", 0, True), ("10.0.0.5", 0, True), ("10.0.0.5", 1, False)],
+)
+def test_a_site_open_to_the_network_without_a_proxy_is_a_warning(sqlite, redis_url, setting, host, proxies, warns):
+    setting(WEB_HOST=host, TRUSTED_PROXIES=proxies)
+    code, told = look()
+    assert code == 0
+    assert (f"! settings: WEB_HOST is {host}, so the network reaches the site" in told) is warns
 
 
 def test_what_does_not_answer_is_named(house, setting):

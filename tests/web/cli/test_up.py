@@ -46,11 +46,12 @@ def still_at_work(processes: list[psutil.Process]) -> list[psutil.Process]:
 class Up:
     """A running `verdicts up` and what it says."""
 
-    def __init__(self, house: Path) -> None:
+    def __init__(self, house: Path, **variables: str) -> None:
         self.port = free_port()
         self.said = house / "said.txt"
         with self.said.open("w") as out:
-            self.process = subprocess.Popen(UP, env=bare(PORT=str(self.port)), stdout=out, stderr=subprocess.STDOUT)
+            environment = bare(PORT=str(self.port), **variables)
+            self.process = subprocess.Popen(UP, env=environment, stdout=out, stderr=subprocess.STDOUT)
 
     def wait_for(self, text: str, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
@@ -111,6 +112,19 @@ def test_up_starts_a_whole_newsletter_keeps_it_alive_and_ends_it(running, house)
     assert (house / "var/verdicts.sqlite3").exists()
 
 
+def test_the_site_listens_at_web_host_alone(house):
+    running = Up(house, WEB_HOST="127.8.8.8")
+    try:
+        running.wait_for("Verdicts is running")
+        with urllib.request.urlopen(f"http://127.8.8.8:{running.port}/healthz", timeout=10) as answer:
+            assert answer.status == 200
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", running.port)) != 0
+    finally:
+        running.process.send_signal(signal.SIGINT)
+        running.process.wait(60)
+
+
 def test_a_port_that_is_taken_is_named_with_another(house):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -126,6 +140,7 @@ def test_a_port_that_is_taken_is_named_with_another(house):
         ({"PORT": "eighty"}, "PORT is 'eighty': this is no whole number."),
         ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "The Redis that REDIS_URL names does not answer"),
         ({"BASE_URL": "https://verdicts.example"}, "SECRET_KEY is missing"),
+        ({"WEB_HOST": "192.0.2.1"}, "WEB_HOST is 192.0.2.1, which is no address of this machine"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_in_a_sentence(house, variables, said):
