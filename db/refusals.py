@@ -38,6 +38,21 @@ def refusal(error: BaseException) -> str | None:
     return f"{type(cause).__name__}: {said[0] if said else 'no words'}"
 
 
+def in_short(error: BaseException) -> str:
+    """What the database says, without the addresses that the driver puts before it."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    said = str(cause).strip()
+    if isinstance(cause, sqlite3.Error):
+        return said
+    if "FATAL:" in said:
+        return said.partition("FATAL:")[2].splitlines()[0].strip()
+    if "timeout" in said or "timed out" in said:
+        return "no answer came in time"
+    if "resolve host" in said:
+        return "its name leads to no address"
+    return "the connection is refused" if "onnection refused" in said else type(cause).__name__
+
+
 def _refuses(cause: BaseException) -> bool:
     if isinstance(cause, sqlite3.Error):
         return _code(cause) in _SQLITE

@@ -14,7 +14,6 @@ from web import bulkhead, headers
 
 log = logging.getLogger(__name__)
 
-SERVED_ALWAYS = {"health.alive", "health.ready", "static"}
 _UPGRADING = "The site is being brought up to date. Nothing was lost; try again in a minute."
 
 
@@ -57,7 +56,7 @@ def install(app: Flask) -> None:
     @app.before_request
     def beside_its_schema() -> Response | None:
         """Answer 503 to every page while this release cannot work with the database, so that none shows wrong data."""
-        if request.endpoint in SERVED_ALWAYS:
+        if request.endpoint in bulkhead.SERVED_ALWAYS:
             return None
         try:
             schema.check()
@@ -69,8 +68,12 @@ def install(app: Flask) -> None:
             response = page(503, advice=_UPGRADING)
             response.headers["Retry-After"] = "60"
             return response
-        except (SQLAlchemyError, OSError):
+        except (DBAPIError, PoolTimeout) as error:
+            if bulkhead.met_silence(error):
+                return database(error)  # to ask once more would take as long again
             return None  # pages that query the database answer with an error of their own
+        except (SQLAlchemyError, OSError):
+            return None
         return None
 
     @app.errorhandler(HTTPException)
@@ -89,6 +92,7 @@ def install(app: Flask) -> None:
     @app.errorhandler(DBAPIError)
     @app.errorhandler(PoolTimeout)
     def database(error: Exception) -> Response:
+        bulkhead.met_silence(error)
         told = refusal(error)
         if told is None:
             log.exception("the database did not answer", exc_info=error)

@@ -1,15 +1,63 @@
 """Health checks: whether this process answers (/healthz), and whether its database and Redis do (/readyz)."""
 
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
 import redis
 from flask import Blueprint, Response, jsonify, make_response
 
 from db import moments, schema
-from db.errors import SQLAlchemyError
+from db.errors import PoolTimeout, SQLAlchemyError
+from db.refusals import in_short
 from db.session import reading
 from db.settings import settings
 from worker import heartbeats, redis_client, transport_kinds
 
+PATIENCE = 2.0
+"""Seconds that a request waits for a look at the database or at Redis."""
+PATIENCE_AFTER_FAILURE = 0.3
+"""The same when the last look failed: requests that wait take threads from pages."""
+
+T = TypeVar("T")
 blueprint = Blueprint("health", __name__)
+
+
+class Look(Generic[T]):
+    """A look at a server that may never answer: one at a time, in a thread of its own, and nobody waits long for it."""
+
+    def __init__(self, ask: Callable[[], tuple[bool, T]]) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._went_well = True
+        self._under_way: _UnderWay[T] | None = None
+
+    def result(self) -> T | int:
+        """What a look found that ended just now; or for how many seconds one has been under way in vain."""
+        with self._lock:
+            look = self._under_way
+            if look is None or look.over.is_set():
+                look = self._under_way = _UnderWay()
+                threading.Thread(target=self._look, args=(look,), name="look", daemon=True).start()
+        left = look.began + (PATIENCE if self._went_well else PATIENCE_AFTER_FAILURE) - time.monotonic()
+        look.over.wait(max(left, 0.0))
+        if look.found is None:
+            self._went_well = False
+            return max(1, round(time.monotonic() - look.began))
+        return look.found
+
+    def _look(self, look: "_UnderWay[T]") -> None:
+        try:
+            self._went_well, look.found = self._ask()
+        finally:
+            look.over.set()
+
+
+class _UnderWay(Generic[T]):
+    def __init__(self) -> None:
+        self.began, self.over = time.monotonic(), threading.Event()
+        self.found: T | None = None
 
 
 @blueprint.get("/healthz")
@@ -26,24 +74,37 @@ def ready() -> Response:
 
     Without Redis the site still serves pages, and queued work waits for the next poll.
     """
-    usable, database, revision = _database()
+    found, answers = _at_database.result(), _at_redis.result()
+    usable, database, revision, mail = found if isinstance(found, tuple) else (False, _silent(found), None, _NOT)
     written, heartbeat = heartbeats.how_it_went()
     response = jsonify(
-        ready=usable and written, database=database, heartbeat=heartbeat, redis=_redis(),
-        mail=_mail() if usable else "not looked at", release=schema.RELEASE, needs=schema.REVISION, revision=revision,
+        ready=usable and written, database=database, heartbeat=heartbeat,
+        redis=answers if isinstance(answers, str) else _silent(answers), mail=mail,
+        release=schema.RELEASE, needs=schema.REVISION, revision=revision,
     )  # fmt: skip
     response.status_code = 200 if usable and written else 503
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _database() -> tuple[bool, str, str | None]:
-    """Whether this release can use the database, a sentence about the database's state, and its revision."""
+_NOT = "not looked at"
+Database = tuple[bool, str, str | None, str]
+"""Whether this release can use the database, a sentence about its state, its revision, and what there is of mail."""
+
+
+def _silent(seconds: int) -> str:
+    return f"has not answered for {seconds} s"
+
+
+def _database() -> tuple[bool, Database]:
     try:
         found = schema.standing()
-    except (SQLAlchemyError, OSError, ValueError):  # BadSettings is a ValueError
-        return False, "does not answer", None
-    return found.may_run, "ok" if found.answer == "this" else found.told, found.revision or None
+    except (SQLAlchemyError, PoolTimeout) as error:
+        return False, (False, f"does not answer: {in_short(error)}", None, _NOT)
+    except (OSError, ValueError):  # BadSettings is a ValueError
+        return False, (False, "does not answer", None, _NOT)
+    told = "ok" if found.answer == "this" else found.told
+    return True, (found.may_run, told, found.revision or None, _mail() if found.may_run else _NOT)
 
 
 def _mail() -> str:
@@ -52,13 +113,16 @@ def _mail() -> str:
         with reading() as session:
             return " ".join(transport_kinds.differences(session, moments.now())) or "ok"
     except SQLAlchemyError:
-        return "not looked at"
+        return _NOT
 
 
-def _redis() -> str:
+def _redis() -> tuple[bool, str]:
     try:
         with redis_client.connect(settings(), 1) as client:
             client.ping()
     except (redis.RedisError, OSError, ValueError):
-        return "does not answer"
-    return "ok"
+        return False, "does not answer"
+    return True, "ok"
+
+
+_at_database, _at_redis = Look(_database), Look(_redis)

@@ -1,6 +1,7 @@
 """Readers' pages never wait for a stuck writer, and whoever writes is told soon to come again."""
 
 import http.client
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -8,8 +9,10 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from flask.testing import FlaskClient
 
 from db.engine import engine
+from db.errors import OperationalError
 from tests.conftest import load_catalogue
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until
@@ -158,3 +161,58 @@ def test_a_process_knows_how_many_threads_granian_gives_it(monkeypatch):
     assert limits.web_threads() == 5
     monkeypatch.setattr(limits, "sys", SimpleNamespace(argv=["gunicorn"]))
     assert limits.web_threads() is None
+
+
+# ---- a silent database -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def silent(client, monkeypatch) -> tuple[FlaskClient, list[float | None]]:
+    """A site whose database refuses each sign of life after as many seconds as stand in the list; None answers."""
+    seconds: list[float | None] = [bulkhead.SILENT_SECONDS]
+
+    def refuse(*_: object) -> None:
+        if seconds[0] is not None:
+            time.sleep(seconds[0])
+            raise OperationalError("SELECT 1", None, sqlite3.OperationalError("disk I/O error"))
+
+    monkeypatch.setattr("web.bulkhead.round_trip", refuse)
+    monkeypatch.setattr("db.schema.check", refuse)
+    return client, seconds
+
+
+@pytest.mark.once
+def test_one_request_asks_a_silent_database_and_the_others_are_refused_at_once(silent, monkeypatch):
+    client, seconds = silent
+    with monkeypatch.context() as patch:
+        patch.setattr("web.readers.pages.reading", pytest.fail)
+        answer = client.get("/")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60"), "the page itself did not ask once more"
+    silence = client.application.extensions["silence"]
+    assert silence.known
+    seconds[0] = 0.0
+    assert client.get("/").status_code == 503, "the sign of life failed"
+    seconds[0] = None
+    with others(1, silence.places):
+        assert client.get("/").status_code == 503, "another one asks"
+        assert client.get("/healthz").status_code == 200
+    assert client.get("/").status_code == 200
+    assert not silence.known
+
+
+@pytest.mark.once
+def test_a_database_that_refuses_fast_or_holds_a_lock_is_not_silent(silent):
+    client, seconds = silent
+    seconds[0] = 0.0
+    client.get("/")
+    assert not client.application.extensions["silence"].known
+
+
+def test_nobody_waits_for_long_while_others_wait_for_the_database():
+    places = Bulkhead(2, 0.2)
+    with others(2, places) as leave:
+        threading.Timer(0.1, leave.set).start()
+        assert places.enter(), "somebody left soon"
+        places.leave()
+    with others(2, places):
+        assert not places.enter()

@@ -16,7 +16,7 @@ def test_a_process_that_answers_is_alive_without_a_database(setting, house):
     client = create_app().test_client()
     assert (client.get("/healthz").status_code, client.get("/healthz").text) == (200, "ok\n")
     assert client.get("/readyz").status_code == 503
-    assert client.get("/readyz").json["database"] == "does not answer"
+    assert client.get("/readyz").json["database"] == "does not answer: unable to open database file"
 
 
 def test_ready_names_database_and_redis(client, redis_url):

@@ -1,0 +1,66 @@
+"""A database that answers nothing any more hangs no health check, and nobody has to start anything when it is back."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import _close_engines, load_catalogue
+from tests.crash.deployment import Deployment
+from tests.crash.processes import until
+from tests.silent import Door, door
+from tests.web.test_bulkhead import Answer
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
+PAGE = "/compare/quillmate-vs-inkwell"
+
+
+@pytest.fixture
+def way(postgresql, setting) -> Iterator[Door]:
+    load_catalogue()
+    _close_engines()
+    with door(postgresql) as made:
+        setting(DATABASE_URL=made.url)
+        yield made
+
+
+@pytest.fixture
+def site(way: Door, house) -> Iterator[Deployment]:
+    made = Deployment(house, {"DATABASE_URL": way.url})
+    try:
+        made.start_web()
+        yield made
+    finally:
+        way.open.set()
+        made.close()
+
+
+def test_while_the_database_is_silent_health_checks_answer_and_pages_say_so_and_then_all_goes_on(site, way):
+    until(lambda: Answer(site.port, "GET", "/readyz").status == 200, "the start")
+    for _ in range(8):
+        assert Answer(site.port, "GET", PAGE).status == 200
+    way.open.clear()
+    pages: list[Answer] = []
+    readers = [
+        threading.Thread(target=lambda: pages.append(Answer(site.port, "GET", PAGE)), daemon=True) for _ in range(40)
+    ]
+    for each in readers:
+        each.start()
+    began, healthy, ready = time.monotonic(), [], []
+    while time.monotonic() < began + 8:
+        healthy.append(Answer(site.port, "GET", "/healthz"))
+        ready.append(Answer(site.port, "GET", "/readyz"))
+        time.sleep(0.2)
+    assert {each.status for each in healthy} == {200}
+    assert max(each.seconds for each in healthy) < 3
+    assert max(each.seconds for each in healthy[len(healthy) // 2 :]) < 1
+    assert {each.status for each in ready} == {503}
+    assert max(each.seconds for each in ready) < 5
+    assert "has not answered for" in ready[-1].text
+    refused = list(pages)
+    assert len(refused) >= 30, "all but those that ask the database are answered"
+    assert {(each.status, each.retry_after) for each in refused} == {(503, "60")}
+    way.open.set()
+    until(lambda: Answer(site.port, "GET", "/readyz").status == 200, "readiness", 10)
+    until(lambda: all(Answer(site.port, "GET", PAGE).status == 200 for _ in range(8)), "pages", 10)
