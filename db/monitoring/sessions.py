@@ -63,3 +63,9 @@ def road(session: Session) -> str:
     if connection.info.backend_pid != pid:  # type: ignore[union-attr]
         return "pooler"
     return "tcp" if by_tcp else "socket"
+
+
+def looks_after_clients(session: Session) -> bool:
+    """Whether the server looks, while a statement waits, if its client is still there."""
+    interval = session.scalar(text("SELECT current_setting('client_connection_check_interval', true)"))
+    return interval not in (None, "", "0")

@@ -19,7 +19,7 @@ from emails import dkim
 from emails.headers import Unwritable
 from emails.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, open_transport, transport_name
-from web.cli import as_json, doctor_clocks, doctor_keys, json_option
+from web.cli import as_json, doctor_clocks, doctor_keys, doctor_sessions, json_option
 from web.cli.queues import paused_in_words
 from worker import agreement, clock_rules, redis_client, transport_kinds
 
@@ -65,7 +65,11 @@ def _look() -> Iterator[Finding]:
     if missing:  # in a wrong folder, the doctor makes neither a key nor a database nor an outbox
         makes_none = (_database, _redis, _dkim) if config.outbox else (_database, _redis, _mail, _dkim)
         looks = tuple(each for each in looks if each[1] in makes_none)
+    silent = False
     for what, look in looks:
+        if silent and look is _clock:
+            yield Finding("clock", False, "cannot be compared with the database's, which does not answer")
+            continue
         try:
             yield look(config)
             if look is _database and not missing:
@@ -75,7 +79,9 @@ def _look() -> Iterator[Finding]:
                 yield from _schedule()
                 yield from _transports()
                 yield from (Finding("clock", *each) for each in doctor_clocks.others())
+                yield from (Finding("sessions", *each) for each in doctor_sessions.numbers(config))
         except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, dkim.BadKey) as error:
+            silent |= look is _database
             yield Finding(what, False, next(iter(str(error).splitlines()), type(error).__name__))
         except Exception as error:  # an error of a library: its message might hold a password
             yield Finding(what, False, f"cannot be looked at: {type(error).__name__}")
@@ -95,6 +101,8 @@ def _settings(config: Settings) -> Iterator[Finding]:
 
 def _database(config: Settings) -> Finding:
     kind = config.database_url.partition(":")[0]
+    if not missing_file():
+        doctor_sessions.wait_for_answer()
     found = schema.standing()
     if not found.may_run:
         return Finding("database", False, found.told if found.missing else f"{kind} answers. {found.told}")
