@@ -40,7 +40,7 @@ class Verdicts(Celery):  # type: ignore[misc]  # Celery carries no types
 
     @cached_property
     def Worker(self) -> Any:  # noqa: N802  Celery's name
-        return self.subclass_with_self("worker.soft_shutdown:Worker")
+        return self.subclass_with_self("worker.parent:Worker")
 
     def send_task(self, name: str, *given: Any, queue: Any = None, producer: Any = None, **named: Any) -> Any:
         """Publish a message, unless the queue holds one of that task. Two publishers may see none and publish two."""
@@ -89,6 +89,8 @@ def _configuration() -> dict[str, Any]:
         "task_reject_on_worker_lost": False,  # a task that kills its worker would be redelivered for ever
         "worker_prefetch_multiplier": 1,
         "broker_connection_max_retries": None,  # the children work without Redis, however long it is away
+        "worker_consumer": "worker.parent:Consumer",
+        "worker_proc_alive_timeout": 7 * 86400,  # while it waits for Redis, Celery does not hear that a child is up
         "worker_hijack_root_logger": False,
         "worker_send_task_events": False,
         "beat_schedule": schedule.beat(),

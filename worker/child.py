@@ -23,8 +23,6 @@ TICK = 5.0
 """Seconds between two glances at the look that is under way."""
 OLD = 3600.0
 """Seconds after which a child makes room for a fresh one, so that memory which leaks is bounded."""
-HEARD = 60.0
-"""While a message came within these seconds, the parent is connected to Redis."""
 RECYCLED = 0x9B
 """The exit code of a planned end (billiard.pool.EX_RECYCLE), about which the parent logs nothing."""
 
@@ -65,8 +63,7 @@ class Child:
             before = now
             if self.ended.is_set():
                 self.leave(1)  # an error ended the thread, and the log has its traceback
-            # While it waits for Redis, Celery starts no new child, so an old one has to do.
-            if now > self.old_at and now - self.looks.rung_at < HEARD:
+            if now > self.old_at:
                 self.finish()
                 self.leave(RECYCLED)
         self.finish()

@@ -60,8 +60,6 @@ class Looks:
         now = time.monotonic()
         self.looks = {entry.task: Look(entry, work, now + _first(entry)) for entry, work in works.items()}
         self.changed = threading.Condition()
-        self.rung_at = now
-        """When the last message came."""
         self.waiting = 0
         """How many messages wait for their look; the process must not end amid one."""
         self.current: Look | None = None
@@ -72,8 +70,8 @@ class Looks:
         look = self.looks[task]
         with self.changed:
             wanted = look.begun + 1
-            self.rung_at, self.waiting = time.monotonic(), self.waiting + 1
-            look.due = min(look.due, max(self.rung_at, look.quiet_until))
+            self.waiting += 1
+            look.due = min(look.due, max(time.monotonic(), look.quiet_until))
             self.changed.notify_all()
             while not ending.asked() and (look.ended < wanted or time.monotonic() < look.quiet_until):
                 self.changed.wait(None if look.ended < wanted else look.quiet_until - time.monotonic())

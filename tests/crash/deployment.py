@@ -111,7 +111,8 @@ class Deployment:
     def _children(self, name: str) -> list[psutil.Process]:
         """The child processes of the line's process, without Python's multiprocessing resource tracker."""
         started = psutil.Process(self._running[name].pid).children()
-        return [child for child in started if "resource_tracker" not in " ".join(child.cmdline())]
+        living = [child for child in started if child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in living if "resource_tracker" not in " ".join(child.cmdline())]
 
     def _end(self, name: str) -> None:
         """Kill the line's processes, all at the same moment."""
@@ -121,10 +122,17 @@ class Deployment:
         process.wait()
 
     def _wipe_redis(self) -> None:
+        self.stop_redis()
+        shutil.rmtree(self._redis.folder)
+        self.start_redis()
+
+    def stop_redis(self) -> None:
         assert self._redis._process
         self._redis._process.kill()
         self._redis._process.wait()
-        shutil.rmtree(self._redis.folder)
+
+    def start_redis(self) -> None:
+        """Start it again, on the same port."""
         before = self._redis.url
         self._redis.start()
         assert self._redis.url == before
