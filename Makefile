@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-fast smoke pythons drill browser check format bench bench-million bench-console crash lock clean
+.PHONY: help setup up test test-fast smoke pythons drill browser check format bench bench-million bench-console crash hosts lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -98,6 +98,9 @@ bench-console: setup ## open every page of the console over 10,000 failed jobs a
 
 crash: setup ## kill the processes that send, KILLS times on each kind of database, and count the letters
 	@$(BIN)/python -m tests.crash.run --kills $(KILLS) $(ARGS)
+
+hosts: setup ## break one of three hosts in nine ways, and see what that does to the others (root; CASES="1 4")
+	@$(BIN)/python -m tests.hosts.run $(CASES) $(ARGS)
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,11 @@ def until(holds: Callable[[], Any], what: str, patience: float = PATIENCE) -> An
     return found
 
 
-def python(module: str, *given: str, log: Path) -> subprocess.Popen[bytes]:
+def python(module: str, *given: str, log: Path, within: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """`within` are words before the command, such as those that let it run in another namespace."""
     with open(log, "ab") as file:
         return subprocess.Popen(
-            [sys.executable, "-m", module, *given],
+            [*within, sys.executable, "-m", module, *given],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, preexec_fn=end_with_parent,
         )  # fmt: skip
 
@@ -42,8 +43,8 @@ def python(module: str, *given: str, log: Path) -> subprocess.Popen[bytes]:
 class Talk:
     """A child process that reads orders as lines of JSON and answers each with a line."""
 
-    def __init__(self, module: str, *given: str, log: Path) -> None:
-        self.process = python(module, *given, log=log)
+    def __init__(self, module: str, *given: str, log: Path, within: Sequence[str] = ()) -> None:
+        self.process = python(module, *given, log=log, within=within)
         self._lock = threading.Lock()
 
     def hear(self) -> str:
@@ -71,8 +72,9 @@ class Talk:
 class MailServer:
     """The recorder, its record, and its port, which it keeps when it is started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "127.0.0.1", within: Sequence[str] = ()) -> None:
         self.record, self._log = folder / "letters.txt", folder / "recorder.log"
+        self._address, self._within = address, within
         self.record.touch()
         self.port = 0
         self._talk: Talk | None = None
@@ -80,10 +82,11 @@ class MailServer:
 
     @property
     def url(self) -> str:
-        return f"smtp://127.0.0.1:{self.port}"
+        return f"smtp://{self._address}:{self.port}"
 
     def start(self) -> None:
-        self._talk = Talk("tests.crash.recorder", str(self.port), str(self.record), log=self._log)
+        given = str(self.port), str(self.record), self._address
+        self._talk = Talk("tests.crash.recorder", *given, log=self._log, within=self._within)
         self.port = int(self._talk.hear().removeprefix("port "))
 
     def kill(self) -> None:
@@ -109,6 +112,10 @@ class MailServer:
     def times(self) -> list[tuple[str, float]]:
         """The recipient of each accepted letter, and when it was accepted (seconds since 1970)."""
         return [(line[0], float(line[3])) for line in self._lines()]
+
+    def by_host(self) -> list[tuple[str, float]]:
+        """The address of the host from which each accepted letter came, and when it was accepted."""
+        return [(line[4], float(line[3])) for line in self._lines()]
 
     def _lines(self) -> list[list[str]]:
         whole = self.record.read_text().rpartition("\n")[0]

@@ -30,16 +30,23 @@ class Readers:
     without an answer (None stands for no vote). `subscribed` says for each address whether a request was answered.
     """
 
-    def __init__(self, port: int, tools: Sequence[str]) -> None:
+    def __init__(
+        self, port: int, tools: Sequence[str], hosts: Sequence[str] = ("127.0.0.1",), pause: float = 0.005
+    ) -> None:
+        """Each reader asks one of the hosts, and pauses that many seconds between two turns."""
         self.may: dict[Said, set[str | None]] = {}
         self.subscribed: dict[str, bool] = {}
         self.faults: list[str] = []
         self.answered = self.unanswered = 0
-        self._port, self._tools = port, tools
+        self._port, self._tools, self._hosts, self._pause = port, tools, hosts, pause
         self._lock, self._ended = threading.Lock(), threading.Event()
-        self._threads = [threading.Thread(target=self._read, args=(each,), daemon=True) for each in range(READERS)]
+        self._asks = threading.local()
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> "Readers":
+        """It may be entered again: the same readers come back and may change their minds."""
+        self._ended.clear()
+        self._threads = [threading.Thread(target=self._read, args=(each,), daemon=True) for each in range(READERS)]
         for thread in self._threads:
             thread.start()
         return self
@@ -51,7 +58,8 @@ class Readers:
 
     def _read(self, number: int) -> None:
         turn, again = 0, number % 2 == 0
-        while not self._ended.wait(0.005):
+        self._asks.host = self._hosts[number % len(self._hosts)]
+        while not self._ended.wait(self._pause):
             turn += 1
             said = f"anonymous:reader-{number}-{turn}", self._tools[turn % len(self._tools)]
             if self._until_answered(again, self._vote, said, "ship" if turn % 3 else "skip") and turn % 4 == 0:
@@ -80,7 +88,7 @@ class Readers:
         return answered
 
     def _post(self, path: str, form: dict[str, str], headers: dict[str, str], success: int) -> bool:
-        asked = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_SECONDS)
+        asked = http.client.HTTPConnection(self._asks.host, self._port, timeout=_SECONDS)
         try:
             kind = {"Content-Type": "application/x-www-form-urlencoded"}
             asked.request("POST", path, urlencode(form), headers | kind)

@@ -1,7 +1,8 @@
 """A mail server that records each letter before it accepts it, and holds or drops connections at any stage on order.
 
-Run as `python -m tests.crash.recorder PORT RECORD`. Each letter is one line of RECORD (recipient, Message-ID, envelope
-sender, and time in seconds since 1970), written by one write(2), so that a kill cannot undo it. Orders are JSON lines
+Run as `python -m tests.crash.recorder PORT RECORD ADDRESS`. Each letter is one line of RECORD (recipient, Message-ID,
+envelope sender, time in seconds since 1970, and the address of the host that sent it), written by one write(2), so that
+a kill cannot undo it. Orders are JSON lines
 on standard input, each answered by `ok`; `at STAGE` is printed when a connection is held. The stages, in the order of a
 letter: greeting, mail, rcpt, data (before the 354), body (part of the letter has arrived), dot (all of it has arrived,
 nothing is recorded), reply (recorded, not answered).
@@ -36,11 +37,13 @@ class Recorder:
         self.drop: Counter[str] = Counter()
         self.delay = 0.0
         self.unknown = ""
+        self.unwelcome = ""
         self.held: list[asyncio.Event] = []
 
     def obey(self, order: dict) -> None:
         """Carry out an order: `hold` or `drop` the next `times` connections at `stage`, let all held ones `go`, or
-        `delay` the reply to each letter, or know no address with the ending `unknown`."""
+        `delay` the reply to each letter, know no address with the ending `unknown`, or greet the host at the address
+        `unwelcome` with a refusal."""
         match order["do"]:
             case "hold":
                 self.hold[order["stage"]] = order["times"]
@@ -50,6 +53,8 @@ class Recorder:
                 self.delay = order["seconds"]
             case "refuse":
                 self.unknown = order["unknown"]
+            case "turn away":
+                self.unwelcome = order["unwelcome"]
             case "go":
                 self.hold.clear()
                 for event in self.held:
@@ -68,10 +73,10 @@ class Recorder:
             say(f"at {stage}")
             await go_on.wait()
 
-    def write_down(self, sender: str, to: str, letter: bytes) -> None:
+    def write_down(self, sender: str, to: str, letter: bytes, host: str) -> None:
         found = _MESSAGE_ID.search(letter)
         named = found[1].decode() if found else "-"
-        os.write(self.record, f"{to} {named} {sender} {time.time():.3f}\n".encode())
+        os.write(self.record, f"{to} {named} {sender} {time.time():.3f} {host}\n".encode())
 
     async def converse(self, lines: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
         with contextlib.suppress(HungUpError, ConnectionError, asyncio.IncompleteReadError):
@@ -80,6 +85,10 @@ class Recorder:
 
     async def _converse(self, lines: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
         await self.at("greeting")
+        host = out.get_extra_info("peername")[0]
+        if host == self.unwelcome:
+            out.write(b"554 5.7.1 Service unavailable; client host rejected\r\n")
+            return
         out.write(GREETING)
         sender = to = ""
         while line := await lines.readline():
@@ -103,7 +112,7 @@ class Recorder:
             elif verb == b"DATA":
                 await self.at("data")
                 out.write(b"354 Go on\r\n")
-                self.write_down(sender, to, await self._letter(lines))
+                self.write_down(sender, to, await self._letter(lines), host)
                 await self.at("reply")
                 out.write(b"250 2.0.0 Ok: written down\r\n")
             elif verb == b"QUIT":
@@ -131,9 +140,9 @@ def say(word: str) -> None:
     sys.stdout.flush()
 
 
-async def serve(port: int, record: str) -> None:
+async def serve(port: int, record: str, address: str) -> None:
     recorder = Recorder(record)
-    server = await asyncio.start_server(recorder.converse, "127.0.0.1", port, limit=LARGEST, reuse_address=True)
+    server = await asyncio.start_server(recorder.converse, address, port, limit=LARGEST, reuse_address=True)
     orders = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
@@ -143,4 +152,4 @@ async def serve(port: int, record: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), sys.argv[2]))
+    asyncio.run(serve(int(sys.argv[1]), *sys.argv[2:]))

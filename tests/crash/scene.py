@@ -137,13 +137,13 @@ class Scene:
             sender.kill()
             yield stage
 
-    def readers(self, number: int) -> None:
-        """Add this many confirmed subscribers."""
+    def readers(self, number: int, first: int = 0) -> None:
+        """Add this many confirmed subscribers, numbered from `first` on."""
         now = datetime.now(UTC)
         rows = [
             {"address": f"reader-{each}@reader.example", "address_key": f"reader-{each}@reader.example",
              "state": "active", "created_at": now, "confirmed_at": now, "joined": 0}
-            for each in range(number)
+            for each in range(first, first + number)
         ]  # fmt: skip
         with writing() as session:
             session.execute(insert(Subscriber), rows)

@@ -1,0 +1,64 @@
+"""`make hosts`: three hosts with one database, Redis and mail server; what one sick host does to the others.
+
+The drill runs in namespaces of its own (network, processes, mounts), so nothing of it is left once it has ended,
+however that came about. It needs root, iproute2 and util-linux.
+"""
+
+import argparse
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+PREFIX = "verdicts-hosts-"
+MISSING = [name for name in ("unshare", "nsenter", "ip") if not shutil.which(name)]
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("case", nargs="*", type=int, help="1 to 9; all of them by default")
+    asked.add_argument("--letters", type=int, default=2000, help="letters of a case; the second has ten times as many")
+    asked.add_argument("--delay", type=float, default=0.04, help="seconds that the mail server takes for each letter")
+    asked.add_argument("--keep", action="store_true", help="keep the folder with the logs of all hosts")
+    given = asked.parse_args()
+    if os.geteuid() != 0 or MISSING:
+        sys.exit(f"The namespaces of the drill need root{' and '.join(['', *MISSING])}.")
+    words = [*map(str, given.case), "--letters", str(given.letters), "--delay", str(given.delay)]
+    sys.exit(enclosed(words, given.keep))
+
+
+def enclosed(words: list[str], keep: bool) -> int:
+    """Run the drill as the first process of its own namespaces: when it ends, the kernel ends all others in there."""
+    clear_left_over()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    folder.chmod(0o755)  # PostgreSQL runs as another user
+    alone = ("--net", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+    drill = ["unshare", *alone, sys.executable, "-m", "tests.hosts.drill", "--folder", str(folder), *words]
+    child = os.posix_spawnp(drill[0], drill, os.environ | {"XDG_RUNTIME_DIR": str(folder)})
+    try:
+        return os.waitstatus_to_exitcode(ended(child))
+    finally:
+        if keep:
+            print(f"The logs lie in {folder}.")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def ended(child: int) -> int:
+    """Wait for it. Ctrl-C reaches it as well, so it is given time to say how far it came."""
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return os.waitpid(child, 0)[1]
+
+
+def clear_left_over() -> None:
+    """Remove the folders of drills that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if not Path("/proc", folder.name.removeprefix(PREFIX).partition("-")[0]).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
