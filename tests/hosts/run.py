@@ -36,7 +36,9 @@ def enclosed(words: list[str], keep: bool) -> int:
     folder.chmod(0o755)  # PostgreSQL runs as another user
     alone = ("--net", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
     drill = ["unshare", *alone, sys.executable, "-m", "tests.hosts.drill", "--folder", str(folder), *words]
-    child = os.posix_spawnp(drill[0], drill, os.environ | {"XDG_RUNTIME_DIR": str(folder)})
+    own = folder / "runtime"
+    own.mkdir(mode=0o700)
+    child = os.posix_spawnp(drill[0], drill, os.environ | {"XDG_RUNTIME_DIR": str(own)})
     try:
         return os.waitstatus_to_exitcode(ended(child))
     finally:
