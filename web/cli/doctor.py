@@ -71,8 +71,8 @@ def _look() -> Iterator[Finding]:
             yield Finding("clock", False, "cannot be compared with the database's, which does not answer")
             continue
         try:
-            yield look(config)
-            if look is _database and not missing:
+            yield (found := look(config))
+            if look is _database and found.well and not missing:
                 yield from (Finding("keys", *each) for each in doctor_keys.keys(config))
                 yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
                 yield from _visitors(config)

@@ -72,6 +72,16 @@ def test_a_database_of_an_older_release_is_told_how_to_be_brought_up(house, redi
     assert "run: verdicts db upgrade" in told
 
 
+def test_a_database_that_is_not_set_up_is_told_once(house, redis_url, setting, request):
+    """Nothing else is asked of it, and its clock can be compared as it is."""
+    setting(DATABASE_URL=request.getfixturevalue("_postgresql_server"))
+    code, told = look()
+    assert code == 1
+    assert told.count("✕") == 1
+    assert "✕ database: postgresql answers. The database is not set up" in told
+    assert "✓ clock" in told
+
+
 def test_a_key_that_cannot_sign_is_found_before_a_send(sqlite, redis_url, setting, house):
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
