@@ -128,7 +128,7 @@ class SmtpTransport:
             kind: Kind = "unknown" if connection.stage == "dot" else "relay"
             return Outcome(kind, None, _lost(error), connection.stage, "relay")
         except BaseException:
-            # For example a task's time limit: the next letter must not read this one's replies.
+            # The next letter must not read this one's replies.
             self._drop(connection)
             raise
 

@@ -24,7 +24,7 @@ TOLD = ("operator", "admin")
 
 
 def watch(now: datetime | None = None) -> None:
-    """Run by the clock: open alerts for new conditions, email them, close those that are over. Safe in parallel."""
+    """Run once a minute: open alerts for new conditions, email them, close those that are over. Safe in parallel."""
     now = now or moments.now()
     found, failed = look(now)
     with reading() as session:

@@ -20,8 +20,8 @@ class Disagreement(Exception):
 def agreed(session: Session, now: datetime) -> Weekly:
     """The rule that all live clocks run with. Raises Disagreement.
 
-    Without a live clock (a commit rang) the rule recorded last goes on. Where no clock has told its rule, which clocks
-    of 0.2.0 do not, it is the rule of this process, for which the clock has rung.
+    Without a live clock the rule recorded last goes on. Where no clock has told its rule, which clocks of 0.2.0 do not,
+    it is the rule of this process.
     """
     told = {each.process: rule for each, rule in _clocks(session, now)}
     if len(set(told.values())) > 1:

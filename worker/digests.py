@@ -20,7 +20,7 @@ log = structlog.get_logger("digests")
 
 
 def tick(*, opens: bool = True) -> None:
-    """One tick, run by the clock; it is idempotent, so any number of clocks may run it.
+    """One tick, which each worker runs every 15 seconds; it is idempotent, so any number of them may.
 
     Without `opens` it goes on with what is frozen, and opens and freezes nothing.
     """

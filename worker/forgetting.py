@@ -23,7 +23,7 @@ log = structlog.get_logger("forgetting")
 
 
 def forget(now: datetime | None = None) -> None:
-    """Run by the clock. Each batch is a short transaction, and any number of workers may run it side by side."""
+    """Run once a minute. Each batch is a short transaction, and any number of workers may run it side by side."""
     now, end = now or moments.now(), time.monotonic() + SLICE
     sign_ups = _in_batches(_forget_sign_ups, now, end)
     buckets = _in_batches(_forget_buckets, now, end)

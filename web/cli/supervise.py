@@ -19,7 +19,7 @@ from web import code_on_disk
 from worker.redis import end_with_parent
 
 TERM_SECONDS = 30
-"""Longer than a sender's slice and the workers' soft shutdown together."""
+"""Longer than workers and senders take to end, at the most (worker/ending.py)."""
 SHORT_LIFE_SECONDS = 10
 PAUSE_SECONDS = 1.0
 """How long to wait before a restart, for each short life in a row."""

@@ -98,7 +98,7 @@ def _ping(session: Session, now: datetime) -> Sign:  # noqa: ARG001
         with redis_client.connect(settings(), 0.3) as client:
             client.ping()
     except (redis.RedisError, OSError, ValueError):
-        return Sign("Redis", "no answer", "the clock rings on", "bad")
+        return Sign("Redis", "no answer", "work goes on without it", "bad")
     took = (time.perf_counter() - began) * 1000
     return Sign("Redis", f"{took:.0f} ms", level="good" if took < SLOW_MS else "warn")
 
