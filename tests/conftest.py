@@ -18,11 +18,18 @@ from db import engine, migrations, moments, session
 from db.deliveries import recovery
 from db.digests import catalog
 from db.settings import Settings, settings, variable
-from tests.databases import Emptying
+from tests.databases import Emptying, sharing_compiled_statements
 from worker.redis import EmbeddedRedis
 
 START = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
 """The Tuesday of 2026-W47, an hour before the digest is due."""
+
+
+def pytest_configure() -> None:
+    """Keep the tests' folders in memory where there is room: SQLite waits for the disk at each commit."""
+    memory = Path("/dev/shm")
+    if memory.is_dir() and not os.statvfs(memory).f_flag & os.ST_NOEXEC and shutil.disk_usage(memory).free > 2**30:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -93,6 +100,7 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setenv("SECRET_KEY", "a key for tests")
     # Without listeners no bell thread starts: it could read the settings at any moment, also between two tests.
     monkeypatch.setattr(session, "_listeners", [])
+    monkeypatch.setattr(engine, "_make", sharing_compiled_statements(engine._make))
     # PostgreSQL's clock goes on while the fixture `clock` stands still.
     monkeypatch.setattr(moments, "measure", lambda _: None)
     monkeypatch.setattr(recovery, "_UP_FOR_SECONDS", text("true"))  # the tests' PostgreSQL may have just started

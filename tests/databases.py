@@ -1,7 +1,10 @@
-"""Empties the one PostgreSQL database of a test session between two tests, but only the tables that have rows."""
+"""What makes a database of its own cheap for each test: an emptied PostgreSQL, and statements that stay compiled."""
+
+from collections.abc import Callable
 
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
+from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from db.tables import TABLES
@@ -40,3 +43,24 @@ class Emptying:
 
     def close(self) -> None:
         self._connection.close()
+
+
+# ---- compiled statements -------------------------------------------------------------------------------------
+
+_first: dict[str, Engine] = {}
+
+
+def sharing_compiled_statements(make: Callable[[str], Engine]) -> Callable[[str], Engine]:
+    """`make`, whose engines use what the first engine of their kind has compiled.
+
+    Each test has an engine of its own. To compile all its statements anew would take a third of the test's time.
+    """
+
+    def made(url: str) -> Engine:
+        new = make(url)
+        first = _first.setdefault(new.dialect.name, new)
+        # SQLAlchemy finds a compiled statement in the engine's cache by the dialect object and the statement.
+        new.dialect, new._compiled_cache = first.dialect, first._compiled_cache
+        return new
+
+    return made

@@ -34,7 +34,7 @@ def test_no_reader_page_breaks_a_rule(open_browser, axe, pages, width, scheme):
     wrong = []
     for address in pages:
         page.goto(address)
-        wrong += axe(page)
+        wrong += axe(page, only_colour=scheme == "dark")  # what else there is to find is found in the light
     open_browser.complaints[:] = [said for said in open_browser.complaints if "404" not in said]
     assert wrong == []
 

@@ -69,6 +69,10 @@ class Deployment:
         for name in names:
             self._start(name)
 
+    def start_hasty_clock(self) -> None:
+        """Start the clock's line with the schedule of tests/crash/hasty_clock.py."""
+        self._start("clock", application="tests.crash.hasty_clock")
+
     def start_web(self) -> None:
         self._start("web")
         until(lambda: answers(self.port), "the web's start")
@@ -100,10 +104,11 @@ class Deployment:
             self._end(name)
             self._start(name)
 
-    def _start(self, name: str, *options: str) -> None:
+    def _start(self, name: str, *options: str, application: str = "worker.app") -> None:
+        line = procfile()[name].replace("--app worker.app", f"--app {application}")
         with open(self._folder / f"{name}.log", "ab") as log:
             self._running[name] = subprocess.Popen(
-                ["/bin/sh", "-c", " ".join(["exec", procfile()[name], *options])],
+                ["/bin/sh", "-c", " ".join(["exec", line, *options])],
                 cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=end_with_parent,
             )  # fmt: skip
