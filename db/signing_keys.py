@@ -4,6 +4,7 @@ With a foreign key a sender would mail suppressed readers, since suppressions ar
 would lead nowhere. The table holds a keyed print of each key, never a key.
 """
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import moments
 from db.addresses import hashes_of
-from db.schema import WrongSchema
+from db.schema import TRUSTED_SECONDS, WrongSchema
 from db.secret_key import print_of
 from db.session import Moment, Row, reading, writing
 from db.settings import Settings, settings
@@ -47,44 +48,60 @@ def is_new(newest: str | None, own: Sequence[str]) -> bool:
     return not is_foreign(newest, own) and newest != own[0]
 
 
-# ---- when a process starts ---------------------------------------------------------------------------------
+# ---- when a process starts, and while it runs ----------------------------------------------------------------
 
 Owner = tuple[str, tuple[bytes, ...]]
-_checked: set[Owner] = set()
-_recorded: set[Owner] = set()
+_checked: dict[Owner, float] = {}
+"""Until when the last successful check of these keys holds, in that database."""
+_recorded: dict[Owner, float] = {}
+"""The same for those that are recorded, so that this process has begun to work with them."""
 
 
 def check() -> None:
-    """Raise ForeignSigningKey unless this process's keys include the site's newest one. It asks until the database has
-    answered once: a process that runs may go on when another one brings a new key."""
+    """Raise ForeignSigningKey unless this process's keys include the site's newest one. One that has begun to work may
+    go on after another brought a new key, while the site knows the key that it signs with. It queries at most once in
+    TRUSTED_SECONDS."""
     config = settings()
-    if _owner(config) not in _checked:
-        with reading() as session:
-            refuse_foreign(session, config)
-        _checked.add(_owner(config))
+    if _checked.get(_owner(config), 0.0) > time.monotonic():
+        return
+    with reading() as session:
+        _refuse(session, config)
+    _checked[_owner(config)] = time.monotonic() + TRUSTED_SECONDS
 
 
 def record() -> None:
     """check(), and make the key that this process signs with the newest one. Every process does so when it starts, and
     never in a request."""
     config = settings()
-    if _owner(config) in _recorded:
+    if _recorded.get(_owner(config), 0.0) > time.monotonic():
         return
     with reading() as session:
-        found = refuse_foreign(session, config)
+        found = _refuse(session, config)
         own = prints(config)
     while is_new(found.key_print if found else None, own):
         with writing() as session:
             _insert(session, (found.number if found else 0) + 1, own[0], moments.now())
             found = refuse_foreign(session, config)
-    _checked.add(_owner(config))
-    _recorded.add(_owner(config))
+    _checked[_owner(config)] = _recorded[_owner(config)] = time.monotonic() + TRUSTED_SECONDS
 
 
 def forget_checks() -> None:
-    """Make the next check query the database again."""
+    """Make the next check one of a process that starts."""
     _checked.clear()
     _recorded.clear()
+
+
+def _refuse(session: Session, config: Settings) -> SigningKey | None:
+    try:
+        return refuse_foreign(session, config)
+    except ForeignSigningKey:
+        if _owner(config) in _recorded and _is_known(session, prints(config)[0]):
+            return newest(session)
+        raise
+
+
+def _is_known(session: Session, key_print: str) -> bool:
+    return session.scalar(select(SigningKey.number).where(SigningKey.key_print == key_print).limit(1)) is not None
 
 
 def refuse_foreign(session: Session, config: Settings) -> SigningKey | None:

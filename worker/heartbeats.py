@@ -89,7 +89,6 @@ class Pulse:
         """Write that this process lives and, if it worked and that is due, what it did."""
         with self._noticed():
             schema.check()
-            signing_keys.record()  # a web process that started before the database answered does it here
             with driver_connection(durable=False) as driver:
                 if not driver.sqlite:
                     moments.measure(lambda: driver.fetch("SELECT clock_timestamp()", ())[0][0])
@@ -98,6 +97,7 @@ class Pulse:
                 else:
                     own = (self.process, self.kind, self.started_at)
                     heartbeats.live(driver, *own, moments.now(), _runs_as(), self._marks())
+            signing_keys.record()  # a web process that started before the database answered does it here
 
     def _tell_of_work(self, driver: DriverConnection) -> None:
         self.last = now = time.monotonic()

@@ -5,7 +5,7 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from db import moments, signing_keys
 from db.operators.audit import Actor
@@ -13,6 +13,7 @@ from db.rules import Refused
 from db.secret_key import print_of
 from db.session import reading, writing
 from db.setting_errors import BadSettings
+from db.settings import settings
 from db.signing_keys import ForeignSigningKey, SigningKey, is_foreign, is_new
 from db.subscribers import suppressions
 from db.subscribers.subscribers import Subscriber
@@ -37,6 +38,12 @@ def starts_with(setting, secret_key: str) -> None:
     setting(SECRET_KEY=secret_key)
     signing_keys.forget_checks()
     signing_keys.record()
+
+
+def some_seconds_later() -> None:
+    """The last successful checks count no more."""
+    for known in (signing_keys._checked, signing_keys._recorded):
+        known.update(dict.fromkeys(known, 0.0))
 
 
 # ---- the rule ----------------------------------------------------------------------------------------------------
@@ -102,10 +109,35 @@ def test_a_process_that_runs_goes_on_after_a_rotation_but_a_sender_mails_nobody(
     with writing() as session:
         assert signing_keys.foreign_by_now(session) == ""
         session.add(SigningKey(number=2, key_print=print_of(b"new"), first_used_at=moments.now()))
-    signing_keys.check()
-    signing_keys.record()
+    for look in (signing_keys.check, signing_keys.record):
+        some_seconds_later()
+        look()
     with reading() as session:
         assert "SECRET_KEY=NEW,OLD" in signing_keys.foreign_by_now(session)
+
+
+def test_a_process_that_runs_stops_working_once_the_key_that_it_signs_with_is_forgotten(database, setting):
+    starts_with(setting, "old")
+    setting(SECRET_KEY="new")
+    keys.forget(Actor("command: olga"), moments.now())
+    with reading() as session:
+        assert [each.key_print for each in signing_keys.lost(session, ())] == [print_of(b"new")]
+    setting(SECRET_KEY="old")
+    signing_keys._recorded[signing_keys._owner(settings())] = 0.0  # the command was another process
+    for look in (signing_keys.check, signing_keys.record):
+        with pytest.raises(ForeignSigningKey):
+            look()
+
+
+def test_a_process_that_runs_records_its_key_again_when_an_older_copy_of_the_database_is_restored(database, setting):
+    starts_with(setting, "old")
+    starts_with(setting, "new,old")
+    with writing() as session:
+        session.execute(delete(SigningKey).where(SigningKey.number == 2))
+    some_seconds_later()
+    signing_keys.check()
+    signing_keys.record()
+    assert used() == [print_of(b"old"), print_of(b"new")]
 
 
 def test_to_check_writes_nothing(database, setting):

@@ -1,5 +1,6 @@
 """Processes that run with different settings are named, with both values; a restart is no quarrel."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,6 +61,15 @@ def named() -> list[str]:
 def test_every_setting_is_agreed_in_or_each_hosts_own():
     assert set(Settings.model_fields) == {*runs_with.AGREED, *runs_with.OWN}
     assert set(OTHER) == set(runs_with.AGREED)
+
+
+def test_the_operators_guide_says_who_has_to_agree_in_each():
+    page = (Path(__file__).parents[2] / "docs/operators.md").read_text()
+    section = page.split("### What all hosts have to agree in\n")[1].split("\n### ")[0]
+    *agreed, own = [line for line in section.splitlines() if line.startswith("| `")]
+    variables = set(re.findall("[A-Z]+_[A-Z_]+", " ".join(line.split(" | ")[0] for line in agreed)))
+    assert variables == {variable(field) for field in runs_with.AGREED}
+    assert all(f"`{variable(field)}`" in own for field in runs_with.OWN)
 
 
 @pytest.mark.parametrize("field", OTHER)
@@ -192,7 +202,7 @@ def test_the_limits_of_a_sender_that_is_gone_hold_no_longer(site, clock):
 
 
 def test_a_sender_keeps_to_the_daily_limit_of_another_host(door, clock, setting):
-    digest(clock, 30)
+    digest(clock)
     beats("beta:2", "sender", {"SEND_DAILY": "12"}, clock.now, clock.now)
     run()
     assert 0 < len(door.sent) <= 12
@@ -215,7 +225,7 @@ def test_two_real_senders_tell_what_they_run_with(database, tmp_path: Path, monk
             given = {"DATABASE_URL": database, "MAIL_URL": "smtp://127.0.0.1:9", "SEND_RATE": rate}
             hosts.append(Deployment(folder, given | {"SECRET_KEY": "a key for tests"}))
             hosts[-1].start("sender")
-        until(lambda: any(told.startswith("SEND_RATE is “5.0” with sender ") for told in named()), "both values", 40)
+        until(lambda: any(told.startswith("SEND_RATE is “5.0” with sender ") for told in named()), "both values")
     finally:
         for each in hosts:
             each.close()

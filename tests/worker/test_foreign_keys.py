@@ -27,7 +27,7 @@ from worker import heartbeats, schema_gate
 from worker.looks import Looks
 from worker.schedule import ScheduleEntry
 
-pytestmark = pytest.mark.waits
+pytestmark = [pytest.mark.waits, pytest.mark.timeout(240)]
 
 VERDICTS = str(Path(sys.executable).with_name("verdicts"))
 TOLD = "is not this site's: its newest key, first used"
@@ -47,7 +47,7 @@ def run(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["/bin/sh", "-c", f"exec {line}"], cwd=ROOT, env=os.environ | {"PATH": path} | variables,
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
 
@@ -176,11 +176,11 @@ def test_a_sender_that_runs_while_another_key_comes_mails_nobody_and_goes_on_wit
         suppressions.suppress(session, cast.alice, "by hand", datetime.now(UTC))
     owe_a_letter(cast.alice)
     log = tmp_path / "sender.log"
-    until(lambda: "letters wait" in log.read_text(), "the sender's word", 30)
+    until(lambda: "letters wait" in log.read_text(), "the sender's word")
     assert states() == ["sent", "pending"]
     sending._environment["SECRET_KEY"] = "new,a key for tests"
     sending.kill("sender")
-    until(lambda: states() == ["sent", "skipped"], "what becomes of a suppressed reader's letter", 30)
+    until(lambda: states() == ["sent", "skipped"], "what becomes of a suppressed reader's letter")
     assert [to for to, _ in mail.letters()] == [cast.bob]
 
 
@@ -193,13 +193,13 @@ def test_a_sender_with_a_foreign_key_never_mails_a_suppressed_reader(
     sending._environment["SECRET_KEY"] = "foreign"
     sending.start("sender")
     log = tmp_path / "sender.log"
-    until(lambda: sending._running["sender"].poll() is not None, "the foreign sender's end", 30)
+    until(lambda: sending._running["sender"].poll() is not None, "the foreign sender's end")
     assert TOLD in log.read_text()
     assert states() == ["pending"]
     sending._environment["SECRET_KEY"] = "a key for tests"
     sending.start("clock")
     sending.kill("sender")
-    until(lambda: states() == ["skipped"], "what the site's own sender makes of it", 30)
+    until(lambda: states() == ["skipped"], "what the site's own sender makes of it")
     assert mail.letters() == []
 
 
@@ -220,7 +220,7 @@ def test_processes_that_start_before_the_database_answers_check_the_key_before_t
             foreign.start("sender", "web")
             until(lambda: answers(foreign.port) and "mail.send" in (tmp_path / "sender.log").read_text(), "their start")
             server.start()
-            until(lambda: TOLD in (tmp_path / "sender.log").read_text(), "the sender's word", 40)
+            until(lambda: TOLD in (tmp_path / "sender.log").read_text(), "the sender's word")
             assert states() == ["pending"]
             assert status(foreign.port, "/") == 503
             assert foreign._running["sender"].poll() is foreign._running["web"].poll() is None
