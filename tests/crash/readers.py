@@ -41,10 +41,11 @@ class Readers:
         self._port, self._tools, self._hosts, self._pause = port, tools, hosts, pause
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._asks = threading.local()
+        self._turns = [0] * READERS
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> "Readers":
-        """It may be entered again: the same readers come back and may change their minds."""
+        """It may be entered again, and goes on with other voters."""
         self._ended.clear()
         self._threads = [threading.Thread(target=self._read, args=(each,), daemon=True) for each in range(READERS)]
         for thread in self._threads:
@@ -57,10 +58,11 @@ class Readers:
             thread.join()
 
     def _read(self, number: int) -> None:
-        turn, again = 0, number % 2 == 0
+        again = number % 2 == 0
         self._asks.host = self._hosts[number % len(self._hosts)]
         while not self._ended.wait(self._pause):
-            turn += 1
+            self._turns[number] += 1
+            turn = self._turns[number]
             said = f"anonymous:reader-{number}-{turn}", self._tools[turn % len(self._tools)]
             if self._until_answered(again, self._vote, said, "ship" if turn % 3 else "skip") and turn % 4 == 0:
                 self._until_answered(again, self._vote, said, "skip" if turn % 3 else "ship")

@@ -11,6 +11,8 @@ from tests.hosts.site import Site
 
 ENOUGH = 0.9
 """The share of their rate that the others keep beside a refused host."""
+SLOW = 0.2
+"""Seconds for each letter where rates are compared, so that the wire limits them and not the processors."""
 AWAY = 60.0
 """Seconds for which a host is cut off."""
 
@@ -21,6 +23,7 @@ def two_to_one(site: Site, letters: int) -> Iterator[Row]:
     """One host alone with two connections, then two hosts with four."""
     one, two, three = site.hosts
     rates = []
+    site.mail.order(do="delay", seconds=SLOW)
     for hosts, connections in (((one,), 2), ((one, two), 4)):
         for host in (two, three):
             host.end("sender")
@@ -28,7 +31,7 @@ def two_to_one(site: Site, letters: int) -> Iterator[Row]:
             host.restart("sender", SEND_CONNECTIONS=str(connections))
         site.wait_for_senders(len(hosts))
         row = Row(1, f"{len(hosts)} of 3 hosts send, {connections} connections")
-        with site.sending(row, letters, votes=False):
+        with site.sending(row, letters // 4, votes=False):
             pass
         rates.append(row.rate)
         if len(rates) == 2:
@@ -59,8 +62,9 @@ def refused(site: Site, letters: int) -> Iterator[Row]:
     three = site.hosts[2]
     three.end()
     site.wait_for_senders(2)
+    site.mail.order(do="delay", seconds=SLOW)
     alone = Row(3, "two hosts, without the third")
-    with site.sending(alone, letters):
+    with site.sending(alone, letters // 4):
         pass
     yield alone
     relay, address = site.mail, three.node.address
@@ -79,7 +83,7 @@ def refused(site: Site, letters: int) -> Iterator[Row]:
         three.restart("worker", "sender", **changed)
         time.sleep(8)  # it has started and been refused
         log = three.log("sender").stat().st_size
-        with site.sending(row, letters, sick=(three,)):
+        with site.sending(row, letters // 4, sick=(three,)):
             row.hurt()
         kept = row.rate / alone.rate if alone.rate else 0.0
         row.note = f"{kept:.2f} of their rate, {(three.log('sender').stat().st_size - log) / 1000:.0f} kB of log"
