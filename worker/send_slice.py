@@ -38,6 +38,9 @@ from worker.whose_outage import LONGEST, OwnOutage
 SLICE = 10.0
 """Seconds of a slice during which new letters are begun."""
 
+RECOVERS_EVERY = 1.0
+"""Seconds of a slice between two looks for lapsed leases: over many connections, one before each claim is too many."""
+
 log = structlog.get_logger("mail")
 
 
@@ -201,6 +204,7 @@ class SliceRun(Slice):
 
     limits: SendLimits = field(default_factory=send_limits.own)
     """Those that hold for all senders, as of the slice's start."""
+    recovers_at: float = 0.0
     stood: bool = False
     """Whether any of the connections could be opened."""
     refusals: list[str] = field(default_factory=list)
@@ -309,7 +313,7 @@ class SliceRun(Slice):
     ) -> Batch | Wait | None:
         batch: Batch | Wait | None = None
         try:
-            _recover()  # a lease may lapse during a slice, and its letters should not wait for the next slice
+            self._recover_at_times()
             with turns.writing() as session:
                 batch = claims.claim(session, self._terms(transport, digest_id), digest_id, moments.now())
         except BaseException as error:
@@ -321,6 +325,12 @@ class SliceRun(Slice):
             return Wait(random.uniform(0.2, 1))  # whoever holds it may have vanished, and is ended within seconds
         self.claimed = True
         return batch
+
+    def _recover_at_times(self) -> None:
+        """A lease may lapse during a slice, and its letters should not wait for the next slice."""
+        if time.monotonic() >= self.recovers_at:
+            self.recovers_at = time.monotonic() + RECOVERS_EVERY
+            _recover()
 
     def _break_off(self, sending: BatchSend, error: BaseException) -> None:
         """Keep the batch until what is known of it is written; other connections claim nothing meanwhile."""
