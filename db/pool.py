@@ -22,15 +22,17 @@ class FewSessions(Pool):
         super().__init__(creator, **others)
         self.size, self.patience = pool_size, timeout
         self._idle: deque[ConnectionPoolEntry] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0
         self._known = 0
         """Those lent and those idle."""
         self._replaced = False
 
     def _do_get(self) -> ConnectionPoolEntry:
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._idle or self._known < self.size, self.patience):
-                raise PoolTimeout(f"all {self.size} connections are in use; none was returned in {self.patience:g} s")
+        with self._lock:
+            if not self._idle and self._known >= self.size:
+                self._wait()
             if self._idle:
                 return self._idle.pop()
             self._known += 1
@@ -40,19 +42,28 @@ class FewSessions(Pool):
             self._less(1)
             raise
 
+    def _wait(self) -> None:
+        self._waiting += 1
+        try:
+            if not self._changed.wait_for(lambda: self._idle or self._known < self.size, self.patience):
+                raise PoolTimeout(f"all {self.size} connections are in use; none was returned in {self.patience:g} s")
+        finally:
+            self._waiting -= 1
+
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         record.record_info[_RETURNED] = time.monotonic()  # type: ignore[index]
-        with self._changed:
+        with self._lock:
             if not self._replaced and self._known <= self.size:
                 self._idle.append(record)
-                self._changed.notify()
+                if self._waiting:
+                    self._changed.notify()
                 return
         self._close([record])
 
     def close_idle(self, seconds: float = 0.0) -> None:
         """Close those that were returned so long ago."""
         before = time.monotonic() - seconds
-        with self._changed:
+        with self._lock:
             old = [each for each in self._idle if each.record_info[_RETURNED] <= before]  # type: ignore[index]
             for each in old:
                 self._idle.remove(each)
@@ -66,7 +77,7 @@ class FewSessions(Pool):
                 self._less(1)
 
     def _less(self, number: int) -> None:
-        with self._changed:
+        with self._lock:
             self._known -= number
             self._changed.notify()
 
