@@ -22,4 +22,4 @@ def off(session: Session, now: datetime) -> dict[str, timedelta]:
 
 def in_words(by: timedelta) -> str:
     """90 s ahead, or 12 min behind."""
-    return f"{duration(abs(by))} {'ahead' if by > timedelta(0) else 'behind'}"
+    return f"{duration(timedelta(seconds=round(abs(by).total_seconds())))} {'ahead' if by > timedelta(0) else 'behind'}"
