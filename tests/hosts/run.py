@@ -8,12 +8,14 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 PREFIX = "verdicts-hosts-"
-MISSING = [name for name in ("unshare", "nsenter", "ip") if not shutil.which(name)]
+MISSING = [name for name in ("setpriv", "unshare", "nsenter", "ip") if not shutil.which(name)]
 
 
 def main() -> None:
@@ -26,6 +28,7 @@ def main() -> None:
     if os.geteuid() != 0 or MISSING:
         sys.exit(f"The namespaces of the drill need root{' and '.join(['', *MISSING])}.")
     words = [*map(str, given.case), "--letters", str(given.letters), "--delay", str(given.delay)]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(enclosed(words, given.keep))
 
 
@@ -35,24 +38,31 @@ def enclosed(words: list[str], keep: bool) -> int:
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     folder.chmod(0o755)  # PostgreSQL runs as another user
     alone = ("--net", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-    drill = ["unshare", *alone, sys.executable, "-m", "tests.hosts.drill", "--folder", str(folder), *words]
+    words = ["tests.hosts.drill", "--folder", str(folder), *words]
+    drill = ["setpriv", "--pdeathsig", "KILL", "unshare", *alone, sys.executable, "-m", *words]
     own = folder / "runtime"
     own.mkdir(mode=0o700)
-    child = os.posix_spawnp(drill[0], drill, os.environ | {"XDG_RUNTIME_DIR": str(own)})
+    given = os.environ | {"XDG_RUNTIME_DIR": str(own)}
+    process = subprocess.Popen(drill, env=given)
     try:
-        return os.waitstatus_to_exitcode(ended(child))
+        return ended(process)
     finally:
+        process.kill()
+        process.wait()
         if keep:
             print(f"The logs lie in {folder}.")
         else:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def ended(child: int) -> int:
-    """Wait for it. Ctrl-C reaches it as well, so it is given time to say how far it came."""
-    while True:
-        with contextlib.suppress(KeyboardInterrupt):
-            return os.waitpid(child, 0)[1]
+def ended(process: "subprocess.Popen[bytes]") -> int:
+    """Its exit code. Ctrl-C reaches it as well, so it is given time to say how far it came."""
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        return 1
 
 
 def clear_left_over() -> None:

@@ -1,5 +1,6 @@
 """A site on three hosts: computers, servers, readers who vote, and digests to send; and what became of each digest."""
 
+import contextlib
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -115,11 +116,18 @@ class Site(Scene):
         finally:
             if votes:
                 self.voters.__exit__()
+        if sick:
+            self._wait_for_what_the_sick_know()
         self._count(row, sick, unknown, withheld)
         if votes:
             self._count_votes(row)
         row.faults += self.watcher.faults[looks:][:1]
         self._close_digest(row)
+
+    def _wait_for_what_the_sick_know(self) -> None:
+        """A host that comes back after its leases lapsed still writes what the mail server had answered it."""
+        with contextlib.suppress(AssertionError):
+            until(lambda: not self.account().states["unknown"], "what the sick hosts know", 20)
 
     def people(self, letters: int) -> None:
         """See to it that there are so many subscribers. There may already be more."""
