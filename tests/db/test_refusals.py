@@ -211,3 +211,22 @@ def test_whoever_says_so_waits_for_a_short_time_only_and_the_others_as_before(da
         assert patient.is_alive()
     patient.join(10)
     assert not patient.is_alive()
+
+
+def test_a_refusal_in_short_names_no_address(postgresql, setting):
+    address = make_url(postgresql)
+    said = {}
+    for what, url in {
+        "missing": address.set(database="nowhere"),
+        "away": make_url("postgresql://reader:secret@127.0.0.1:1/verdicts"),
+        "unknown": make_url("postgresql://reader:secret@db.invalid/verdicts"),
+    }.items():
+        setting(DATABASE_URL=url.render_as_string(hide_password=False))
+        with pytest.raises(OperationalError) as refused:
+            read()
+        said[what] = refusals.in_short(refused.value)
+    assert said == {
+        "missing": 'database "nowhere" does not exist',
+        "away": "the connection is refused",
+        "unknown": "its name leads to no address",
+    }
