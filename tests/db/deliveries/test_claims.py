@@ -1,17 +1,19 @@
 """The window is the fence: whatever ends a sender, each of its letters is accounted for."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 
 from db.deliveries import claims, exceptions, settlements
+from db.deliveries.claims import Batch
 from db.deliveries.settlements import Fenced
 from db.digests import digests
 from db.driver import driver_connection
 from db.session import reading, writing
 from db.subscribers import subscribers, subscriptions, suppressions
-from tests.claiming import LATER, LEASE, NOW, WIN, claim, listed, recover, settle, states
+from tests.claiming import LATER, LEASE, NOW, WIN, ask_alone, begin, claim, listed, recover, settle, states
 
 
 def test_two_senders_never_hold_the_same_letter(digest):
@@ -178,3 +180,28 @@ def test_a_digest_that_is_paused_gives_no_letters_and_stops_those_held(digest):
     assert claim(digest) is None
     with driver_connection() as connection:
         assert settlements.settle(connection, batch, [], batch.letters[:WIN], LEASE, NOW) is None
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_claim_whose_sender_never_heard_of_it_leaves_no_letter_in_doubt(digest):
+    assert isinstance(ask_alone(digest), Batch)
+    assert recover() == 1
+    assert states() == {"pending": 30}
+
+
+def test_a_sender_gives_back_no_claim_of_another_one_that_got_the_same_id(digest):
+    theirs = claim(digest)
+    never_committed = replace(theirs, worker="another sender")
+    with writing() as session:
+        assert claims.release(session, never_committed, NOW, 0) is None
+    assert states() == {"sending": 30}
+    settle(theirs, theirs.letters[:WIN])
+    assert states() == {"sent": WIN, "sending": 30 - WIN}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_sender_that_begins_after_its_claim_was_recovered_is_fenced(digest):
+    late = ask_alone(digest)
+    recover()
+    with pytest.raises(Fenced):
+        begin(late, LATER)
