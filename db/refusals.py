@@ -80,10 +80,11 @@ def _code(cause: sqlite3.Error) -> int | None:
 
 
 def _state(cause: BaseException) -> str | None:
-    """The SQLSTATE of an error of psycopg; "08" where the connection broke before the server could give one."""
+    """The SQLSTATE of an error of psycopg; "08" where the connection broke or timed out before it gave one."""
     if not type(cause).__module__.startswith("psycopg"):
         return None
-    return getattr(cause, "sqlstate", None) or ("08" if type(cause).__name__ == "OperationalError" else None)
+    broke = any(each.__name__ == "OperationalError" for each in type(cause).__mro__)
+    return getattr(cause, "sqlstate", None) or ("08" if broke else None)
 
 
 # ---- connections -------------------------------------------------------------------------------------------

@@ -174,6 +174,7 @@ def test_what_a_database_refuses_for_a_time_is_told_from_our_mistakes(sqlite, mo
         (psycopg.errors.ReadOnlySqlTransaction, True, True),
         (psycopg.errors.AdminShutdown, True, True),
         (psycopg.errors.OperationalError, True, True),
+        (psycopg.errors.ConnectionTimeout, True, True),
         (psycopg.errors.LockNotAvailable, True, False),
         (psycopg.errors.DeadlockDetected, True, False),
         (psycopg.errors.QueryCanceled, True, False),
