@@ -116,7 +116,7 @@ class Site(Scene):
         finally:
             if votes:
                 self.voters.__exit__()
-        if sick:
+        if sick or unknown:
             self._wait_for_what_the_sick_know()
         self._count(row, sick, unknown, withheld)
         if votes:
