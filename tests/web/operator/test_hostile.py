@@ -72,7 +72,7 @@ def answers() -> Iterator[Answers]:
 
 @pytest.fixture
 def framed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands around a page depends on nothing that is asked: where pages are only opened, ask for it once."""
+    """What stands around a page depends on nothing that is asked: where the frame is not the subject, ask for it once."""
 
     def first(ask: Callable[..., object]) -> Callable[..., object]:
         kept: list[object] = []
@@ -136,13 +136,13 @@ def orders(app: Flask, room) -> list[str]:
     return [each for each in given if not any(word in each for word in ("logout", "login", "sessions", "invitation"))]
 
 
-def test_a_huge_number_in_a_form_breaks_no_order(app, room, console, answers):
+def test_a_huge_number_in_a_form_breaks_no_order(app, room, console, answers, framed_once):
     every_form_holds(HUGE, app, room, console("admin"), answers)
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("value", ["nan", newsroom.EVIL])
-def test_no_nonsense_in_a_form_breaks_an_order(app, room, console, value, answers):
+def test_no_nonsense_in_a_form_breaks_an_order(app, room, console, value, answers, framed_once):
     every_form_holds(value, app, room, console("admin"), answers)
 
 
@@ -154,7 +154,7 @@ def every_form_holds(value: str, app: Flask, room, browser: Console, answers: An
             answers.take(browser.post(path, data=form), (path, more))
 
 
-def test_one_field_of_nonsense_among_good_ones_breaks_no_order(app, room, console, answers):
+def test_one_field_of_nonsense_among_good_ones_breaks_no_order(app, room, console, answers, framed_once):
     """An order that is whole but for one field gets further than one in which all is nonsense."""
     browser = console("admin")
     token = browser.token()
@@ -165,7 +165,7 @@ def test_one_field_of_nonsense_among_good_ones_breaks_no_order(app, room, consol
             answers.take(browser.post(path, data=good | {name: HUGE}), (path, name))
 
 
-def test_what_no_text_holds_is_refused(app, room, console):
+def test_what_no_text_holds_is_refused(app, room, console, framed_once):
     browser = console("admin")
     token = browser.token()
     for path in orders(app, room):
@@ -173,7 +173,7 @@ def test_what_no_text_holds_is_refused(app, room, console):
 
 
 @pytest.mark.once
-def test_an_order_without_the_token_is_not_given(app, room, console, answers):
+def test_an_order_without_the_token_is_not_given(app, room, console, answers, framed_once):
     browser = console("admin")
     for path in orders(app, room):
         for form in ({}, {"csrf_token": "x"}, {"csrf_token": "\0"}):
