@@ -82,6 +82,7 @@ def test_two_presses_at_once_use_an_invitation_once(database):
     assert sorted(said) == ["refused", "refused", "refused", "set"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("password", "again", "said"),
     [

@@ -72,7 +72,7 @@ def answers() -> Iterator[Answers]:
 
 @pytest.fixture
 def framed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands around a page depends on nothing that is asked: where the frame is not the subject, ask for it once."""
+    """What stands around a page depends on nothing that is asked: where it is not the subject, ask for it once."""
 
     def first(ask: Callable[..., object]) -> Callable[..., object]:
         kept: list[object] = []

@@ -35,6 +35,7 @@ def now_code(key: str, steps: int = 0) -> str:
     return pyotp.TOTP(key).at(datetime.now(UTC) + timedelta(seconds=30 * steps))
 
 
+@pytest.mark.once
 def test_the_qr_code_stands_in_the_page_without_a_style(console):
     page = console("admin").get("/operator/account/two-factor").text
     assert '<svg viewBox="0 0 ' in page
@@ -67,6 +68,7 @@ def test_the_login_asks_for_a_code_and_lets_nobody_in_before(console, secret, cl
     assert browser.get("/operator").status_code == 200
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("steps", "status"), [(-2, 401), (-1, 303), (0, 303), (1, 303), (2, 401)])
 def test_a_code_of_the_step_before_or_after_is_taken(console, secret, clock, steps, status):
     browser = console("admin")
