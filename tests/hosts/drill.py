@@ -25,6 +25,7 @@ CASES: dict[int, cases.Case] = {
     2: cases.cut_and_killed,
 }
 """In the order in which they run: the second comes last, because its many readers stay."""
+_HEAD = ("case", "what befalls the site", "letters", "lost", "doubled", "unknown", "silence", "a second", "and")
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
 def drill(numbers: list[int], letters: int, delay: float, folder: Path) -> int:
     began, rows = time.monotonic(), list[Row]()
     print(f"{letters:,} letters a case; the mail server takes {delay * 1000:.0f} ms for each")
-    line("case", "what befalls the site", "letters", "lost", "doubled", "unknown", "silence", "a second", "and")
+    line(*_HEAD)
     whole = False
     with contextlib.suppress(KeyboardInterrupt):
         site = Site(folder, delay)
@@ -52,12 +53,22 @@ def drill(numbers: list[int], letters: int, delay: float, folder: Path) -> int:
             for fault in row.faults:
                 print(f"     broken: {fault}", flush=True)
         whole = True
+    tell(rows)
     broken = sum(bool(row.faults) for row in rows)
     end = "" if whole else "broken off; "
     print(
         f"{end}{len(rows)} rows in {time.monotonic() - began:.0f} s, {broken} of them with a broken promise", flush=True
     )
     return 0 if whole and not broken else 1
+
+
+def tell(rows: list[Row]) -> None:
+    """The rows as the table of docs/reliability.md, in the order of the cases."""
+    print("\n| " + " | ".join(_HEAD) + " |\n" + "|---" * len(_HEAD) + "|")
+    for row in sorted(rows, key=lambda row: row.case):
+        *cells, note = row.cells()
+        print("| " + " | ".join([*cells, "; ".join(filter(None, [note, *row.faults]))]) + " |")
+    print()
 
 
 def tried(site: Site, numbers: list[int], letters: int) -> Iterator[Row]:
