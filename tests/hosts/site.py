@@ -17,7 +17,7 @@ from tests.crash.processes import MailServer, until
 from tests.crash.readers import proof
 from tests.crash.run import end
 from tests.crash.scene import SETTINGS, Scene
-from tests.hosts.book import longest_silence, rate
+from tests.hosts.book import longest_silence, rate, taken_twice
 from tests.hosts.host import LINES, PORT, Host
 from tests.hosts.network import Wire
 from tests.hosts.people import Voters, Watch
@@ -142,7 +142,8 @@ class Site(Scene):
     def _count(self, row: Row, sick: tuple[Host, ...], unknown: int, withheld: Collection[str]) -> None:
         found, away = self.reckon(), {host.node.address for host in sick}
         lost = set(found.lost) - set(withheld)
-        row.letters, row.lost, row.doubled = found.letters, len(lost), len(found.doubled)
+        doubled = taken_twice(self.mail.letters())
+        row.letters, row.lost, row.doubled = found.letters, len(lost), len(doubled)
         row.unknown = found.unknown
         book = self.mail.by_host()
         row.rate = rate([when for _, when in book])
@@ -151,7 +152,7 @@ class Site(Scene):
             row.silence = longest_silence(healthy, row.since, self.watcher.waited.get(self.slot, row.since))
             row.ask(row.silence <= LONGEST_SILENCE, f"the healthy hosts were silent for {row.silence:.0f} s")
         row.ask(not lost, f"{row.lost} lost")
-        row.ask(not found.doubled, f"{row.doubled} doubled")
+        row.ask(not doubled, f"{row.doubled} doubled: {doubled[:3]}")
         row.ask(found.unknown <= unknown, f"{found.unknown} unknown, at most {unknown}")
         ended = {"sent", "unknown", *(["skipped"] if withheld else [])}
         row.ask(found.states.keys() <= ended, f"states {found.states}")
