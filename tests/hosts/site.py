@@ -111,13 +111,13 @@ class Site(Scene):
             bell.publish("digests")
             yield row
             until(self.done, "the last letter", patience)
+            if sick or unknown:
+                self._wait_for_what_the_sick_know()
         except AssertionError as fault:
             row.faults.append(str(fault))
         finally:
             if votes:
                 self.voters.__exit__()
-        if sick or unknown:
-            self._wait_for_what_the_sick_know()
         self._count(row, sick, unknown, withheld)
         if votes:
             self._count_votes(row)
@@ -125,9 +125,11 @@ class Site(Scene):
         self._close_digest(row)
 
     def _wait_for_what_the_sick_know(self) -> None:
-        """A host that comes back after its leases lapsed still writes what the mail server had answered it."""
+        """A host that comes back after its leases lapsed still writes what the mail server had answered it, and gives
+        back the letters that it had not begun, which are sent then."""
         with contextlib.suppress(AssertionError):
             until(lambda: not self.account().states["unknown"], "what the sick hosts know", 20)
+        until(self.done, "what they gave back", 30)
 
     def people(self, letters: int) -> None:
         """See to it that there are so many subscribers. There may already be more."""
