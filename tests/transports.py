@@ -13,7 +13,7 @@ from db.session import reading, writing
 from db.subscribers import audiences
 from emails.letters import mark
 from emails.replies import Following, Meanwhile, Outcome, Outgoing, judge
-from worker import send_slice
+from worker import send_slice, slice_run
 
 SLOT = "2026-W47"
 
@@ -81,7 +81,7 @@ def run(seconds: float = 60) -> bool:
     """Run a slice: whether letters are left that may be sent at once. False if it could not begin, too."""
     try:
         return send_slice.run_slice(time.monotonic() + seconds)
-    except send_slice.SliceFailed:
+    except slice_run.SliceFailed:
         return False
 
 

@@ -15,7 +15,7 @@ import structlog
 from celery.signals import worker_process_shutdown
 
 from db.engine import engine
-from worker import ending, send_slice, unwritten
+from worker import ending, mail_connections, unwritten
 from worker.looks import Look, Looks
 from worker.schedule import ScheduleEntry
 
@@ -93,12 +93,12 @@ class Child:
         if not self.ended.wait(ending.WORK_SECONDS if patience is None else patience):
             log.warning("broken off", at=self._at())
             ending.break_off()
-            send_slice.cut()
+            mail_connections.cut()
             self.ended.wait(ending.BREAK_SECONDS)
 
     def leave(self, code: int) -> None:
         """End this process, without a word to Celery, which would take a second for it."""
-        send_slice.hang_up()
+        mail_connections.hang_up()
         engine().dispose()
         until = time.monotonic() + 0.5
         while self.looks.waiting and time.monotonic() < until:

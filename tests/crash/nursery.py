@@ -23,7 +23,7 @@ from db.settings import settings
 from db.votes import tallies, votes
 from emails import smtp_connection
 from tests.crash import stages
-from worker import bell, digests, jobs, send_slice
+from worker import bell, digests, jobs, mail_connections, send_slice
 from worker.redis import end_with_parent
 
 # ---- what a process does until it is killed -----------------------------------------------------------------
@@ -97,9 +97,9 @@ ROLES: dict[str, Callable[[], None]] = {
 def shorten() -> None:
     """Shorten leases and back-offs, and give each sender one connection, or CRASH_CONNECTIONS. That no letter is lost
     or doubled depends on none of these values."""
-    connections = send_slice._transports
+    connections = mail_connections.of
     most = int(os.environ.get("CRASH_CONNECTIONS", 1))
-    send_slice._transports = lambda mail_url, count: connections(mail_url, min(count, most))
+    mail_connections.of = lambda mail_url, count: connections(mail_url, min(count, most))
     rules.JOB_LEASE = timedelta(seconds=0.3)
     rules.job_backoff = lambda attempt, jitter: timedelta(seconds=0.05)
     rules.breaker_backoff = lambda failures, jitter: timedelta(seconds=min(0.2 * failures, 1))

@@ -16,7 +16,7 @@ from db.driver import DriverConnection
 from db.session import reading
 from emails.smtp import SmtpTransport
 from tests.crash.scene import Scene
-from worker import send_slice
+from worker import send_slice, slice_run
 
 
 def states(scene: Scene) -> dict[str, int]:
@@ -102,7 +102,7 @@ def lose_a_statements(loser: Loser, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def send_everything(scene: Scene) -> None:
     while not scene.done():
-        with contextlib.suppress(send_slice.SliceFailed):
+        with contextlib.suppress(slice_run.SliceFailed):
             send_slice.send()
 
 

@@ -17,7 +17,7 @@ from db.subscribers.subscribers import Subscriber
 from tests.conftest import Clock, load_catalogue
 from tests.drills.mail_house import MISSING, MailHouse
 from worker import digests as run
-from worker import jobs, send_slice
+from worker import jobs, mail_connections, send_slice
 
 pytestmark = [
     pytest.mark.outside,
@@ -41,8 +41,8 @@ def house_of_mail(sqlite, redis_url, clock: Clock, setting, monkeypatch) -> Iter
         {FULL: "552 5.2.2 Quota exceeded (mailbox for user is full)"},
         f"rate(client_address/{A_DAY}/86400/450 4.7.1 sorry, this client may send {A_DAY} letters a day)",
     )
-    for kept in ("_kept", "_histories", "_paces"):
-        monkeypatch.setattr(send_slice, kept, {})
+    for holder, kept in ((mail_connections, "_kept"), (send_slice, "_histories"), (send_slice, "_paces")):
+        monkeypatch.setattr(holder, kept, {})
     setting(MAIL_URL=f"smtp://127.0.0.1:{server.port}", MAIL_FROM="Verdicts <digest@verdicts.example>")
     load_catalogue()
     _subscribe([*READERS, *GREY, FULL, GONE], clock.now - timedelta(days=9))
@@ -65,7 +65,7 @@ def _let_time_pass(server: MailHouse, clock: Clock, length: timedelta, step: tim
         server.set_clock(clock.set(clock.now + step))
         run.tick()
         jobs.work()
-        for transport in next(iter(send_slice._kept.values()), []):
+        for transport in next(iter(mail_connections._kept.values()), []):
             transport.close()  # in these ten minutes the server hung up
         send_slice.send()
 

@@ -13,7 +13,7 @@ from db.session import reading, writing
 from tests.emails.scripted_smtp import ScriptedServer
 from tests.transports import SLOT, digest, run, state, states
 from web.cli import main
-from worker import send_slice
+from worker import mail_connections, send_slice
 from worker.alerts import watch
 
 
@@ -55,8 +55,8 @@ def titles() -> set[str]:
 def start(clock, setting, monkeypatch, port: int, count: int = 100) -> list[str]:
     """Two readers of five at big.example, the others elsewhere, and a digest on its way over this server."""
     setting(MAIL_URL=f"smtp://127.0.0.1:{port}", MAIL_FROM="Verdicts <digest@verdicts.example>")
-    for kept in ("_kept", "_histories", "_paces"):
-        monkeypatch.setattr(send_slice, kept, {})
+    for holder, kept in ((mail_connections, "_kept"), (send_slice, "_histories"), (send_slice, "_paces")):
+        monkeypatch.setattr(holder, kept, {})
     digest(clock, count)
     people = [f"reader-{at}@{'big' if at % 5 < 2 else f'home-{at}'}.example" for at in range(count)]
     with writing() as session:

@@ -31,7 +31,7 @@ from web.app import create_app
 from web.operator.frame.cached import Cached
 from worker import alerts as alarm
 from worker import digests as run
-from worker import jobs, reactions, send_slice, tasks
+from worker import jobs, mail_connections, reactions, send_slice, tasks
 
 SLOT = "2026-W47"
 OPERATOR = "olga@newsroom.example"
@@ -101,7 +101,7 @@ def newsroom(catalogue, clock, setting, monkeypatch) -> Iterator[Newsroom]:
     operators.hash_quickly(monkeypatch)
     monkeypatch.setattr(Cached, "patience", 30.0)  # a page leaves out numbers that take longer to count
     operators.put(OPERATOR, "operator")
-    monkeypatch.setattr(send_slice, "_kept", {})
+    monkeypatch.setattr(mail_connections, "_kept", {})
     monkeypatch.setattr(send_slice, "_histories", {})
     monkeypatch.setattr(send_slice, "_paces", {})
     # Without pipelining each letter is begun after the answer to the one before, so a script can name them.

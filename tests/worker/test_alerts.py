@@ -20,7 +20,7 @@ from db.monitoring.pauses import Pause
 from db.operators.operators import Operator
 from db.session import reading, writing
 from db.votes import votes
-from worker import send_slice
+from worker import mail_connections, send_slice
 from worker.alerts import watch
 
 NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
@@ -313,7 +313,7 @@ def test_an_empty_site_has_nothing_to_tell():
 @pytest.fixture
 def outbox(clock, monkeypatch, house):
     """Send what is owed, through the real sender into a Maildir; the messages that lie there."""
-    monkeypatch.setattr(send_slice, "_kept", {})
+    monkeypatch.setattr(mail_connections, "_kept", {})
     monkeypatch.setattr(send_slice, "_histories", {})
     monkeypatch.setattr(send_slice, "_paces", {})
 

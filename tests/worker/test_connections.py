@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from db import rules
 from emails.replies import Following, Meanwhile, Outcome, Outgoing, judge
 from tests.transports import digest, states
-from worker import send_slice
+from worker import mail_connections, send_slice, slice_run
 
 
 class FarDoor:
@@ -42,8 +42,8 @@ def doors(database, setting, monkeypatch) -> type[FarDoor]:
     setting(MAIL_URL="smtp://relay.example:25", MAIL_FROM="Verdicts <digest@verdicts.example>", SEND_CONNECTIONS=16)
     FarDoor.busy = FarDoor.most = 0
     FarDoor.lock = threading.Lock()
-    monkeypatch.setattr(send_slice, "open_transport", lambda url: FarDoor())
-    monkeypatch.setattr(send_slice, "_kept", {})
+    monkeypatch.setattr(mail_connections, "open_transport", lambda url: FarDoor())
+    monkeypatch.setattr(mail_connections, "_kept", {})
     monkeypatch.setattr(send_slice, "_paces", {})
     return FarDoor
 
@@ -71,18 +71,18 @@ def test_a_connection_that_gets_no_database_session_leaves_and_the_others_send(d
 def test_a_slice_for_which_there_is_no_database_session_says_so(doors, clock, monkeypatch):
     refused_sessions(monkeypatch, 16)
     digest(clock, 20)
-    with pytest.raises(send_slice.SliceFailed, match="too many clients"):
+    with pytest.raises(slice_run.SliceFailed, match="too many clients"):
         send_slice.run_slice(time.monotonic() + 60)
     assert states() == {"pending": 20}
 
 
 def refused_sessions(monkeypatch, number: int) -> None:
     """The first so many connections of a slice get no session."""
-    real, left = send_slice.driver_connection, iter(range(number))
+    real, left = slice_run.driver_connection, iter(range(number))
 
     def none_left():
         if next(left, None) is not None:
             raise OperationalError("connect", None, psycopg.OperationalError("sorry, too many clients already"))
         return real()
 
-    monkeypatch.setattr(send_slice, "driver_connection", none_left)
+    monkeypatch.setattr(slice_run, "driver_connection", none_left)

@@ -15,7 +15,7 @@ from emails.transports import TimeOuts, open_transport
 from tests.claiming import recover
 from tests.emails.scripted_smtp import HANG_UP, SILENCE, ScriptedServer
 from tests.transports import SLOT, digest, rows, run, states
-from worker import letters, send_batch, send_slice
+from worker import letters, mail_connections, send_batch, send_slice
 
 
 def test_each_message_is_its_readers_own(door, clock):
@@ -180,7 +180,7 @@ def test_a_letter_announced_to_a_server_that_has_gone_waits_for_the_next_slice(
         return outcome
 
     monkeypatch.setattr(send_batch.BatchSend, "_handed_over", the_slice_ends_meanwhile)
-    monkeypatch.setattr(send_slice, "open_transport", lambda url: open_transport(url, TimeOuts(5, 1, 1)))
+    monkeypatch.setattr(mail_connections, "open_transport", lambda url: open_transport(url, TimeOuts(5, 1, 1)))
     with ScriptedServer({"dot": [end, "250 Ok"]}) as server:
         setting(MAIL_URL=f"smtp://127.0.0.1:{server.port}", MAIL_FROM="Verdicts <digest@verdicts.example>")
         digest(clock, 20)

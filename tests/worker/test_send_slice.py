@@ -11,7 +11,7 @@ from db.session import reading, writing
 from emails.replies import Outcome, judge
 from tests.claiming import begin
 from tests.transports import digest, rows, run, state, states
-from worker import heartbeats, letters, send_slice
+from worker import heartbeats, letters, send_slice, slice_run
 
 
 def test_everybody_gets_one_letter_and_the_digest_is_finished(door, clock):
@@ -105,7 +105,7 @@ def test_a_digest_whose_letter_cannot_be_made_ready_keeps_no_other_waiting(door,
 
 
 def test_what_a_dead_sender_held_goes_out_in_the_slice_in_which_its_lease_lapses(door, clock, setting, monkeypatch):
-    monkeypatch.setattr(send_slice, "RECOVERS_EVERY", 0.0)
+    monkeypatch.setattr(slice_run, "RECOVERS_EVERY", 0.0)
     setting(SEND_CONNECTIONS=2)
     number = digest(clock, 60)
     with writing() as session:

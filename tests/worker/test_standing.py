@@ -14,7 +14,7 @@ from db.session import reading, writing
 from tests.claiming import begin
 from tests.emails.scripted_smtp import WELL, ScriptedServer
 from tests.transports import digest, run, states
-from worker import send_slice
+from worker import mail_connections, send_slice
 
 FULL = "421 4.7.0 too many connections from you"
 
@@ -61,7 +61,7 @@ class Guarded(ScriptedServer):
 
 @pytest.fixture
 def server(database, clock, setting, monkeypatch) -> Iterator[Guarded]:
-    monkeypatch.setattr(send_slice, "_kept", {})
+    monkeypatch.setattr(mail_connections, "_kept", {})
     monkeypatch.setattr(send_slice, "_histories", {})
     monkeypatch.setattr(send_slice, "_paces", {})
     with Guarded() as made:

@@ -13,7 +13,7 @@ from db.driver import driver_connection
 from db.monitoring import heartbeats
 from db.session import writing
 from tests.transports import digest, states
-from worker import send_slice
+from worker import mail_connections, send_slice
 from worker.send_slice import SliceFailed
 
 
@@ -76,7 +76,7 @@ def test_each_sender_takes_its_share_of_the_connections(door, clock, setting, mo
     for number in range(senders):
         lives(f"host-{number}:1", clock.now)
     asked = []
-    monkeypatch.setattr(send_slice, "_transports", lambda url, count: asked.append(count) or [door])
+    monkeypatch.setattr(mail_connections, "of", lambda url, count: asked.append(count) or [door])
     send_slice.run_slice(time.monotonic() + 5)
     assert asked == [share]
 
@@ -89,6 +89,6 @@ def test_one_that_is_alone_again_takes_them_all(door, clock, setting, monkeypatc
         lives(f"host-{number}:1", clock.now)
     lives("host-0:1", clock.forward(seconds=21))
     asked = []
-    monkeypatch.setattr(send_slice, "_transports", lambda url, count: asked.append(count) or [door])
+    monkeypatch.setattr(mail_connections, "of", lambda url, count: asked.append(count) or [door])
     send_slice.run_slice(time.monotonic() + 5)
     assert asked == [4]

@@ -11,7 +11,7 @@ from emails.replies import Outcome, judge
 from emails.transports import TimeOuts, open_transport
 from tests.emails.scripted_smtp import ScriptedServer
 from tests.transports import digest, rows, run, state, states
-from worker import send_slice
+from worker import mail_connections
 
 pytestmark = pytest.mark.once
 
@@ -64,7 +64,7 @@ def test_what_is_the_senders_stops_after_a_handful_and_costs_nobody_a_try(door, 
 
 
 def test_through_a_real_connection_too_the_senders_quota_is_nobody_elses(door, clock, setting, monkeypatch):
-    monkeypatch.setattr(send_slice, "open_transport", lambda url: open_transport(url, TimeOuts(5, 5, 5)))
+    monkeypatch.setattr(mail_connections, "open_transport", lambda url: open_transport(url, TimeOuts(5, 5, 5)))
     quota = "552 5.2.2 Submission quota exceeded"
     with ScriptedServer({"dot": [*["250 Ok"] * 3, quota]}) as server:
         setting(MAIL_URL=f"smtp://127.0.0.1:{server.port}")

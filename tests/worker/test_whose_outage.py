@@ -11,11 +11,11 @@ from db.monitoring.heartbeats import Heartbeat
 from db.session import reading, writing
 from emails.replies import judge
 from tests.transports import digest, states
-from worker import heartbeats, send_slice
+from worker import heartbeats, send_slice, slice_run
 from worker.host_alerts import senders_that_fail
 from worker.looks import Looks
 from worker.schedule import entry_of
-from worker.send_slice import Unreachable
+from worker.slice_run import Unreachable
 
 REFUSAL = replace(judge("greeting", 554, "5.7.1 go away"), kind="relay")
 
@@ -23,7 +23,7 @@ REFUSAL = replace(judge("greeting", 554, "5.7.1 go away"), kind="relay")
 @pytest.fixture
 def refused(door, clock, monkeypatch) -> None:
     """This process's mail server refuses every connection, and a digest is owed."""
-    monkeypatch.setattr(send_slice, "_outages", {})
+    monkeypatch.setattr(slice_run, "_outages", {})
     monkeypatch.setattr(heartbeats, "_pulse", heartbeats.Pulse())
     door.shut = REFUSAL
     digest(clock)
