@@ -15,7 +15,7 @@ import structlog
 from celery.signals import worker_process_shutdown
 
 from db.engine import engine
-from worker import ending, mail_connections, unwritten
+from worker import ending, heartbeats, mail_connections, unwritten
 from worker.looks import Look, Looks
 from worker.schedule import ScheduleEntry
 
@@ -99,6 +99,8 @@ class Child:
     def leave(self, code: int) -> None:
         """End this process, without a word to Celery, which would take a second for it."""
         mail_connections.hang_up()
+        if code in (0, RECYCLED):
+            heartbeats.end()
         engine().dispose()
         until = time.monotonic() + 0.5
         while self.looks.waiting and time.monotonic() < until:

@@ -58,6 +58,8 @@ class Pulse:
     written: float = field(default_factory=time.monotonic)
     """When a heartbeat was written last, or when this process started."""
     failure: str = ""
+    over: bool = False
+    """Whether this process has said that it ends."""
 
     def mark(self, kind: str) -> None:
         """Note that this process is at work."""
@@ -117,7 +119,7 @@ class Pulse:
             return Marks(moments.skew().total_seconds(), self.taken_at, self.failed_at, self.work_failure)
 
     def write_for_ever(self) -> None:
-        while True:
+        while not self.over:
             self.due.clear()
             self.write()
             close_idle()
@@ -125,6 +127,14 @@ class Pulse:
                 time.sleep(LIVES_EVERY)  # marks do not hurry a database that refuses
             else:
                 self.due.wait(LIVES_EVERY)
+
+    def end(self) -> None:
+        """Write that this process has ended, unless the database refuses just now."""
+        self.over = True
+        if self.failure:
+            return
+        with self._noticed(), driver_connection(durable=False) as driver:
+            heartbeats.ended(driver, self.process, moments.now())
 
     @property
     def process(self) -> str:
@@ -217,6 +227,11 @@ def taken() -> None:
 def failed(reason: str) -> None:
     """Note that this process could not begin its work just now, and why."""
     _own().missed(reason)
+
+
+def end() -> None:
+    """Tell that this process has ended, so that nobody counts on it for the seconds until its silence would show."""
+    _own().end()
 
 
 def _runs_as() -> RunsAs:

@@ -111,6 +111,12 @@ def live(
         driver.execute(_LIVES, _values(driver, (process, kind), started_at, now, (0, 0.0), runs_as, marks))
 
 
+def ended(driver: DriverConnection, process: str, now: datetime) -> None:
+    """Record that a process has ended as planned: from now on it does not count as running."""
+    with _patience(driver), driver.transaction():
+        driver.execute(_ENDED, (driver.at(now - RUNNING - timedelta(seconds=1)), process))
+
+
 def _values(
     driver: DriverConnection,
     who: tuple[str, str],
@@ -153,6 +159,7 @@ _LIVES = _INSERT + (
     "at = CASE WHEN excluded.kind = 'web' OR heartbeats.started_at <> excluded.started_at"
     " THEN excluded.at ELSE heartbeats.at END"
 )
+_ENDED = "UPDATE heartbeats SET alive_at = ? WHERE process = ?"
 _FORGET = "DELETE FROM heartbeats WHERE coalesce(alive_at, at) < ?"
 
 

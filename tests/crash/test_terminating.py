@@ -1,6 +1,7 @@
 """A sender gets TERM in the middle of a digest: it ends when the letters that it has begun are settled."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import select
 
 from db.deliveries import breakers
 from db.deliveries.claims import Claim
+from db.monitoring import heartbeats
 from db.session import reading
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until
@@ -68,8 +70,16 @@ def test_a_sender_whose_mail_server_hangs_is_broken_off_and_only_those_letters_a
         assert breakers.open_breakers(session) == [], "the mail server did nothing wrong"
 
 
+def lives(kind: str) -> bool:
+    """Whether a process of that kind counts as running."""
+    with reading() as session:
+        return any(each.kind == kind for each in heartbeats.running(session, datetime.now(UTC)))
+
+
 def test_idle_processes_end_at_once(scene: Scene, deployment: Deployment):
     deployment.start("worker", "sender")
     for name in ("worker", "sender"):
         until(lambda name=name: deployment._children(name), f"the {name}'s start")
+        until(lambda name=name: lives(name), f"the {name}'s heartbeat")
         deployment.terminate(name, AT_ONCE)
+        assert not lives(name), "from then on nobody counts on it"

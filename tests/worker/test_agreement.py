@@ -208,7 +208,7 @@ def test_a_sender_keeps_to_the_daily_limit_of_another_host(door, clock, setting)
     assert 0 < len(door.sent) <= 12
     clock.forward(minutes=1)  # the other host is gone, and nobody else limits a day
     run()
-    assert len(door.sent) == 30
+    assert len(door.sent) == 20
 
 
 # ---- real processes ------------------------------------------------------------------------------------------------
