@@ -58,6 +58,8 @@ class Pulse:
     written: float = field(default_factory=time.monotonic)
     """When a heartbeat was written last, or when this process started."""
     failure: str = ""
+    first: bool = True
+    """Whether no heartbeat has been written yet."""
     over: bool = False
     """Whether this process has said that it ends."""
 
@@ -94,12 +96,24 @@ class Pulse:
             with driver_connection(durable=False) as driver:
                 if not driver.sqlite:
                     moments.measure(lambda: driver.fetch("SELECT clock_timestamp()", ())[0][0])
+                if self.first:
+                    self._tell_of_the_dead(driver)
+                    self.first = False
                 if self.worked and self._may_tell():
                     self._tell_of_work(driver)
                 else:
                     own = (self.process, self.kind, self.started_at)
                     heartbeats.live(driver, *own, moments.now(), _runs_as(), self._marks())
             signing_keys.record()  # a web process that started before the database answered does it here
+
+    def _tell_of_the_dead(self, driver: DriverConnection) -> None:
+        """Write that killed processes of this host have ended, which they could not tell: this one may replace one.
+
+        A process of another container with the same host name is taken for one of them, until its next heartbeat.
+        """
+        for process in heartbeats.running_on(driver, socket.gethostname(), moments.now()):
+            if not _exists(int(process.rpartition(":")[2])):
+                heartbeats.ended(driver, process, moments.now())
 
     def _tell_of_work(self, driver: DriverConnection) -> None:
         self.last = now = time.monotonic()
@@ -153,6 +167,17 @@ class Pulse:
             self.failure = told
         else:
             self.written, self.failure = time.monotonic(), ""
+
+
+def _exists(pid: int) -> bool:
+    """Whether this host has such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it belongs to another user
+    return True
 
 
 _pulse = Pulse()

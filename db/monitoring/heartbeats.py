@@ -117,6 +117,11 @@ def ended(driver: DriverConnection, process: str, now: datetime) -> None:
         driver.execute(_ENDED, (driver.at(now - RUNNING - timedelta(seconds=1)), process))
 
 
+def running_on(driver: DriverConnection, host: str, now: datetime) -> list[str]:
+    """The processes that count as running on this host."""
+    return [str(process) for (process,) in driver.fetch(_RUNNING_ON, (host, driver.at(now - RUNNING)))]
+
+
 def _values(
     driver: DriverConnection,
     who: tuple[str, str],
@@ -159,6 +164,7 @@ _LIVES = _INSERT + (
     "at = CASE WHEN excluded.kind = 'web' OR heartbeats.started_at <> excluded.started_at"
     " THEN excluded.at ELSE heartbeats.at END"
 )
+_RUNNING_ON = "SELECT process FROM heartbeats WHERE host = ? AND coalesce(alive_at, at) >= ?"
 _ENDED = "UPDATE heartbeats SET alive_at = ? WHERE process = ?"
 _FORGET = "DELETE FROM heartbeats WHERE coalesce(alive_at, at) < ?"
 

@@ -1,5 +1,6 @@
 """Every process of a site writes that it lives, work or no work; and it knows how its last heartbeat went."""
 
+import subprocess
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -136,3 +137,13 @@ def test_a_forked_web_worker_gets_a_thread_of_its_own(sqlite, pulse, monkeypatch
     until(running, "its heartbeat", 10)
     [own] = running()
     assert (own.kind, own.process.rpartition(":")[2]) == ("web", str(pulse.pid))
+
+
+def test_a_process_that_was_killed_counts_no_more_once_another_one_of_its_host_starts(database, pulse):
+    child = subprocess.Popen(["true"])
+    child.wait()
+    killed = heartbeats.Pulse(kind="sender", pid=child.pid)
+    killed.write()
+    assert [each.process for each in running()] == [killed.process]
+    pulse.write()
+    assert [each.process for each in running()] == [pulse.process]
