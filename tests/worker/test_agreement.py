@@ -215,14 +215,14 @@ def test_a_sender_keeps_to_the_daily_limit_of_another_host(door, clock, setting)
 
 
 @pytest.mark.waits
-def test_two_real_senders_tell_what_they_run_with(database, tmp_path: Path, monkeypatch):
+def test_two_real_senders_tell_what_they_run_with(postgresql, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(runs_with, "RESTART", timedelta(seconds=1))
     hosts = []
     try:
         for number, rate in enumerate(("5", "7")):
             folder = tmp_path / str(number)
             folder.mkdir()
-            given = {"DATABASE_URL": database, "MAIL_URL": "smtp://127.0.0.1:9", "SEND_RATE": rate}
+            given = {"DATABASE_URL": postgresql, "MAIL_URL": "smtp://127.0.0.1:9", "SEND_RATE": rate}
             hosts.append(Deployment(folder, given | {"SECRET_KEY": "a key for tests"}))
             hosts[-1].start("sender")
         until(lambda: any(told.startswith("SEND_RATE is “5.0” with sender ") for told in named()), "both values")

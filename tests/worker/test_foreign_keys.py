@@ -61,6 +61,7 @@ def test_a_command_with_a_foreign_key_refuses_in_one_sentence(site, redis_url, w
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.once
 def test_help_version_upgrade_and_doctor_work_with_any_key(site, redis_url):
     for words in ("--help", "--version", "digest list --help", "db upgrade"):
         assert run(f"{VERDICTS} {words}", SECRET_KEY="foreign").returncode == 0, words
