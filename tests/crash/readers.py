@@ -31,14 +31,21 @@ class Readers:
     """
 
     def __init__(
-        self, port: int, tools: Sequence[str], hosts: Sequence[str] = ("127.0.0.1",), pause: float = 0.005
+        self,
+        port: int,
+        tools: Sequence[str],
+        hosts: Sequence[str] = ("127.0.0.1",),
+        pause: float = 0.005,
+        patience: float = 0.05,
     ) -> None:
-        """Each reader asks one of the hosts, and pauses that many seconds between two turns."""
+        """Each reader asks one of the hosts, pauses that many seconds between two turns, and waits `patience` seconds
+        before a request is repeated."""
         self.may: dict[Said, set[str | None]] = {}
         self.subscribed: dict[str, bool] = {}
         self.faults: list[str] = []
         self.answered = self.unanswered = 0
         self._port, self._tools, self._hosts, self._pause = port, tools, hosts, pause
+        self._patience = patience
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._asks = threading.local()
         self._turns = [0] * READERS
@@ -70,7 +77,7 @@ class Readers:
                 self._until_answered(again, self._subscribe, f"new-{number}-{turn}@reader.example")
 
     def _until_answered(self, again: bool, ask: Callable[..., bool], *given: object) -> bool:
-        while not (answered := ask(*given)) and again and not self._ended.wait(0.05):
+        while not (answered := ask(*given)) and again and not self._ended.wait(self._patience):
             pass
         return answered
 

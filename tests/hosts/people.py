@@ -37,7 +37,7 @@ class Voters(Readers):
     such a choice stays possible."""
 
     def __init__(self, hosts: list[str]) -> None:
-        super().__init__(PORT, list(TOOLS), hosts, pause=0.1)
+        super().__init__(PORT, list(TOOLS), hosts, pause=0.1, patience=2.5)  # 30 tries a minute are too many
         self._hanging: dict[Said, set[str | None]] = {}
 
     def _vote(self, said: Said, choice: str) -> bool:
