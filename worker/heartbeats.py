@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -170,14 +171,15 @@ class Pulse:
 
 
 def _exists(pid: int) -> bool:
-    """Whether this host has such a process."""
+    """Whether such a process runs on this host; one that has ended and that its parent has not noticed does not."""
     try:
         os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
     except ProcessLookupError:
         return False
     except OSError:
-        pass  # it belongs to another user
-    return True
+        return True  # it belongs to another user, or this system has no /proc
+    return state not in ("Z", "X")
 
 
 _pulse = Pulse()

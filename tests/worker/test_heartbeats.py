@@ -139,11 +139,16 @@ def test_a_forked_web_worker_gets_a_thread_of_its_own(sqlite, pulse, monkeypatch
     assert (own.kind, own.process.rpartition(":")[2]) == ("web", str(pulse.pid))
 
 
-def test_a_process_that_was_killed_counts_no_more_once_another_one_of_its_host_starts(database, pulse):
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_process_that_was_killed_counts_no_more_once_another_one_of_its_host_starts(database, pulse, noticed):
     child = subprocess.Popen(["true"])
-    child.wait()
+    if noticed:
+        child.wait()
+    else:
+        until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE, "its end")
     killed = heartbeats.Pulse(kind="sender", pid=child.pid)
     killed.write()
     assert [each.process for each in running()] == [killed.process]
     pulse.write()
     assert [each.process for each in running()] == [pulse.process]
+    child.wait()
