@@ -5,7 +5,6 @@ process is told to end. Each thread connects and renders before it claims; at mo
 settled (db/deliveries/claims.py explains why that is enough).
 """
 
-import math
 import os
 import threading
 import time
@@ -14,14 +13,13 @@ from contextlib import contextmanager
 
 from db import moments
 from db.deliveries import breakers, claims, deliveries
-from db.monitoring.heartbeats import senders_alive
 from db.refusals import refusal
 from db.settings import settings
 from emails.transports import BadMailUrl, transport_name
 from worker import mail_connections, send_daily, send_limits, transport_kinds, turns, unwritten
 from worker.pace import Pace
 from worker.reply_history import ReplyHistory
-from worker.slice_run import SliceFailed, SliceRun, recover_lapsed
+from worker.slice_run import SliceFailed, SliceRun, recover_lapsed, share_of
 
 SLICE = 10.0
 """Seconds of a slice during which new letters are begun."""
@@ -87,12 +85,12 @@ def _prepared(end: float) -> tuple[Sequence[int | None], SliceRun, int]:
         owed = send_daily.not_waiting(session, claims.owed(session, now), limits.daily, now)
         breaker = breakers.of_server(session, transport_name(config.mail_url))
         ailing = breakers.failing_domains(session)
-        share = math.ceil(limits.connections / senders_alive(session, now))
+        share = share_of(session, limits.connections)
     if breaker and breaker.is_open(now):
         owed = []
     history = _histories.setdefault((os.getpid(), config.mail_url), ReplyHistory())
     history.ailing, history.failing = ailing, breaker is not None
-    run = SliceRun(end, _pace(limits.rate), history, limits=limits)
+    run = SliceRun(end, _pace(limits.rate), history, limits=limits, share=share)
     return transport_kinds.allowed(owed) if owed else [], run, share
 
 

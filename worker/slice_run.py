@@ -1,5 +1,6 @@
 """One slice in one process: a thread for each connection, which claims batch after batch and sends them."""
 
+import math
 import os
 import random
 import secrets
@@ -15,7 +16,9 @@ from db import moments
 from db.deliveries import claims, recovery
 from db.deliveries.claims import Batch, Terms, Wait
 from db.driver import DriverConnection, driver_connection
+from db.monitoring.heartbeats import senders_alive
 from db.refusals import is_lock, refusal
+from db.session import Session
 from db.settings import settings
 from emails.transports import Transport
 from worker import ending, heartbeats, send_limits, turns, unwritten
@@ -25,8 +28,9 @@ from worker.send_batch import BatchSend, BreakerOpen, Slice, trip
 from worker.send_limits import SendLimits
 from worker.whose_outage import LONGEST, OwnOutage
 
-RECOVERS_EVERY = 1.0
-"""Seconds of a slice between two looks for lapsed leases: over many connections, one before each claim is too many."""
+LOOKS_ROUND_EVERY = 1.0
+"""Seconds of a slice between two looks at what other senders left: over many connections, one before each claim is too
+many."""
 
 log = structlog.get_logger("mail")
 
@@ -51,7 +55,9 @@ class SliceRun(Slice):
 
     limits: SendLimits = field(default_factory=send_limits.own)
     """Those that hold for all senders, as of the slice's start."""
-    recovers_at: float = 0.0
+    share: int = 1
+    """How many of all connections this process may use, as of the slice's start."""
+    looks_round_at: float = 0.0
     stood: bool = False
     """Whether any of the connections could be opened."""
     refusals: list[str] = field(default_factory=list)
@@ -160,7 +166,9 @@ class SliceRun(Slice):
     ) -> Batch | Wait | None:
         batch: Batch | Wait | None = None
         try:
-            self._recover_at_times()
+            self._look_round()
+            if self.over:
+                return None
             with turns.writing() as session:
                 batch = claims.claim(session, self._terms(transport, digest_id), digest_id, moments.now())
         except BaseException as error:
@@ -173,11 +181,17 @@ class SliceRun(Slice):
         self.claimed = True
         return batch
 
-    def _recover_at_times(self) -> None:
-        """A lease may lapse during a slice, and its letters should not wait for the next slice."""
-        if time.monotonic() >= self.recovers_at:
-            self.recovers_at = time.monotonic() + RECOVERS_EVERY
-            recover_lapsed()
+    def _look_round(self) -> None:
+        """Now and then: recover leases that lapse during the slice, whose letters should not wait for the next one; and
+        end the slice if this process may use more connections by now, since another sender fails."""
+        if time.monotonic() < self.looks_round_at:
+            return
+        self.looks_round_at = time.monotonic() + LOOKS_ROUND_EVERY
+        recover_lapsed()
+        with turns.reading() as session:
+            share = share_of(session, self.limits.connections)
+        if share > self.share:
+            self.end = min(self.end, time.monotonic())
 
     def _break_off(self, sending: BatchSend, error: BaseException) -> None:
         """Keep the batch until what is known of it is written; other connections claim nothing meanwhile."""
@@ -206,6 +220,11 @@ _outages: dict[tuple[int, str], OwnOutage] = {}
 
 def _outage() -> OwnOutage:
     return _outages.setdefault((os.getpid(), settings().mail_url), OwnOutage(heartbeats.own_process()))
+
+
+def share_of(session: Session, connections: int) -> int:
+    """How many of all senders' connections this process may use, so that room is left for the others."""
+    return math.ceil(connections / senders_alive(session, moments.now()))
 
 
 def recover_lapsed() -> None:

@@ -105,7 +105,7 @@ def test_a_digest_whose_letter_cannot_be_made_ready_keeps_no_other_waiting(door,
 
 
 def test_what_a_dead_sender_held_goes_out_in_the_slice_in_which_its_lease_lapses(door, clock, setting, monkeypatch):
-    monkeypatch.setattr(slice_run, "RECOVERS_EVERY", 0.0)
+    monkeypatch.setattr(slice_run, "LOOKS_ROUND_EVERY", 0.0)
     setting(SEND_CONNECTIONS=2)
     number = digest(clock, 60)
     with writing() as session:

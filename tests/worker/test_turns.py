@@ -11,9 +11,11 @@ import pytest
 from db.deliveries import rate_limits
 from db.driver import driver_connection
 from db.monitoring import heartbeats
+from db.monitoring.heartbeats import Marks, RunsAs
 from db.session import writing
 from tests.transports import digest, states
-from worker import mail_connections, send_slice
+from worker import mail_connections, send_slice, slice_run
+from worker.pace import Pace
 from worker.send_slice import SliceFailed
 
 
@@ -92,3 +94,27 @@ def test_one_that_is_alone_again_takes_them_all(door, clock, setting, monkeypatc
     monkeypatch.setattr(mail_connections, "of", lambda url, count: asked.append(count) or [door])
     send_slice.run_slice(time.monotonic() + 5)
     assert asked == [4]
+
+
+@pytest.mark.once
+def test_a_slice_ends_when_another_sender_fails_so_that_the_next_one_takes_its_share(door, clock, setting, monkeypatch):
+    setting(SEND_CONNECTIONS=4)
+    monkeypatch.setattr(slice_run, "LOOKS_ROUND_EVERY", 0.0)
+    monkeypatch.setattr(Pace, "batch", 4)
+    digest(clock)
+    for number in range(2):
+        lives(f"host-{number}:1", clock.now)
+    real = door.send
+
+    def fails_meanwhile(*given, **named):
+        with driver_connection(durable=False) as driver:
+            told = RunsAs(), Marks(failed_at=clock.now, failure="refused")
+            heartbeats.live(driver, "host-1:1", "sender", clock.now, clock.now, *told)
+        return real(*given, **named)
+
+    monkeypatch.setattr(door, "send", fails_meanwhile)
+    asked = []
+    monkeypatch.setattr(mail_connections, "of", lambda url, count: asked.append(count) or [door])
+    assert send_slice.run_slice(time.monotonic() + 30) is True, "letters are left"
+    assert send_slice.run_slice(time.monotonic() + 30) is False
+    assert asked == [2, 4]
