@@ -73,7 +73,7 @@ def run_slice(end: float) -> bool:
         run.weigh_refusals()
         run.weigh_failures()
         _finish(run, owed)
-    return run.broken or (not run.stopped and time.monotonic() >= end)
+    return run.broken or (not run.stopped and time.monotonic() >= run.end)
 
 
 def _prepared(end: float) -> tuple[Sequence[int | None], SliceRun, int]:
