@@ -30,7 +30,8 @@ log = structlog.get_logger("mail")
 
 
 class BreakerOpen(Exception):
-    """The mail server refuses all mail: stop, without using up any letter's attempts."""
+    """The mail server refuses all mail of this process: stop, without using up any letter's attempts. It holds the
+    reply."""
 
 
 def trip(reply: str, *, answered: bool = False) -> None:
@@ -105,10 +106,7 @@ class BatchSend:
             self._take_back()
         self._give_back(self.driver)
         if self.tripped_by is not None:
-            self.slice.history.failing = True
-            trip(self.tripped_by, answered=self.slice.answered)
-            self.slice.answered = False
-            raise BreakerOpen
+            raise BreakerOpen(self.tripped_by)
 
     def _begin_claim(self) -> None:
         self.is_begun = True  # even if the answer is lost

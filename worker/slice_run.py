@@ -61,6 +61,8 @@ class SliceRun(Slice):
     stood: bool = False
     """Whether any of the connections could be opened."""
     refusals: list[str] = field(default_factory=list)
+    refused_alone: str = ""
+    """The reply to letter after letter of this process, while others have theirs taken."""
     claimed: bool = False
     """Whether the database answered any claim, also one for which nothing was left."""
     failures: list[str] = field(default_factory=list)
@@ -116,6 +118,8 @@ class SliceRun(Slice):
         """Open the server's breaker for all senders if it refused every connection of this slice and refuses the other
         senders too; if only this process, raise Unreachable. If it accepted some connections, it only limits their
         number, and sending goes on with those."""
+        if self.refused_alone:
+            raise Unreachable(self.refused_alone)
         if not self.refusals:
             return
         if self.stood:
@@ -154,12 +158,29 @@ class SliceRun(Slice):
         sending = BatchSend(self, transport, connection, batch, composer)
         try:
             sending.go()
-        except BreakerOpen:
+        except BreakerOpen as met:
+            self._meet_refusal(str(met))
             raise
         except BaseException as error:
             self._break_off(sending, error)
             raise
         return True
+
+    def _meet_refusal(self, reply: str) -> None:
+        """The server refuses one letter after another: open its breaker for all senders, unless others have theirs
+        taken. Many servers tell a host that they do not know at the recipient only (Postfix: smtpd_delay_reject)."""
+        self.history.failing = self.stopped = True
+        outage = _outage("letters")
+        if self.answered:
+            outage.is_over()  # the server took letters just before, so this outage is a new one
+        with turns.reading() as session:
+            alone = not outage.is_everybodys(session, moments.now())
+        if alone:
+            self.refused_alone = reply
+            return
+        heartbeats.failed(reply)
+        trip(reply, answered=self.answered)
+        self.answered = False
 
     def _claimed(
         self, transport: Transport, connection: DriverConnection, digest_id: int | None
@@ -215,11 +236,12 @@ class SliceRun(Slice):
         )
 
 
-_outages: dict[tuple[int, str], OwnOutage] = {}
+_outages: dict[tuple[int, str, str], OwnOutage] = {}
 
 
-def _outage() -> OwnOutage:
-    return _outages.setdefault((os.getpid(), settings().mail_url), OwnOutage(heartbeats.own_process()))
+def _outage(of: str = "connections") -> OwnOutage:
+    """This process's outage: of its connections, or of its letters over connections that the server accepts."""
+    return _outages.setdefault((os.getpid(), settings().mail_url, of), OwnOutage(heartbeats.own_process()))
 
 
 def share_of(session: Session, connections: int) -> int:

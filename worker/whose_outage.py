@@ -22,20 +22,24 @@ LONGEST = 60.0
 
 @dataclass
 class OwnOutage:
-    """One process's outage: it has opened no connection to the mail server since `began`."""
+    """One process's outage: the mail server has refused it, or all its letters, since `began`."""
 
     process: str
     """This process, as heartbeats name it."""
     began: datetime | None = None
+    last: datetime | None = None
+    """The refusal before this one; one of long ago belongs to another outage."""
 
     def is_over(self) -> None:
-        """A connection was opened."""
+        """A connection was opened, or a letter was taken."""
         self.began = None
 
     def is_everybodys(self, session: Session, now: datetime) -> bool:
         """Whether the breaker should open: no other sender has had a letter taken since this outage began, and each of
         them has failed too, or has done neither for a while."""
-        self.began = self.began or now
+        if self.last is not None and now - self.last > LATELY:
+            self.began = None
+        self.began, self.last = self.began or now, now
         others = [
             each for each in heartbeats.running(session, now) if each.kind == "sender" and each.process != self.process
         ]

@@ -139,3 +139,36 @@ def test_while_the_mail_server_refuses_everybody_no_host_is_blamed(refused, cloc
     slice_()
     beats(clock, "sick:1", taken=400, failed=20)
     assert alerts(clock) == []
+
+
+# ---- a server that accepts connections and refuses each letter ----------------------------------------------------
+
+
+@pytest.fixture
+def refused_later(refused, door) -> None:
+    """The mail server lets this process connect, and refuses its letters at the recipient, as Postfix does."""
+    door.shut = None
+    reply = replace(judge("rcpt", 554, "5.7.1 Client host rejected: Access denied"), kind="relay")
+    door.answer = lambda to, number: reply
+
+
+def test_letters_that_are_refused_open_the_breaker_if_this_is_the_only_sender(refused_later):
+    slice_()
+    assert breaker() is not None
+    assert states().get("failed") is None
+
+
+def test_while_another_host_has_letters_taken_letters_that_are_refused_stop_only_this_one(refused_later, clock):
+    for _ in range(10):
+        beats(clock, "well:1", taken=1)
+        with pytest.raises(Unreachable, match="Client host rejected"):
+            slice_()
+        clock.forward(seconds=10)
+    assert breaker() is None
+    assert states().get("failed") is None
+
+
+def test_once_the_other_hosts_letters_are_refused_too_it_opens(refused_later, clock):
+    beats(clock, "sick:1", taken=30, failed=1)
+    slice_()
+    assert breaker() is not None
