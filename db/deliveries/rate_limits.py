@@ -17,7 +17,7 @@ EVERYBODY = "*"
 LOCK_WAIT = "2s"
 """How long a claim waits for that lock on PostgreSQL; on SQLite as long as for any other."""
 BURST = timedelta(seconds=2)
-"""A full bucket holds the tokens that accrue in this time. The clock wakes senders that often, so none is lost."""
+"""A full bucket holds the tokens that accrue in this time. Senders look that often by themselves, so none is lost."""
 
 
 class TokenBucket(Row):
