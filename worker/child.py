@@ -100,7 +100,9 @@ class Child:
         """End this process, without a word to Celery, which would take a second for it."""
         mail_connections.hang_up()
         if code in (0, RECYCLED):
-            heartbeats.end()
+            word = threading.Thread(target=heartbeats.end, daemon=True)
+            word.start()
+            word.join(1.0)  # a database that has just vanished must not hold up the end
         engine().dispose()
         until = time.monotonic() + 0.5
         while self.looks.waiting and time.monotonic() < until:

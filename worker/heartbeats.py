@@ -61,6 +61,8 @@ class Pulse:
     failure: str = ""
     first: bool = True
     """Whether no heartbeat has been written yet."""
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a heartbeat is written, so that none undoes the last one."""
     over: bool = False
     """Whether this process has said that it ends."""
 
@@ -92,7 +94,9 @@ class Pulse:
 
     def write(self) -> None:
         """Write that this process lives and, if it worked and that is due, what it did."""
-        with self._noticed():
+        with self._noticed(), self.turn:
+            if self.over:
+                return
             schema.check()
             with driver_connection(durable=False) as driver:
                 if not driver.sqlite:
@@ -148,7 +152,7 @@ class Pulse:
         self.over = True
         if self.failure:
             return
-        with self._noticed(), driver_connection(durable=False) as driver:
+        with self._noticed(), self.turn, driver_connection(durable=False) as driver:
             heartbeats.ended(driver, self.process, moments.now())
 
     @property

@@ -8,7 +8,6 @@ from db.monitoring import heartbeats
 from db.monitoring.alerts import Condition
 from db.monitoring.heartbeats import Heartbeat
 from db.session import Session
-from worker.whose_outage import LATELY
 
 LASTS = timedelta(minutes=3)
 """A sender that has had no letter taken for so long, and fails, needs somebody."""
@@ -20,7 +19,7 @@ def senders_that_fail(session: Session, now: datetime) -> Iterator[Condition]:
         return
     sick: dict[str, Heartbeat] = {}
     for each in heartbeats.running(session, now):
-        if each.kind == "sender" and _fails(each, now):
+        if each.kind == "sender" and each.fails(now) and _lasts(each, now):
             sick.setdefault(each.host or each.process, each)
     for host, each in sick.items():
         yield Condition(
@@ -32,6 +31,5 @@ def senders_that_fail(session: Session, now: datetime) -> Iterator[Condition]:
         )
 
 
-def _fails(each: Heartbeat, now: datetime) -> bool:
-    well_at = max(each.taken_at or each.started_at, each.started_at)
-    return each.failed_at is not None and each.failed_at > max(well_at, now - LATELY) and well_at < now - LASTS
+def _lasts(each: Heartbeat, now: datetime) -> bool:
+    return max(each.taken_at or each.started_at, each.started_at) < now - LASTS

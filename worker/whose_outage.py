@@ -1,7 +1,7 @@
 """Whether a mail server that refuses this process refuses everybody, or only this host cannot reach it.
 
-A refusal of all mail opens the breaker of all senders. One host with a bad road to the mail server must not do so while
-others send. Each sender's heartbeat tells when it last had a letter taken, and when it last failed.
+A refusal of all mail opens the breaker of all senders. One host with a bad connection to the mail server must not
+do so while others send. Each sender's heartbeat tells when it last had a letter taken, and when it last failed.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from db.monitoring import heartbeats
-from db.monitoring.heartbeats import Heartbeat
+from db.monitoring.heartbeats import LATELY
 
 UNDECIDED = timedelta(seconds=15)
 """How long other senders may neither have a letter taken nor fail before the refusal counts as everybody's: they look
 every two seconds, and their heartbeats are written every five."""
-LATELY = timedelta(seconds=90)
 LONGEST = 60.0
 """Up to how many seconds a process waits that is refused alone; its pauses grow from a few seconds."""
 
@@ -45,10 +44,4 @@ class OwnOutage:
         ]
         if any(each.taken_at and each.taken_at > self.began for each in others):
             return False
-        return all(_fails(each, now) for each in others) or now - self.began > UNDECIDED
-
-
-def _fails(sender: Heartbeat, now: datetime) -> bool:
-    """Whether its last slices failed too. A failure of long ago says nothing: perhaps no letter was due since."""
-    failed, taken = sender.failed_at, sender.taken_at
-    return failed is not None and failed > now - LATELY and (taken is None or failed > taken)
+        return all(each.fails(now) for each in others) or now - self.began > UNDECIDED

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import JSON, ColumnElement, Index, Text, func, or_, select
+from sqlalchemy import JSON, ColumnElement, Index, Text, func, select
 from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -21,6 +21,8 @@ from db.session import Moment, Row
 ALIVE = timedelta(seconds=60)
 RUNNING = timedelta(seconds=20)
 """A process counts as running while its last heartbeat is no older than this, in which time four are due."""
+LATELY = timedelta(seconds=90)
+"""A failure from before says nothing: one that goes on is tried, and fails, at least once a minute."""
 KEPT = timedelta(days=1)
 PATIENCE = 250
 """Milliseconds that a heartbeat waits for SQLite's write lock; the next one comes in seconds anyway."""
@@ -60,6 +62,11 @@ class Heartbeat(Row):
         """Whether the process was at work within that time. A hybrid method: true or false of one heartbeat, a
         condition in queries."""
         return self.at >= now - within
+
+    def fails(self, now: datetime) -> bool:
+        """Whether its last work failed to begin, lately, and the mail server has taken no letter from it since."""
+        failed, taken = self.failed_at, self.taken_at
+        return failed is not None and failed > now - LATELY and (taken is None or failed > taken)
 
 
 class RunsAs(NamedTuple):
@@ -181,11 +188,9 @@ def running(session: Session, now: datetime, within: timedelta = RUNNING) -> lis
 def senders_alive(session: Session, now: datetime) -> int:
     """How many senders live and can send, so far as is known; 1 at least.
 
-    One whose work failed to begin since the mail server last took a letter from it needs no share of the connections.
+    One that fails needs no share of the connections.
     """
-    sends = or_(Heartbeat.failed_at.is_(None), Heartbeat.failed_at <= Heartbeat.taken_at)
-    query = select(func.count()).where(Heartbeat.kind == "sender", _lived() >= now - RUNNING, sends)
-    return max(1, session.scalar(query) or 0)
+    return max(1, sum(each.kind == "sender" and not each.fails(now) for each in running(session, now)))
 
 
 def _lived() -> ColumnElement[datetime]:

@@ -152,3 +152,11 @@ def test_a_process_that_was_killed_counts_no_more_once_another_one_of_its_host_s
     pulse.write()
     assert [each.process for each in running()] == [pulse.process]
     child.wait()
+
+
+def test_a_process_that_has_said_that_it_ends_writes_no_heartbeat_after_that(database, pulse):
+    pulse.write()
+    assert running() != []
+    pulse.end()
+    pulse.write()
+    assert running() == []

@@ -177,3 +177,13 @@ def test_what_a_process_runs_with_holds_no_secret(setting):
     assert told["DIGEST_LEAD"] == "1:30:00"
     assert "hunter2" not in str(told)
     assert runs_with.of(setting(MAIL_URL="maildir:var/outbox"))["MAIL_URL"] == "maildir"
+
+
+def test_a_failure_of_long_ago_takes_no_share_of_the_connections_from_a_sender(database, clock):
+    for process, ago in (("a:1", 5), ("b:2", 120)):
+        with driver_connection(durable=False) as driver:
+            marks = Marks(failed_at=clock.now - timedelta(seconds=ago), failure="refused")
+            heartbeats.live(driver, process, "sender", clock.now, clock.now, RunsAs(), marks)
+    with reading() as session:
+        assert [each.process for each in heartbeats.running(session, clock.now) if each.fails(clock.now)] == ["a:1"]
+        assert heartbeats.senders_alive(session, clock.now) == 1
