@@ -141,7 +141,10 @@ def silent_processes(session: Session, now: datetime) -> Iterator[Condition]:
     known = heartbeats.first_start(session)
     if known is None or known > now - SILENT:
         return  # no process has been up long enough for a heartbeat to be missing
-    means_of = {"clock": "Nobody rings; the workers only look by themselves.", "sender": "No letter leaves."}
+    means_of = {
+        "clock": "Work goes on some seconds later: workers and senders look by themselves.",
+        "sender": "No letter leaves.",
+    }
     for kind, means in means_of.items():
         last = heartbeats.last_seen(session, kind)
         if last is None or not last.is_alive(now, SILENT):

@@ -1,7 +1,7 @@
 """The Celery application: its messages only wake workers, so none of them has to be kept.
 
 A message carries a task's name and no more; the task reads from the tables what there is to do. So the settings may
-lose, repeat or delay messages, but may not block a producer, or let a task outlive the visibility time-out.
+lose, repeat or delay messages, but may not block a producer.
 """
 
 import warnings

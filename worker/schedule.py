@@ -38,7 +38,7 @@ ENTRIES = (
     ScheduleEntry("alerts.watch", "jobs", 60, 60, "what needs a person, and what no longer does"),
 )
 """Any number of processes and clocks is harmless: a look that finds no work ends at once. The clock rings more rarely
-than the processes look, since its rings only make sure that somebody looks who is free."""
+than the processes look, since its rings only wake a process that is free."""
 
 BELLS = {"votes": "votes.fold", "jobs": "jobs.work", "mail": "mail.send", "digests": "digests.tick"}
 """The task that a commit wakes, by the queue it rings for."""

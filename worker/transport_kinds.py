@@ -1,6 +1,6 @@
 """A digest leaves through the kind of transport it began with, and readers' letters never go into files of a public
-site: a sender that was restarted without its MAIL_URL books nothing as sent. Nor does one mail anybody whose keys lack
-the site's newest one."""
+site: a sender that was restarted without its MAIL_URL books nothing as sent. A sender whose keys lack the
+site's newest one sends nothing either."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -11,7 +11,7 @@ EVERY = 60.0
 """Seconds between two lines about the same trouble, at least."""
 
 QUIET = 30.0
-"""Seconds without a failure after which it is over: a look that finds nothing due tells nothing of a server."""
+"""Seconds without a failure after which it is over. One look proves little: it may find nothing due."""
 
 log = structlog.get_logger("looks")
 

@@ -6,11 +6,13 @@ its claim cannot settle, so it stops within these letters, and recovery marks ju
 right for that:
 
 1. claim: a row in `claims`, then up to 200 letters under it, consent re-read, in one transaction. On PostgreSQL, whose
-   answer to the commit can be lost, the row's `win` is 0 at first. 2. begin: once the commit was answered, the sender
-   writes its window into the row (settlements.py), and then sends in the order of the ids. 3. settle every `win`
-   letters and 4. extend the lease. 5. recover a lapsed claim (recovery.py): of the letters not settled the first `win`
-   are in doubt, all later ones were never begun. A claim that nobody knows to be his, because its answer was lost, so
-   leaves no letter in doubt.
+   answer to the commit can be lost, the row's `win` is 0 at first.
+2. begin: once the commit was answered, the sender writes its window into the row (settlements.py), and then sends in
+   the order of the ids. So a claim whose answer was lost leaves no letter in doubt.
+3. settle every `win` letters.
+4. extend the lease, with each settlement.
+5. recover a lapsed claim (recovery.py): of the letters not settled the first `win` are in doubt, all later ones were
+   never begun.
 
 A sender that loses the database keeps its batch in memory and tries until it is written (worker/unwritten.py).
 
