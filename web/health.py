@@ -16,16 +16,16 @@ from db.settings import settings
 from worker import heartbeats, redis_client, transport_kinds
 
 PATIENCE = 2.0
-"""Seconds that a request waits for a look at the database or at Redis."""
+"""Seconds that a request waits for an answer of the database or of Redis."""
 PATIENCE_AFTER_FAILURE = 0.3
-"""The same when the last look failed: requests that wait take threads from pages."""
+"""The same when the last answer did not come in time: requests that wait take threads from pages."""
 
 T = TypeVar("T")
 blueprint = Blueprint("health", __name__)
 
 
-class Look(Generic[T]):
-    """A look at a server that may never answer: one at a time, in a thread of its own, and nobody waits long for it."""
+class Probe(Generic[T]):
+    """Asks a server that may never answer: once at a time, in a thread of its own, and nobody waits long for it."""
 
     def __init__(self, ask: Callable[[], tuple[bool, T]]) -> None:
         self._ask = ask
@@ -34,24 +34,24 @@ class Look(Generic[T]):
         self._under_way: _UnderWay[T] | None = None
 
     def result(self) -> T | int:
-        """What a look found that ended just now; or for how many seconds one has been under way in vain."""
+        """What an answer said that came just now; or for how many seconds one has been awaited in vain."""
         with self._lock:
-            look = self._under_way
-            if look is None or look.over.is_set():
-                look = self._under_way = _UnderWay()
-                threading.Thread(target=self._look, args=(look,), name="look", daemon=True).start()
-        left = look.began + (PATIENCE if self._went_well else PATIENCE_AFTER_FAILURE) - time.monotonic()
-        look.over.wait(max(left, 0.0))
-        if look.found is None:
+            probe = self._under_way
+            if probe is None or probe.over.is_set():
+                probe = self._under_way = _UnderWay()
+                threading.Thread(target=self._run, args=(probe,), name="probe", daemon=True).start()
+        left = probe.began + (PATIENCE if self._went_well else PATIENCE_AFTER_FAILURE) - time.monotonic()
+        probe.over.wait(max(left, 0.0))
+        if probe.found is None:
             self._went_well = False
-            return max(1, round(time.monotonic() - look.began))
-        return look.found
+            return max(1, round(time.monotonic() - probe.began))
+        return probe.found
 
-    def _look(self, look: "_UnderWay[T]") -> None:
+    def _run(self, probe: "_UnderWay[T]") -> None:
         try:
-            self._went_well, look.found = self._ask()
+            self._went_well, probe.found = self._ask()
         finally:
-            look.over.set()
+            probe.over.set()
 
 
 class _UnderWay(Generic[T]):
@@ -125,4 +125,4 @@ def _redis() -> tuple[bool, str]:
     return True, "ok"
 
 
-_at_database, _at_redis = Look(_database), Look(_redis)
+_at_database, _at_redis = Probe(_database), Probe(_redis)
