@@ -58,7 +58,11 @@ def sharing_compiled_statements(make: Callable[[str], Engine]) -> Callable[[str]
 
     def made(url: str) -> Engine:
         new = make(url)
-        first = _first.setdefault(new.dialect.name, new)
+        first = _first.get(new.dialect.name)
+        if first is None or first.dialect.server_version_info is None:
+            # A dialect learns its server's version from its own engine's first connection, and this had none.
+            _first[new.dialect.name] = new
+            return new
         # SQLAlchemy finds a compiled statement in the engine's cache by the dialect object and the statement.
         new.dialect, new._compiled_cache = first.dialect, first._compiled_cache
         return new
