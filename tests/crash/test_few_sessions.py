@@ -11,7 +11,7 @@ from tests.crash.postgresql import Server
 from tests.crash.processes import Nursery, until
 from tests.crash.scene import SETTINGS, Scene
 
-READERS, SLOW = 400, 0.02
+READERS, SLOW = 400, 0.1
 
 
 @pytest.fixture(scope="module")

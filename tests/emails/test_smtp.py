@@ -13,7 +13,7 @@ from tests.emails.scripted_smtp import HANG_UP, SILENCE, ScriptedServer
 LETTER = b"Subject: Larkspur\r\n\r\nShip it.\r\n"
 PLAIN_EHLO = "250 mail.example"
 STEPS = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "dot")
-SHORT = TimeOuts(connect=5, command=0.2, dot=0.2)
+SHORT = TimeOuts(connect=5, command=0.5, dot=0.5)
 
 
 def door_to(server: ScriptedServer, time_outs: TimeOuts | None = None) -> SmtpTransport:
