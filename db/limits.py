@@ -6,10 +6,12 @@ steady rate lets nearly twice as many through. Keys are keyed hashes: no address
 
 import hmac
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 from sqlalchemy import JSON, Index, bindparam, delete, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from db.register import KeyedHash, holds
 from db.session import Moment, Row
 from db.settings import settings
 
@@ -20,8 +22,8 @@ class Bucket(Row):
     __tablename__ = "buckets"
     __table_args__ = (Index("ix_buckets_full_at", "full_at"),)
 
-    key: Mapped[str] = mapped_column(primary_key=True)
-    taken: Mapped[list[float]] = mapped_column(JSON)
+    key: Mapped[KeyedHash] = mapped_column(primary_key=True)
+    taken: Mapped[Annotated[list[float], holds("none")]] = mapped_column(JSON)
     full_at: Mapped[datetime]
     """When all are back at the latest; then the row tells nothing any more."""
 

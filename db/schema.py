@@ -8,6 +8,7 @@ from sqlalchemy import String, inspect, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.engine import missing_file
+from db.register import Plain
 from db.rules import Refused
 from db.session import Row, reading
 from db.settings import settings
@@ -31,9 +32,9 @@ class SchemaRelease(Row):
     __tablename__ = "schema_release"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    release: Mapped[str] = mapped_column(String)
-    revision: Mapped[str] = mapped_column(String)
-    oldest: Mapped[str] = mapped_column(String)
+    release: Mapped[Plain] = mapped_column(String)
+    revision: Mapped[Plain] = mapped_column(String)
+    oldest: Mapped[Plain] = mapped_column(String)
 
 
 class WrongSchema(Refused):

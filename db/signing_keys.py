@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import moments
 from db.addresses import hashes_of
+from db.register import Plain
 from db.schema import TRUSTED_SECONDS, WrongSchema
 from db.secret_key import print_of
 from db.session import Moment, Row, reading, writing
@@ -26,7 +27,7 @@ class SigningKey(Row):
     __tablename__ = "signing_keys"
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    key_print: Mapped[str]
+    key_print: Mapped[Plain]
     first_used_at: Mapped[datetime]
 
 

@@ -6,7 +6,7 @@ One row per server, shared by all senders: a refusal of all mail opens the break
 import random
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from sqlalchemy import Computed, String, Text, bindparam, delete, func, select, text
 from sqlalchemy.ext.hybrid import hybrid_method
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
 from db.deliveries import outages
+from db.register import FreeText, Name, holds
 from db.session import Moment, Row
 
 Wait = Callable[[int, float], timedelta]
@@ -31,12 +32,12 @@ class Breaker(Row):
     __tablename__ = "relays"
     __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012 (the kind stays known after an update)
 
-    name: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[Name] = mapped_column(primary_key=True)
     failures: Mapped[int]
     since: Mapped[datetime]
     open_until: Mapped[datetime]
-    reply: Mapped[str] = mapped_column(Text)
-    kind: Mapped[Literal["relay", "domain"]] = mapped_column(
+    reply: Mapped[FreeText] = mapped_column(Text)
+    kind: Mapped[Annotated[Literal["relay", "domain"], holds("none")]] = mapped_column(
         String, Computed(f"CASE WHEN substr(name, 1, {len(_PREFIX)}) = '{_PREFIX}' THEN 'domain' ELSE 'relay' END")
     )
 

@@ -38,6 +38,7 @@ from db.deliveries.stops import NOTHING_STANDS, Standing
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
 from db.driver import DriverConnection, driver_connection_of, moment_of
 from db.persons import number_in
+from db.register import Plain
 from db.rules import Person
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row
 from db.subscribers import suppressions
@@ -50,7 +51,7 @@ class Claim(Row):
     __table_args__ = (Index("ix_claims_lease", "lease"), NEVER_REUSED)
 
     id: Mapped[Key]
-    worker: Mapped[str]
+    worker: Mapped[Plain]
     digest_id: Mapped[int | None] = mapped_column(BigId)
     lease: Mapped[datetime]
     win: Mapped[int]

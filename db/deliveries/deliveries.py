@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, Index, Text, TextClause, UniqueConstrain
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
+from db.register import FreeText, KeyedHash, Plain
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 
 STATES = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknown", "cancelled")
@@ -45,16 +46,16 @@ class Delivery(Row):
     )
 
     id: Mapped[Key]
-    letter: Mapped[str]
+    letter: Mapped[Plain]
     about: Mapped[int] = mapped_column(BigId)
-    person: Mapped[str]
-    state: Mapped[str]
-    reason: Mapped[str | None]
+    person: Mapped[KeyedHash]
+    state: Mapped[Plain]
+    reason: Mapped[Plain | None]
     not_before: Mapped[datetime]
     tries: Mapped[int] = mapped_column(default=0)
     claim: Mapped[int | None] = mapped_column(BigId)
     code: Mapped[int | None]
-    reply: Mapped[str | None] = mapped_column(Text)
+    reply: Mapped[FreeText | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
 

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.driver import DriverConnection, moment_of
+from db.register import Plain
 from db.session import Moment, Row
 
 KEPT = timedelta(days=30)
@@ -22,7 +23,7 @@ class Outage(Row):
 
     __tablename__ = "outages"
 
-    server: Mapped[str] = mapped_column(primary_key=True)
+    server: Mapped[Plain] = mapped_column(primary_key=True)
     since: Mapped[datetime] = mapped_column(primary_key=True)
     ended_at: Mapped[datetime] = mapped_column(index=True)
 

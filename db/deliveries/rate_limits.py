@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from db.register import Plain
 from db.session import Moment, Row, is_sqlite
 
 EVERYBODY = "*"
@@ -25,7 +26,7 @@ class TokenBucket(Row):
 
     __tablename__ = "allowances"
 
-    name: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[Plain] = mapped_column(primary_key=True)
     tokens: Mapped[float]
     at: Mapped[datetime]
     queued_to: Mapped[datetime]

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from db.deliveries.deliveries import EXCEPTION, WAITING, Delivery
 from db.digests.digests import Digest
 from db.driver import DriverConnection
+from db.register import FreeText, Name, Plain
 from db.rules import Refused
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 from db.subscribers import suspected
@@ -39,13 +40,13 @@ class Stop(Row):
 
     id: Mapped[Key]
     digest_id: Mapped[int] = mapped_column(BigId, ForeignKey("digests.id"))
-    rule: Mapped[str]
-    domain: Mapped[str | None]
+    rule: Mapped[Plain]
+    domain: Mapped[Name | None]
     at: Mapped[datetime]
     letters: Mapped[int]
     refused: Mapped[int]
     ended_at: Mapped[datetime | None]
-    reason: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[FreeText | None] = mapped_column(Text)
 
 
 class Trip(NamedTuple):

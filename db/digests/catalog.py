@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 
 from db.jobs import jobs
 from db.jobs.events import ComparisonPublished
+from db.register import Plain, ReviewerName
 from db.rules import Choice
 from db.session import NEVER_REUSED, BigId, Key, Row
 
@@ -19,8 +20,8 @@ class Reviewer(Row):
     __table_args__ = (NEVER_REUSED,)
 
     id: Mapped[Key]
-    name: Mapped[str] = mapped_column(unique=True)
-    lens: Mapped[str]
+    name: Mapped[ReviewerName] = mapped_column(unique=True)
+    lens: Mapped[Plain]
 
 
 class Tool(Row):
@@ -30,13 +31,13 @@ class Tool(Row):
     __table_args__ = (NEVER_REUSED,)
 
     id: Mapped[Key]
-    slug: Mapped[str] = mapped_column(unique=True)
-    name: Mapped[str]
-    category: Mapped[str]
-    tagline: Mapped[str]
-    entry: Mapped[str]
-    url: Mapped[str]
-    summary: Mapped[str] = mapped_column(Text)
+    slug: Mapped[Plain] = mapped_column(unique=True)
+    name: Mapped[Plain]
+    category: Mapped[Plain]
+    tagline: Mapped[Plain]
+    entry: Mapped[Plain]
+    url: Mapped[Plain]
+    summary: Mapped[Plain] = mapped_column(Text)
     reviews: Mapped[list["Review"]] = relationship(order_by="Review.position", cascade="all, delete-orphan")
 
     @property
@@ -61,7 +62,7 @@ class Review(Row):
     reviewer_id: Mapped[int] = mapped_column(BigId, ForeignKey("reviewers.id"))
     position: Mapped[int]
     verdict: Mapped[Choice]
-    quote: Mapped[str] = mapped_column(Text)
+    quote: Mapped[Plain] = mapped_column(Text)
     reviewer: Mapped[Reviewer] = relationship()
 
 
@@ -72,8 +73,8 @@ class Comparison(Row):
     __table_args__ = (Index("ix_comparisons_publish_at", "publish_at", "id"), NEVER_REUSED)
 
     id: Mapped[Key]
-    slug: Mapped[str] = mapped_column(unique=True)
-    question: Mapped[str] = mapped_column(Text)
+    slug: Mapped[Plain] = mapped_column(unique=True)
+    question: Mapped[Plain] = mapped_column(Text)
     a_id: Mapped[int] = mapped_column(BigId, ForeignKey("tools.id"))
     b_id: Mapped[int] = mapped_column(BigId, ForeignKey("tools.id"))
     publish_at: Mapped[datetime]

@@ -5,13 +5,14 @@ draft ⇄ held → frozen → sending ⇄ paused → finished | cancelled; or sk
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Text, bindparam, select, text
-from sqlalchemy.orm import Mapped, Session, defer, deferred, mapped_column
+from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from db.digests import schedule
 from db.digests.owed_slots import MOVED, NOT_OWED
+from db.register import Address, FreeText, Plain, ReviewerName, holds
 from db.rules import Refused
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 
@@ -35,28 +36,28 @@ class Digest(Row):
     )
 
     id: Mapped[Key]
-    slot: Mapped[str] = mapped_column(unique=True)
+    slot: Mapped[Plain] = mapped_column(unique=True)
     due_at: Mapped[datetime]
-    state: Mapped[str] = mapped_column(default="draft")
-    reason: Mapped[str | None]
+    state: Mapped[Plain] = mapped_column(default="draft")
+    reason: Mapped[FreeText | None]
     opened_at: Mapped[datetime]
     cutoff: Mapped[datetime | None]
-    content: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    subject: Mapped[str | None]
-    preheader: Mapped[str | None]
-    html: Mapped[str | None] = deferred(mapped_column(Text))
-    text: Mapped[str | None] = deferred(mapped_column(Text))
-    html_sha256: Mapped[str | None]
-    text_sha256: Mapped[str | None]
-    renderer: Mapped[str | None]
+    content: Mapped[Annotated[dict[str, Any], holds("name", "reviewers")] | None] = mapped_column(JSON)
+    subject: Mapped[Plain | None]
+    preheader: Mapped[Plain | None]
+    html: Mapped[ReviewerName | None] = mapped_column(Text, deferred=True)
+    text: Mapped[ReviewerName | None] = mapped_column(Text, deferred=True)
+    html_sha256: Mapped[Plain | None]
+    text_sha256: Mapped[Plain | None]
+    renderer: Mapped[Plain | None]
     frozen_at: Mapped[datetime | None]
     freeze: Mapped[int | None] = mapped_column(BigId, ForeignKey("freezes.number"))
     audience: Mapped[int | None]
     addressed_to: Mapped[int] = mapped_column(BigId, default=0)
     finished_at: Mapped[datetime | None]
     resumed_at: Mapped[datetime | None]
-    outcomes: Mapped[dict[str, int] | None] = mapped_column(JSON(none_as_null=True))
-    transport: Mapped[str | None]
+    outcomes: Mapped[Annotated[dict[str, int], holds("none")] | None] = mapped_column(JSON(none_as_null=True))
+    transport: Mapped[Plain | None]
     """`smtp` or `maildir`, the kind of transport that sends its letters; None until a sender begins it."""
 
 
@@ -77,11 +78,11 @@ class TestLetter(Row):
 
     id: Mapped[Key]
     digest_id: Mapped[int] = mapped_column(BigId, ForeignKey("digests.id"))
-    address: Mapped[str]
-    subject: Mapped[str]
-    preheader: Mapped[str]
-    html: Mapped[str] = mapped_column(Text)
-    text: Mapped[str] = mapped_column(Text)
+    address: Mapped[Address]
+    subject: Mapped[Plain]
+    preheader: Mapped[Plain]
+    html: Mapped[ReviewerName] = mapped_column(Text)
+    text: Mapped[ReviewerName] = mapped_column(Text)
     asked_at: Mapped[datetime]
 
 

@@ -10,6 +10,7 @@ from db.digests import digests, schedule
 from db.digests.digests import Digest
 from db.digests.owed_slots import MOVED, History, OwedSlot, StandingRule, owed, rule_at
 from db.digests.schedule import Schedule, Weekly
+from db.register import Plain
 from db.rules import Refused
 from db.session import NEVER_REUSED, Key, Row
 
@@ -30,10 +31,10 @@ class ScheduleRule(Row):
     __table_args__ = (NEVER_REUSED,)
 
     id: Mapped[Key]
-    name: Mapped[str]
+    name: Mapped[Plain]
     weekday: Mapped[int]
     at: Mapped[time]
-    zone: Mapped[str]
+    zone: Mapped[Plain]
     holds_from: Mapped[datetime]
 
 

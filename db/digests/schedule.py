@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from db.register import Plain
 from db.rules import Refused
 from db.session import Moment, Row
 from db.settings import settings
@@ -19,7 +20,7 @@ class Schedule(Row):
 
     __tablename__ = "schedules"
 
-    name: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[Plain] = mapped_column(primary_key=True)
     started_at: Mapped[datetime]
 
 

@@ -25,6 +25,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from db import rules
 from db.jobs.events import Event
+from db.register import FreeFields, FreeText, Plain
 from db.session import NEVER_REUSED, BigId, Key, Row, is_sqlite, ring
 
 PENDING = text("state = 'pending'")
@@ -57,22 +58,22 @@ class Job(Row):
     )  # fmt: skip
 
     id: Mapped[Key]
-    kind: Mapped[str]
-    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    kind: Mapped[Plain]
+    payload: Mapped[FreeFields] = mapped_column(JSON)
     cause: Mapped[int | None] = mapped_column(BigId, ForeignKey("jobs.id"))
-    reaction: Mapped[str | None]
-    state: Mapped[str] = mapped_column(default="pending")
+    reaction: Mapped[Plain | None]
+    state: Mapped[Plain] = mapped_column(default="pending")
     attempt: Mapped[int] = mapped_column(default=0)
     allowed: Mapped[int] = mapped_column(default=rules.JOB_ATTEMPTS)
     run_after: Mapped[datetime]
     lease: Mapped[datetime | None]
-    trigger: Mapped[str] = mapped_column(default="event")
-    note: Mapped[str | None] = mapped_column(Text)
+    trigger: Mapped[Plain] = mapped_column(default="event")
+    note: Mapped[FreeText | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
-    error: Mapped[str | None]
-    said: Mapped[str | None] = mapped_column(Text)
-    fingerprint: Mapped[str | None]
+    error: Mapped[Plain | None]
+    said: Mapped[FreeText | None] = mapped_column(Text)
+    fingerprint: Mapped[FreeText | None]
     failed_at: Mapped[datetime | None]
     replaces: Mapped[int | None] = mapped_column(BigId)
     attempts: Mapped[list["Attempt"]] = relationship(order_by="Attempt.id", viewonly=True)
@@ -96,15 +97,15 @@ class Attempt(Row):
     id: Mapped[Key]
     job_id: Mapped[int] = mapped_column(BigId, ForeignKey("jobs.id"))
     number: Mapped[int]
-    worker: Mapped[str]
-    trigger: Mapped[str]
+    worker: Mapped[Plain]
+    trigger: Mapped[Plain]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    outcome: Mapped[str | None]
-    error: Mapped[str | None]
-    message: Mapped[str | None] = mapped_column(Text)
-    fingerprint: Mapped[str | None]
-    traceback: Mapped[str | None] = mapped_column(Text)
+    outcome: Mapped[Plain | None]
+    error: Mapped[Plain | None]
+    message: Mapped[FreeText | None] = mapped_column(Text)
+    fingerprint: Mapped[FreeText | None]
+    traceback: Mapped[FreeText | None] = mapped_column(Text)
 
 
 # ---- changes: queueing work ------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Index, Text, bindparam, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from db.register import FreeText, Plain
 from db.session import NEVER_REUSED, Key, Moment, Row
 
 _OPEN = text("closed_at is null")
@@ -23,11 +24,11 @@ class Alert(Row):
     )
 
     id: Mapped[Key]
-    key: Mapped[str]
-    kind: Mapped[str]
-    title: Mapped[str]
-    told: Mapped[str] = mapped_column(Text)
-    link: Mapped[str]
+    key: Mapped[FreeText]
+    kind: Mapped[Plain]
+    title: Mapped[FreeText]
+    told: Mapped[FreeText] = mapped_column(Text)
+    link: Mapped[Plain]
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from sqlalchemy import JSON, ColumnElement, Index, Text, func, select
 from sqlalchemy.ext.hybrid import hybrid_method
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.driver import DriverConnection
 from db.engine import BUSY_SECONDS
+from db.register import FreeText, Plain, holds
 from db.session import Moment, Row
 
 ALIVE = timedelta(seconds=60)
@@ -36,25 +37,25 @@ class Heartbeat(Row):
     __tablename__ = "heartbeats"
     __table_args__ = (Index("ix_heartbeats_at", "at"),)
 
-    process: Mapped[str] = mapped_column(primary_key=True)
-    kind: Mapped[str]
+    process: Mapped[Plain] = mapped_column(primary_key=True)
+    kind: Mapped[Plain]
     started_at: Mapped[datetime]
     at: Mapped[datetime]
     done: Mapped[int] = mapped_column(default=0)
     seconds: Mapped[float] = mapped_column(default=0.0)
-    host: Mapped[str | None]
-    release: Mapped[str | None]
+    host: Mapped[Plain | None]
+    release: Mapped[Plain | None]
     alive_at: Mapped[datetime | None]
     """None if a process of release 0.2.0 wrote the row, since that knows only `at`. The other nullable columns are None
     in such rows too."""
-    runs_with: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    runs_with: Mapped[Annotated[dict[str, str], holds("none")] | None] = mapped_column(JSON(none_as_null=True))
     """The values of the settings that all processes must share, in the form that runs_with.of() gives them."""
     skew: Mapped[float | None]
     """Seconds by which the host's clock is ahead of the database's."""
     taken_at: Mapped[datetime | None]
     """When the mail server last took a letter from this sender."""
     failed_at: Mapped[datetime | None]
-    failure: Mapped[str | None] = mapped_column(Text)
+    failure: Mapped[FreeText | None] = mapped_column(Text)
     """When a piece of its work last failed to begin, and why."""
 
     @hybrid_method

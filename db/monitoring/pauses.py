@@ -6,6 +6,7 @@ from sqlalchemy import Text, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from db.register import FreeText, OperatorAddress, Plain
 from db.rules import Refused
 from db.session import Row, is_sqlite, ring
 
@@ -17,10 +18,10 @@ class Pause(Row):
 
     __tablename__ = "queue_pauses"
 
-    queue: Mapped[str] = mapped_column(primary_key=True)
+    queue: Mapped[Plain] = mapped_column(primary_key=True)
     at: Mapped[datetime]
-    actor: Mapped[str]
-    reason: Mapped[str] = mapped_column(Text)
+    actor: Mapped[OperatorAddress]
+    reason: Mapped[FreeText] = mapped_column(Text)
 
 
 def pause(session: Session, queue: str, reason: str, actor: str, now: datetime) -> None:

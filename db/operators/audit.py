@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, Text, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
+from db.register import FreeFields, FreeText, OperatorAddress, OperatorNetwork, Plain
 from db.session import NEVER_REUSED, Key, Row
 
 
@@ -29,16 +30,16 @@ class AuditEntry(Row):
 
     id: Mapped[Key]
     at: Mapped[datetime]
-    actor: Mapped[str]
-    ip: Mapped[str | None]
-    action: Mapped[str]
-    about: Mapped[str | None]
-    chosen_by: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    actor: Mapped[OperatorAddress]
+    ip: Mapped[OperatorNetwork | None]
+    action: Mapped[Plain]
+    about: Mapped[FreeText | None]
+    chosen_by: Mapped[FreeFields | None] = mapped_column(JSON(none_as_null=True))
     count: Mapped[int]
-    affected: Mapped[str | None] = mapped_column(Text)
-    before: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    after: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    note: Mapped[str | None] = mapped_column(Text)
+    affected: Mapped[Plain | None] = mapped_column(Text)
+    before: Mapped[FreeFields | None] = mapped_column(JSON(none_as_null=True))
+    after: Mapped[FreeFields | None] = mapped_column(JSON(none_as_null=True))
+    note: Mapped[FreeText | None] = mapped_column(Text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from db import rules
 from db.addresses import key_of
 from db.networks import network_of
+from db.register import KeyedHash
 from db.session import Moment, Row
 from db.settings import settings
 
@@ -26,7 +27,7 @@ class LoginFailure(Row):
 
     __tablename__ = "login_failures"
 
-    key: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[KeyedHash] = mapped_column(primary_key=True)
     failures: Mapped[int]
     last_at: Mapped[datetime]
     shut_until: Mapped[datetime | None]

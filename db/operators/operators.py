@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, CursorResult, ForeignKey, Index, Text, d
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.addresses import key_of
+from db.register import OperatorAddress, OperatorToken, Plain
 from db.rules import Refused
 from db.session import NEVER_REUSED, BigId, Key, Row
 
@@ -24,16 +25,16 @@ class Operator(Row):
     __table_args__ = (CheckConstraint("role in ('" + "', '".join(ROLES) + "')", name="role"), NEVER_REUSED)
 
     id: Mapped[Key]
-    address: Mapped[str]
-    address_key: Mapped[str] = mapped_column(unique=True)
-    role: Mapped[str]
+    address: Mapped[OperatorAddress]
+    address_key: Mapped[OperatorAddress] = mapped_column(unique=True)
+    role: Mapped[Plain]
     alerts: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
     invited_at: Mapped[datetime | None]
-    invitation: Mapped[str | None]
-    password_hash: Mapped[str | None] = mapped_column(Text)
-    totp_secret: Mapped[str | None] = mapped_column(Text)
+    invitation: Mapped[OperatorToken | None]
+    password_hash: Mapped[OperatorToken | None] = mapped_column(Text)
+    totp_secret: Mapped[OperatorToken | None] = mapped_column(Text)
     totp_step: Mapped[int | None] = mapped_column(BigId)
     epoch: Mapped[int] = mapped_column(default=1)
     seen_at: Mapped[datetime | None]
@@ -52,7 +53,7 @@ class RecoveryCode(Row):
 
     id: Mapped[Key]
     operator_id: Mapped[int] = mapped_column(BigId, ForeignKey("operators.id"))
-    code_hash: Mapped[str]
+    code_hash: Mapped[OperatorToken]
     used_at: Mapped[datetime | None]
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, func, select, t
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.addresses import key_of, normal
+from db.register import Address, FreeText, Network, Plain
 from db.rules import Person
 from db.session import NEVER_REUSED, BigId, Key, Row
 from db.subscribers.suppressions import suppressed
@@ -29,10 +30,10 @@ class Subscriber(Row):
     )
 
     id: Mapped[Key]
-    address: Mapped[str | None]
-    address_key: Mapped[str | None] = mapped_column(unique=True)
-    state: Mapped[str]
-    time_zone: Mapped[str | None]
+    address: Mapped[Address | None]
+    address_key: Mapped[Address | None] = mapped_column(unique=True)
+    state: Mapped[Plain]
+    time_zone: Mapped[Plain | None]
     paused_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
@@ -55,13 +56,13 @@ class Consent(Row):
     subscriber_id: Mapped[int] = mapped_column(BigId, ForeignKey("subscribers.id"))
     what: Mapped[Literal["asked", "given", "imported", "withdrawn"]]
     at: Mapped[datetime]
-    address: Mapped[str | None]
-    words: Mapped[str | None] = mapped_column(Text)
-    words_version: Mapped[str | None]
-    locale: Mapped[str | None]
-    source: Mapped[str]
-    ip: Mapped[str | None]
-    user_agent: Mapped[str | None] = mapped_column(Text)
+    address: Mapped[Address | None]
+    words: Mapped[FreeText | None] = mapped_column(Text)
+    words_version: Mapped[Plain | None]
+    locale: Mapped[Plain | None]
+    source: Mapped[FreeText]
+    ip: Mapped[Network | None]
+    user_agent: Mapped[FreeText | None] = mapped_column(Text)
     sign_up: Mapped[int | None] = mapped_column(BigId, ForeignKey("consents.id"))
 
 

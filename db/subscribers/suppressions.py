@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
 from db.addresses import hashes_of, key_of, normal
+from db.register import FreeText, KeyedHash, Plain
 from db.rules import Refused
 from db.session import BigId, Row, is_sqlite
 
@@ -29,10 +30,10 @@ class Suppression(Row):
         Index("ix_suppressions_suspected", "digest_id", sqlite_where=_SUSPECTED, postgresql_where=_SUSPECTED),
     )
 
-    address_hash: Mapped[str] = mapped_column(primary_key=True)
-    reason: Mapped[str]
+    address_hash: Mapped[KeyedHash] = mapped_column(primary_key=True)
+    reason: Mapped[Plain]
     at: Mapped[datetime]
-    note: Mapped[str | None] = mapped_column(Text)
+    note: Mapped[FreeText | None] = mapped_column(Text)
     subscriber_id: Mapped[int | None] = mapped_column(BigId)
     digest_id: Mapped[int | None] = mapped_column(BigId)
     suspected_at: Mapped[datetime | None]

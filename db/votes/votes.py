@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import persons
 from db.driver import DriverConnection
+from db.register import Plain, Token
 from db.rules import Choice
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, is_sqlite, notify, ring
 
@@ -35,10 +36,10 @@ class Vote(Row):
     )
 
     id: Mapped[Key]
-    voter: Mapped[str]
+    voter: Mapped[Token]
     tool_id: Mapped[int] = mapped_column(BigId, ForeignKey("tools.id"))
     choice: Mapped[Choice | None]
-    flag: Mapped[str | None]
+    flag: Mapped[Plain | None]
     counted: Mapped[Choice | None]
     dirty: Mapped[bool]
     cast_at: Mapped[datetime]

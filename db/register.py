@@ -1,0 +1,69 @@
+"""The register of persons: each column says which trace of a person it can hold, and here all of them are listed."""
+
+from datetime import date, datetime, time
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from sqlalchemy import Column, Enum, MetaData
+from sqlalchemy.orm import MappedColumn, mapped_column
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+Word = Literal["none", "address", "network", "name", "token", "key", "free text"]
+"""The trace that a column can hold: an email address; an IP address; a person's own name, or a domain that may be one
+person's; a secret that stands for somebody (a cookie, a password); a key, which is a keyed hash or a number with its
+kind; or free text, in which people and mail servers may quote any of these."""
+Whose = Literal["readers", "operators", "reviewers"]
+"""Whose trace it is. What belongs to operators and reviewers stays when a reader is erased."""
+WORDS: tuple[Word, ...] = get_args(Word)
+
+
+def holds(word: Word, of: Whose = "readers") -> MappedColumn[str]:
+    """The mark of a column, to be written in its type: `Mapped[Annotated[dict[str, Any], holds("free text")]]`."""
+    return mapped_column(info={"person": word, "of": of})
+
+
+Plain = Annotated[str, holds("none")]
+"""Text that the program itself or the newsroom writes, in which no person stands."""
+Address = Annotated[str, holds("address")]
+Network = Annotated[str, holds("network")]
+Name = Annotated[str, holds("name")]
+Token = Annotated[str, holds("token")]
+KeyedHash = Annotated[str, holds("key")]
+FreeText = Annotated[str, holds("free text")]
+FreeFields = Annotated[dict[str, Any], holds("free text")]
+OperatorAddress = Annotated[str, holds("address", "operators")]
+OperatorNetwork = Annotated[str, holds("network", "operators")]
+OperatorToken = Annotated[str, holds("token", "operators")]
+ReviewerName = Annotated[str, holds("name", "reviewers")]
+
+_PLAIN_TYPES = (bool, int, float, datetime, date, time)
+"""Numbers, moments and yes or no hold nobody; nor does a choice of words that the code lists (an Enum)."""
+
+
+class Place(NamedTuple):
+    """A column that can hold a person."""
+
+    table: str
+    column: str
+    word: Word
+    of: Whose
+
+
+def word_of(column: Column[Any]) -> Word | None:
+    """The column's word; None if it has none, and must say one."""
+    word: Word | None = column.info.get("person")
+    return word or ("none" if _is_plain(column.type) else None)
+
+
+def _is_plain(kind: TypeEngine[Any]) -> bool:
+    stored = kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+    return isinstance(stored, Enum) or issubclass(stored.python_type, _PLAIN_TYPES)
+
+
+def places(tables: MetaData) -> list[Place]:
+    """Every column that can hold a person, by table."""
+    columns = [column for table in tables.sorted_tables for column in table.columns]
+    return [
+        Place(column.table.name, column.name, word, column.info["of"])
+        for column in columns
+        if (word := word_of(column)) not in (None, "none")
+    ]
