@@ -79,6 +79,8 @@ def login_backoff(failures: int, free: int = LOGINS_FREE) -> timedelta | None:
 JOB_ATTEMPTS = 6
 JOB_LEASE = timedelta(seconds=180)
 """Above the worker's hard limit of 150 s, so that a lapsed lease means a dead worker."""
+OUTSIDE_LEASE = timedelta(seconds=90)
+"""Above the ten seconds that a request may take, and the minute for which its end is tried to be stored."""
 
 
 def job_backoff(attempt: int, jitter: float) -> timedelta:

@@ -13,7 +13,7 @@ from db.rules import Refused
 from db.session import Row, reading
 from db.settings import settings
 
-RELEASE = "0.4.0"
+RELEASE = "0.5.0"
 """The version of the whole product; the package takes it from here."""
 
 VERSIONS = Path(__file__).parent / "migrations" / "versions"

@@ -1,11 +1,8 @@
 """The job worker: claims a due job, runs its reaction and ends it."""
 
-import hashlib
 import os
-import re
 import socket
 import time
-import traceback
 
 import structlog
 from sqlalchemy.orm import Session
@@ -16,7 +13,7 @@ from db.jobs.events import Event, from_payload
 from db.jobs.jobs import Job
 from db.monitoring import pauses
 from db.session import reading, writing
-from worker import ending
+from worker import ending, failures
 from worker.reactions import REACTIONS, Reaction
 
 SLICE = 10.0
@@ -96,18 +93,6 @@ def _chosen(reactions: tuple[Reaction, ...], name: str | None) -> tuple[Reaction
 def _keep_failure(job: Job, error: Exception) -> None:
     kind = type(error).__name__
     log.warning("attempt failed", job=job.id, kind=job.kind, attempt=job.attempt, error=kind, message=str(error))
-    message, lines = _storable(str(error)), _storable("".join(traceback.format_exception(error)))
+    told = failures.message(error), failures.fingerprint(error), failures.lines(error)
     with writing() as session:
-        jobs.fail(session, job, kind, message, fingerprint(error), lines, moments.now())
-
-
-def _storable(text: str) -> str:
-    """The text without NUL and lone surrogates, which an error may quote and a database refuses."""
-    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
-
-
-def fingerprint(error: BaseException) -> str:
-    """Twelve hex digits, the same for similar failures: a hash of the error's class and of its message without
-    numbers and quoted words."""
-    sort = re.sub(r"0x[0-9a-f]+|\d+|'[^']*'|\"[^\"]*\"", "#", str(error))
-    return hashlib.sha256(f"{type(error).__name__}:{_storable(sort)}".encode()).hexdigest()[:12]
+        jobs.fail(session, job, kind, *told, moments.now())

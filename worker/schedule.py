@@ -31,6 +31,9 @@ ENTRIES = (
         "letters whose bell was lost, that were deferred, or whose sender died",
         SENDER_LIMIT,
     ),
+    ScheduleEntry(
+        "outside.work", "outside", 2, 15, "requests whose bell was lost, whose back-off ended, or whose line died"
+    ),
     ScheduleEntry("digests.tick", "jobs", 15, 15, "slots that open, are due, are late or are finished"),
     ScheduleEntry(
         "people.forget", "jobs", 60, 60, "sign-ups that nobody confirmed in 14 days, and limits that are over"
@@ -40,7 +43,13 @@ ENTRIES = (
 """Any number of processes and clocks is harmless: a look that finds no work ends at once. The clock rings more rarely
 than the processes look, since its rings only wake a process that is free."""
 
-BELLS = {"votes": "votes.fold", "jobs": "jobs.work", "mail": "mail.send", "digests": "digests.tick"}
+BELLS = {
+    "votes": "votes.fold",
+    "jobs": "jobs.work",
+    "mail": "mail.send",
+    "digests": "digests.tick",
+    "outside": "outside.work",
+}
 """The task that a commit wakes, by the queue it rings for."""
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, TextClause, and_, false, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from db.jobs.jobs import DEAD, FAILED, HAS_FAILED, PENDING, REPLACES, Attempt, Job
+from db.jobs.jobs import DEAD, FAILED, HAS_FAILED, OUTSIDE, PENDING, REACTION, REPLACES, Attempt, Job
 from db.operators import audit
 from db.rules import Refused
 
@@ -35,6 +35,9 @@ _AMONG_FAILED: dict[str, tuple[Predicate, ...]] = {
 }
 """The conditions of a view that is filtered by failure too. Of millions of succeeded jobs few ever failed, so the query
 reads the partial index of those that did."""
+
+
+_OF_QUEUE: dict[str, Predicate] = {"jobs": REACTION, "outside": OUTSIDE}
 
 
 class GroupKey(NamedTuple):
@@ -90,8 +93,8 @@ class JobFilter:
         if self.state not in VIEWS:
             raise Refused(f"Jobs are never {self.state!r}; ask for one of: {', '.join(VIEWS)}.")
         rows: list[Predicate] = [*(_AMONG_FAILED if self.among_failed else _OF_VIEW)[self.state]]
-        if self.queue not in (None, "jobs"):  # votes and letters are in other ledgers
-            rows.append(false())
+        if self.queue is not None:
+            rows.append(_OF_QUEUE.get(self.queue, false()))  # votes and letters are in other ledgers
         if self.kind is not None:
             rows.append(Job.kind == self.kind)
         if self.error is not None:

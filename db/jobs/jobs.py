@@ -5,7 +5,8 @@ The claim is committed before the work begins, so a job that crashes its process
 """
 
 import random
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -14,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Text,
+    TextClause,
     UniqueConstraint,
     and_,
     func,
@@ -29,6 +31,9 @@ from db.register import FreeFields, FreeText, Plain
 from db.session import NEVER_REUSED, BigId, Key, Row, is_sqlite, ring
 
 PENDING = text("state = 'pending'")
+REACTION = text("receiver is null")
+OUTSIDE = text("receiver is not null")
+_REACTION_DUE, _OUTSIDE_DUE = (text(f"{PENDING.text} and {each.text}") for each in (REACTION, OUTSIDE))
 DEAD = text("state = 'dead'")
 FAILED = text("outcome in ('failed', 'lost')")
 HAS_FAILED = text("failed_at is not null")
@@ -40,6 +45,8 @@ STATES = ("pending", "running", "succeeded", "dead", "discarded")
 class Job(Row):
     """A piece of queued work; `kind` is its event's name, `reaction` the one reaction it runs after splitting.
 
+    An outside job has a `receiver`, the server that it waits for, and its `kind` is an OutsideRequest's name.
+
     `error`, `said`, `fingerprint` and `failed_at` repeat those of its last failed attempt, so that failures can be
     grouped and searched without reading attempts. `replaces` is the job that this one is an edited copy of.
     """
@@ -47,7 +54,9 @@ class Job(Row):
     __tablename__ = "jobs"
     __table_args__ = (
         UniqueConstraint("cause", "reaction"),
-        Index("ix_jobs_due", "run_after", "id", sqlite_where=PENDING, postgresql_where=PENDING),
+        Index("ix_jobs_reactions_due", "run_after", "id", sqlite_where=_REACTION_DUE, postgresql_where=_REACTION_DUE),
+        Index("ix_jobs_outside_due", "run_after", "id", "receiver",
+              sqlite_where=_OUTSIDE_DUE, postgresql_where=_OUTSIDE_DUE),
         Index("ix_jobs_state", "state", "id"),
         Index("ix_jobs_dead", "kind", "error", "fingerprint", "failed_at", "id",
               sqlite_where=DEAD, postgresql_where=DEAD),
@@ -62,6 +71,7 @@ class Job(Row):
     payload: Mapped[FreeFields] = mapped_column(JSON)
     cause: Mapped[int | None] = mapped_column(BigId, ForeignKey("jobs.id"))
     reaction: Mapped[Plain | None]
+    receiver: Mapped[Plain | None]
     state: Mapped[Plain] = mapped_column(default="pending")
     attempt: Mapped[int] = mapped_column(default=0)
     allowed: Mapped[int] = mapped_column(default=rules.JOB_ATTEMPTS)
@@ -77,6 +87,11 @@ class Job(Row):
     failed_at: Mapped[datetime | None]
     replaces: Mapped[int | None] = mapped_column(BigId)
     attempts: Mapped[list["Attempt"]] = relationship(order_by="Attempt.id", viewonly=True)
+
+    @property
+    def queue(self) -> str:
+        """The queue that works on it."""
+        return "jobs" if self.receiver is None else "outside"
 
     @classmethod
     def has_lapsed(cls, now: datetime) -> ColumnElement[bool]:
@@ -131,22 +146,25 @@ def split(session: Session, job: Job, reactions: list[str], now: datetime) -> No
 
 
 def claim(session: Session, kinds: list[str], worker: str, now: datetime) -> Job | None:
-    """Claim the job that has waited longest, by one conditional UPDATE, so that two workers never hold the same one.
+    """Claim the event's job that has waited longest.
 
     Kinds that this release does not know stay pending: an older worker must not throw away a newer one's work.
     """
-    due = (
-        select(Job.id)
-        .where(PENDING, Job.run_after <= now, Job.kind.in_(kinds))
-        .order_by(Job.run_after, Job.id)
-        .limit(1)
-    )
+    return claim_first(session, (REACTION, Job.kind.in_(kinds)), worker, rules.JOB_LEASE, now)
+
+
+def claim_first(
+    session: Session, among: Iterable[ColumnElement[bool] | TextClause], worker: str, lease: timedelta, now: datetime
+) -> Job | None:
+    """Claim the due job among these that has waited longest, by one conditional UPDATE, so that two workers never hold
+    the same one."""
+    due = select(Job.id).where(PENDING, Job.run_after <= now, *among).order_by(Job.run_after, Job.id).limit(1)
     if not is_sqlite(session):
         due = due.with_for_update(skip_locked=True)
     job = session.scalars(
         update(Job)
         .where(Job.id == due.scalar_subquery(), Job.state == "pending")
-        .values(state="running", attempt=Job.attempt + 1, lease=now + rules.JOB_LEASE)
+        .values(state="running", attempt=Job.attempt + 1, lease=now + lease)
         .returning(Job),
         execution_options={"populate_existing": True},
     ).first()
@@ -160,23 +178,48 @@ def succeed(session: Session, job: Job, now: datetime) -> bool:
     return _end(session, job, now, "succeeded", {}, state="succeeded", finished_at=now)
 
 
-def fail(session: Session, job: Job, error: str, message: str, fingerprint: str, traceback: str, now: datetime) -> bool:
-    """Record a failed attempt: the job waits for its next one, or is dead after the last. False when fenced."""
-    return _end_badly(session, job, "failed", error, message, fingerprint, traceback, now)
+def fail(
+    session: Session,
+    job: Job,
+    error: str,
+    message: str,
+    fingerprint: str,
+    traceback: str,
+    now: datetime,
+    *,
+    final: bool = False,
+) -> bool:
+    """Record a failed attempt: the job waits for its next one, or is dead after the last or a `final` one. False when
+    fenced."""
+    return _end_badly(session, job, "failed", error, message, fingerprint, traceback, now, final=final)
+
+
+def drop(session: Session, job: Job, reason: str, now: datetime) -> bool:
+    """Discard a running job that nobody wants any more, with the reason. False when fenced."""
+    return _end(session, job, now, "discarded", {}, state="discarded", note=reason, finished_at=now)
 
 
 def _end_badly(
-    session: Session, job: Job, outcome: str, error: str, message: str, fingerprint: str, traceback: str, now: datetime
+    session: Session,
+    job: Job,
+    outcome: str,
+    error: str,
+    message: str,
+    fingerprint: str,
+    traceback: str,
+    now: datetime,
+    *,
+    final: bool = False,
 ) -> bool:
     told = {"error": error, "fingerprint": fingerprint}
     return _end(
         session, job, now, outcome, {**told, "message": message, "traceback": traceback},
-        **told, said=message, failed_at=now, **_after_failure(job, now),
+        **told, said=message, failed_at=now, **_after_failure(job, now, final=final),
     )  # fmt: skip
 
 
-def _after_failure(job: Job, now: datetime) -> dict[str, Any]:
-    if job.attempt >= job.allowed:
+def _after_failure(job: Job, now: datetime, *, final: bool) -> dict[str, Any]:
+    if final or job.attempt >= job.allowed:
         return {"state": "dead", "finished_at": now}
     turn = job.attempt - (job.allowed - rules.JOB_ATTEMPTS)
     return {
@@ -234,8 +277,8 @@ def counts(session: Session) -> dict[str, int]:
 
 
 def any_due(session: Session, kinds: list[str], now: datetime) -> bool:
-    """Whether a job waits to be worked on now."""
-    due = select(Job.id).where(PENDING, Job.run_after <= now, Job.kind.in_(kinds))
+    """Whether an event's job waits to be worked on now."""
+    due = select(Job.id).where(PENDING, REACTION, Job.run_after <= now, Job.kind.in_(kinds))
     return session.scalar(due.limit(1)) is not None
 
 

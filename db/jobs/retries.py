@@ -17,6 +17,7 @@ from db import rules
 from db.jobs.events import Event
 from db.jobs.filters import JobFilter, Predicate
 from db.jobs.jobs import DEAD, PENDING, Job, get
+from db.jobs.outside import OutsideRequest
 from db.rules import Refused
 from db.session import ring
 
@@ -42,7 +43,7 @@ def retry(session: Session, job_id: int, now: datetime) -> Job:
     job.state, job.run_after, job.trigger, job.finished_at = "pending", now, "operator", None
     # Attempt numbers continue, so that every earlier attempt keeps its traceback.
     job.allowed = job.attempt + rules.JOB_ATTEMPTS
-    ring(session, "jobs")
+    ring(session, job.queue)
     return job
 
 
@@ -96,21 +97,25 @@ class BadPayload(Refused):
 
 def fields_of(kind: str) -> dict[str, str] | None:
     """The fields of an event and their types, by name; None for a kind that this release does not know."""
-    event = Event.kinds.get(kind)
-    if event is None:
+    known = _class_of(kind)
+    if known is None:
         return None
     # In a module with `from __future__ import annotations`, dataclasses.Field.type is a string, not a class.
-    return {each.name: getattr(each.type, "__name__", str(each.type)) for each in dataclasses.fields(event)}
+    return {each.name: getattr(each.type, "__name__", str(each.type)) for each in dataclasses.fields(known)}
+
+
+def _class_of(kind: str) -> type[Event] | type[OutsideRequest] | None:
+    return Event.kinds.get(kind) or OutsideRequest.kinds.get(kind)
 
 
 def checked_payload(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The payload of these values, validated by the event's field types. Raises BadPayload with a message per field."""
-    known = fields_of(kind)
-    if known is None:
+    known, shape = fields_of(kind), _class_of(kind)
+    if known is None or shape is None:
         raise Refused(f"This release does not know {kind}; what it carries cannot be edited.")
     faults = {name: "the event has no such field" for name in values if name not in known}
     try:
-        event = TypeAdapter(Event.kinds[kind]).validate_python(dict(values))
+        event = TypeAdapter[Event | OutsideRequest](shape).validate_python(dict(values))
     except ValidationError as error:
         for each in error.errors():
             faults.setdefault(str(each["loc"][0]), _told(each))
@@ -140,12 +145,12 @@ def replace(session: Session, job_id: int, values: Mapping[str, Any], now: datet
     payload = checked_payload(
         job.kind, {name: job.payload[name] for name in known if name in job.payload} | dict(values)
     )
-    copy = Job(kind=job.kind, payload=payload, reaction=job.reaction, run_after=now, trigger="operator",
-               created_at=now, replaces=job.id)  # fmt: skip
+    copy = Job(kind=job.kind, payload=payload, reaction=job.reaction, receiver=job.receiver, run_after=now,
+               trigger="operator", created_at=now, replaces=job.id)  # fmt: skip
     session.add(copy)
     session.flush()
     job.state, job.note, job.finished_at = "discarded", f"edited: job {copy.id} replaces it", now
-    ring(session, "jobs")
+    ring(session, job.queue)
     return copy
 
 
@@ -167,6 +172,7 @@ def retry_page(session: Session, chosen: JobFilter, after: int, rate: float, beg
         turns = enumerate(ids, start=begun)
         session.execute(order, [{"job": id_, "at": now + timedelta(seconds=turn / rate)} for turn, id_ in turns])
         ring(session, "jobs")
+        ring(session, "outside")
     return ids
 
 

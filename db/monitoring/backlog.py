@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from db.deliveries.deliveries import WAITING, Delivery
-from db.jobs.jobs import PENDING, Job
+from db.jobs.jobs import OUTSIDE, PENDING, REACTION, Job
 from db.monitoring import ages, heartbeats, pauses
 from db.monitoring.pauses import QUEUES, Pause
 from db.votes.votes import DIRTY, Vote
@@ -52,16 +52,19 @@ def _of(session: Session, queue: str, pause: Pause | None, now: datetime) -> Bac
 
 _LEDGERS: dict[str, tuple[Select[Any], Callable[[Session, datetime], timedelta | None]]] = {
     "votes": (select(Vote.id).where(DIRTY), ages.of_votes),
-    "jobs": (select(Job.id).where(PENDING), ages.of_jobs),
+    "jobs": (select(Job.id).where(PENDING, REACTION), ages.of_jobs),
     "mail": (select(Delivery.id).where(WAITING), ages.of_deliveries),
+    "outside": (select(Job.id).where(PENDING, OUTSIDE), ages.of_outside),
 }
 
 
 def rates(session: Session, now: datetime) -> dict[str, float]:
-    """Recent throughput: votes folded, jobs done and letters settled per second."""
+    """Recent throughput: votes folded, jobs done, letters settled and requests answered per second."""
     done = select(func.count()).where(Job.finished_at >= now - LATELY, text("state = 'succeeded'"))
+    jobs, outside = ((session.scalar(done.where(queue)) or 0) / LATELY.total_seconds() for queue in (REACTION, OUTSIDE))
     return {
         "votes": heartbeats.rate(session, "worker", now) or 0.0,
-        "jobs": (session.scalar(done) or 0) / LATELY.total_seconds(),
+        "jobs": jobs,
         "mail": heartbeats.rate(session, "sender", now) or 0.0,
+        "outside": outside,
     }

@@ -10,7 +10,7 @@ from db.register import FreeText, OperatorAddress, Plain
 from db.rules import Refused
 from db.session import Row, is_sqlite, ring
 
-QUEUES = ("votes", "jobs", "mail")
+QUEUES = ("votes", "jobs", "mail", "outside")
 
 
 class Pause(Row):

@@ -11,7 +11,8 @@ from db.jobs import jobs, retries
 from db.jobs.events import SubscriptionRequested
 from db.session import reading, writing
 from worker import reactions
-from worker.jobs import fingerprint, work, work_one
+from worker.failures import fingerprint
+from worker.jobs import work, work_one
 
 EVENT = SubscriptionRequested(sign_up=1, subscriber=1)
 

@@ -11,6 +11,7 @@ GOES_ON = {
     "jobs": " Digests still open and freeze on time.",
     "votes": " Votes are still taken; a digest that freezes counts those on its own tools.",
     "mail": " A slice that is being sent ends within ten seconds.",
+    "outside": " Votes, mail and jobs go on; a request that was begun ends within ten seconds.",
 }
 """What continues while a queue is paused."""
 

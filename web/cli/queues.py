@@ -54,7 +54,7 @@ def _row(each: Backlog, rate: float) -> dict[str, Any]:
 @queue_argument
 @click.option("--reason", required=True, help="Why; shown on every page of the console.")
 def pause(queue: str, reason: str) -> None:
-    """Pause a queue: votes, jobs or mail. Work that has begun is finished, within ten seconds."""
+    """Pause a queue: votes, jobs, mail or outside. Work that has begun is finished, within ten seconds."""
     actions.pause(actor(), queue, reason, moments.now())
     click.echo(f"Queue {queue} is paused.{actions.GOES_ON.get(queue, '')}")
 

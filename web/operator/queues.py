@@ -64,6 +64,6 @@ def resume_queue(queue: str) -> AnyResponse:
 @blueprint.app_template_global()
 def waiting_in(each: Backlog) -> str:
     """The backlog in words: 312 votes, more than 10,000 letters."""
-    noun = {"votes": "vote", "jobs": "job", "mail": "letter"}[each.queue]
+    noun = {"votes": "vote", "jobs": "job", "mail": "letter", "outside": "request"}[each.queue]
     number = f"more than {MOST:,}" if each.many else f"{each.waiting:,}"
     return f"{number} {noun if each.waiting == 1 else noun + 's'}"

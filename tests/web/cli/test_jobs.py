@@ -115,7 +115,7 @@ def test_a_paused_queue_is_told_wherever_one_looks():
     for told in (verdicts("list"), verdicts("queues")):
         assert "! Queue jobs is paused since" in told
         assert "mending a reaction. 2 wait, the oldest for 49 min." in told
-    [_, owed, mail] = json.loads(verdicts("queues", "--json"))
+    [_, owed, mail, _] = json.loads(verdicts("queues", "--json"))
     assert (owed["paused"]["reason"], owed["waiting"], mail["paused"]) == ("mending a reaction", 2, None)
     assert "paused" not in verdicts("list", "--json")
     doctor = CliRunner().invoke(main, ["doctor"]).output

@@ -125,7 +125,9 @@ def _mail_server(session: Session, now: datetime) -> Sign:
 
 
 def _owed(session: Session, now: datetime) -> Sign:
-    asked = {"votes": ages.of_votes, "jobs": ages.of_jobs, "letters": ages.of_deliveries}
+    asked = {
+        "votes": ages.of_votes, "jobs": ages.of_jobs, "letters": ages.of_deliveries, "requests": ages.of_outside,
+    }  # fmt: skip
     waits = [(age, ledger) for ledger, ask in asked.items() if (age := ask(session, now)) is not None]
     if not waits:
         return Sign("Oldest waiting", "nothing waits")

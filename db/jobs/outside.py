@@ -1,0 +1,58 @@
+"""Outside jobs: each is a request to somebody else's server, kept in the same ledger as the jobs of events.
+
+claim commits → request, with no transaction open → settle, fenced by (id, attempt): at least once, with the same id.
+"""
+
+import dataclasses
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db import rules
+from db.jobs.jobs import OUTSIDE, PENDING, Job, claim_first
+from db.session import ring
+
+
+@dataclass(frozen=True)
+class OutsideRequest:
+    """What an outside job asks of another server; its fields are plain values that the job stores as JSON."""
+
+    kinds: ClassVar[dict[str, type["OutsideRequest"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        OutsideRequest.kinds[cls.__name__] = cls
+
+    def payload(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def from_payload(kind: str, payload: dict[str, Any]) -> OutsideRequest:
+    """The request of that kind; KeyError for a kind this release does not know, TypeError for wrong fields."""
+    return OutsideRequest.kinds[kind](**payload)
+
+
+def owe(session: Session, request: OutsideRequest, receiver: str, now: datetime) -> Job:
+    """Queue a request: the outside line makes it after this transaction commits.
+
+    `receiver` names the server (its host): a few requests at most are made to one at a time.
+    """
+    job = Job(kind=type(request).__name__, payload=request.payload(), receiver=receiver, run_after=now, created_at=now)
+    session.add(job)
+    ring(session, "outside")
+    return job
+
+
+def claim(session: Session, kinds: Collection[str], busy: Collection[str], worker: str, now: datetime) -> Job | None:
+    """Claim the outside job that has waited longest, but for those whose receiver is busy."""
+    among = (OUTSIDE, Job.kind.in_(kinds), Job.receiver.not_in(busy))
+    return claim_first(session, among, worker, rules.OUTSIDE_LEASE, now)
+
+
+def any_due(session: Session, kinds: Collection[str], busy: Collection[str], now: datetime) -> bool:
+    """Whether an outside job waits to be made now whose receiver is not busy."""
+    due = select(Job.id).where(PENDING, OUTSIDE, Job.run_after <= now, Job.kind.in_(kinds), Job.receiver.not_in(busy))
+    return session.scalar(due.limit(1)) is not None

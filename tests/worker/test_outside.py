@@ -1,0 +1,175 @@
+"""Outside jobs: a request is made after its claim has committed, with no transaction open, and settled once."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from db import moments
+from db.jobs import jobs, outside, retries
+from db.jobs.outside import OutsideRequest
+from db.monitoring import pauses
+from db.session import reading, writing
+from worker import jobs as job_worker
+from worker.outside import OUTSIDE, claim_one, run, work
+from worker.outside_result import Result
+
+pytestmark = pytest.mark.usefixtures("database", "clock")
+
+
+@dataclass(frozen=True)
+class Knock(OutsideRequest):
+    """A request of these tests."""
+
+    door: str
+
+
+@pytest.fixture
+def knocks(monkeypatch) -> list[str]:
+    """The doors that were knocked at."""
+    made: list[str] = []
+
+    def knock(job):
+        made.append(job.payload["door"])
+
+    monkeypatch.setitem(OUTSIDE, Knock, knock)
+    return made
+
+
+@pytest.fixture
+def answer(monkeypatch):
+    """Choose what a knock's function does."""
+    return lambda function: monkeypatch.setitem(OUTSIDE, Knock, function)
+
+
+def owe(door: str = "green", receiver: str = "door.example") -> int:
+    with writing() as session:
+        job = outside.owe(session, Knock(door=door), receiver, moments.now())
+        session.flush()
+        return job.id
+
+
+def look(job_id: int) -> jobs.Job:
+    with reading() as session:
+        job = jobs.get(session, job_id)
+        list(job.attempts)
+        return job
+
+
+def test_a_request_is_made_once_and_its_job_succeeds(knocks):
+    job = owe()
+    work()
+    work()
+    assert (knocks, look(job).state) == (["green"], "succeeded")
+
+
+def test_the_workers_of_events_leave_outside_jobs_alone(knocks):
+    job = owe()
+    job_worker.work()
+    assert (knocks, look(job).state) == ([], "pending")
+
+
+def test_while_the_request_is_made_anybody_may_write(answer):
+    """A transaction that was open during the request would hold SQLite's write lock."""
+    seen = []
+
+    def knock(job):
+        owe("another door", "elsewhere.example")
+        seen.append(look(job.id).state)
+        OUTSIDE[Knock] = lambda _: None
+
+    answer(knock)
+    job = owe()
+    work()
+    assert (seen, look(job).state) == (["running"], "succeeded")
+
+
+def test_a_failure_waits_for_its_next_attempt(answer):
+    answer(lambda job: 1 / 0)
+    job = owe()
+    work()
+    assert (look(job).state, look(job).attempt, look(job).error) == ("pending", 1, "ZeroDivisionError")
+
+
+def test_a_result_may_say_that_no_further_attempt_helps(answer):
+    answer(lambda job: Result(error=ValueError("410 Gone"), final=True))
+    job = owe()
+    work()
+    assert (look(job).state, look(job).said) == ("dead", "410 Gone")
+
+
+def test_a_result_may_say_that_nobody_wants_the_job(answer):
+    answer(lambda job: Result(dropped="the endpoint was removed"))
+    job = owe()
+    work()
+    assert (look(job).state, look(job).note) == ("discarded", "the endpoint was removed")
+    assert look(job).attempts[0].outcome == "discarded"
+
+
+def test_what_else_is_known_is_written_with_the_settlement(answer):
+    answer(lambda job: Result(rows=lambda session, now: pauses.pause(session, "mail", "because", "test", now)))
+    owe()
+    work()
+    with reading() as session:
+        assert pauses.is_paused(session, "mail")
+
+
+def test_who_lost_its_claim_writes_nothing(answer, clock):
+    answer(lambda job: Result(rows=lambda session, now: pauses.pause(session, "mail", "because", "test", now)))
+    owe()
+    job = claim_one()
+    assert job is not None
+    clock.forward(seconds=100)
+    with writing() as session:
+        jobs.recover(session, moments.now())
+    run(job)
+    with reading() as session:
+        assert not pauses.is_paused(session, "mail")
+    assert look(job.id).attempts[0].outcome == "lost"
+
+
+def test_a_killed_line_s_request_is_made_again_with_the_same_id(knocks, clock):
+    job = owe()
+    assert claim_one() is not None  # and then its process was killed
+    work()
+    assert knocks == []
+    clock.forward(seconds=100)
+    work()
+    clock.forward(seconds=60)
+    work()
+    assert (knocks, look(job).state, look(job).attempt) == (["green"], "succeeded", 2)
+
+
+def test_a_busy_receiver_s_jobs_do_not_keep_others_waiting(knocks):
+    for number in range(3):
+        owe(f"busy {number}", "busy.example")
+    owe("free", "free.example")
+    job = claim_one(["busy.example"])
+    assert job is not None
+    assert job.payload == {"door": "free"}
+    assert claim_one(["busy.example"]) is None
+
+
+def test_a_paused_queue_waits_and_the_others_go_on(knocks):
+    owe()
+    with writing() as session:
+        pauses.pause(session, "outside", "the receiver is being moved", "ada", moments.now())
+    work()
+    assert knocks == []
+    with writing() as session:
+        pauses.resume(session, "outside")
+    work()
+    assert knocks == ["green"]
+
+
+def test_a_dead_job_is_retried_and_edited_by_hand(answer, knocks):
+    mended = OUTSIDE[Knock]
+    answer(lambda job: Result(error=ValueError("no such door"), final=True))
+    first, second = owe("gren"), owe()
+    work()
+    answer(mended)
+    with writing() as session:
+        retries.retry(session, second, moments.now())
+        copy = retries.replace(session, first, {"door": "blue"}, moments.now())
+        assert (copy.receiver, copy.queue) == ("door.example", "outside")
+    work()
+    assert sorted(knocks) == ["blue", "green"]
