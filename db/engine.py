@@ -140,8 +140,15 @@ def _open_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     with as_sqlalchemy_errors(sqlite3.Error):
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA foreign_keys=ON")
+        _overwrite_what_is_deleted(connection)
     if _is_read_only(connection):
         refusals.in_trouble(engine())
+
+
+def _overwrite_what_is_deleted(connection: sqlite3.Connection) -> None:
+    """Let SQLite write zeros over what it deletes. Builds differ in their default, so the answer is read back."""
+    if connection.execute("PRAGMA secure_delete=ON").fetchone() != (1,):
+        raise sqlite3.NotSupportedError("this SQLite does not overwrite what it deletes (PRAGMA secure_delete)")
 
 
 def _is_read_only(connection: sqlite3.Connection) -> bool:
