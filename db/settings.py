@@ -22,6 +22,7 @@ from db.values import (
     IpAddress,
     Line,
     Mailbox,
+    Networks,
     Rates,
     Seconds,
     SiteUrl,
@@ -215,6 +216,12 @@ class Settings(BaseSettings):
         (),
         "Letters a second at most to a recipient's domain, over all senders.",
         "domains and rates such as gmail.com=20,outlook.com=5",
+    )
+    outside_networks: Networks = _set(
+        (),
+        "Networks that the outside line may connect to although they are not of the public Internet: for webhooks "
+        "whose URL leads to a machine of yours. Without this setting such URLs are refused.",
+        "networks such as 10.20.0.0/16, fd12:3456::/32",
     )
     alert_age: Duration = _set(
         timedelta(minutes=15),

@@ -6,6 +6,7 @@ import ssl
 import unicodedata
 from datetime import time, timedelta
 from email.utils import getaddresses, parseaddr, quote
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
@@ -179,6 +180,18 @@ def _rates(value: object) -> object:
     return tuple(found.items())
 
 
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = []
+    for part in filter(None, (each.strip() for each in value.split(","))):
+        try:
+            found.append(ipaddress.ip_network(part))
+        except ValueError as error:
+            raise ValueError(f"{part!r} is no network ({error})") from None
+    return tuple(found)
+
+
 Line = Annotated[str, AfterValidator(as_line)]
 Domain = Annotated[str, AfterValidator(_domain)]
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
@@ -188,5 +201,6 @@ CaFile = Annotated[Path, AfterValidator(_ca_file)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
 WeeklyTime = Annotated[DayTime, NoDecode, BeforeValidator(_weekly)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 Rates = Annotated[tuple[tuple[str, float], ...], NoDecode, BeforeValidator(_rates)]
 """Pairs of a domain and its letters per second."""

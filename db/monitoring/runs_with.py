@@ -22,7 +22,7 @@ Value = TypeVar("Value")
 _PAGES_AND_LETTERS = ("web", "worker", "sender")
 AGREED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "secret_key": ("web", "worker", "sender", "clock"),
+        "secret_key": ("web", "worker", "sender", "clock", "outside"),
         **dict.fromkeys(("base_url", "site_name", "mail_postal_address"), _PAGES_AND_LETTERS),
         **dict.fromkeys(("mail_url", "mail_from", "mail_bounce_domain"), ("sender",)),
         **dict.fromkeys(("dkim_domain", "dkim_selector", "dkim_key_file"), ("sender",)),
@@ -33,6 +33,7 @@ AGREED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "on_unknown": ("sender",),
         **dict.fromkeys(("votes_per_network", "signups_per_network", "signups_per_address"), ("web",)),
         "operator_two_factor": ("web",),
+        "outside_networks": ("web", "outside"),  # web says of a URL that is typed whether it will do
         **dict.fromkeys(("alert_age", "alert_failures"), ("web", "worker")),
     }
 )
@@ -83,7 +84,7 @@ def _print_of_dkim_key(file: Path) -> str:
 
 def _in_words(value: object) -> str:
     if isinstance(value, tuple) and not isinstance(value, DayTime):
-        return ", ".join(f"{domain}={rate:g}" for domain, rate in value)
+        return ", ".join(f"{each[0]}={each[1]:g}" if isinstance(each, tuple) else str(each) for each in value)
     return "" if value is None else value.key if isinstance(value, ZoneInfo) and value.key else str(value)
 
 

@@ -5,6 +5,7 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import time, timedelta
 from email.utils import parseaddr
+from ipaddress import ip_network
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -83,6 +84,11 @@ def test_a_changed_port_moves_the_site_and_a_changed_name_the_sender(given):
         ({"MAIL_FROM": '"Ana, Ltd" <ana@verdicts.example>'}, "mail_from", '"Ana, Ltd" <ana@verdicts.example>'),
         ({"MAIL_BOUNCE_DOMAIN": "rück.example"}, "mail_bounce_domain", "xn--rck-hoa.example"),
         ({"SITE_NAME": " Verdicts 👩\u200d💻 می\u200cخواهم "}, "site_name", "Verdicts 👩\u200d💻 می\u200cخواهم"),
+        (
+            {"OUTSIDE_NETWORKS": "10.20.0.0/16, ::1"},
+            "outside_networks",
+            (ip_network("10.20.0.0/16"), ip_network("::1/128")),
+        ),
         ({"MAIL_BOUNCE_DOMAIN": "Bounce.Verdicts.example"}, "mail_bounce_domain", "bounce.verdicts.example"),
     ],
 )
@@ -137,6 +143,8 @@ def test_values_are_read_as_people_write_them(given, variables, field, value):
         ("DKIM_DOMAIN", "ver\u2028dicts.example", "it holds a line separator"),
         ("MAIL_BOUNCE_DOMAIN", "not a domain", "this is no domain"),
         ("DKIM_DOMAIN", "verdicts.example", "all of DKIM_DOMAIN, DKIM_SELECTOR and DKIM_KEY_FILE"),
+        ("OUTSIDE_NETWORKS", "10.0.0.0/8,example", "'example' is no network"),
+        ("OUTSIDE_NETWORKS", "10.0.0.1/8", "'10.0.0.1/8' is no network (10.0.0.1/8 has host bits set)"),
         ("DATABASE_URL", "mysql://host/name", "it begins with none of sqlite:, postgresql:"),
     ],
 )

@@ -31,6 +31,7 @@ OTHER = {
     "send_lease": "60", "send_domain_rates": "gmail.com=5", "on_unknown": "resend", "votes_per_network": "5",
     "signups_per_network": "6", "signups_per_address": "7", "operator_two_factor": "required", "alert_age": "3h",
     "alert_failures": "4", "dkim_key_file": "other.pem",
+    "outside_networks": "10.0.0.0/8",
 }  # fmt: skip
 """Each agreed setting with another value than that of `site`."""
 
