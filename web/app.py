@@ -1,13 +1,10 @@
 """The Flask application: readers' pages and forms, the console, and the health checks."""
 
-import hashlib
 import multiprocessing
 import os
 import signal
 import sys
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -23,7 +20,7 @@ from db.settings import settings
 from db.signing_keys import ForeignSigningKey
 from emails.letters import day as day_in_words
 from web import bulkhead, errors, headers, health, limits, operator, visitor
-from web.readers import outbox, pages, scores, subscriptions, votes
+from web.readers import answers, outbox, pages, scores, stamps, static_files, subscriptions, votes, watch
 from worker import bell, heartbeats
 
 LARGEST_BODY = 64 * 1024
@@ -53,7 +50,8 @@ def create_app() -> Flask:
     for part in (pages, votes, subscriptions, outbox, health):
         app.register_blueprint(part.blueprint)
     operator.install(app)
-    app.jinja_env.globals.update(_words(app))
+    answers.install(app)
+    app.jinja_env.globals.update(_words())
     bell.attach()
     if settings().trusted_proxies:
         app.wsgi_app = visitor.behind_proxies(  # type: ignore[method-assign, assignment]
@@ -62,7 +60,7 @@ def create_app() -> Flask:
     return app
 
 
-def _words(app: Flask) -> dict[str, Any]:
+def _words() -> dict[str, Any]:
     """The globals of all templates."""
     config = settings()
     site = {
@@ -73,7 +71,8 @@ def _words(app: Flask) -> dict[str, Any]:
     }
     return {
         "site": site,
-        "static": cache(lambda name: _static(app, name)),
+        "static": static_files.url,
+        "stamp": stamps.todays,
         "share": share,
         "number": scores.number,
         "panel_bar": scores.panel_bar,
@@ -83,14 +82,7 @@ def _words(app: Flask) -> dict[str, Any]:
         "moment": _moment,
         "outbox_is_open": outbox.is_shown,
         "consent_words": subscriptions.CONSENT_WORDS,
-        "shown": pages.shown,
     }
-
-
-def _static(app: Flask, name: str) -> str:
-    """A static file's URL with a hash of its content, so that it can be cached for a year."""
-    content = (Path(app.static_folder or "") / name).read_bytes()
-    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
 def _length_class(heading: str) -> Markup:
@@ -118,6 +110,7 @@ def __getattr__(name: str) -> Flask:
     if threads := limits.web_threads():
         sessions_at_most(max(threads, 2))  # all but one for pages, and one for heartbeats
     heartbeats.start("web")
+    watch.start(answers.store_of(made))
     return made
 
 

@@ -1,5 +1,7 @@
 """The security and caching headers of every response."""
 
+from functools import lru_cache
+
 from flask import Flask, Response, request
 
 from db.settings import settings
@@ -8,6 +10,11 @@ POLICY = (
     "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'; "
     "img-src 'self' data:"
 )
+SHARED = "public, max-age=0, s-maxage=10"
+"""For what is the same for everybody: a shared cache may keep it for ten seconds, a browser asks each time."""
+PRIVATE = "private, no-cache"
+"""For a reader who sends a cookie. No shared cache may keep it, so that no vote depends on a cache's heeding Vary."""
+VARY = "Accept-Encoding, Cookie"
 
 
 def private(response: Response) -> Response:
@@ -18,22 +25,32 @@ def private(response: Response) -> Response:
     return response
 
 
+def security() -> dict[str, str]:
+    """The security headers of a response that sets none itself."""
+    return _security(settings().base_url.startswith("https:"))
+
+
+@lru_cache(maxsize=2)
+def _security(strict_transport: bool) -> dict[str, str]:
+    found = {
+        "Content-Security-Policy": POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    }
+    return found | ({"Strict-Transport-Security": "max-age=31536000"} if strict_transport else {})
+
+
 def install(app: Flask) -> None:
     """Set the headers that a response of `app` does not set itself."""
-    strict_transport = settings().base_url.startswith("https:")
+    standing = security()
 
     @app.after_request
     def secure(response: Response) -> Response:
         headers = response.headers
-        headers.setdefault("Content-Security-Policy", POLICY)
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
-        if strict_transport:
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-        if request.endpoint == "static" and "v" in request.args and response.status_code in (200, 304):
-            headers["Cache-Control"] = "public, max-age=31536000, immutable"  # the address changes with the content
+        for name, value in standing.items():
+            headers.setdefault(name, value)
         if "Cache-Control" not in headers:
             headers["Cache-Control"] = _caching(response)
             response.vary.add("Cookie")
@@ -41,7 +58,8 @@ def install(app: Flask) -> None:
 
 
 def _caching(response: Response) -> str:
-    # A page that shows no visitor's own vote is the same for all, so a shared cache may keep it for ten seconds.
-    if request.method in ("GET", "HEAD") and response.status_code == 200 and not request.cookies:
-        return "public, max-age=0, s-maxage=10"
-    return "private, no-cache"
+    return SHARED if request.method in ("GET", "HEAD") and response.status_code == 200 and not _cookie() else PRIVATE
+
+
+def _cookie() -> bool:
+    return "Cookie" in request.headers

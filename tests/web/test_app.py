@@ -35,7 +35,7 @@ def test_https_is_remembered_where_it_is_used(setting, client):
 def test_a_page_with_nobodys_vote_may_be_shared_and_one_with_a_vote_not(client, catalogue):
     answer = client.get("/")
     assert "public" in answer.headers["Cache-Control"]
-    assert answer.headers["Vary"] == "Cookie"
+    assert answer.headers["Vary"] == "Accept-Encoding, Cookie"
     client.post("/tools/inkwell/vote", data={"choice": "ship"})
     assert client.get("/").headers["Cache-Control"] == "private, no-cache"
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
+from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Response, abort, make_response, render_template, request
 from markupsafe import Markup, escape
 
-from db.settings import settings
+from db.settings import Settings, settings
 from web import headers
 
 blueprint = Blueprint("outbox", __name__, url_prefix="/outbox")
@@ -46,20 +48,34 @@ class KeptLetter:
 
 
 def is_shown() -> bool:
+    """Whether this request comes from somebody who may read the emails."""
+    return is_shown_to(request.environ)
+
+
+def is_shown_to(environ: WSGIEnvironment) -> bool:
     """Only while MAIL_URL is a Maildir and the site is on a loopback address, and to a browser on this machine.
 
     A proxy on this machine connects from a loopback address, too, and forwards for everybody.
     """
     config = settings()
-    here = config.outbox is not None and config.is_local and _is_loopback(request.host)
-    return here and _is_loopback_address(request.remote_addr or "") and not _came_through_a_proxy()
+    if config.outbox is None or not _is_local(config):
+        return False
+    host = environ.get("HTTP_HOST") or environ.get("SERVER_NAME", "")
+    here = _is_loopback(host) and _is_loopback_address(environ.get("REMOTE_ADDR", ""))
+    return here and not _came_through_a_proxy(environ)
 
 
-def _came_through_a_proxy() -> bool:
+@lru_cache(maxsize=1)
+def _is_local(config: Settings) -> bool:
+    return config.is_local
+
+
+def _came_through_a_proxy(environ: WSGIEnvironment) -> bool:
     """Whether a proxy left a header (RFC 7239, RFC 9110 7.6.3, or its own), or speaks HTTP/1.0, nginx's default."""
-    if request.environ.get("SERVER_PROTOCOL") in ("HTTP/1.0", "HTTP/1"):  # the second is granian's
+    if environ.get("SERVER_PROTOCOL") in ("HTTP/1.0", "HTTP/1"):  # the second is granian's
         return True
-    return any(name.lower().replace("_", "-").startswith(_OF_PROXIES) for name in request.headers.keys())  # noqa: SIM118
+    names = (name[5:].lower().replace("_", "-") for name in environ if name.startswith("HTTP_"))
+    return any(name.startswith(_OF_PROXIES) for name in names)
 
 
 @blueprint.before_request
@@ -146,6 +162,7 @@ def _linked(text: str) -> Markup:
     return shown + escape(text[at:])
 
 
+@lru_cache(maxsize=64)
 def _is_loopback(host: str) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""
@@ -154,6 +171,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=256)
 def _is_loopback_address(address: str) -> bool:
     try:
         told = ipaddress.ip_address(address)

@@ -1,24 +1,21 @@
 """Readers' pages: home, the archive, a comparison, a tool, a past digest."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, abort, request
 
 from db import moments
 from db.digests import catalog, digests
 from db.digests.catalog import Comparison, Review, Reviewer, Tool
-from db.rules import share
 from db.session import Session, reading
 from db.settings import settings
 from db.votes import tallies
 from db.votes.tallies import Figures
 from emails.letters import DigestContent, day
-from web import visitor
 from web.readers import metadata
+from web.readers.answers import kept_page
 from web.readers.metadata import Page
-from web.readers.scores import Trend, trend_line
+from web.readers.places import Pieces, render
 
 blueprint = Blueprint("pages", __name__)
 
@@ -27,26 +24,9 @@ ON_A_PAGE = 20
 """Comparisons in the archive, a page."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedComparison:
-    """A tool with its figures, as a row of a small table."""
-
-    slug: str
-    name: str
-    panel: tuple[int, int]
-    community: tuple[int, int]
-
-
-def shown(comparison: Comparison, figures: Mapping[int, Figures]) -> list[ListedComparison]:
-    """The two tools of a comparison with their current figures."""
-    return [
-        ListedComparison(tool.slug, tool.name, tool.panel, (figures[tool.id].ship, figures[tool.id].skip))
-        for tool in comparison.tools
-    ]
-
-
 @blueprint.get("/")
-def home() -> str:
+@kept_page
+def home() -> Pieces:
     now = moments.now()
     with reading() as session:
         found = catalog.latest(session, now, ON_HOME)
@@ -54,14 +34,15 @@ def home() -> str:
         figures = _figures(session, found)
         last = digests.latest_slot(session)
     page = metadata.of_site()
-    return render_template(
-        "home.html", here="home", page=page, comparisons=found, figures=figures, more=more, last_digest=last,
+    return render(
+        "home.html", figures, here="home", page=page, comparisons=found, more=more, last_digest=last,
         subscribe_at="#join_us",
     )  # fmt: skip
 
 
 @blueprint.get("/archive")
-def archive() -> str:
+@kept_page
+def archive() -> Pieces:
     number = request.args.get("page", "1")
     if not (number.isascii() and number.isdigit() and 1 <= len(number) <= 6 and int(number)):
         abort(404, "The archive has no such page; its first page is 1.")
@@ -76,30 +57,32 @@ def archive() -> str:
         abort(404, f"The archive’s last page is {pages}.")
     path = "/archive" if place == 1 else f"/archive?page={place}"
     page = Page(path, f"Archive · {settings().site_name}", "Every comparison, latest first.")
-    return render_template(
-        "archive.html", here="archive", page=page, comparisons=found, figures=figures, count=count, place=place,
+    return render(
+        "archive.html", figures, here="archive", page=page, comparisons=found, count=count, page_number=place,
         pages=pages, last_digest=last, subscribe_at="#join_us",
     )  # fmt: skip
 
 
 @blueprint.get("/compare/<slug:slug>")
-def comparison(slug: str) -> str:
+@kept_page
+def comparison(slug: str) -> Pieces:
     now = moments.now()
     with reading() as session:
         found = catalog.comparison(session, slug, now)
         if found is None:
             abort(404, "There’s no comparison here, or it isn’t published yet. The archive lists them all.")
         figures = _figures(session, [found])
-        trends = {tool.id: _trend(session, tool.id, figures[tool.id], now) for tool in found.tools}
+        trends = {tool.id: _trend(session, tool.id, now) for tool in found.tools}
         last = digests.latest_slot(session)
-    return render_template(
-        "comparison.html", page=metadata.of_comparison(found, figures), comparison=found, figures=figures,
+    return render(
+        "comparison.html", figures, page=metadata.of_comparison(found, figures), comparison=found,
         trends=trends, scorecard=_scorecard(*found.tools), last_digest=last, subscribe_at="#join_us",
     )  # fmt: skip
 
 
 @blueprint.get("/tools/<slug:slug>")
-def tool(slug: str) -> str:
+@kept_page
+def tool(slug: str) -> Pieces:
     now = moments.now()
     with reading() as session:
         found = catalog.tool(session, slug)
@@ -107,16 +90,17 @@ def tool(slug: str) -> str:
             abort(404, "There’s no tool at this address. The archive lists every comparison and its tools.")
         stands = catalog.comparisons_of(session, found.id, now)
         figures = _figures(session, stands, found)
-        trend = _trend(session, found.id, figures[found.id], now)
+        trend = _trend(session, found.id, now)
         last = digests.latest_slot(session)
-    return render_template(
-        "tool.html", page=metadata.of_tool(found, figures[found.id]), tool=found, figures=figures, trend=trend,
+    return render(
+        "tool.html", figures, page=metadata.of_tool(found, figures[found.id]), tool=found, trend=trend,
         comparisons=stands, last_digest=last, subscribe_at="#join_us",
     )  # fmt: skip
 
 
 @blueprint.get("/digests/<slug:slot>")
-def digest(slot: str) -> str:
+@kept_page
+def digest(slot: str) -> Pieces:
     with reading() as session:
         found = digests.by_slot(session, slot)
         if found is None or found.content is None or found.frozen_at is None:
@@ -125,20 +109,16 @@ def digest(slot: str) -> str:
         last = digests.latest_slot(session)
     heads = " · ".join(part.heading for part in content.comparisons)
     page = Page(f"/digests/{slot}", f"Digest of {day(content.due)}", metadata.short(heads), "article")
-    return render_template(
-        "digest.html", here=slot, page=page, content=content, last_digest=last, subscribe_at="#join_us"
-    )
+    return render("digest.html", {}, here=slot, page=page, content=content, last_digest=last, subscribe_at="#join_us")
 
 
 def _figures(session: Session, comparisons: list[Comparison], *more: Tool) -> dict[int, Figures]:
     tools = {tool.id for each in comparisons for tool in each.tools} | {tool.id for tool in more}
-    return tallies.figures(session, sorted(tools), visitor.voter())
+    return tallies.figures(session, sorted(tools))
 
 
-def _trend(session: Session, tool_id: int, figures: Figures, now: datetime) -> Trend | None:
-    points = tallies.trend(session, tool_id, now.date())
-    # The line ends at the figure that is shown beside it, which already includes the reader's own vote.
-    return trend_line([*points[:-1], (points[-1][0], share(figures.ship, figures.skip))])
+def _trend(session: Session, tool_id: int, now: datetime) -> tuple[int | None, ...]:
+    return tuple(share for _, share in tallies.trend(session, tool_id, now.date()))
 
 
 def _scorecard(a: Tool, b: Tool) -> list[tuple[Reviewer, Review | None, Review | None]]:

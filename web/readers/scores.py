@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from db.rules import share
 
@@ -101,14 +100,14 @@ def _say(count: int) -> str:
     return "says" if count == 1 else "say"
 
 
-def trend_line(points: Sequence[tuple[date, int | None]]) -> Trend | None:
+def trend_line(weeks: Sequence[int | None]) -> Trend | None:
     """A line through the weeks that have a figure; None where fewer than two have one."""
-    known = [(place, value) for place, (_, value) in enumerate(points) if value is not None]
+    known = [(place, value) for place, value in enumerate(weeks) if value is not None]
     if len(known) < 2:
         return None
     values = [value for _, value in known]
     low, high = min(*values, 50), max(*values, 50)
-    step, height = 116 / max(len(points) - 1, 1), max(high - low, 20)
+    step, height = 116 / max(len(weeks) - 1, 1), max(high - low, 20)
 
     def at(place: int, value: float) -> str:
         return f"{2 + step * place:.1f} {44 - 40 * (value - low) / height:.1f}"

@@ -18,6 +18,8 @@ from emails.letters import day
 from emails.links import BadLink, read
 from web import visitor
 from web.readers import mailed, sign_up_limits
+from web.readers.answers import kept_page
+from web.readers.places import Pieces, render
 
 blueprint = Blueprint("subscriptions", __name__)
 
@@ -33,8 +35,9 @@ CONSENT_VERSION = "2026-11-28"
 
 
 @blueprint.get("/subscribe")
-def form() -> str:
-    return render_template("subscribe.html")
+@kept_page
+def form() -> Pieces:
+    return render("subscribe.html", {})
 
 
 @blueprint.post("/subscribe")

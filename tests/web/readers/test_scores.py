@@ -1,7 +1,5 @@
 """Figures read the same by eye and by ear."""
 
-from datetime import date, timedelta
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +52,7 @@ def test_a_large_panel_is_drawn_as_one_length():
 
 
 def weeks(*values):
-    return [(date(2026, 9, 1) + timedelta(weeks=n), value) for n, value in enumerate(values)]
+    return values
 
 
 def test_no_line_before_two_weeks_have_a_figure():
@@ -73,7 +71,7 @@ def test_the_trend_tells_its_course():
 
 @given(st.lists(st.none() | st.integers(0, 100), min_size=2, max_size=12))
 def test_the_line_stays_inside_its_field(values):
-    line = trend_line(weeks(*values))
+    line = trend_line(values)
     if line:
         for point in line.path[1:].split(" L"):
             x, y = map(float, point.split())

@@ -1,0 +1,162 @@
+"""Kept pages: the bytes of what every reader without own votes sees, for as long as their version stands.
+
+Looking one up asks nobody: no database, no clock but the monotonic one. The version is polled by a thread (`watch`).
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from hashlib import sha256
+from urllib.parse import parse_qsl
+
+from web import headers
+from web.readers import negotiation, static_files
+from web.readers.negotiation import Asked, Coding, Headers, KeptAnswer, compressed
+from web.readers.places import Pieces
+
+MOST_BYTES = 16 * 1024 * 1024
+"""What one process keeps at most, however large the catalog is: some six hundred pages."""
+TRUSTED_SECONDS = 600.0
+"""How long pages are shown while the database cannot tell whether they are still good (decision 23)."""
+_LONGEST_QUERY = 200
+_OVERHEAD = 2_000
+"""About what a kept page takes beside its bytes."""
+
+
+@dataclass(slots=True)
+class Copy:
+    """One page: in pieces, for readers with votes, and as everybody else gets it. It is compressed when first asked."""
+
+    pieces: Pieces
+    plain: bytes
+    gzip: bytes | None = None
+    size: int = 0
+
+    @classmethod
+    def of(cls, pieces: Pieces) -> "Copy":
+        plain = pieces.shared()
+        return cls(pieces, plain, size=2 * len(plain) + len(plain) // 3 + _OVERHEAD)
+
+    def body(self, coding: Coding) -> bytes:
+        if coding == "identity":
+            return self.plain
+        if self.gzip is None:
+            self.gzip = compressed(self.plain)
+        return self.gzip
+
+
+@dataclass(slots=True)
+class Known:
+    """The version that stands, and the pages that were rendered since it was read."""
+
+    version: str
+    copies: OrderedDict[str, Copy] = field(default_factory=OrderedDict)
+    bytes: int = 0
+
+
+class Store:
+    """The kept pages of one process. Without a known version it keeps nothing and finds nothing."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self.most_bytes = most_bytes
+        self._known: Known | None = None
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    # ---- the version -----------------------------------------------------------------------------------------
+
+    def confirm(self, version: str) -> None:
+        """This version stands now; pages of another one are forgotten."""
+        with self._lock:
+            if self._known is None or self._known.version != version:
+                self._known = Known(version)
+            self._until = time.monotonic() + TRUSTED_SECONDS
+
+    def forget(self) -> None:
+        """Show nothing that is kept until a version is known again."""
+        self._known = None
+
+    @property
+    def known(self) -> Known | None:
+        """What stands now, None while nobody knows: the database has not told for too long."""
+        known = self._known
+        return known if known is not None and time.monotonic() < self._until else None
+
+    # ---- pages -----------------------------------------------------------------------------------------------
+
+    def get(self, known: Known | None, key: str) -> Copy | None:
+        if known is None:
+            return None
+        with self._lock:
+            copy = known.copies.get(key)
+            if copy is not None:
+                known.copies.move_to_end(key)
+        return copy
+
+    def keep(self, known: Known | None, key: str, copy: Copy) -> None:
+        """Keep a page under the version that stood before its first question was asked."""
+        if known is None or copy.size > self.most_bytes:
+            return
+        with self._lock:
+            before = known.copies.pop(key, None)
+            known.bytes += copy.size - (before.size if before else 0)
+            known.copies[key] = copy
+            while known.bytes > self.most_bytes:
+                known.bytes -= known.copies.popitem(last=False)[1].size
+
+    def find(self, method: str, path: str, query: str, asked: Asked, *, here: bool = False) -> KeptAnswer | None:
+        """The answer to this request, if it is a static file, or a page that is kept and without its reader's votes.
+
+        It takes microseconds and waits for nobody. `path` is decoded. `here` tells that the outbox is shown to this
+        reader (`outbox.is_shown`).
+        """
+        if path.startswith(static_files.PREFIX):
+            return static_files.find(method, path, query, asked)
+        known = self.known
+        if known is None or method not in ("GET", "HEAD"):
+            return None
+        cookie = asked.get("cookie")
+        if cookie and "voter" in cookie:  # whatever the cookie's prefix is; whose votes they are, the database knows
+            return None
+        key = key_of(path, query, here)
+        copy = self.get(known, key) if key else None
+        if copy is None:
+            return None
+        coding = negotiation.coding(asked.get("accept-encoding"))
+        if coding == "gzip" and copy.gzip is None:
+            return None  # compressing takes longer than anybody may wait here
+        told = headers_of(private=bool(cookie))
+        return negotiation.answered(method, asked, etag_of(known.version, coding), coding, copy.body(coding), told)
+
+
+def key_of(path: str, query: str, here: bool) -> str | None:
+    """Under what a page is kept; None for a query that leads to an error. Parameters that no page knows are not in it,
+    so that nobody can fill the memory with them."""
+    if path == "/archive" and "page" in query:
+        if len(query) > _LONGEST_QUERY:
+            return None
+        number = next((value for name, value in parse_qsl(query, True) if name == "page"), "1")
+        if not (number.isascii() and number.isdigit() and len(number) <= 6):
+            return None
+        path = f"/archive?page={int(number)}"
+    return f"here {path}" if here else path
+
+
+def etag_of(version: str, coding: Coding) -> str:
+    return f'"{version}.{coding[0]}"'
+
+
+def print_of(body: bytes) -> str:
+    """A short hash of these bytes."""
+    return sha256(body).hexdigest()[:20]
+
+
+def headers_of(*, private: bool) -> Headers:
+    """The headers of a page, but for those that depend on its coding."""
+    return [
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Cache-Control", headers.PRIVATE if private else headers.SHARED),
+        ("Vary", headers.VARY),
+        *headers.security().items(),
+    ]

@@ -1,0 +1,114 @@
+"""Pages in pieces: what is the same for everybody, and the places where a reader's own vote shows.
+
+A page is rendered once, with a mark at each such place. For a reader with votes the places of those tools alone are
+rendered anew, as a letter's places are filled in for each recipient.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from flask import current_app, render_template
+from markupsafe import Markup
+
+from db.rules import share
+from db.votes.tallies import Figures
+from web.readers.scores import trend_line
+
+_TOKEN = secrets.token_hex(8)
+"""Unknown to everybody outside of this process, so that no name or quote in the catalog can look like a mark."""
+_MARK = re.compile(rf"\x02{_TOKEN}:(\d+)\x03")
+NONE = Figures()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A part of a page that shows figures of one tool; `shared` is what readers without a vote on it see."""
+
+    tool_id: int
+    kind: str
+    arguments: tuple[Any, ...]
+    shared: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A page for all readers: bytes with places between them."""
+
+    parts: tuple[bytes | Place, ...]
+
+    @property
+    def tools(self) -> frozenset[int]:
+        """The tools whose figures the page shows."""
+        return frozenset(part.tool_id for part in self.parts if isinstance(part, Place))
+
+    def shared(self) -> bytes:
+        """The page of a reader without votes on these tools."""
+        return b"".join(part.shared if isinstance(part, Place) else part for part in self.parts)
+
+    def with_votes(self, own: Mapping[int, Figures]) -> bytes:
+        """The page of a reader with these votes. The figures include them, counted or not."""
+        return b"".join(_own(part, own) if isinstance(part, Place) else part for part in self.parts)
+
+
+def _own(place: Place, own: Mapping[int, Figures]) -> bytes:
+    seen = own.get(place.tool_id)
+    return place.shared if seen is None else _rendered(place.kind, seen, place.arguments).encode()
+
+
+def render(template: str, figures: Mapping[int, Figures], **values: Any) -> Pieces:
+    """The page from its template, which names its places by `place(kind, tool_id, …)`."""
+    places: list[Place] = []
+
+    def place(kind: str, tool_id: int, *arguments: Any) -> Markup:
+        shared = _rendered(kind, figures.get(tool_id, NONE), arguments).encode()
+        places.append(Place(tool_id, kind, arguments, shared))
+        return Markup(f"\x02{_TOKEN}:{len(places) - 1}\x03")
+
+    page = render_template(template, place=place, **values)
+    pieces = _MARK.split(page)
+    return Pieces(tuple(places[int(each)] if at % 2 else each.encode() for at, each in enumerate(pieces) if each))
+
+
+# ---- the kinds of places -----------------------------------------------------------------------------------
+
+
+def _rendered(kind: str, seen: Figures, arguments: tuple[Any, ...]) -> str:
+    return _KINDS[kind](seen, *arguments)
+
+
+def _macro(template: str, name: str) -> Callable[..., str]:
+    macros: Any = current_app.jinja_env.get_template(template).module
+    found: Callable[..., str] = getattr(macros, name)
+    return found
+
+
+@lru_cache(maxsize=2048)
+def _percent(seen: Figures, absent: str) -> str:
+    return str(_macro("parts/scores.html", "percent")(seen.ship, seen.skip, absent))
+
+
+@lru_cache(maxsize=2048)
+def _figures(seen: Figures, panel: tuple[int, int], live: str) -> str:
+    return str(_macro("parts/scores.html", "both_figures")(panel, (seen.ship, seen.skip), live))
+
+
+def _trend(seen: Figures, weeks: Sequence[int | None], live: str) -> str:
+    # The line ends at the figure that is shown beside it, which already includes the reader's own vote.
+    line = trend_line([*weeks[:-1], share(seen.ship, seen.skip)])
+    return str(_macro("parts/scores.html", "trend")(line, seen.ship + seen.skip, live))
+
+
+def _vote_form(seen: Figures, slug: str, name: str, comparison: str, level: str) -> str:
+    return str(_macro("parts/tool.html", "vote_form")(slug, name, seen.own, comparison, level))
+
+
+_KINDS: dict[str, Callable[..., str]] = {
+    "percent": _percent,
+    "figures": _figures,
+    "trend": _trend,
+    "vote form": _vote_form,
+}
