@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from db.refusals import refusal
+from worker import log_masking
 
 
 def _one_line(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -26,6 +27,9 @@ structlog.configure(
     processors=[
         _one_line,
         *structlog.get_config()["processors"][:-1],
-        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback),
+        log_masking.Masked(
+            structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ),
     ]
 )
+log_masking.install()

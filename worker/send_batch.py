@@ -7,7 +7,7 @@ costs one round trip, and the sender composes and signs while the server process
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -17,6 +17,7 @@ from db.deliveries import breakers, claims, settlements, stops
 from db.deliveries.claims import Batch, ClaimedLetter
 from db.deliveries.settlements import Fenced, Settlement
 from db.driver import DriverConnection
+from db.masking import masked_of
 from db.settings import settings
 from emails.transports import Outcome, Outgoing, Transport, transport_name
 from worker import ending, heartbeats, stop_rules, turns
@@ -172,7 +173,7 @@ class BatchSend:
             outgoing = self.composer.compose(letter)
         except Exception as error:  # one letter that cannot be composed must not block all others
             log.exception("letter cannot be composed", delivery=letter.id)
-            reply = f"{type(error).__name__}: {error}"[:500]
+            reply = masked_of(f"{type(error).__name__}: {error}"[:500], letter.address)
             self.begun.append(deferred(letter, "cannot be composed", moments.now(), None, reply))
             return True
         before, self.in_hand, self.last, self.announced = self.last, letter, letter.id, 0
@@ -198,8 +199,9 @@ class BatchSend:
     def _handed_over(self, letter: ClaimedLetter, outgoing: Outgoing, after: Sequence[ClaimedLetter]) -> Outcome:
         """The current letter's outcome, adjusted by the reply history."""
         began, composing = time.monotonic(), self.composer.took
-        outcome = self.transport.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
-        self.heard = outcome
+        said = self.transport.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
+        # Servers quote the recipient. Whoever is erased while the letter is under way must not come back in a reply.
+        self.heard = outcome = replace(said, reply=masked_of(said.reply, letter.address))
         if ending.is_broken_off():
             raise ending.BrokenOff  # it was this process that cut the connection, so the mail server is not to blame
         if outcome.stage != "dot" or outcome.kind == "unknown":

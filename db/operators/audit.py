@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, Text, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
+from db.masking import masked_fields, masked_in
 from db.register import FreeFields, FreeText, OperatorAddress, OperatorNetwork, Plain
 from db.session import NEVER_REUSED, Key, Row
 
@@ -58,13 +59,14 @@ def record(
     """Record an action in the transaction that carries it out.
 
     `action` is a group and a verb, such as `jobs.retry`; `about` is its subject, such as `digest 2026-W47`;
-    `chosen_by` is the filter that selected the rows, and `ids` are the rows (`count` where they are not listed).
+    `chosen_by` is the filter that selected the rows, and `ids` are the rows (`count` where they are not listed). What
+    is written in free words is stored with addresses masked: entries stay for ever.
     """
     met = sorted(set(ids))
     entry = AuditEntry(
-        at=now, actor=actor.name, ip=actor.ip, action=action, about=about, chosen_by=chosen_by,
-        count=len(met) if count is None else count, affected=ranges(met) or None, before=before, after=after,
-        note=note or None,
+        at=now, actor=actor.name, ip=actor.ip, action=action, about=about, chosen_by=masked_fields(chosen_by),
+        count=len(met) if count is None else count, affected=ranges(met) or None, before=masked_fields(before),
+        after=masked_fields(after), note=masked_in(note) if note else None,
     )  # fmt: skip
     session.add(entry)
     return entry

@@ -29,6 +29,7 @@ GIVEN_UP = (
     "web.actions.timeline:Event", "web.orders", "db.session:Ledger", "db.driver:DriverConnection.ask",
     "db.driver:DriverConnection.order", "db.driver:DriverConnection.orders", "worker.bell:hang", "db.session:rung",
     "db.rules:job_wait", "db.rules:defer_wait", "db.rules:breaker_wait", "db.subscribers.subscribers:freeze",
+    "web.masking",
 )  # fmt: skip
 """Names with a better one today: a module, or `module:class.method`."""
 

@@ -112,3 +112,23 @@ def full() -> sqlite3.Error:
     with pytest.raises(sqlite3.OperationalError) as error:
         connection.execute("CREATE TABLE votes AS SELECT zeroblob(100000)")
     return error.value
+
+
+def test_no_line_and_no_traceback_names_an_address(capsys, caplog):
+    address = "Alice@reader.example"
+    structlog.get_logger("mail").error("relay refuses", reply=f"550 <{address}>: who is that?")
+    try:
+        raise LookupError(f"no composer for {address.replace('@', '%40')}")
+    except LookupError:
+        structlog.get_logger("mail").exception("letter cannot be composed")
+        logging.getLogger("flask").exception("Exception on /subscribe for %s", address)
+    said = capsys.readouterr().out + caplog.text + capsys.readouterr().err
+    assert "550 <a…@r….example>: who is that?" in said
+    assert said.count("LookupError: no composer for a…@r….example") == 2
+    assert "Exception on /subscribe for a…@r….example" in said
+    assert "reader.example" not in said
+
+
+def test_a_record_whose_arguments_do_not_fit_is_left_to_its_handler():
+    record = logging.getLogRecordFactory()("any", logging.INFO, "file", 1, "%s and %s", ("one",), None)
+    assert record.args == ("one",)

@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 from db import addresses, limits
+from db.masking import masked
 from db.operators import audit, operators
 from db.operators.audit import Actor
 from db.rules import Refused
 from db.session import Session, writing
 from db.subscribers import suppressions
-from web.masking import masked
 from worker import digest_previews
 
 DAY = timedelta(days=1)

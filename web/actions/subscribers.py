@@ -8,6 +8,7 @@ from typing import NamedTuple, TextIO
 
 from db.addresses import normal
 from db.deliveries import deliveries, tests_of_address
+from db.masking import masked_in
 from db.operators import audit
 from db.operators.audit import Actor
 from db.persons import person_of
@@ -20,7 +21,6 @@ from db.votes import votes
 from web.actions import Progress, subscriber_csv, timeline
 from web.actions.subscriber_csv import CsvPage
 from web.actions.timeline import Timeline
-from web.masking import masked_in
 
 
 class HeldBack(NamedTuple):

@@ -9,7 +9,6 @@ from db.operators.audit import Actor
 from db.session import Session, reading, writing
 from db.subscribers import suspected
 from db.subscribers.suspected import Group
-from web.masking import masked_in
 
 Decision = Literal["confirm", "lift"]
 PAGE = 1_000
@@ -56,7 +55,7 @@ def decide(
             audit.record(
                 session, actor, f"suspected.{decision}", now, about=f"{len(rows)} suppressions", ids=ids,
                 chosen_by={name: value for name, value in chosen.items() if value}, count=len(rows),
-                note=masked_in(note) if note else None,
+                note=note,
             )  # fmt: skip
         total += len(rows)
 

@@ -1,6 +1,6 @@
 """Readers' addresses as the current operator may see them: whole from the role operator up, masked below it."""
 
-from web.masking import masked, masked_in
+from db.masking import masked, masked_in
 from web.operator.frame.access import blueprint, may
 
 

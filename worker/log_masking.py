@@ -1,0 +1,32 @@
+"""No address of anybody stands in a log: it is masked in each line and each traceback, whoever writes them."""
+
+import logging
+import traceback
+from contextlib import suppress
+from typing import Any
+
+from db.masking import masked_in
+
+
+class Masked:
+    """structlog's last processor: a renderer whose line has every address in it masked."""
+
+    def __init__(self, renderer: Any) -> None:
+        self._renderer = renderer
+
+    def __call__(self, *given: Any) -> str:
+        return masked_in(self._renderer(*given))
+
+
+def install() -> None:
+    """Mask the records of Python's own logging too, which web servers, Celery and Alembic use."""
+    logging.setLogRecordFactory(_masked_record)
+
+
+def _masked_record(*given: Any, **named: Any) -> logging.LogRecord:
+    record = logging.LogRecord(*given, **named)
+    with suppress(TypeError, ValueError):  # arguments that do not fit: the handler tells of those
+        record.msg, record.args = masked_in(record.getMessage()), None
+    if record.exc_info and record.exc_info[0]:
+        record.exc_text = masked_in("".join(traceback.format_exception(*record.exc_info))).rstrip("\n")
+    return record
