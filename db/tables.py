@@ -9,7 +9,8 @@ from db.operators import audit, logins, operators
 from db.schema import SchemaRelease  # noqa: F401  a table of its own, beside the rooms
 from db.session import Row
 from db.subscribers import subscribers, suppressions
-from db.votes import tallies, votes
+from db.votes import figure_changes, tallies, votes
+from db.webhooks import messages, webhooks
 
 ROOMS = (
     limits,
@@ -23,6 +24,7 @@ ROOMS = (
     suppressions,
     votes,
     tallies,
+    figure_changes,
     digests,
     deliveries,
     claims,
@@ -37,5 +39,7 @@ ROOMS = (
     pauses,
     heartbeats,
     alerts,
+    webhooks,
+    messages,
 )
 TABLES = Row.metadata

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db import rules
@@ -50,6 +50,23 @@ def claim(session: Session, kinds: Collection[str], busy: Collection[str], worke
     """Claim the outside job that has waited longest, but for those whose receiver is busy."""
     among = (OUTSIDE, Job.kind.in_(kinds), Job.receiver.not_in(busy))
     return claim_first(session, among, worker, rules.OUTSIDE_LEASE, now)
+
+
+def put_off(session: Session, job: Job, until: datetime) -> None:
+    """Give a job whose attempt has just failed its next one at that moment, in place of what the ledger chose: also one
+    whose attempts were used up."""
+    again = {"state": "pending", "run_after": until, "trigger": "back-off", "finished_at": None}
+    _after_failure(session, job, **again, allowed=max(job.allowed, job.attempt + 1))
+
+
+def set_aside(session: Session, job: Job, reason: str, now: datetime) -> None:
+    """Discard a job whose attempt has just failed, with the reason; an operator can restore it."""
+    _after_failure(session, job, state="discarded", note=reason, finished_at=now)
+
+
+def _after_failure(session: Session, job: Job, **values: Any) -> None:
+    same = Job.id == job.id, Job.attempt == job.attempt, Job.state.in_(("pending", "dead"))
+    session.execute(update(Job).where(*same).values(**values))
 
 
 def any_due(session: Session, kinds: Collection[str], busy: Collection[str], now: datetime) -> bool:

@@ -3,17 +3,15 @@
 import hmac
 import logging
 import secrets
-from base64 import b32encode, urlsafe_b64encode
+from base64 import b32encode
 from datetime import datetime
 from hashlib import sha256
 
 import pyotp
 import segno
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from markupsafe import Markup
 
+from db import sealing
 from db.settings import settings
 
 log = logging.getLogger(__name__)
@@ -22,6 +20,7 @@ STEP = 30
 WINDOW = 1
 """Codes of this many steps before and after now are accepted: clocks differ, and typing takes time (RFC 6238 5.2)."""
 RECOVERY_CODES = 10
+_PURPOSE = "operators' second factor"
 
 
 def new_secret() -> str:
@@ -31,21 +30,15 @@ def new_secret() -> str:
 
 def sealed(secret: str) -> str:
     """The secret, encrypted with a key derived from SECRET_KEY, as it is stored."""
-    return _box().encrypt(secret.encode()).decode()
+    return sealing.seal(_PURPOSE, secret)
 
 
 def unsealed(kept: str) -> str | None:
     """The decrypted secret, or None when its key is no longer in SECRET_KEY."""
-    try:
-        return _box().decrypt(kept).decode()
-    except InvalidToken:
+    found = sealing.unseal(_PURPOSE, kept)
+    if found is None:
         log.warning("a second factor was sealed with a SECRET_KEY that is gone; recovery codes still work")
-        return None
-
-
-def _box() -> MultiFernet:
-    made = (HKDF(SHA256(), 32, salt=None, info=b"operators' second factor").derive(key) for key in settings().keys)
-    return MultiFernet([Fernet(urlsafe_b64encode(each)) for each in made])
+    return found
 
 
 def step_of(secret: str, code: str, now: datetime) -> int | None:

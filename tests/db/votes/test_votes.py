@@ -187,7 +187,7 @@ orders = st.lists(
 @rule(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_voters_do_the_tallies_hold_at_every_step(sqlite, orders):
     with writing() as session:
-        for table in ("votes", "tallies", "tally_days", "tools"):
+        for table in ("votes", "tallies", "tally_days", "figure_changes", "tools"):
             session.execute(text(f"DELETE FROM {table}"))
         for number in (1, 2):
             catalog.put_tool(session, f"tool-{number}", FIELDS, [])
