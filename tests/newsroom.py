@@ -21,10 +21,15 @@ from db.session import writing
 from db.subscribers import imports, subscriptions, suppressions
 from db.subscribers.subscribers import Subscriber
 from db.votes import votes
+from db.webhooks import messages as webhook_messages
+from db.webhooks import webhooks
+from db.webhooks.event_types import TYPES
+from db.webhooks.messages import Told
 from tests import failed
 from tests.conftest import load_catalogue
 from web.actions import accounts
 from web.actions import subscribers as subscriber_actions
+from web.actions import webhooks as webhook_actions
 from worker import by_hand
 from worker import digests as run
 
@@ -55,6 +60,7 @@ def fill(now: datetime | None = None) -> SimpleNamespace:
     jobs = _jobs(now)
     _state_of_things(now)
     _orders(now)
+    _webhooks(now)
     return SimpleNamespace(slot=slot, job=jobs[0], invitation=given.rsplit("/", 1)[1], catalogue=catalogue)
 
 
@@ -172,3 +178,31 @@ def _orders(now: datetime) -> None:
         accounts.change_role(who, someone.id, ("editor", "viewer")[turn % 2], now - timedelta(hours=turn),
                              f"{EVIL} {WORD}" if turn % 7 == 0 else "moves to the desk")  # fmt: skip
     subscriber_actions.suppress(Actor("command: root"), ["more@reader.example"], now, RTL)
+
+
+def _webhooks(now: datetime) -> None:
+    """Add webhooks in every state, the first with messages in every state."""
+    dana = Actor("dana@newsroom.example")
+    urls = (f"https://{'hooks.' * 9}example:8443/services/{WORD}?room={'4' * 300}", "https://chat.example/hooks/b1946ac9",
+            "https://crm.example/in", "http://[2001:db8::7]:9000/in")  # fmt: skip
+    made = [
+        webhook_actions.add(dana, url, "chat" if turn == 1 else "event", list(TYPES)[: 2 * turn + 2], now)
+        for turn, url in enumerate(urls)
+    ]
+    first, *others = (each.number for each in made)
+    told = [Told(each, now, {}, f"{EVIL} {WORD}") for each in TYPES]
+    with writing() as session:
+        for turn, each in enumerate(told):
+            at = now - timedelta(minutes=30 - turn)
+            message = webhook_messages.tell(session, webhooks.get(session, first), each, at)
+            error = None if turn % 3 == 0 else f"{'hooks.' * 9}example answered 500 (Internal Server Error)."
+            if turn < 7:
+                status = 204 if error is None else 500 if turn % 2 else None
+                webhook_messages.answered(session, message.id, status, error, at)
+            states = ("succeeded", "pending", "dead", "discarded")
+            session.get_one(Job, message.job_id).state = states[turn % 4] if error else "succeeded"
+        webhooks.failed(session, first, now - timedelta(hours=5))
+        webhooks.failed(session, others[1], now - timedelta(days=2))
+        webhooks.give_up(session, others[1], "failures", "It has failed for a day. crm.example answered 502.", now)
+    webhook_actions.renew_secret(dana, first, now)
+    webhook_actions.disable(dana, others[2], f"{EVIL} {WORD}", now)

@@ -1,4 +1,7 @@
-"""Emails operators about conditions that need attention: once while each lasts, and many of them in one email."""
+"""Emails operators about conditions that need attention: once while each lasts, and many of them in one email.
+
+Webhooks are told of each at once, in the same transaction and through no job: an alert that jobs wait is told too.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,12 +12,14 @@ from sqlalchemy.orm import Session
 
 from db import moments
 from db.deliveries import deliveries
+from db.jobs.events import AlertClosed, AlertOpened
 from db.monitoring import alerts
 from db.monitoring.alerts import Condition
 from db.operators.operators import Operator
 from db.persons import person_of
 from db.session import reading, writing
 from worker import alert_checks, votes
+from worker.webhook_events import tell_webhooks
 
 log = structlog.get_logger("alerts")
 
@@ -34,7 +39,8 @@ def watch(now: datetime | None = None) -> None:
     over = [] if failed else [id_ for key, id_ in standing.items() if key not in found]
     if new or over:
         with writing() as session:
-            alerts.end(session, over, now)
+            for number in alerts.end(session, over, now):
+                tell_webhooks(session, AlertClosed(number), now)
             _tell(session, new, now)
 
 
@@ -72,6 +78,7 @@ def _tell(session: Session, new: Sequence[Condition], now: datetime) -> None:
         if number is not None:
             log.warning("alert", key=condition.key, title=condition.title)
             opened.append((number, condition))
+            tell_webhooks(session, AlertOpened(number), now)
     letters = [number for number, _ in opened]
     if len(letters) > AT_ONCE:
         letters = [*letters[:AT_ONCE], _summary(session, [condition for _, condition in opened[AT_ONCE:]], now)]

@@ -1,4 +1,5 @@
-"""Forgets what was only kept for a time: sign-ups that nobody confirmed, and limits that are over."""
+"""Forgets what was only kept for a time: sign-ups that nobody confirmed, limits that are over, and what webhooks were
+told a month ago."""
 
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from db.deliveries import deliveries
 from db.persons import person_of
 from db.session import reading, writing
 from db.subscribers import unconfirmed
+from db.webhooks import messages as webhook_messages
 from worker import ending
 
 BATCH = 200
@@ -27,8 +29,9 @@ def forget(now: datetime | None = None) -> None:
     now, end = now or moments.now(), time.monotonic() + SLICE
     sign_ups = _in_batches(_forget_sign_ups, now, end)
     buckets = _in_batches(_forget_buckets, now, end)
-    if sign_ups or buckets:
-        log.info("forgotten", unconfirmed_sign_ups=sign_ups, limits_that_are_over=buckets)
+    messages = _in_batches(_forget_messages, now, end)
+    if sign_ups or buckets or messages:
+        log.info("forgotten", unconfirmed_sign_ups=sign_ups, limits_that_are_over=buckets, webhook_messages=messages)
 
 
 def _in_batches(batch: Callable[[datetime], int], now: datetime, end: float) -> int:
@@ -59,3 +62,11 @@ def _forget_buckets(now: datetime) -> int:
             return 0
     with writing() as session:
         return limits.forget_full(session, now, BATCH)
+
+
+def _forget_messages(now: datetime) -> int:
+    with reading() as session:
+        if not webhook_messages.any_old(session, now):
+            return 0
+    with writing() as session:
+        return webhook_messages.forget(session, now, BATCH)

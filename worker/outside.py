@@ -21,7 +21,8 @@ from db.jobs.outside import OutsideRequest
 from db.monitoring import pauses
 from db.refusals import refusal
 from db.session import reading, writing
-from worker import failures
+from db.webhooks.messages import PostWebhookMessage
+from worker import failures, webhooks
 from worker.outside_result import Result
 
 Run = Callable[[Job], Result | None]
@@ -104,5 +105,7 @@ def _settle(job: Job, result: Result) -> None:
         log.warning("attempt failed", **told_of, error=type(result.error).__name__)
 
 
-OUTSIDE: dict[type[OutsideRequest], Run] = {}
+OUTSIDE: dict[type[OutsideRequest], Run] = {
+    PostWebhookMessage: webhooks.post,
+}
 """Which function makes which request. Other kinds stay pending, for a later release's line."""

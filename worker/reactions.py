@@ -6,9 +6,20 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from db.deliveries import deliveries
-from db.jobs.events import ComparisonPublished, Event, SubscriptionConfirmed, SubscriptionRequested
+from db.jobs.events import (
+    ComparisonPublished,
+    DigestCancelled,
+    DigestFinished,
+    DigestFrozen,
+    Event,
+    FiguresChanged,
+    SubscriptionConfirmed,
+    SubscriptionEnded,
+    SubscriptionRequested,
+)
 from db.persons import person_of
 from worker import drafts
+from worker.webhook_events import tell_webhooks
 
 Reaction = Callable[[Session, Event, datetime], None]
 
@@ -33,6 +44,11 @@ def refresh_drafts(session: Session, event: Event, now: datetime) -> None:
 
 REACTIONS: dict[type[Event], tuple[Reaction, ...]] = {
     SubscriptionRequested: (ask_for_confirmation,),
-    SubscriptionConfirmed: (welcome,),
-    ComparisonPublished: (refresh_drafts,),
+    SubscriptionConfirmed: (welcome, tell_webhooks),
+    SubscriptionEnded: (tell_webhooks,),
+    ComparisonPublished: (refresh_drafts, tell_webhooks),
+    DigestFrozen: (tell_webhooks,),
+    DigestFinished: (tell_webhooks,),
+    DigestCancelled: (tell_webhooks,),
+    FiguresChanged: (tell_webhooks,),
 }

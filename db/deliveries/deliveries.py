@@ -9,6 +9,8 @@ from sqlalchemy import CheckConstraint, Index, Text, TextClause, UniqueConstrain
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
+from db.jobs import jobs
+from db.jobs.events import DigestFinished
 from db.register import FreeText, KeyedHash, Plain
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 
@@ -92,7 +94,10 @@ def finish(session: Session, digest_id: int, now: datetime) -> bool:
         .where(Digest.id == digest_id, Digest.state == "sending", _NOTHING_OWED.bindparams(digest=digest_id))
         .values(state="finished", finished_at=now)
     )
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    if not done.rowcount:  # type: ignore[attr-defined]
+        return False
+    jobs.record(session, DigestFinished(digest_id), now)
+    return True
 
 
 def forget(session: Session, person: str) -> None:

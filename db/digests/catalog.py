@@ -1,5 +1,6 @@
 """The catalog: tools, the panel's reviews of them, and comparisons of two tools."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -140,6 +141,12 @@ def comparisons_of(session: Session, tool_id: int, now: datetime) -> list[Compar
     return list(session.scalars(query.order_by(Comparison.publish_at.desc(), Comparison.id.desc())))
 
 
+def slugs_of(session: Session, comparison_ids: Iterable[int]) -> list[str]:
+    """The slugs of these comparisons, the oldest first."""
+    query = select(Comparison.slug).where(Comparison.id.in_(list(comparison_ids))).order_by(Comparison.id)
+    return list(session.scalars(query))
+
+
 def reviewer_names(session: Session) -> set[str]:
     return set(session.scalars(select(Reviewer.name)))
 
@@ -205,6 +212,7 @@ def put_comparison(session: Session, slug: str, pair: tuple[str, str], question:
         fields: dict[str, Any] = {"a_id": a_id, "b_id": b_id, "question": question}
         if publish_at and publish_at != found.publish_at:
             fields |= {"publish_at": publish_at, "passed_over_at": None}
+            jobs.record(session, ComparisonPublished(comparison=found.id), now)
         return _change(session, found, fields)
     new = Comparison(slug=slug, question=question, a_id=a_id, b_id=b_id, publish_at=publish_at or now)
     session.add(new)

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from db.digests import schedule
 from db.digests.owed_slots import MOVED, NOT_OWED
+from db.jobs import jobs
+from db.jobs.events import DigestCancelled, DigestFrozen
 from db.register import Address, FreeText, Plain, ReviewerName, holds
 from db.rules import Refused
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
@@ -131,6 +133,12 @@ def uncounted(session: Session) -> list[Digest]:
     return list(session.scalars(ended.order_by(Digest.id)))
 
 
+def comparisons_of(session: Session, digest_id: int) -> list[int]:
+    """The comparisons that were assigned to a digest at its freeze."""
+    query = select(DigestComparison.comparison_id).where(DigestComparison.digest_id == digest_id)
+    return list(session.scalars(query))
+
+
 def latest_slot(session: Session) -> str | None:
     """The slot of the newest digest that has begun to go out; every page needs it, so it reads only the slot."""
     gone = ("frozen", "sending", "paused", "finished")
@@ -177,6 +185,8 @@ def move(session: Session, slot: str, action: str, now: datetime, reason: str | 
     found.state, found.reason = after, reason
     if after in ("cancelled", "skipped"):
         found.finished_at = now
+    if after == "cancelled":
+        jobs.record(session, DigestCancelled(found.id), now)
     if action == "resume":
         found.resumed_at = now  # time spent paused does not age its letters
     ring(session, "mail" if action == "resume" else "digests")
@@ -195,6 +205,7 @@ def freeze(session: Session, digest: Digest, comparison_ids: list[int], **frozen
     digest.state, digest.reason = "frozen", None
     session.add_all(DigestComparison(comparison_id=each, digest_id=digest.id) for each in comparison_ids)
     session.flush()
+    jobs.record(session, DigestFrozen(digest.id), frozen["frozen_at"])
     ring(session, "digests")
 
 

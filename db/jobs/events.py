@@ -36,9 +36,62 @@ class SubscriptionConfirmed(Event):
 
 @dataclass(frozen=True)
 class ComparisonPublished(Event):
-    """A comparison was added to the catalog."""
+    """A comparison was added to the catalog, or is to be published at another moment, which may lie in the future."""
 
     comparison: int
+
+
+@dataclass(frozen=True)
+class SubscriptionEnded(Event):
+    """A subscriber left, through `channel` (page, one-click), or was erased (erasure)."""
+
+    subscriber: int
+    channel: str
+
+
+@dataclass(frozen=True)
+class DigestFrozen(Event):
+    """A digest's content and audience are fixed."""
+
+    digest: int
+
+
+@dataclass(frozen=True)
+class DigestFinished(Event):
+    """Nothing of a digest is owed or in doubt any more."""
+
+    digest: int
+
+
+@dataclass(frozen=True)
+class DigestCancelled(Event):
+    """Somebody stopped a digest for good."""
+
+    digest: int
+
+
+@dataclass(frozen=True)
+class AlertOpened(Event):
+    """Something needs a person."""
+
+    alert: int
+
+
+@dataclass(frozen=True)
+class AlertClosed(Event):
+    """What an alert told is over."""
+
+    alert: int
+
+
+@dataclass(frozen=True)
+class FiguresChanged(Event):
+    """The votes on a tool changed; the figures are those of the moment `at`, in ISO 8601."""
+
+    tool: int
+    ship: int
+    skip: int
+    at: str
 
 
 def from_payload(kind: str, payload: dict[str, Any]) -> Event:

@@ -132,6 +132,13 @@ def record(session: Session, event: Event, now: datetime) -> None:
     ring(session, "jobs")
 
 
+def record_later(session: Session, event: Event, reaction: str, at: datetime, now: datetime) -> None:
+    """Queue one reaction to an event for a later moment."""
+    session.add(
+        Job(kind=type(event).__name__, payload=event.payload(), reaction=reaction, run_after=at, created_at=now)
+    )
+
+
 def split(session: Session, job: Job, reactions: list[str], now: datetime) -> None:
     """Turn an event's job into one job for each reaction, so that each fails and is retried alone."""
     known = set(session.scalars(select(Job.reaction).where(Job.cause == job.id)))

@@ -63,10 +63,10 @@ _OPEN_NEW = text(
 ).bindparams(bindparam("now", type_=Moment()))
 
 
-def end(session: Session, ids: Collection[int], now: datetime) -> int:
-    """Close alerts whose cause is over. Returns how many. Each cause may alert again from now on."""
-    ended = session.execute(update(Alert).where(Alert.id.in_(ids), _OPEN).values(closed_at=now))
-    return int(ended.rowcount)  # type: ignore[attr-defined]
+def end(session: Session, ids: Collection[int], now: datetime) -> list[int]:
+    """Close alerts whose cause is over. Returns which: of parallel checks one closes each. A cause may alert again."""
+    ended = update(Alert).where(Alert.id.in_(ids), _OPEN).values(closed_at=now).returning(Alert.id)
+    return sorted(session.scalars(ended, execution_options={"synchronize_session": False}))
 
 
 # ---- queries -----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db import limits, rules
 from db.addresses import hashes_of, key_of, mailbox_of, normal
 from db.jobs import jobs
-from db.jobs.events import SubscriptionConfirmed, SubscriptionRequested
+from db.jobs.events import SubscriptionConfirmed, SubscriptionEnded, SubscriptionRequested
 from db.session import Moment
 from db.settings import settings
 from db.subscribers.audiences import last_freeze
@@ -124,6 +124,7 @@ def leave(session: Session, subscriber_id: int, channel: str, now: datetime) -> 
         return subscriber
     if subscriber.state == "active":
         subscriber.left = frozen
+        jobs.record(session, SubscriptionEnded(subscriber=subscriber.id, channel=channel), now)
     subscriber.state = "unsubscribed"
     session.add(Consent(subscriber_id=subscriber.id, what="withdrawn", at=now, address=subscriber.address,
                         source=channel))  # fmt: skip

@@ -1,7 +1,7 @@
 """Tallies: folding votes into them, and checking them against the votes."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from db.persons import SUBSCRIBERS
 from db.rules import Choice, share
 from db.session import BigId, Row, is_sqlite
+from db.votes import figure_changes
 from db.votes.votes import DIRTY, Kind, Vote, kind_of
 
 _ONE_FOLDER = text("SELECT pg_advisory_xact_lock(7205262)")
@@ -63,7 +64,8 @@ def fold(session: Session, now: datetime, tool_ids: Iterable[int] | None = None)
     """Fold up to 500 dirty votes. Returns how many. Any number of processes may call it; a lock runs one at a time.
 
     1. Read dirty rows. 2. Sum up what is due minus what is counted already, for each tool and kind of voter. 3. Add the
-    sums to the tallies and to today's row. 4. Set counted = due and dirty = false. On PostgreSQL an advisory lock
+    sums to the tallies and to today's row. 4. Set counted = due and dirty = false. 5. Mark the tools whose figures
+    changed, so that webhooks are told. On PostgreSQL an advisory lock
     serializes folds: a freeze folds repeatedly in one transaction, and would otherwise deadlock with a fold that waits
     for its tallies.
     """
@@ -90,7 +92,16 @@ def fold(session: Session, now: datetime, tool_ids: Iterable[int] | None = None)
         ids = [row.id for row in rows]
         session.execute(update(Vote).where(Vote.id.in_(ids)).values(counted=_DUE, dirty=False),
                         execution_options={"synchronize_session": False})  # fmt: skip
+    figure_changes.mark(session, _changed_tools(changes), now)
     return len(rows)
+
+
+def _changed_tools(changes: Mapping[tuple[int, Kind], Counter[str]]) -> set[int]:
+    """The tools whose figures differ afterwards: votes that pass from one kind of voter to the other change none."""
+    sums: dict[int, Counter[str]] = defaultdict(Counter)
+    for (tool_id, _), change in changes.items():
+        sums[tool_id].update(change)
+    return {tool_id for tool_id, change in sums.items() if any(change.values())}
 
 
 def _add(session: Session, tool_id: int, kind: Kind, now: datetime, ship: int, skip: int) -> None:

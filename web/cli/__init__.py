@@ -29,6 +29,7 @@ COMMANDS = {
     "jobs": ("web.cli.jobs", "jobs"),
     "votes": ("web.cli.votes", "votes"),
     "subscribers": ("web.cli.subscribers", "subscribers"),
+    "webhooks": ("web.cli.webhooks", "webhooks_group"),
     "operator": ("web.cli.operator", "operator"),
     "audit": ("web.cli.audit", "audit"),
     "doctor": ("web.cli.doctor", "doctor"),

@@ -19,6 +19,8 @@ from web.operator import (
     schedule,
     suppressions,
     suspected,
+    webhook_changes,
+    webhooks,
 )
 from web.operator.frame import access, errors, formats, health, layout, masking, sessions
 
@@ -43,6 +45,8 @@ PAGES = (
     schedule,
     suppressions,
     suspected,
+    webhooks,
+    webhook_changes,
     formats,
 )
 """Importing these modules registers their pages on the blueprint."""

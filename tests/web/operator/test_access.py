@@ -32,6 +32,8 @@ LEAST = {
     "overview_now": "viewer", "explain": "viewer", "find_person": "viewer", "person": "viewer",
     "suppress_person": "operator", "lift_person": "operator", "export_person": "operator", "erase_person": "admin",
     "suppressions": "viewer", "add_suppression": "operator", "lift_suppression": "operator",
+    "webhooks_page": "viewer", "webhook": "viewer", "add_webhook": "admin", "change_webhook": "admin",
+    "test_webhook": "admin", "order_webhook": "admin",
     "decide_suspected": "operator", "release_domain": "operator",
 }  # fmt: skip
 """The least role for each page and order. Whoever adds one writes it down here as well: two must agree to open it."""
