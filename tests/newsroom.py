@@ -166,7 +166,7 @@ def _state_of_things(now: datetime) -> None:
             alerts.raise_new(session, Condition(f"{kind}:{turn}", kind, f"{kind} needs somebody {WORD}",
                                              ("It began a while ago.", EVIL), "/operator/jobs"), now)  # fmt: skip
     with driver_connection(durable=False) as driver:
-        for turn, kind in enumerate(("web", "worker", "sender", "clock")):
+        for turn, kind in enumerate(("web", "worker", "sender", "outside", "clock")):
             heartbeats.beat(driver, f"host:{turn}", kind, now - timedelta(hours=3), now, 40, 10.0)
 
 

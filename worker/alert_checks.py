@@ -138,21 +138,27 @@ def open_breakers(session: Session, now: datetime) -> Iterator[Condition]:
         yield Condition(f"breaker:{breaker.name}", "breaker", title, told, "/operator")
 
 
+_NAMES = {"clock": "clock", "sender": "sender", "outside": "outside line"}
+
+
 def silent_processes(session: Session, now: datetime) -> Iterator[Condition]:
-    """Conditions for a clock or a sender without a recent heartbeat."""
+    """Conditions for a clock, a sender or an outside line without a recent heartbeat."""
     known = heartbeats.first_start(session)
     if known is None or known > now - SILENT:
         return  # no process has been up long enough for a heartbeat to be missing
     means_of = {
         "clock": "Work goes on some seconds later: workers and senders look by themselves.",
         "sender": "No letter leaves.",
+        "outside": "No webhook is posted.",
     }
     for kind, means in means_of.items():
         last = heartbeats.last_seen(session, kind)
         if last is None or not last.is_alive(now, SILENT):
             when = f"has been silent for {duration(now - last.at)}" if last else "has never given a sign of life"
-            yield Condition(f"silent:{kind}", "silent", f"The {kind} {when}", (means, f"Start the {kind} line again."),
-                          "/operator")  # fmt: skip
+            yield Condition(
+                f"silent:{kind}", "silent", f"The {_NAMES[kind]} {when}", (means, f"Start the {kind} line again."),
+                "/operator",
+            )  # fmt: skip
 
 
 def differing_transports(session: Session, now: datetime) -> Iterator[Condition]:

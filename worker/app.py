@@ -17,7 +17,6 @@ from redis import RedisError
 from db.settings import settings
 from worker import celery_log, redis_client, schedule
 
-PREFIX = "verdicts:"
 VISIBILITY = 600
 """Seconds after which Redis gives a message to somebody else, if the worker that took it has not acknowledged it."""
 MANY = 20
@@ -54,7 +53,7 @@ class Verdicts(Celery):  # type: ignore[misc]  # Celery carries no types
 def _waits(publisher: Any, queue: str, task: str) -> bool:
     """Whether the queue holds a message of that task, by a look at the list in which kombu keeps it."""
     try:
-        waiting = publisher.channel.client.execute_command("LRANGE", PREFIX + queue, 0, MANY)
+        waiting = publisher.channel.client.execute_command("LRANGE", redis_client.PREFIX + queue, 0, MANY)
     except RedisError as error:
         raise OperationalError(str(error)) from error
     return len(waiting) > MANY or any(f'"task": "{task}"'.encode() in each for each in waiting)
@@ -69,7 +68,7 @@ def _configuration() -> dict[str, Any]:
         **redis_client.broker(settings()),
         "broker_transport_options": {
             "visibility_timeout": VISIBILITY,
-            "global_keyprefix": PREFIX,
+            "global_keyprefix": redis_client.PREFIX,
             "socket_timeout": 5,
             "socket_connect_timeout": 3,
             "health_check_interval": 10,

@@ -1,18 +1,37 @@
-"""How a failed attempt is told in the ledger of jobs: its message, its traceback and its fingerprint."""
+"""How a failed attempt is told in the ledger of jobs: its message, its fingerprint and its traceback."""
 
 import hashlib
 import re
 import traceback
+from collections.abc import Callable
+from typing import NamedTuple
+
+from db.masking import masked_in
+
+_URL = re.compile(r"(\w+://)(?:[^\s/?#'\"]*@)?([^\s/?#'\"@]+)[^\s'\"]*")
 
 
-def message(error: BaseException) -> str:
-    """What the error says."""
-    return _storable(str(error))
+class Failure(NamedTuple):
+    """What the ledger keeps of an error."""
+
+    message: str
+    fingerprint: str
+    traceback: str
 
 
-def lines(error: BaseException) -> str:
-    """Its traceback."""
-    return _storable("".join(traceback.format_exception(error)))
+def of(error: BaseException) -> Failure:
+    """The failure in the error's own words, with each email address in them masked."""
+    return _kept(error, masked_in)
+
+
+def without_urls(error: BaseException) -> Failure:
+    """The same without what follows the host of a URL, and without a login in it: either may be a secret."""
+    return _kept(error, lambda text: masked_in(_URL.sub(r"\1\2/…", text)))
+
+
+def _kept(error: BaseException, clean: Callable[[str], str]) -> Failure:
+    message, lines = _storable(str(error)), _storable("".join(traceback.format_exception(error)))
+    return Failure(clean(message), fingerprint(error), clean(lines))
 
 
 def fingerprint(error: BaseException) -> str:

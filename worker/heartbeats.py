@@ -13,10 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import structlog
-from celery.signals import beat_init, worker_process_init, worker_ready
 
 from db import moments, schema, signing_keys
 from db.driver import DriverConnection, driver_connection
@@ -25,7 +23,6 @@ from db.monitoring import heartbeats, runs_with, sessions
 from db.monitoring.heartbeats import Marks, RunsAs
 from db.refusals import refusal
 from db.settings import settings
-from worker.app import app, asked_to_ring
 
 EVERY = 10.0
 """Seconds between two records that a process is at work, at least."""
@@ -239,7 +236,7 @@ def how_it_went() -> tuple[bool, str]:
 
 
 def at_work(kind: str) -> None:
-    """Note that this process, of this kind (worker, sender, clock), is at work; never waits for the database."""
+    """Note that this process, of this kind (one of AT_WORK), is at work; never waits for the database."""
     _own().mark(kind)
 
 
@@ -267,28 +264,3 @@ def end() -> None:
 
 def _runs_as() -> RunsAs:
     return RunsAs(socket.gethostname(), schema.RELEASE, runs_with.of(settings()))
-
-
-# ---- in workers, senders and the clock ---------------------------------------------------------------------
-
-
-@worker_process_init.connect
-def _in_a_child(**_: Any) -> None:
-    # The parent has no thread: it goes on forking, and a child would find a lock held for ever that the thread held.
-    start("sender" if "mail" in app.amqp.queues.consume_from else "worker")
-
-
-@worker_ready.connect
-def _in_the_parent(**_: Any) -> None:
-    close_idle(0)  # it needed the database only before it began to fork
-
-
-def _at_a_ring(**_: Any) -> None:
-    at_work("clock")
-
-
-@beat_init.connect
-def _in_the_clock(**_: Any) -> None:
-    # Other processes ring too, but only for the clock that is its work.
-    asked_to_ring.connect(_at_a_ring)
-    start("clock")

@@ -93,6 +93,5 @@ def _chosen(reactions: tuple[Reaction, ...], name: str | None) -> tuple[Reaction
 def _keep_failure(job: Job, error: Exception) -> None:
     kind = type(error).__name__
     log.warning("attempt failed", job=job.id, kind=job.kind, attempt=job.attempt, error=kind, message=str(error))
-    told = failures.message(error), failures.fingerprint(error), failures.lines(error)
     with writing() as session:
-        jobs.fail(session, job, kind, *told, moments.now())
+        jobs.fail(session, job, kind, *failures.of(error), moments.now())

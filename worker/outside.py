@@ -77,8 +77,10 @@ def _settle_patiently(job: Job, result: Result) -> None:
         try:
             return _settle(job, result)
         except Exception as error:
-            if refusal(error) is None:  # an error of ours, in what the result writes
-                result = Result(error=error)
+            if refusal(error) is None:
+                if result.rows is None:
+                    raise
+                result = Result(error=error)  # an error of ours, in what the result would have written
             elif time.monotonic() > until:
                 log.warning("not settled; it will be made again", job=job.id, kind=job.kind, error=refusal(error))
                 return None
@@ -91,9 +93,8 @@ def _settle(job: Job, result: Result) -> None:
         if result.dropped:
             held = jobs.drop(session, job, result.dropped, now)
         elif result.error is not None:
-            error = result.error
-            told = failures.message(error), failures.fingerprint(error), failures.lines(error)
-            held = jobs.fail(session, job, type(error).__name__, *told, now, final=result.final)
+            told = failures.without_urls(result.error)
+            held = jobs.fail(session, job, type(result.error).__name__, *told, now, final=result.final)
         else:
             held = jobs.succeed(session, job, now)
         if held and result.rows is not None:

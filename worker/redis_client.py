@@ -8,6 +8,9 @@ import redis
 from db.settings import Settings
 from db.urls import broker_url
 
+PREFIX = "verdicts:"
+"""Before each of our keys: a queue's messages are in the list PREFIX + queue."""
+
 
 def connect(config: Settings, seconds: float) -> redis.Redis:
     """A client for the Redis of these settings, which waits that long for a connection and for each answer."""

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import structlog
-from celery.signals import beat_init, celeryd_after_setup
 
 from db import schema, signing_keys
 from db.errors import SQLAlchemyError
@@ -38,10 +37,6 @@ def wait_for_schema(**_: Any) -> None:
             sys.exit(f"Error: {found.told}")
         say_once(found.told)
         time.sleep(LOOK_AGAIN_SECONDS)
-
-
-celeryd_after_setup.connect(wait_for_schema)
-beat_init.connect(wait_for_schema)
 
 
 def say_once(told: str) -> None:

@@ -16,22 +16,21 @@ from emails.transports import BadMailUrl, open_transport
 from worker import (
     alerts,
     bell,
+    celery_signals,
     child,
     digests,
     ending,
     forgetting,
-    heartbeats,
     jobs,
     letters,
     schedule,
-    schema_gate,
     send_slice,
     votes,
     wall_clock,
 )
 from worker.app import app
 
-__all__ = ["heartbeats", "schema_gate"]  # imported for its signals
+__all__ = ["celery_signals"]  # imported for its signals
 
 
 def send_unless_paused() -> bool:

@@ -27,8 +27,8 @@ LATELY = timedelta(seconds=90)
 KEPT = timedelta(days=1)
 PATIENCE = 250
 """Milliseconds that a heartbeat waits for SQLite's write lock; the next one comes in seconds anyway."""
-AT_WORK = ("worker", "sender", "clock")
-"""The kinds that do what is owed; the fourth, `web`, only answers."""
+AT_WORK = ("worker", "sender", "outside", "clock")
+"""The kinds that do what is owed; `web` only answers."""
 
 
 class Heartbeat(Row):
@@ -199,7 +199,7 @@ def _lived() -> ColumnElement[datetime]:
 
 
 def alive(session: Session, now: datetime, within: timedelta = ALIVE) -> dict[str, list[Heartbeat]]:
-    """The processes at work by kind (worker, sender, clock), most recent heartbeat first."""
+    """The processes at work by kind (worker, sender, outside, clock), most recent heartbeat first."""
     query = select(Heartbeat).where(Heartbeat.is_alive(now, within), Heartbeat.kind.in_(AT_WORK))
     found: dict[str, list[Heartbeat]] = {kind: [] for kind in AT_WORK}
     for each in session.scalars(query.order_by(Heartbeat.at.desc())):
@@ -214,7 +214,7 @@ def last_seen(session: Session, kind: str) -> Heartbeat | None:
 
 
 def first_start(session: Session) -> datetime | None:
-    """When the earliest worker, sender or clock on record started; None without any heartbeat."""
+    """When the earliest worker, sender, outside line or clock on record started; None without any heartbeat."""
     query = select(func.min(Heartbeat.started_at, type_=Moment())).where(Heartbeat.kind.in_(AT_WORK))
     return session.scalar(query)
 

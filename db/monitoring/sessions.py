@@ -12,16 +12,17 @@ from db.settings import Settings
 
 WEB_THREADS = 5
 """The threads of a web process that the Procfile starts: its pages use all but one, and its heartbeat one."""
-PROCFILE = Counter(web=2, worker=2, sender=1, clock=1)
+PROCFILE = Counter(web=2, worker=2, sender=1, outside=1, clock=1)
 """How many processes of each kind its lines start."""
 
 
 def of_process(kind: str, config: Settings) -> int:
     """The most that one process of this kind has at once. A sender has one for each connection, and one for the rest.
 
-    A worker has one for its work, and one for its heartbeat.
+    A worker has one for its work, and one for its heartbeat. The outside line has two for its threads: most of the time
+    they wait for other servers.
     """
-    return {"web": WEB_THREADS, "worker": 2, "sender": config.send_connections + 1}.get(kind, 1)
+    return {"web": WEB_THREADS, "worker": 2, "sender": config.send_connections + 1, "outside": 3}.get(kind, 1)
 
 
 def of_processes(processes: Mapping[str, int], config: Settings) -> int:

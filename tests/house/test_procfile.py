@@ -1,6 +1,8 @@
-"""The Procfile's four lines can be run: by `verdicts up`, and each alone."""
+"""The Procfile's five lines can be run: by `verdicts up`, and each alone."""
 
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,8 @@ def options(name: str, program: str) -> list[str]:
     return words[words.index(program) + 1 :]
 
 
-def test_the_lines_are_the_four_that_a_newsletter_needs():
-    assert list(LINES) == ["web", "worker", "sender", "clock"]
+def test_the_lines_are_the_five_that_a_newsletter_needs():
+    assert list(LINES) == ["web", "worker", "sender", "outside", "clock"]
 
 
 def test_the_copy_in_the_package_is_the_same():
@@ -43,11 +45,20 @@ def test_celery_knows_the_other_lines_options(name):
 
 
 def test_every_queue_has_one_line_that_works_it():
-    worked = ["outside"]  # a line of its own, which is no Celery
+    worked = ["outside"]  # its line is no Celery
     for name in ("worker", "sender"):
         words = options(name, "celery")
         worked += words[words.index("--queues") + 1].split(",")
     assert sorted(worked) == sorted(QUEUES)
+
+
+def test_the_outside_line_is_a_module_without_celery():
+    """Celery, and what the other lines import for it, would take as much memory again."""
+    [module] = options("outside", "-m")
+    code = f"import {module}, sys; print(*sys.modules)"
+    loaded = set(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stdout.split())
+    assert module in loaded
+    assert not {"celery", "kombu", "flask", "mjml", "honcho"} & loaded
 
 
 def test_workers_are_quiet_and_shut_down_softly():

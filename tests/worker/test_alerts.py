@@ -275,13 +275,14 @@ def test_a_domain_that_defers_is_its_own_affair_for_an_hour():
     assert [alert.title for alert in standing().values()] == ["slow.example has deferred its mail for 1 h 1 min"]
 
 
-def test_a_silent_sender_is_told_once_anybody_has_been_up_for_long_enough():
+def test_a_silent_line_is_told_once_anybody_has_been_up_for_long_enough():
     add(Heartbeat(process="clock 1", kind="clock", started_at=NOW, at=NOW + timedelta(minutes=4)))
     watch(NOW + timedelta(minutes=4))
     assert standing() == {}
     watch(NOW + timedelta(minutes=6))
-    assert list(standing()) == ["silent:sender"]
-    add(Heartbeat(process="sender 1", kind="sender", started_at=NOW, at=NOW + timedelta(minutes=6)))
+    assert sorted(standing()) == ["silent:outside", "silent:sender"]
+    for kind in ("sender", "outside"):
+        add(Heartbeat(process=f"{kind} 1", kind=kind, started_at=NOW, at=NOW + timedelta(minutes=6)))
     watch(NOW + timedelta(minutes=7))
     assert standing() == {}
 

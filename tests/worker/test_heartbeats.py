@@ -14,7 +14,7 @@ from db.schema import RELEASE
 from db.session import reading
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until
-from worker import heartbeats
+from worker import celery_signals, heartbeats
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_heartbeat_that_cannot_be_written_is_logged_once_and_known(sqlite, pul
 
 def test_marks_are_written_by_the_thread_alone_so_the_clock_rings_on_beside_a_hanging_database(pulse, monkeypatch):
     monkeypatch.setattr("worker.heartbeats.driver_connection", None)  # to open one would fail
-    heartbeats._at_a_ring()
+    celery_signals._at_a_ring()
     heartbeats.did(2)
     heartbeats.taken()
     heartbeats.failed("no connection")

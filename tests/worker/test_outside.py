@@ -173,3 +173,27 @@ def test_a_dead_job_is_retried_and_edited_by_hand(answer, knocks):
         assert (copy.receiver, copy.queue) == ("door.example", "outside")
     work()
     assert sorted(knocks) == ["blue", "green"]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (
+            "no route to https://ada:word@hooks.example:8443/T0/B1/secret?token=1",
+            "no route to https://hooks.example:8443/…",
+        ),
+        ("GET 'http://hooks.example/secret' failed", "GET 'http://hooks.example/…' failed"),
+        ("refused by ada@reader.example", "refused by a…@r….example"),
+    ],
+)
+def test_what_is_kept_of_a_failure_holds_no_secret_and_nobody(answer, said, kept):
+    def knock(job):
+        raise RuntimeError(said)
+
+    answer(knock)
+    job = owe()
+    work()
+    [attempt] = look(job).attempts
+    assert (look(job).said, attempt.message) == (kept, kept)
+    assert kept in (attempt.traceback or "")
+    assert said not in (attempt.traceback or "")

@@ -28,7 +28,7 @@ def test_a_process_is_alive_for_a_minute_after_its_sign(database):
     with reading() as session:
         alive = heartbeats.alive(session, AT + timedelta(seconds=61))
         assert {kind: [each.process for each in found] for kind, found in alive.items()} == {
-            "worker": ["host:1"], "sender": [], "clock": [],
+            "worker": ["host:1"], "sender": [], "outside": [], "clock": [],
         }  # fmt: skip
         assert heartbeats.rate(session, "sender", AT) == 30
         last = heartbeats.last_seen(session, "clock")
@@ -145,13 +145,18 @@ def test_a_process_with_the_number_of_an_earlier_one_starts_anew(database):
     live("host:1", "worker", at=AT + timedelta(hours=2), started_at=AT + timedelta(hours=2))
     with reading() as session:
         alive = heartbeats.alive(session, AT + timedelta(hours=2))
-        assert {kind: len(found) for kind, found in alive.items()} == {"worker": 1, "sender": 0, "clock": 0}
+        assert {kind: len(found) for kind, found in alive.items()} == {
+            "worker": 1,
+            "sender": 0,
+            "outside": 0,
+            "clock": 0,
+        }
 
 
 def test_the_web_s_processes_are_nobody_at_work(database):
     live("host:1", "web")
     with reading() as session:
-        assert heartbeats.alive(session, AT) == {"worker": [], "sender": [], "clock": []}
+        assert heartbeats.alive(session, AT) == {"worker": [], "sender": [], "outside": [], "clock": []}
         assert heartbeats.first_start(session) is None
 
 

@@ -140,7 +140,7 @@ def test_the_strip_of_a_site_where_nothing_runs(database):
 
 def test_the_strip_of_a_site_where_all_is_well(database, redis_url):
     with writing() as session:
-        for kind in ("worker", "sender", "clock"):
+        for kind in ("worker", "sender", "outside", "clock"):
             session.add(Heartbeat(process=f"{kind} 1", kind=kind, started_at=NOW, at=datetime.now(UTC)))
         deliveries.owe(session, "welcome", 1, "subscriber:1", NOW)
         sent = session.query(Delivery).one()

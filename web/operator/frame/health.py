@@ -55,11 +55,12 @@ def counts(session: Session, now: datetime) -> dict[str, str]:  # noqa: ARG001
 
 def _workers(session: Session, now: datetime) -> Sign:
     alive = heartbeats.alive(session, now)
-    workers, senders = len(alive["worker"]), len(alive["sender"])
-    if not workers and not senders:
+    workers, senders, outside = (len(alive[kind]) for kind in ("worker", "sender", "outside"))
+    if not (workers or senders or outside):
         return Sign("Workers", "silent", "for a minute", "bad")
-    small = f"{workers} at work, {senders} sending"
-    return Sign("Workers", "up", small) if workers and senders else Sign("Workers", "not all", small, "bad")
+    small = f"{workers} at work, {senders} sending, {outside} outside"
+    up = workers and senders and outside
+    return Sign("Workers", "up", small) if up else Sign("Workers", "not all", small, "bad")
 
 
 def _clock(session: Session, now: datetime) -> Sign:

@@ -1,0 +1,209 @@
+"""The outside line: receivers hang, the process is killed or told to end, and each request is made at least once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from db import moments, rules
+from db.jobs import jobs
+from db.jobs.jobs import Job
+from db.monitoring import heartbeats, pauses
+from db.session import reading, writing
+from tests.crash.processes import ROOT, until
+from tests.outside_requests import owe_knock
+from tests.receivers import Receiver, answering, hanging, hear, receiving
+from worker import bell
+from worker.redis import end_with_parent
+
+
+class Line:
+    """An outside line of its own process."""
+
+    def __init__(self, log: str) -> None:
+        with open(log, "ab") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.outside_requests"], cwd=os.getcwd(), stdout=file, stderr=file,
+                env={**os.environ, "PYTHONPATH": str(ROOT)}, preexec_fn=end_with_parent,
+            )  # fmt: skip
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def lines(setting, redis_url, database, tmp_path) -> Iterator[list[Line]]:
+    setting(OUTSIDE_NETWORKS="127.0.0.0/8", REDIS_URL=redis_url)
+    bell.attach()
+    made: list[Line] = []
+    yield made
+    for each in made:
+        each.kill()
+
+
+@pytest.fixture
+def start(lines, tmp_path):
+    def another() -> Line:
+        lines.append(Line(str(tmp_path / "line.log")))
+        return lines[-1]
+
+    return another
+
+
+def look(job_id: int) -> Job:
+    with reading() as session:
+        job = jobs.get(session, job_id)
+        list(job.attempts)
+        return job
+
+
+def state(job_id: int) -> str:
+    return look(job_id).state
+
+
+def settled(job_id: int) -> bool:
+    return state(job_id) == "succeeded"
+
+
+def heard_jobs(receiver: Receiver) -> list[int]:
+    heads = [each.partition(b"\r\n\r\n")[0].decode() for each in receiver.heard]
+    return [int(line.partition(": ")[2]) for head in heads for line in head.split("\r\n") if line.startswith("X-Job")]
+
+
+def test_a_request_leaves_within_a_second_and_its_line_writes_heartbeats(start):
+    start()
+    with receiving(answering()) as receiver:
+        until(lambda: settled(owe_and_wait(receiver)), "the first request")
+        began = time.monotonic()
+        job = owe_knock(receiver.url())
+        until(lambda: settled(job), "the request")
+        assert time.monotonic() - began < 1
+    with reading() as session:
+        [line] = heartbeats.alive(session, moments.now())["outside"]
+        assert line.runs_with["OUTSIDE_NETWORKS"] == "127.0.0.0/8"
+
+
+def owe_and_wait(receiver: Receiver) -> int:
+    job = owe_knock(receiver.url())
+    until(lambda: settled(job), "the request")
+    return job
+
+
+def test_hanging_receivers_hold_up_nobody(start):
+    """Ten receivers that hang, with ten requests each; the answering one's requests go out all the same."""
+    with receiving(hanging) as hung, receiving(answering()) as good:
+        for _ in range(10):
+            for number in range(10):
+                owe_knock(hung.url(), receiver=f"hung-{number}")
+        start()
+        until(lambda: hung.at_once >= 8, "requests that hang")
+        for _ in range(20):
+            began = time.monotonic()
+            owe_and_wait(good)
+            assert time.monotonic() - began < 5  # three seconds until the first that hang give their places back
+        assert hung.most_at_once <= 16
+
+
+def test_one_receiver_gets_two_requests_at_a_time(start):
+    def slow(connection, receiver):
+        hear(connection, receiver)
+        time.sleep(0.1)
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with receiving(slow) as receiver:
+        owed = [owe_knock(receiver.url()) for _ in range(12)]
+        start()
+        until(lambda: all(settled(each) for each in owed), "all of them")
+        assert receiver.most_at_once == 2
+        assert sorted(heard_jobs(receiver)) == owed
+
+
+def test_a_killed_line_s_requests_are_made_again_with_the_same_ids(start, lines):
+    with receiving(hanging) as hung:
+        owed = [owe_knock(hung.url()) for _ in range(2)]
+        line = start()
+        until(lambda: len(hung.heard) == 2, "the requests")
+        line.kill()
+        hung.script = answering()
+        let_leases_lapse(owed)
+        start()
+        until(lambda: all(look(each).attempts[0].outcome == "lost" for each in owed), "the recovery")
+        due_now(owed)
+        until(lambda: all(settled(each) for each in owed), "the requests' good end")
+        assert sorted(heard_jobs(hung)) == sorted(owed * 2)
+        assert all(look(each).attempt == 2 for each in owed)
+
+
+def let_leases_lapse(owed: list[int]) -> None:
+    _move(owed, lambda job: setattr(job, "lease", job.lease - rules.OUTSIDE_LEASE - timedelta(seconds=1)))
+
+
+def due_now(owed: list[int]) -> None:
+    _move(owed, lambda job: setattr(job, "run_after", moments.now()))
+
+
+def _move(owed, change) -> None:
+    with writing() as session:
+        for each in owed:
+            change(jobs.get(session, each, lock=True))
+
+
+def test_a_line_that_is_told_to_end_settles_what_it_began_and_begins_nothing(start):
+    def soon(connection, receiver):
+        hear(connection, receiver)
+        receiver.over.wait(1)
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with receiving(soon) as receiver:
+        owed = [owe_knock(receiver.url()) for _ in range(6)]
+        line = start()
+        until(lambda: len(receiver.heard) == 2, "the requests")
+        line.process.send_signal(signal.SIGTERM)
+        assert line.process.wait(10) == 0
+    assert [state(each) for each in owed] == ["succeeded"] * 2 + ["pending"] * 4
+    with reading() as session:
+        assert heartbeats.running(session, moments.now()) == [], "its last word is that it has ended"
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_line_amid_hanging_requests_ends_before_supervisors_kill(start):
+    with receiving(hanging) as hung:
+        owed = owe_knock(hung.url())
+        line = start()
+        until(lambda: hung.heard, "the request")
+        line.process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert line.process.wait(20) == 0
+        assert time.monotonic() - began < 12
+    assert (state(owed), look(owed).error) == ("pending", "TooSlow")
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_without_redis_it_looks_by_itself(start, setting):
+    setting(REDIS_URL="redis://127.0.0.1:9")
+    start()
+    with receiving(answering()) as receiver:
+        owe_and_wait(receiver)
+        began = time.monotonic()
+        owe_and_wait(receiver)
+        assert time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_paused_queue_goes_on_when_it_is_resumed(start):
+    with writing() as session:
+        pauses.pause(session, "outside", "the receiver is being moved", "ada", moments.now())
+    start()
+    with receiving(answering()) as receiver:
+        job = owe_knock(receiver.url())
+        time.sleep(2.5)
+        assert state(job) == "pending"
+        with writing() as session:
+            pauses.resume(session, "outside")
+        until(lambda: settled(job), "the request")

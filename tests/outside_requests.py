@@ -1,0 +1,41 @@
+"""A kind of outside job for tests, which posts to a URL; run as a module it is an outside line that knows it."""
+
+from dataclasses import dataclass
+
+from db import moments
+from db.jobs import outside
+from db.jobs.jobs import Job
+from db.jobs.outside import OutsideRequest
+from db.session import writing
+from worker import outside_line
+from worker.outside import OUTSIDE
+from worker.outside_http import post
+from worker.outside_result import Result
+
+
+@dataclass(frozen=True)
+class Knock(OutsideRequest):
+    """Post a word to a URL."""
+
+    url: str
+    word: str
+
+
+def knock(job: Job) -> Result | None:
+    """It says the job's number, by which a receiver knows a repeat."""
+    answer = post(job.payload["url"], {"X-Job": str(job.id)}, job.payload["word"].encode())
+    return None if answer.is_success else Result(error=RuntimeError(f"{answer.host} answered {answer.status}"))
+
+
+def owe_knock(url: str, word: str = "hello", receiver: str = "127.0.0.1") -> int:
+    with writing() as session:
+        job = outside.owe(session, Knock(url=url, word=word), receiver, moments.now())
+        session.flush()
+        return job.id
+
+
+if __name__ == "__main__":
+    import tests.outside_requests as this  # the classes of the module, not those of the script
+
+    OUTSIDE[this.Knock] = this.knock
+    outside_line.main()
