@@ -19,7 +19,7 @@ from db.setting_errors import BadSettings
 from db.settings import settings
 from db.signing_keys import ForeignSigningKey
 from emails.letters import day as day_in_words
-from web import bulkhead, errors, headers, health, limits, operator, visitor
+from web import bulkhead, errors, headers, health, limits, operator, origins, visitor
 from web.readers import answers, outbox, pages, scores, stamps, static_files, subscriptions, votes, watch
 from worker import bell, heartbeats
 
@@ -43,6 +43,7 @@ def create_app() -> Flask:
     # No automatic redirects: they would use the request's Host, and http behind a proxy that terminates TLS.
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    origins.install(app)
     app.before_request(heartbeats.start_after_fork)
     bulkhead.install(app)
     headers.install(app)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Response, abort, request
@@ -10,6 +9,7 @@ from flask import Response, abort, request
 from db.networks import without_port
 from db.settings import settings
 from emails.links import BadLink, read_voter, sign_voter
+from web import origins
 
 COOKIE = "voter"
 LIFE = timedelta(days=400)
@@ -59,23 +59,15 @@ def behind_proxies(app: WSGIApplication, hops: int) -> WSGIApplication:
 def refuse_strangers(*, private_page: bool = False) -> None:
     """Answer 403 to a form that another site sent in the reader's name (CSRF).
 
-    A browser names the site that a form was sent from in Sec-Fetch-Site (Fetch Metadata) or Origin (the Fetch
-    standard). A client that sends neither is no browser that another site could make send a reader's cookie. Pages
-    behind links in emails send no referrer, so their forms send `Origin: null`; `private_page` lets that pass, since
-    those forms need the token in their path as well.
+    A browser names the origin that a form was sent from in Origin (the Fetch standard), and in Sec-Fetch-Site (Fetch
+    Metadata) how that is related to this one; another host of our domain is `same-site` and is not ours. A client that
+    sends neither is no browser that another site could make send a reader's cookie. Pages behind links in emails send
+    no referrer, so their forms send `Origin: null`; a browser without Fetch Metadata sends nothing else, which
+    `private_page` lets pass, since those forms need the token in their path as well.
     """
     told = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    if told in ("same-origin", "same-site", "none"):
-        return
-    if told is None and (origin is None or _is_ours(origin) or (origin == "null" and private_page)):
-        return
-    abort(403, "This form came from another site, so nothing was done. Open the page here and try again.")
-
-
-def _is_ours(origin: str) -> bool:
-    try:
-        host = urlsplit(origin).netloc.lower()
-    except ValueError:
-        return False
-    return host in (request.host.lower(), urlsplit(settings().base_url).netloc.lower())
+    related = told in ("same-origin", "none") if told is not None else private_page or origin != "null"
+    ours = origin in (None, "null") or origins.is_own(origin, request.headers.get("Host", ""))
+    if not (related and ours):
+        abort(403, "This form came from another site, so nothing was done. Open the page here and try again.")

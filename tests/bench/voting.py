@@ -1,6 +1,6 @@
 """How fast votes are cast: the real site on SQLite, as the Procfile starts it, beside a bare Flask route."""
 
-import shlex
+import os
 import statistics
 import subprocess
 import sys
@@ -28,10 +28,12 @@ ROUNDS = 3
 def served(app: str) -> Iterator[tuple[int, psutil.Process]]:
     """The Procfile's web line, with this application in place of the site's."""
     port = load.free_port()
-    line = parse_procfile((ROOT / "Procfile").read_text()).processes["web"]
-    words = [app if word == "web.app:app" else word for word in shlex.split(line.replace("$PORT", str(port)))]
-    words[0] = str(Path(sys.executable).with_name(words[0]))
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    line = parse_procfile((ROOT / "Procfile").read_text()).processes["web"].replace("web.app:app", app)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", f"exec {line}"], env={**os.environ, "PORT": str(port), "PATH": path},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     try:
         load.wait_until_open(port)
         yield port, psutil.Process(process.pid)

@@ -103,7 +103,7 @@ def test_it_is_closed_with_a_mail_server_or_a_public_site(sqlite, put, setting, 
 
 def test_it_is_closed_to_who_comes_by_another_name(client, put):
     put("1.a")
-    assert client.get("/outbox", headers={"Host": "verdicts.example"}).status_code == 404
+    assert client.get("/outbox", headers={"Host": "verdicts.example"}).status_code == 421
     assert client.get("/outbox", headers={"Host": "127.0.0.1:8000"}).status_code == 200
 
 

@@ -141,13 +141,13 @@ REFUSED = [
     {"Origin": "http://["},
     {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
     {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "http://www.localhost"},
 ]
 TAKEN = [
     {},
     {"Origin": "http://localhost"},
     {"Origin": "http://localhost:8000"},
     {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
-    {"Sec-Fetch-Site": "same-site", "Origin": "http://www.localhost"},
     {"Sec-Fetch-Site": "none"},
 ]
 
