@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import parse_qsl
 
-from web import headers
+from web import headers, origins
 from web.readers import negotiation, static_files
 from web.readers.negotiation import Asked, Coding, Headers, KeptAnswer, compressed
 from web.readers.places import Pieces
@@ -111,6 +111,9 @@ class Store:
         It takes microseconds and waits for nobody. `path` is decoded. `here` tells that the outbox is shown to this
         reader (`outbox.is_shown`).
         """
+        host = asked.get("host")
+        if not host or not origins.answers_to(host):
+            return None  # Flask refuses it in words
         if path.startswith(static_files.PREFIX):
             return static_files.find(method, path, query, asked)
         known = self.known
