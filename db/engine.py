@@ -24,11 +24,39 @@ IDLE_SECONDS = 10.0
 
 
 def engine() -> Engine:
-    """The engine of the database that DATABASE_URL names."""
-    url = settings().database_url
+    """The engine of the database that this thread works with."""
+    url = database_url()
     if url not in _made:
         _made[url] = _make(url)
     return _made[url]
+
+
+_elsewhere: ContextVar[str | None] = ContextVar("elsewhere", default=None)
+
+
+def database_url() -> str:
+    """The database that this thread works with: the one that DATABASE_URL names, but within `elsewhere`."""
+    return _elsewhere.get() or settings().database_url
+
+
+@contextmanager
+def elsewhere(url: str) -> Iterator[None]:
+    """Work with another database for a while: all that asks or changes one does so there."""
+    before = _elsewhere.set(url)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(before)
+
+
+def same_database(url: str) -> bool:
+    """Whether that URL names the database that this thread works with, as far as the URLs tell."""
+    one, other = make_url(url), make_url(database_url())
+    if one.get_backend_name() == other.get_backend_name() == "sqlite":
+        files = [_file_of(each) for each in (one, other)]
+        return all(files) and len({each.resolve() for each in files if each}) == 1
+    named = [(each.get_backend_name()[:8], each.host, each.port or 5432, each.database) for each in (one, other)]
+    return named[0] == named[1]
 
 
 _made: dict[str, Engine] = {}
@@ -90,7 +118,7 @@ def _file_of(address: URL) -> Path | None:
 
 def missing_file() -> Path | None:
     """SQLite's file, if it does not exist: to connect would make an empty one, for instance in a wrong folder."""
-    address = make_url(settings().database_url)
+    address = make_url(database_url())
     file = _file_of(address) if address.get_backend_name() == "sqlite" else None
     try:
         if file is not None:

@@ -7,11 +7,10 @@ from pathlib import Path
 from sqlalchemy import String, inspect, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.engine import missing_file
+from db.engine import database_url, missing_file
 from db.register import Plain
 from db.rules import Refused
 from db.session import Row, reading
-from db.settings import settings
 
 RELEASE = "0.5.0"
 """The version of the whole product; the package takes it from here."""
@@ -108,7 +107,7 @@ _trusted: dict[str, float] = {}
 
 def check() -> None:
     """Raise WrongSchema unless this release may work with the database. It queries at most once in TRUSTED_SECONDS."""
-    url = settings().database_url
+    url = database_url()
     if _trusted.get(url, 0.0) > time.monotonic():
         return
     found = standing()

@@ -155,6 +155,11 @@ def _known_to_libpq(query: dict[str, str | tuple[str, ...]]) -> None:
             raise ValueError(f"its parameter {name} is no number")
 
 
+def check_database(value: str) -> str:
+    """The URL of a database. Raises ValueError, whose words quote no part of it."""
+    return _database(as_line(value))
+
+
 def _line_first(check: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(lambda value: check(as_line(value)))
 

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import redis
 from flask import Blueprint, Response, jsonify, make_response
 
-from db import moments, schema
+from db import guard, moments, schema
 from db.errors import PoolTimeout, SQLAlchemyError
 from db.refusals import in_short
 from db.session import reading
@@ -111,6 +111,8 @@ def _mail() -> str:
     """Which senders let letters wait, and why. It makes nothing unready: pages need no sender."""
     try:
         with reading() as session:
+            if found := guard.standing(session):
+                return found.told
             return " ".join(transport_kinds.differences(session, moments.now())) or "ok"
     except SQLAlchemyError:
         return _NOT

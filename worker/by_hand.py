@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from db import guard
 from db.digests import archive, digests, rule_history
 from db.digests.digests import Digest
 from db.digests.owed_slots import NOT_OWED
@@ -55,6 +56,7 @@ def sent_by(session: Session, now: datetime) -> str:
 
 def assemble(session: Session, slot: str, now: datetime) -> Digest:
     """Open the slot's draft and gather its content, or gather it again. Raises Refused once the digest is frozen."""
+    guard.refuse(session)
     digest = _opened(session, slot, now)
     if digest.state not in ("draft", "held"):
         raise Refused(f"Digest {slot} is {digest.state}: what it says is frozen.")
@@ -67,6 +69,7 @@ def send(session: Session, slot: str, now: datetime, late: bool = False) -> Dige
 
     Refused while it is held, and (unless `late`) when it was due longer ago than DIGEST_LATENESS.
     """
+    guard.refuse(session)
     digest = _opened(session, slot, now)
     if digest.state not in GONE:
         _check_may_go(session, digest, now, late)
@@ -105,6 +108,7 @@ def _check_may_go(session: Session, digest: Digest, now: datetime, late: bool) -
 
 def would_reach(session: Session, slot: str, now: datetime, late: bool = False) -> int:
     """The audience's size if it were frozen now. Raises Refused where `send` would refuse or skip the slot."""
+    guard.refuse(session)
     due = rule_history.due_near(session, slot, now)
     digest = digests.by_slot(session, slot) or Digest(slot=slot, due_at=due, state="draft")
     _check_may_go(session, digest, now, late)

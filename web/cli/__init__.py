@@ -32,11 +32,13 @@ COMMANDS = {
     "webhooks": ("web.cli.webhooks", "webhooks_group"),
     "operator": ("web.cli.operator", "operator"),
     "audit": ("web.cli.audit", "audit"),
+    "backup": ("web.cli.copies", "backup"),
+    "restore": ("web.cli.copies", "restore"),
     "doctor": ("web.cli.doctor", "doctor"),
 }
 """Each command and where it lives; only the one that is called is imported."""
 
-BESIDE_ANY_SCHEMA = ("db", "doctor", "up")
+BESIDE_ANY_SCHEMA = ("db", "doctor", "restore", "up")
 """Commands that check the database's release themselves, so that they also start beside another release's database."""
 
 

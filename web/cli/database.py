@@ -6,11 +6,15 @@ from db import migrations, moments, schema
 from db.schema import Standing
 from web.actions import keys
 from web.cli import actor, ask, dry_run_option, note_option, yes_option
+from web.cli.copies import copy
 
 
 @click.group()
 def database() -> None:
-    """The database schema, and the signing keys that it knows."""
+    """The database schema, the signing keys that it knows, and its copy in another database."""
+
+
+database.add_command(copy)
 
 
 @database.command()

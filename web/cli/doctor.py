@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 import redis
 
-from db import moments, schema
+from db import guard, moments, schema
 from db.engine import missing_file
 from db.errors import SQLAlchemyError
 from db.monitoring import runs_with, visitors
@@ -74,6 +74,7 @@ def _look() -> Iterator[Finding]:
             yield (found := look(config))
             if look is _database and found.well and not missing:
                 yield from (Finding("keys", *each) for each in doctor_keys.keys(config))
+                yield from _guard()
                 yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
                 yield from _visitors(config)
                 yield from _schedule()
@@ -107,6 +108,13 @@ def _database(config: Settings) -> Finding:
     if not found.may_run:
         return Finding("database", False, found.told if found.missing else f"{kind} answers. {found.told}")
     return Finding("database", True, f"{kind} answers and is {found.told}")
+
+
+def _guard() -> Iterator[Finding]:
+    with reading() as session:
+        found = guard.standing(session)
+    if found:
+        yield Finding("copy", False, found.told)
 
 
 def _visitors(config: Settings) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import redis
 
+from db import guard
 from db.deliveries import breakers
 from db.jobs import filters
 from db.monitoring import ages, clocks, heartbeats, pauses
@@ -36,7 +37,7 @@ class Sign:
 def strip(session: Session, now: datetime) -> list[Sign]:
     """The strip under the header of every page."""
     return [
-        _workers(session, now), _clock(session, now), _database(session),
+        *_guard(session), _workers(session, now), _clock(session, now), _database(session),
         _redis() or Sign("Redis", "asking", level="warn"),
         _mail_server(session, now), _owed(session, now), _queues(session), _failed(session),
         *_settings(session, now),
@@ -81,6 +82,12 @@ def _settings(session: Session, now: datetime) -> list[Sign]:
         return []
     small = found[0].setting if len(found) == 1 else f"{found[0].setting} and {len(found) - 1} more"
     return [Sign("Settings", "differ", small, "bad")]
+
+
+def _guard(session: Session) -> list[Sign]:
+    """Named only while the database is a copy that nobody has confirmed yet."""
+    found = guard.standing(session)
+    return [Sign("Copy", "sends nothing", f"as of {found.copied_at:%Y-%m-%d %H:%M} UTC", "bad")] if found else []
 
 
 # ---- services ----------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Back-ups and copies: the whole database, read at one instant and written elsewhere, proven by checksums."""
