@@ -1,0 +1,89 @@
+"""The mail server and a webhook's receiver hang while readers vote and read and a digest goes out: only those two wait.
+
+The Procfile's processes run as they are.
+"""
+
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from db import moments
+from db.jobs.jobs import Job
+from db.session import reading, writing
+from tests import hooks
+from tests.crash.deployment import Deployment
+from tests.crash.processes import until
+from tests.crash.readers import Readers, proof
+from tests.crash.scene import Scene
+from tests.receivers import answering, hanging, receiving
+
+SOON = 5.0
+"""Seconds within which a vote is counted; in an idle house it is well under one."""
+
+
+@pytest.fixture
+def deployment(scene: Scene, tmp_path: Path, setting) -> Iterator[Deployment]:
+    own = {"OUTSIDE_NETWORKS": "127.0.0.0/8", "SEND_CONNECTIONS": "2"}
+    setting(**own)
+    made = Deployment(tmp_path, scene.environment | own)
+    yield made
+    made.close()
+
+
+def messages() -> list[Job]:
+    with reading() as session:
+        return list(session.scalars(select(Job).where(Job.receiver.is_not(None)).order_by(Job.id)))
+
+
+def read_home(port: int) -> float:
+    """How many seconds the page took."""
+    began = time.monotonic()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+        assert answer.status == 200
+        answer.read()
+    return time.monotonic() - began
+
+
+def test_while_both_hang_votes_are_counted_and_pages_served_and_then_all_arrives(scene: Scene, deployment, catalogue):
+    scene.mail.order(do="hold", stage="greeting", times=1000)
+    scene.readers(40)
+    with receiving(hanging) as hung:
+        hooks.add(hung.url())
+        scene.freeze()
+        deployment.start_web()
+        deployment.start("worker", "sender", "outside", "clock")
+        until(lambda: hung.heard, "a message to the receiver")
+        scene.mail.wait_for_held("greeting")
+
+        with Readers(deployment.port, ["quillmate", "inkwell", "patchbay"]) as readers:
+            until(lambda: readers.answered > 100, "a hundred votes and sign-ups")
+            pages = [read_home(deployment.port) for _ in range(5)]
+        until(lambda: not proof().dirty, "the last vote's count", SOON)
+        assert (readers.faults, readers.lost(), proof().faults) == ([], [], ())
+        assert max(pages) < 2
+        assert scene.mail.letters() == []
+        assert messages()
+        assert not any(each.state == "succeeded" for each in messages())
+
+        scene.mail.order(do="go")
+        scene.wait_until_nothing_is_owed()
+        hung.script = answering()
+        until(all_taken, "the messages to the receiver")
+        expected = {each.id for each in messages()}
+    scene.reckon().assert_exact(0)
+    assert len(expected) == len(messages())
+    ids = [each.headers["webhook-id"] for each in hooks.heard(hung)]
+    assert len(set(ids)) == len(expected), "a repeat has the id of its message"
+
+
+def all_taken() -> bool:
+    """Whether every message has arrived; back-offs are cut short."""
+    with writing() as session:
+        waiting = session.scalars(select(Job).where(Job.receiver.is_not(None), Job.state == "pending"))
+        for job in waiting.all():
+            job.run_after = moments.now()
+    return all(each.state == "succeeded" for each in messages())
