@@ -19,6 +19,8 @@ from db.rules import Refused
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 
 STATES = ("draft", "held", "frozen", "sending", "paused", "finished", "cancelled", "skipped", "expired")
+GONE = ("frozen", "sending", "paused", "finished")
+"""States of a digest that has begun to go out."""
 OF_DIGEST = "(letter, about) >= ('digest', {digest}) AND (letter, about) <= ('digest', {digest})"
 IN_ORDER = " ORDER BY letter, about, id"
 """SQL for a digest's waiting letters in order. It uses ranges, because with = PostgreSQL would order by the
@@ -141,8 +143,7 @@ def comparisons_of(session: Session, digest_id: int) -> list[int]:
 
 def latest_slot(session: Session) -> str | None:
     """The slot of the newest digest that has begun to go out; every page needs it, so it reads only the slot."""
-    gone = ("frozen", "sending", "paused", "finished")
-    query = select(Digest.slot).where(Digest.state.in_(gone)).order_by(Digest.frozen_at.desc(), Digest.id.desc())
+    query = select(Digest.slot).where(Digest.state.in_(GONE)).order_by(Digest.frozen_at.desc(), Digest.id.desc())
     return session.scalar(query.limit(1))
 
 

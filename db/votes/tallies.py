@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, Index, case, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from db.driver import driver_connection_of
 from db.persons import SUBSCRIBERS
 from db.rules import Choice, share
 from db.session import BigId, Row, is_sqlite
@@ -136,6 +137,52 @@ def figures(session: Session, tool_ids: Iterable[int], voter: str | None = None)
     for tool_id, choice, counted in session.execute(own):
         found[tool_id] = _with_own(found[tool_id], choice, counted)
     return found
+
+
+def shown(
+    session: Session, tool_ids: Iterable[int], today: date, weeks: int = 12
+) -> tuple[dict[int, Figures], dict[int, list[int | None]]]:
+    """What pages show of these tools: their community figures, and community ship at the ends of the last weeks, as
+    `trend` says; both by one statement past SQLAlchemy (decision 12). Without weeks, figures alone."""
+    ids = list(tool_ids)
+    if not ids:
+        return {}, {}
+    marks, ends = ", ".join("?" * len(ids)), [today - timedelta(weeks=back) for back in range(weeks - 1, -1, -1)]
+    with driver_connection_of(session) as driver:
+        if not weeks:
+            rows = driver.fetch(_SUMS.format(marks), ids)
+        else:
+            first = ends[0].isoformat() if driver.sqlite else ends[0]
+            rows = driver.fetch(_SUMS_AND_DAYS.format(marks), (*ids, first, first, *ids))
+    figures = {tool_id: Figures() for tool_id in ids}
+    days: dict[int, list[tuple[str, int, int]]] = {tool_id: [] for tool_id in ids}
+    for tool_id, day, ship, skip in rows:
+        if day is None:
+            figures[tool_id] = Figures(int(ship), int(skip))
+        else:
+            days[tool_id].append((str(day), int(ship), int(skip)))
+    return figures, {tool_id: _at_ends(sorted(days[tool_id]), ends) for tool_id in ids}
+
+
+_SUMS = "SELECT tool_id, NULL, sum(ship), sum(skip) FROM tallies WHERE tool_id IN ({0}) GROUP BY tool_id"
+_SUMS_AND_DAYS = """
+    SELECT tool_id, CAST(NULL AS DATE) AS day, sum(ship), sum(skip) FROM tallies WHERE tool_id IN ({0}) GROUP BY tool_id
+    UNION ALL
+    SELECT tool_id, day, sum(ship), sum(skip) FROM (
+        SELECT tool_id, CASE WHEN day < ? THEN ? ELSE day END AS day, ship, skip FROM tally_days WHERE tool_id IN ({0})
+    ) AS days GROUP BY tool_id, day
+"""
+"""All days before the first week's end are one."""
+
+
+def _at_ends(days: list[tuple[str, int, int]], ends: list[date]) -> list[int | None]:
+    points: list[int | None] = []
+    ship = skip = at = 0
+    for end in map(date.isoformat, ends):
+        while at < len(days) and days[at][0] <= end:
+            ship, skip, at = ship + days[at][1], skip + days[at][2], at + 1
+        points.append(share(ship, skip))
+    return points
 
 
 def own_figures(session: Session, tool_ids: Iterable[int], voter: str) -> dict[int, Figures]:

@@ -1,4 +1,4 @@
-"""The yardstick of the vote path: a Flask route that reads a form and does nothing."""
+"""The yardsticks of votes and pages: Flask routes that do nothing."""
 
 from flask import Flask, request
 
@@ -8,3 +8,8 @@ app = Flask(__name__)
 @app.post("/vote")
 def vote() -> str:
     return request.form.get("choice", "")
+
+
+@app.get("/")
+def page() -> str:
+    return "ok"

@@ -32,6 +32,11 @@ class Line:
         return len(body) >= int(length or 0)
 
 
+def get(path: str) -> bytes:
+    """A page as a browser asks for it over a kept connection."""
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n".encode()
+
+
 def post(path: str, form: str, cookie: str = "") -> bytes:
     """A form as a browser sends it from one of our own pages."""
     lines = [

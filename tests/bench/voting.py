@@ -24,16 +24,22 @@ ROOT = Path(__file__).parents[2]
 ROUNDS = 3
 
 
+SITE = parse_procfile((ROOT / "Procfile").read_text()).processes["web"]
+BARE = (
+    "granian --interface wsgi --host 127.0.0.1 --port $PORT --workers 2 --blocking-threads 5 --backpressure 128 --no-ws"
+    " tests.bench.bare:app"
+)
+"""A bare Flask application over granian's WSGI interface, whatever serves the site."""
+
+
 @contextmanager
-def served(app: str) -> Iterator[tuple[int, psutil.Process]]:
-    """The Procfile's web line, with this application in place of the site's."""
+def served(line: str) -> Iterator[tuple[int, psutil.Process]]:
+    """A line of the Procfile, or the bare application's."""
     port = load.free_port()
-    line = parse_procfile((ROOT / "Procfile").read_text()).processes["web"].replace("web.app:app", app)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", f"exec {line}"], env={**os.environ, "PORT": str(port), "PATH": path},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    programs = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
+    environment = {**os.environ, "PORT": str(port), "PATH": programs}
+    command, quiet = ["sh", "-c", f"exec {line}"], subprocess.DEVNULL
+    process = subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet)
     try:
         load.wait_until_open(port)
         yield port, psutil.Process(process.pid)
@@ -51,9 +57,9 @@ def cpu(process: psutil.Process) -> float:
     return used
 
 
-def measured(app: str, warm: list[bytes], rounds: list[list[bytes]], expect: bytes) -> tuple[float, float]:
+def measured(line: str, warm: list[bytes], rounds: list[list[bytes]], expect: bytes) -> tuple[float, float]:
     """(requests a second, µs of server CPU a request), the median of the rounds."""
-    with served(app) as (port, process):
+    with served(line) as (port, process):
         load.rate(port, warm, expect)
         rates, costs = [], []
         for requests in rounds:
@@ -80,9 +86,9 @@ def run(requests: int) -> dict[str, float]:
         ]
 
     bare = [load.post("/vote", "choice=ship")] * requests
-    bare_rate, bare_cpu = measured("tests.bench.bare:app", bare[:500], [bare] * ROUNDS, b"HTTP/1.1 200")
+    bare_rate, bare_cpu = measured(BARE, bare[:500], [bare] * ROUNDS, b"HTTP/1.1 200")
     sets = [batch(requests) for _ in range(ROUNDS)]
-    vote_rate, vote_cpu = measured("web.app:app", batch(500), sets, b"HTTP/1.1 303")
+    vote_rate, vote_cpu = measured(SITE, batch(500), sets, b"HTTP/1.1 303")
     cast = 500 + ROUNDS * requests
     with reading() as session:
         assert votes.dirty(session) == cast, "a vote was lost"

@@ -13,7 +13,8 @@ from tests.silent import Door, door
 from tests.web.test_bulkhead import Answer
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
-PAGE = "/compare/quillmate-vs-inkwell"
+KEPT, PAGE = "/compare/quillmate-vs-inkwell", "/tools/quillmate"
+"""A page that each web process has shown before, and one that none has."""
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ def site(way: Door, house) -> Iterator[Deployment]:
 
 def test_while_the_database_is_silent_health_checks_answer_and_pages_say_so_and_then_all_goes_on(site, way):
     until(lambda: Answer(site.port, "GET", "/readyz").status == 200, "the start")
-    for _ in range(8):
-        assert Answer(site.port, "GET", PAGE).status == 200
+    for _ in range(30):
+        assert Answer(site.port, "GET", KEPT).status == 200
     way.open.clear()
     pages: list[Answer] = []
     readers = [
@@ -61,6 +62,9 @@ def test_while_the_database_is_silent_health_checks_answer_and_pages_say_so_and_
     refused = list(pages)
     assert len(refused) >= 30, "all but those that ask the database are answered"
     assert {(each.status, each.retry_after) for each in refused} == {(503, "60")}
+    kept = [Answer(site.port, "GET", KEPT) for _ in range(20)]
+    assert {each.status for each in kept} == {200}
+    assert max(each.seconds for each in kept) < 1
     way.open.set()
     until(lambda: Answer(site.port, "GET", "/readyz").status == 200, "readiness", 10)
     until(lambda: all(Answer(site.port, "GET", PAGE).status == 200 for _ in range(8)), "pages", 10)

@@ -84,7 +84,7 @@ def test_a_silent_database_is_said_plainly(sqlite, monkeypatch):
     def silent(*_):
         raise OperationalError("select", {}, Exception("gone"))
 
-    monkeypatch.setattr(pages.catalog, "latest", silent)
+    monkeypatch.setattr(pages.shown, "latest", silent)
     answer = create_app().test_client().get("/")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "60"
@@ -111,7 +111,7 @@ def test_a_mistake_of_ours_shows_no_insides(sqlite, monkeypatch):
     def broken(*_):
         raise RuntimeError("a secret")
 
-    monkeypatch.setattr(pages.catalog, "latest", broken)
+    monkeypatch.setattr(pages.shown, "latest", broken)
     answer = create_app().test_client().get("/")
     assert answer.status_code == 500
     assert "a secret" not in answer.text

@@ -42,7 +42,7 @@ class Copy:
         if coding == "identity":
             return self.plain
         if self.gzip is None:
-            self.gzip = compressed(self.plain)
+            self.gzip = compressed(self.plain, 4)
         return self.gzip
 
 

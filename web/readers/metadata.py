@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from db.digests.catalog import Comparison, Tool
+from db.digests.shown import ShownComparison, ShownTool
 from db.rules import share
 from db.settings import settings
 from db.votes.tallies import Figures
@@ -33,7 +33,7 @@ def short(text: str, most: int = 200) -> str:
     return words[: most - 1].rsplit(" ", 1)[0] + "…"
 
 
-def of_comparison(comparison: Comparison, figures: Mapping[int, Figures]) -> Page:
+def of_comparison(comparison: ShownComparison, figures: Mapping[int, Figures]) -> Page:
     path = f"/compare/{comparison.slug}"
     data = {
         "@context": "https://schema.org",
@@ -48,7 +48,7 @@ def of_comparison(comparison: Comparison, figures: Mapping[int, Figures]) -> Pag
     return Page(path, comparison.heading, short(comparison.question), "article", data)
 
 
-def of_tool(tool: Tool, figures: Figures) -> Page:
+def of_tool(tool: ShownTool, figures: Figures) -> Page:
     data = {"@context": "https://schema.org"} | _application(tool, figures)
     return Page(f"/tools/{tool.slug}", tool.name, short(tool.tagline), "article", data)
 
@@ -70,7 +70,7 @@ def _publisher() -> dict[str, Any]:
     return {"@type": "Organization", "name": settings().site_name, "url": settings().base_url + "/"}
 
 
-def _application(tool: Tool, figures: Figures) -> dict[str, Any]:
+def _application(tool: ShownTool, figures: Figures) -> dict[str, Any]:
     described: dict[str, Any] = {
         "@type": "SoftwareApplication",
         "name": tool.name,
@@ -80,7 +80,7 @@ def _application(tool: Tool, figures: Figures) -> dict[str, Any]:
         "review": [
             {
                 "@type": "Review",
-                "author": {"@type": "Person", "name": review.reviewer.name},
+                "author": {"@type": "Person", "name": review.reviewer},
                 "reviewBody": review.quote,
                 "reviewRating": {
                     "@type": "Rating",

@@ -1,12 +1,10 @@
 """Readers' pages: home, the archive, a comparison, a tool, a past digest."""
 
-from datetime import datetime
-
 from flask import Blueprint, abort, request
 
 from db import moments
-from db.digests import catalog, digests
-from db.digests.catalog import Comparison, Review, Reviewer, Tool
+from db.digests import catalog, digests, shown
+from db.digests.shown import ShownComparison, ShownReview, ShownTool
 from db.session import Session, reading
 from db.settings import settings
 from db.votes import tallies
@@ -29,10 +27,10 @@ ON_A_PAGE = 20
 def home() -> Pieces:
     now = moments.now()
     with reading() as session:
-        found = catalog.latest(session, now, ON_HOME)
+        found = shown.latest(session, now, ON_HOME)
         more = len(found) == ON_HOME and catalog.count_published(session, now) > ON_HOME
         figures = _figures(session, found)
-        last = digests.latest_slot(session)
+        last = shown.latest_slot(session)
     page = metadata.of_site()
     return render(
         "home.html", figures, here="home", page=page, comparisons=found, more=more, last_digest=last,
@@ -48,10 +46,10 @@ def archive() -> Pieces:
         abort(404, "The archive has no such page; its first page is 1.")
     now, place = moments.now(), int(number)
     with reading() as session:
-        found = catalog.latest(session, now, ON_A_PAGE, (place - 1) * ON_A_PAGE)
+        found = shown.latest(session, now, ON_A_PAGE, (place - 1) * ON_A_PAGE)
         count = catalog.count_published(session, now)
         figures = _figures(session, found)
-        last = digests.latest_slot(session)
+        last = shown.latest_slot(session)
     pages = max(1, -(-count // ON_A_PAGE))
     if place > pages:
         abort(404, f"The archive’s last page is {pages}.")
@@ -68,12 +66,11 @@ def archive() -> Pieces:
 def comparison(slug: str) -> Pieces:
     now = moments.now()
     with reading() as session:
-        found = catalog.comparison(session, slug, now)
+        found = shown.comparison(session, slug, now)
         if found is None:
             abort(404, "There’s no comparison here, or it isn’t published yet. The archive lists them all.")
-        figures = _figures(session, [found])
-        trends = {tool.id: _trend(session, tool.id, now) for tool in found.tools}
-        last = digests.latest_slot(session)
+        figures, trends = tallies.shown(session, [tool.id for tool in found.tools], now.date())
+        last = shown.latest_slot(session)
     return render(
         "comparison.html", figures, page=metadata.of_comparison(found, figures), comparison=found,
         trends=trends, scorecard=_scorecard(*found.tools), last_digest=last, subscribe_at="#join_us",
@@ -85,16 +82,16 @@ def comparison(slug: str) -> Pieces:
 def tool(slug: str) -> Pieces:
     now = moments.now()
     with reading() as session:
-        found = catalog.tool(session, slug)
+        found = shown.tool(session, slug)
         if found is None:
             abort(404, "There’s no tool at this address. The archive lists every comparison and its tools.")
-        stands = catalog.comparisons_of(session, found.id, now)
+        stands = shown.comparisons_of(session, found.id, now)
+        _, trends = tallies.shown(session, [found.id], now.date())
         figures = _figures(session, stands, found)
-        trend = _trend(session, found.id, now)
-        last = digests.latest_slot(session)
+        last = shown.latest_slot(session)
     return render(
-        "tool.html", figures, page=metadata.of_tool(found, figures[found.id]), tool=found, trend=trend,
-        comparisons=stands, last_digest=last, subscribe_at="#join_us",
+        "tool.html", figures, page=metadata.of_tool(found, figures[found.id]), tool=found,
+        trend=tuple(trends[found.id]), comparisons=stands, last_digest=last, subscribe_at="#join_us",
     )  # fmt: skip
 
 
@@ -106,23 +103,20 @@ def digest(slot: str) -> Pieces:
         if found is None or found.content is None or found.frozen_at is None:
             abort(404, f"No digest was sent for {slot}. The archive lists every comparison.")
         content = DigestContent.from_json(found.content)
-        last = digests.latest_slot(session)
+        last = shown.latest_slot(session)
     heads = " · ".join(part.heading for part in content.comparisons)
     page = Page(f"/digests/{slot}", f"Digest of {day(content.due)}", metadata.short(heads), "article")
     return render("digest.html", {}, here=slot, page=page, content=content, last_digest=last, subscribe_at="#join_us")
 
 
-def _figures(session: Session, comparisons: list[Comparison], *more: Tool) -> dict[int, Figures]:
+def _figures(session: Session, comparisons: list[ShownComparison], *more: ShownTool) -> dict[int, Figures]:
     tools = {tool.id for each in comparisons for tool in each.tools} | {tool.id for tool in more}
-    return tallies.figures(session, sorted(tools))
+    return tallies.shown(session, sorted(tools), moments.now().date(), 0)[0]
 
 
-def _trend(session: Session, tool_id: int, now: datetime) -> tuple[int | None, ...]:
-    return tuple(share for _, share in tallies.trend(session, tool_id, now.date()))
-
-
-def _scorecard(a: Tool, b: Tool) -> list[tuple[Reviewer, Review | None, Review | None]]:
-    """Each reviewer with their reviews of the two tools, in the order of the reviews."""
-    of_a, of_b = ({review.reviewer.id: review for review in tool.reviews} for tool in (a, b))
-    order = {review.reviewer.id: review.reviewer for review in (*a.reviews, *b.reviews)}
-    return [(reviewer, of_a.get(key), of_b.get(key)) for key, reviewer in order.items()]
+def _scorecard(a: ShownTool, b: ShownTool) -> list[tuple[ShownReview, ShownReview | None, ShownReview | None]]:
+    """Each reviewer's reviews of the two tools, in the order of the reviews; first one that names the reviewer."""
+    of_a, of_b = ({review.reviewer_id: review for review in tool.reviews} for tool in (a, b))
+    order = {review.reviewer_id: review for review in (*b.reviews, *a.reviews)}
+    keys = dict.fromkeys(review.reviewer_id for review in (*a.reviews, *b.reviews))
+    return [(order[key], of_a.get(key), of_b.get(key)) for key in keys]

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from flask import current_app, render_template
+from jinja2 import Environment
 from markupsafe import Markup
 
 from db.rules import share
@@ -81,7 +82,12 @@ def _rendered(kind: str, seen: Figures, arguments: tuple[Any, ...]) -> str:
 
 
 def _macro(template: str, name: str) -> Callable[..., str]:
-    macros: Any = current_app.jinja_env.get_template(template).module
+    return _macro_of(current_app.jinja_env, template, name)
+
+
+@lru_cache(maxsize=32)
+def _macro_of(environment: Environment, template: str, name: str) -> Callable[..., str]:
+    macros: Any = environment.get_template(template).module
     found: Callable[..., str] = getattr(macros, name)
     return found
 

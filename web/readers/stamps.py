@@ -9,6 +9,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from db import moments
@@ -18,7 +19,8 @@ Read = Literal["good", "old", "absent", "forged"]
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)\.([A-Za-z0-9_-]{20})", re.ASCII)
 
 
-def made(keys: Sequence[bytes], day: date) -> str:
+@lru_cache(maxsize=4)
+def made(keys: tuple[bytes, ...], day: date) -> str:
     """The stamp of that day, signed with the newest key."""
     return f"{day.isoformat()}.{_mac(keys[0], day.isoformat())}"
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from db.digests import catalog
+from db.digests import catalog, shown
 from db.session import reading, writing
 from db.votes import tallies, votes
 from tests.conftest import START
@@ -28,13 +28,13 @@ def store(client) -> Store:
 def asked(monkeypatch):
     """How often a comparison was looked up in the database."""
     seen: list[str] = []
-    known = catalog.comparison
+    known = shown.comparison
 
     def counted(session, slug, now):
         seen.append(slug)
         return known(session, slug, now)
 
-    monkeypatch.setattr(pages.catalog, "comparison", counted)
+    monkeypatch.setattr(pages.shown, "comparison", counted)
     return seen
 
 
@@ -113,7 +113,7 @@ def test_a_page_whose_questions_began_before_a_change_is_not_kept_for_the_versio
     client, catalogue, store, monkeypatch
 ):
     watch.look(store)
-    known = catalog.comparison
+    known = shown.comparison
 
     def slow(session, slug, now):
         found = known(session, slug, now)
@@ -123,7 +123,7 @@ def test_a_page_whose_questions_began_before_a_change_is_not_kept_for_the_versio
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(pages.catalog, "comparison", slow)
+        patch.setattr(pages.shown, "comparison", slow)
         client.get(PATH)
     assert figures(client.get(PATH).text) == ["100", "100", "50"]
 
