@@ -32,6 +32,7 @@ class Answer:
         answer = client.getresponse()
         self.text = answer.read().decode()
         self.status, self.retry_after = answer.status, answer.getheader("Retry-After")
+        self.etag = answer.getheader("ETag")
         self.seconds = time.monotonic() - began
         client.close()
 
