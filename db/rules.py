@@ -88,6 +88,15 @@ def job_backoff(attempt: int, jitter: float) -> timedelta:
     return _spread(_grown(30.0, 4, attempt, 6 * 3600.0), jitter)
 
 
+PATIENT_JOBS = frozenset({"PersonsErased", "TracesMasked", "ErasureWritten"})
+"""What is owed to somebody who was erased is tried until it succeeds: such a job is never dead by itself."""
+
+
+def patient_backoff(attempt: int, jitter: float) -> timedelta:
+    """How long such a job waits after its n-th attempt: 2 s × 2ⁿ⁻¹, at most 5 min, ± 20 %."""
+    return _spread(_grown(2.0, 2, attempt, 300.0), jitter)
+
+
 def defer_backoff(attempt: int, jitter: float) -> timedelta:
     """How long a deferred letter waits after its n-th try: 7 min × 2ⁿ⁻¹, at most 4 h, ± 14 %.
 

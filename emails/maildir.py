@@ -2,12 +2,26 @@
 
 import os
 import re
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from db import private_files
 from emails.replies import Following, Meanwhile, Outcome, Outgoing, nobody, nothing, readable
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
+
+
+def remove(folder: Path, names: Collection[str]) -> int:
+    """Remove these letters from a Maildir, with drafts that a killed sender left. Returns how many files there were."""
+    gone, wanted = 0, frozenset(names)
+    for part in ("tmp", "new", "cur"):
+        with suppress(FileNotFoundError), os.scandir(folder / part) as entries:
+            for entry in [each for each in entries if re.split("[.:]", each.name)[0] in wanted]:
+                with suppress(FileNotFoundError):
+                    os.unlink(entry)
+                    gone += 1
+    return gone
 
 
 class MaildirTransport:

@@ -8,8 +8,7 @@ from datetime import datetime
 import structlog
 
 from db import limits, moments
-from db.deliveries import deliveries
-from db.persons import person_of
+from db.deliveries import erasure
 from db.session import reading, writing
 from db.subscribers import unconfirmed
 from db.webhooks import messages as webhook_messages
@@ -50,10 +49,7 @@ def _forget_sign_ups(now: datetime) -> int:
         if not unconfirmed.over(session, now, 1):
             return 0
     with writing() as session:
-        numbers = unconfirmed.forget(session, now, BATCH)
-        for number in numbers:
-            deliveries.forget(session, person_of(number))
-    return len(numbers)
+        return erasure.forget_sign_ups(session, now, BATCH)
 
 
 def _forget_buckets(now: datetime) -> int:

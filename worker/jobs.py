@@ -14,7 +14,8 @@ from db.jobs.jobs import Job
 from db.monitoring import pauses
 from db.session import reading, writing
 from worker import ending, failures
-from worker.reactions import REACTIONS, Reaction
+from worker.erasure import Following
+from worker.reactions import LONG_WORK, REACTIONS, Reaction
 
 SLICE = 10.0
 """Seconds of work before other looks get their turn."""
@@ -58,8 +59,9 @@ def work_one() -> bool:
     if job is None:
         return False
     try:
+        following = _work_long(job)
         with writing() as session:
-            _react(session, job)
+            _react(session, job, following)
     except ClaimLost:
         log.warning("claim lost", job=job.id, kind=job.kind, attempt=job.attempt)
     except Exception as error:
@@ -67,7 +69,14 @@ def work_one() -> bool:
     return True
 
 
-def _react(session: Session, job: Job) -> None:
+def _work_long(job: Job) -> list[Following]:
+    """Do what an event's job does with no transaction open. Returns what to record when the job ends."""
+    event = from_payload(job.kind, job.payload)
+    work = LONG_WORK.get(type(event))
+    return work(event) if work else []
+
+
+def _react(session: Session, job: Job, following: list[Following]) -> None:
     """Run the effect and end the job in one transaction, fenced by (id, attempt, running): once or not at all."""
     now = moments.now()
     event = from_payload(job.kind, job.payload)
@@ -77,6 +86,8 @@ def _react(session: Session, job: Job) -> None:
     else:
         for reaction in _chosen(reactions, job.reaction):
             reaction(session, event, now)
+    for each in following:
+        jobs.record_once(session, each.event, now, each.run_after)
     if not jobs.succeed(session, job, now):
         raise ClaimLost
 

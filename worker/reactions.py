@@ -11,14 +11,18 @@ from db.jobs.events import (
     DigestCancelled,
     DigestFinished,
     DigestFrozen,
+    ErasureWritten,
     Event,
     FiguresChanged,
+    PersonsErased,
     SubscriptionConfirmed,
     SubscriptionEnded,
     SubscriptionRequested,
+    TracesMasked,
 )
 from db.persons import person_of
-from worker import drafts
+from worker import drafts, erasure
+from worker.erasure import Following
 from worker.webhook_events import tell_webhooks
 
 Reaction = Callable[[Session, Event, datetime], None]
@@ -41,6 +45,13 @@ def refresh_drafts(session: Session, event: Event, now: datetime) -> None:
     assert isinstance(event, ComparisonPublished)
     drafts.refresh_drafts(session, now)
 
+
+LONG_WORK: dict[type[Event], Callable[[Event], list[Following]]] = {
+    PersonsErased: erasure.mask_traces,
+    TracesMasked: erasure.rebuild_file,
+    ErasureWritten: erasure.empty_log,
+}
+"""What is done with no transaction open, before an event's reactions: it may take seconds, and be done twice."""
 
 REACTIONS: dict[type[Event], tuple[Reaction, ...]] = {
     SubscriptionRequested: (ask_for_confirmation,),

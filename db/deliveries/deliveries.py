@@ -3,6 +3,7 @@
 pending → sending (claim) → sent | deferred (not_before) | failed | skipped (reason) | unknown | cancelled.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, Index, Text, TextClause, UniqueConstraint, bindparam, select, text, update
@@ -102,7 +103,10 @@ def finish(session: Session, digest_id: int, now: datetime) -> bool:
 
 def forget(session: Session, person: str) -> None:
     """Delete the mail servers' replies about an erased person, since replies often quote the address."""
-    session.execute(text("UPDATE deliveries SET reply = NULL WHERE person = :person"), {"person": person})
+    session.execute(_FORGET, {"person": person})
+
+
+_FORGET = text("UPDATE deliveries SET reply = NULL WHERE person = :person AND reply IS NOT NULL")
 
 
 # ---- queries -----------------------------------------------------------------------------------------------
@@ -111,6 +115,18 @@ def forget(session: Session, person: str) -> None:
 def of_person(session: Session, person: str) -> list[Delivery]:
     """Every delivery to one person, oldest first."""
     return list(session.scalars(select(Delivery).where(Delivery.person == person).order_by(Delivery.id)))
+
+
+def in_hand(session: Session, persons: Collection[str]) -> bool:
+    """Whether a sender has a letter to one of them in its hands."""
+    theirs = select(Delivery.id).where(Delivery.person.in_(persons), SENDING)
+    return session.scalar(theirs.limit(1)) is not None
+
+
+def names(session: Session, persons: Collection[str]) -> list[str]:
+    """The names of all letters to them, as a Maildir's files begin with them."""
+    theirs = select(Delivery.letter, Delivery.id).where(Delivery.person.in_(persons))
+    return [f"{letter}-{number}" for letter, number in session.execute(theirs)]
 
 
 def owing(session: Session, digest_id: int) -> bool:

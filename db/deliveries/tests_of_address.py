@@ -10,7 +10,7 @@ from db.digests.digests import TestLetter
 
 def person_of(address: str) -> str:
     """The person that a test letter is owed to: a keyed hash of the address, since no subscriber need have it."""
-    return _persons(address)[0]
+    return persons_of(address)[0]
 
 
 def number(session: Session, address: str) -> int:
@@ -23,7 +23,7 @@ def forget(session: Session, address: str) -> int:
 
     One that still waits is never sent: the sender finds nobody there any more.
     """
-    for person in _persons(address):
+    for person in persons_of(address):
         deliveries.forget(session, person)
     gone = session.execute(delete(TestLetter).where(_to(address)))
     return int(gone.rowcount)  # type: ignore[attr-defined]
@@ -33,5 +33,6 @@ def _to(address: str) -> ColumnElement[bool]:
     return func.lower(TestLetter.address) == key_of(address)
 
 
-def _persons(address: str) -> list[str]:
+def persons_of(address: str) -> list[str]:
+    """The same under each of the site's keys, newest first."""
     return [f"address:{hashed[:32]}" for hashed in hashes_of(address)]

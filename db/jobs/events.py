@@ -94,6 +94,33 @@ class FiguresChanged(Event):
     at: str
 
 
+@dataclass(frozen=True)
+class PersonsErased(Event):
+    """Readers were erased, or sign-ups forgotten: by the keyed hashes of their addresses, and as persons in deliveries.
+
+    `table` and `after` say how far the texts of all tables have been searched for their addresses.
+    """
+
+    hashes: list[str]
+    persons: list[str]
+    at_once: bool = True
+    """Whether the database file is rebuilt at once; else at night."""
+    table: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class TracesMasked(Event):
+    """No row holds an erased address any more; copies may stand in unused parts of the database's file."""
+
+    at_once: bool = True
+
+
+@dataclass(frozen=True)
+class ErasureWritten(Event):
+    """The database's file holds no erased address any more; its write-ahead log may."""
+
+
 def from_payload(kind: str, payload: dict[str, Any]) -> Event:
     """The event of that kind; KeyError for a kind this release does not know, TypeError for wrong fields."""
     return Event.kinds[kind](**payload)

@@ -126,9 +126,9 @@ class Attempt(Row):
 # ---- changes: queueing work ------------------------------------------------------------------------------
 
 
-def record(session: Session, event: Event, now: datetime) -> None:
-    """Record an event: its job is queued when this transaction commits."""
-    session.add(Job(kind=type(event).__name__, payload=event.payload(), run_after=now, created_at=now))
+def record(session: Session, event: Event, now: datetime, run_after: datetime | None = None) -> None:
+    """Record an event: its job is queued when this transaction commits, for now or for later."""
+    session.add(Job(kind=type(event).__name__, payload=event.payload(), run_after=run_after or now, created_at=now))
     ring(session, "jobs")
 
 
@@ -137,6 +137,13 @@ def record_later(session: Session, event: Event, reaction: str, at: datetime, no
     session.add(
         Job(kind=type(event).__name__, payload=event.payload(), reaction=reaction, run_after=at, created_at=now)
     )
+
+
+def record_once(session: Session, event: Event, now: datetime, run_after: datetime | None = None) -> None:
+    """The same, unless an equal job waits: what it will do covers this event as well."""
+    waiting = select(Job.payload).where(PENDING, Job.kind == type(event).__name__)
+    if event.payload() not in list(session.scalars(waiting)):
+        record(session, event, now, run_after)
 
 
 def split(session: Session, job: Job, reactions: list[str], now: datetime) -> None:
@@ -226,6 +233,9 @@ def _end_badly(
 
 
 def _after_failure(job: Job, now: datetime, *, final: bool) -> dict[str, Any]:
+    if job.kind in rules.PATIENT_JOBS:
+        wait = rules.patient_backoff(job.attempt, random.random())
+        return {"state": "pending", "run_after": now + wait, "trigger": "back-off", "allowed": job.attempt + 1}
     if final or job.attempt >= job.allowed:
         return {"state": "dead", "finished_at": now}
     turn = job.attempt - (job.allowed - rules.JOB_ATTEMPTS)

@@ -11,6 +11,7 @@ from db import limits, rules
 from db.addresses import hashes_of, key_of, mailbox_of, normal
 from db.jobs import jobs
 from db.jobs.events import SubscriptionConfirmed, SubscriptionEnded, SubscriptionRequested
+from db.masking import masked_of
 from db.session import Moment
 from db.settings import settings
 from db.subscribers.audiences import last_freeze
@@ -144,10 +145,11 @@ def erase(session: Session, subscriber_id: int, now: datetime) -> Subscriber | N
     session.execute(
         whose.values(subscriber_id=None, note=None, digest_id=None, suspected_at=None)
     )  # a note may name the person
+    for proof in session.scalars(select(Consent).where(Consent.subscriber_id == subscriber_id)):
+        proof.address = proof.ip = proof.user_agent = None
+        proof.source = masked_of(proof.source, gone.address)  # the form's URL is what the browser said it was
+        proof.words = masked_of(proof.words, gone.address) if proof.words else None
     gone.state, gone.address, gone.address_key, gone.time_zone, gone.paused_until = "erased", None, None, None, None
-    session.execute(
-        update(Consent).where(Consent.subscriber_id == subscriber_id).values(address=None, ip=None, user_agent=None)
-    )
     return gone
 
 

@@ -4,6 +4,7 @@ Whoever was a subscriber before keeps their row and is what they were, unsubscri
 """
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session, aliased
@@ -19,7 +20,14 @@ def over(session: Session, now: datetime, limit: int) -> list[int]:
     return list(session.scalars(select(Subscriber.id).where(_is_over(now)).order_by(Subscriber.id).limit(limit)))
 
 
-def forget(session: Session, now: datetime, limit: int) -> list[int]:
+class Forgotten(NamedTuple):
+    """Somebody whose sign-up is over: their number, and their address if nothing else is known of them."""
+
+    number: int
+    address: str | None
+
+
+def forget(session: Session, now: datetime, limit: int) -> list[Forgotten]:
     """Forget the next sign-ups that are over, at most `limit`. Returns whose they were.
 
     The rows are locked and then read again, so somebody who confirms or signs up anew at the last moment is no longer
@@ -31,8 +39,10 @@ def forget(session: Session, now: datetime, limit: int) -> list[int]:
     spoke = select(Consent.subscriber_id).where(Consent.subscriber_id.in_(found), Consent.what != "asked")
     before = set(session.scalars(spoke))
     _take_back(session, list(before))
-    _delete(session, [each for each in found if each not in before])
-    return found
+    gone = [each for each in found if each not in before]
+    addresses = dict(session.execute(select(Subscriber.id, Subscriber.address).where(Subscriber.id.in_(gone))).all())
+    _delete(session, gone)
+    return [Forgotten(each, addresses.get(each)) for each in found]
 
 
 def _take_back(session: Session, ids: list[int]) -> None:

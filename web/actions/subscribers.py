@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from db.addresses import normal
-from db.deliveries import deliveries, tests_of_address
+from db.deliveries import erasure
 from db.masking import masked_in
 from db.operators import audit
 from db.operators.audit import Actor
-from db.persons import person_of
 from db.rules import Refused
 from db.session import Session, reading, writing
-from db.subscribers import imports, subscribers, subscriptions, suppressions
+from db.subscribers import imports, subscribers, suppressions
 from db.subscribers.subscribers import Subscriber
 from db.subscribers.suppressions import Suppression
-from db.votes import votes
 from web.actions import Progress, subscriber_csv, timeline
 from web.actions.subscriber_csv import CsvPage
 from web.actions.timeline import Timeline
@@ -94,22 +92,17 @@ def erase_address(actor: Actor, address: str, now: datetime, note: str | None = 
         if found is not None:
             _erase(session, actor, found, now, note)
             return
-        tests = tests_of_address.forget(session, to)
-        if not tests:
+        gone = erasure.erase_tests(session, to, now)
+        if gone is None:
             raise Refused(f"{address} has never been a subscriber here, and no test letter to it is stored.")
-        put = suppressions.suppress(session, to, "erased", now)
+        put, tests = gone
         audit.record(session, actor, "people.erase", now, about=f"suppression {put.address_hash[:12]}", count=1,
                    before={"test_letters": tests}, after={"test_letters": 0}, note=_harmless(note))  # fmt: skip
 
 
 def _erase(session: Session, actor: Actor, found: Subscriber, now: datetime, note: str | None) -> None:
-    person, before, address = person_of(found.id), found.state, found.address
-    # Lock subscribers before votes, in the same order as a freeze does, which avoids a deadlock.
-    subscriptions.erase(session, found.id, now)
-    votes.withdraw_all(session, person, now)
-    deliveries.forget(session, person)
-    if address:
-        tests_of_address.forget(session, address)
+    before = found.state
+    erasure.erase(session, found, now)
     audit.record(session, actor, "people.erase", now, about=f"subscriber {found.id}", ids=[found.id],
                before={"state": before}, after={"state": "erased"}, note=_harmless(note))  # fmt: skip
 

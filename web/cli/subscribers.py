@@ -151,7 +151,8 @@ def lift(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
 def erase(address: str, yes: bool, note: str | None, dry_run: bool) -> None:
     """Erase whoever has an address: a reader, or somebody who only got test letters. This cannot be undone.
 
-    Only a keyed hash of the address stays, on the suppression list.
+    Only a keyed hash of the address stays, on the suppression list. Letters in a Maildir, texts that quote the address
+    and the database's own files are overwritten by a job (PersonsErased), which is tried until it has succeeded.
     """
     would = _would_forget(address)
     if dry_run:
@@ -160,7 +161,7 @@ def erase(address: str, yes: bool, note: str | None, dry_run: bool) -> None:
     if not yes:
         click.confirm(f"Forget {address} for ever?", abort=True)
     actions.erase_address(actor(), address, moments.now(), note)
-    click.echo(f"{address} is forgotten.")
+    click.echo(f"{address} is forgotten. The worker removes what else quoted the address, in jobs until that is done.")
 
 
 def _would_forget(address: str) -> str:

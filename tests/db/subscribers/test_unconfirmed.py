@@ -45,7 +45,7 @@ def leave(number, at=NOW):
 
 def forget(now=OVER, limit=100):
     with writing() as session:
-        return unconfirmed.forget(session, now, limit)
+        return [each.number for each in unconfirmed.forget(session, now, limit)]
 
 
 def known():
