@@ -10,8 +10,6 @@ from db.masking import masked_in
 
 _URL = re.compile(r"(\w+://)(?:[^\s/?#'\"]*@)?([^\s/?#'\"@]+)[^\s'\"]*")
 
-from db.masking import masked_in
-
 
 class Failure(NamedTuple):
     """What the ledger keeps of an error."""
@@ -44,6 +42,5 @@ def fingerprint(error: BaseException) -> str:
 
 
 def _storable(text: str) -> str:
-    """The text without NUL and lone surrogates, which an error may quote and a database refuses, and with addresses
-    masked: a job may fail after the person was erased."""
-    return masked_in(text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode())
+    """The text without NUL and lone surrogates, which an error may quote and a database refuses."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from db.jobs import outside
 from db.jobs.jobs import Job
 from db.jobs.outside import OutsideRequest
-from db.register import KeyedHash, Plain, holds
+from db.register import FreeFields, FreeText, Plain
 from db.session import NEVER_REUSED, BigId, Key, Row
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ class WebhookMessage(Row):
     cause: Mapped[Plain | None]
     event_type: Mapped[Plain]
     at: Mapped[datetime]
-    data: Mapped[Annotated[dict[str, Any], holds("key")]] = mapped_column(JSON)
-    text: Mapped[KeyedHash] = mapped_column(Text)
+    data: Mapped[FreeFields] = mapped_column(JSON)
+    text: Mapped[FreeText] = mapped_column(Text)
     created_at: Mapped[datetime]
     job_id: Mapped[int | None] = mapped_column(BigId)
     tried_at: Mapped[datetime | None]
     status: Mapped[int | None]
-    error: Mapped[Plain | None] = mapped_column(Text)
+    error: Mapped[FreeText | None] = mapped_column(Text)
 
 
 @dataclass(frozen=True)
