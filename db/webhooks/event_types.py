@@ -6,9 +6,9 @@ from types import MappingProxyType
 TYPES: Mapping[str, str] = MappingProxyType(
     {
         "alert.opened": "something needs a person",
-        "alert.closed": "it is over",
+        "alert.closed": "what needed a person is over",
         "comparison.published": "readers can open a new comparison",
-        "digest.frozen": "a digest's content and audience are fixed, and it begins to go out",
+        "digest.frozen": "a digest’s content and audience are fixed, and it begins to go out",
         "digest.finished": "nothing of a digest is waiting or in doubt any more",
         "digest.cancelled": "somebody stopped a digest for good",
         "subscription.confirmed": "a reader confirmed their subscription",

@@ -4,7 +4,7 @@ import base64
 import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from sqlalchemy import JSON, Text, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -18,9 +18,18 @@ from db.webhooks.messages import WebhookMessage
 from db.webhooks.urls import ReadUrl
 
 Form = Literal["event", "chat"]
-FORMS: dict[Form, str] = {
-    "event": "events for programs (Standard Webhooks)",
-    "chat": "sentences for a chat (Slack, Mattermost, Discord with /slack at the end, Google Chat)",
+
+
+class FormWords(NamedTuple):
+    """What a webhook gets, in words, and for whom that is."""
+
+    name: str
+    hint: str
+
+
+FORMS: dict[Form, FormWords] = {
+    "event": FormWords("Events for a program", "signed JSON, as Standard Webhooks describe"),
+    "chat": FormWords("Sentences for a chat", "Slack, Mattermost, Google Chat, Discord with /slack at the URL’s end"),
 }
 OVERLAP = timedelta(hours=24)
 """How long messages carry a signature by the earlier secret too, after a new one was made."""
