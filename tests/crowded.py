@@ -12,6 +12,9 @@ from db import signing_keys
 from db.digests import catalog, digests, schedule
 from db.engine import engine
 from db.session import writing
+from db.webhooks import webhooks
+from db.webhooks.event_types import TYPES
+from db.webhooks.urls import ReadUrl
 from tests.filler import Filler
 from worker import freezing
 
@@ -34,6 +37,7 @@ class Size:
     operators: int = 50
     finished: int = 5_000
     singles: int = 20_000
+    messages: int = 2_000
 
 
 def fill(size: Size, slot: str | None = None, say: Callable[[str], None] = lambda line: None) -> str:
@@ -43,7 +47,7 @@ def fill(size: Size, slot: str | None = None, say: Callable[[str], None] = lambd
     slot = slot or rule.slot_of(now)
     signing_keys.forget_checks()
     signing_keys.record()  # before there are suppressions, whose hashes here are made up
-    for each in (_people, _catalogue, _digests, _letters, _jobs, _votes, _console):
+    for each in (_people, _catalogue, _digests, _letters, _jobs, _votes, _console, _webhooks):
         began = time.monotonic()
         with writing(durable=False) as session:
             each(Filler(session, now), session, size, now)
@@ -263,3 +267,15 @@ def _console(filler: Filler, session: Session, size: Size, now: datetime) -> Non
                 done="1000", seconds="10")  # fmt: skip
     filler.fill("queue_pauses", 1, queue="'mail'", at=filler.ago("1800"), actor="'operator-1@newsroom.example'",
                 reason="'The provider moves house.'")  # fmt: skip
+
+
+def _webhooks(filler: Filler, session: Session, size: Size, now: datetime) -> None:
+    """Two webhooks; all messages but a few of the first went to the second."""
+    for host in ("chat", "program"):
+        url = ReadUrl(f"https://{host}.example/in", f"https://{host}.example")
+        webhooks.add(session, url, "event", list(TYPES), webhooks.new_secret(), now)
+    filler.fill(
+        "webhook_messages", size.messages, webhook_id="CASE WHEN i % 50 = 7 THEN 1 ELSE 2 END", job_id="i",
+        message_id="'msg_' || i", event_type="'figures.changed'", at=filler.ago("i * 60"), data="'{}'", text="'Votes'",
+        created_at=filler.ago("i * 60"), tried_at=filler.ago("i * 60"), status="204",
+    )  # fmt: skip

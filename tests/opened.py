@@ -50,6 +50,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "audit_entry": ("/audit/{entry}",),
     "suppressions": tuple("/suppressions" + query for query in SUPPRESSIONS),
     "account_of": ("/accounts/1",),
+    "webhook": ("/webhooks/{webhook}", "/webhooks/2"),
     "invitation": ("/invitation/nonsense",),
     "digests": ("/digests", "/digests?before={past}"),
     "digest": ("/digests/{slot}", "/digests/{past}", "/digests/{next}"),
@@ -89,6 +90,7 @@ def places() -> dict[str, object]:
         "group": "SELECT kind || ':' || error || ':' || fingerprint FROM jobs WHERE state = 'dead' LIMIT 1",
         "reader": "SELECT max(id) / 2 FROM subscribers",
         "deep": "SELECT max(id) / 2 FROM deliveries",
+        "webhook": "SELECT min(id) FROM webhooks",
         "entry": "SELECT max(id) / 2 FROM audit",
     }
     with reading() as session:

@@ -14,6 +14,7 @@ from db.signing_keys import SigningKey
 from db.subscribers import rehashing
 from db.subscribers.subscribers import Subscriber
 from db.votes.votes import Vote
+from db.webhooks.webhooks import Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Losses:
     voters: int
     sessions: int
     second_factors: int
+    webhooks: int
     suppressions_hashed_anew: int
     suppressions_lost: int
 
@@ -37,6 +39,7 @@ class Losses:
             ("Browsers that have voted", self.voters, "their votes stay, but nobody can change them"),
             ("Operators with a password", self.sessions, "whoever is signed in is signed out"),
             ("Second factors", self.second_factors, "their codes stop working, and recovery codes do once"),
+            ("Webhooks", self.webhooks, "nothing more can be posted to them; remove each and add it again"),
             (
                 "Suppressions of known addresses",
                 self.suppressions_hashed_anew,
@@ -58,6 +61,7 @@ def losses(session: Session) -> Losses:
         voters=_count(session, select(func.count(Vote.voter.distinct())).where(Vote.voter.like("anonymous:%"))),
         sessions=_count(session, select(func.count()).where(Operator.password_hash.is_not(None))),
         second_factors=_count(session, select(func.count()).where(Operator.totp_secret.is_not(None))),
+        webhooks=_count(session, select(func.count(Webhook.id))),
         suppressions_hashed_anew=suppressed.known,
         suppressions_lost=suppressed.alone,
     )

@@ -178,6 +178,30 @@ def test_a_digest_on_its_way_is_paused_resolved_and_cancelled(open_browser, room
         assert digests.get(session, room.slot).state == "cancelled"
 
 
+def test_a_webhook_is_added_tested_and_disabled(open_browser, axe, database, monkeypatch):
+    operators.hash_quickly(monkeypatch)
+    operators.put(OLGA, "admin")
+    page = open_browser(width=360)
+    sign_in(page)
+    hands = Hands(page)
+    hands.press("Webhooks")
+    hands.write("URL", "http://127.0.0.1:9/in")
+    hands.press("alert.opened something needs a person", "Space")
+    hands.press("Add a webhook")
+    page.get_by_text("whsec_").wait_for()
+    assert page.get_by_text("OUTSIDE_NETWORKS").is_visible()  # nothing would arrive there
+    assert axe(page) == []
+    hands.press("To the webhook")
+    hands.press("Send a test")
+    hands.told("A test is on its way.")
+    assert page.get_by_text("webhook.test").is_visible()
+    hands.press("Disable…")
+    hands.write("Reason (required)", "it was a try")
+    hands.press("Disable 1 webhook")
+    hands.told("is disabled.")
+    assert page.get_by_text("“it was a try”").is_visible()
+
+
 def test_somebody_is_found_and_the_audit_is_filtered(open_browser, room):
     page = open_browser()
     sign_in(page)

@@ -12,9 +12,17 @@ from db.tables import TABLES
 from tests import crowded, opened
 from web.operator.frame.cached import Cached
 
-LARGE = ("jobs", "attempts", "deliveries", "subscribers", "consents", "votes", "audit")
+LARGE = ("jobs", "attempts", "deliveries", "subscribers", "consents", "votes", "audit", "webhook_messages")
 SIZE = crowded.Size(
-    readers=3000, dead=600, succeeded=2500, votes=2500, orders=2500, operators=9, finished=200, singles=500
+    readers=3000,
+    dead=600,
+    succeeded=2500,
+    votes=2500,
+    orders=2500,
+    operators=9,
+    finished=200,
+    singles=500,
+    messages=2000,
 )
 MAY_WALK = {
     r"SELECT subscribers.state, count\(\*\)": "counts each list in its index; kept for 20 times what it took",
