@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from db.jobs import outside
 from db.jobs.jobs import Job
 from db.jobs.outside import OutsideRequest
+from db.masking import masked_fields, masked_in
 from db.register import FreeFields, FreeText, Plain
 from db.session import NEVER_REUSED, BigId, Key, Row
 
@@ -73,12 +74,15 @@ class Told:
 
 
 def tell(session: Session, webhook: "Webhook", told: Told, now: datetime) -> WebhookMessage | None:
-    """Queue a message to a webhook. None if it was told the same before."""
+    """Queue a message to a webhook. None if it was told the same before.
+
+    Addresses are masked whatever the event holds: an alert's sentence may quote a server.
+    """
     if told.cause is not None and _was_told(session, webhook.id, told.cause):
         return None
     message = WebhookMessage(
         webhook_id=webhook.id, message_id=f"msg_{secrets.token_hex(12)}", cause=told.cause, created_at=now,
-        event_type=told.event_type, at=told.at, data=told.data, text=told.text,
+        event_type=told.event_type, at=told.at, data=masked_fields(told.data), text=masked_in(told.text),
     )  # fmt: skip
     session.add(message)
     session.flush()

@@ -293,3 +293,15 @@ def test_each_webhook_hears_what_it_chose_and_a_disabled_one_nothing(database, c
         subscriptions.leave(session, alice, "page", moments.now())
     assert [name for name, _, _ in told(some)] == ["subscription.ended"]
     assert told(off) == []
+
+
+def test_an_alert_that_quotes_somebody_is_told_without_the_address(hook, monkeypatch, clock):
+    def check(session, now):
+        told = ("The server said: 550 <alice@reader.example> is unknown.",)
+        yield alert_checks.Condition("breaker:x", "breaker", "alice@reader.example bounced", told, "/operator")
+
+    monkeypatch.setattr(alert_checks, "CHECKS", (check,))
+    watch(moments.now())
+    [sent] = hooks.sent(hook)
+    assert "alice@" not in sent.message.text + json.dumps(sent.message.data)
+    assert "550 <a…@r….example> is unknown." in sent.message.text
