@@ -8,7 +8,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, FromClause, create_engine, event
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
@@ -99,6 +100,7 @@ def _make(url: str) -> Engine:
         made = create_engine(address, poolclass=FewSessions, pool_size=_unlimited(), connect_args=given)
         if file is not None:
             event.listen(made, "do_connect", lambda *_: private_files.make_file(file))
+        made.dialect.statement_compiler = _WithHints
         event.listen(made, "connect", _open_sqlite)
         event.listen(made, "begin", _begin_sqlite)
     else:
@@ -110,6 +112,13 @@ def _make(url: str) -> Engine:
     event.listen(made, "checkout", _set_wait)
     refusals.keep_none_that_met_one(made)
     return made
+
+
+class _WithHints(SQLiteCompiler):
+    """Writes the hints of queries (`INDEXED BY …`), which SQLAlchemy does for other databases alone."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002
+        return text
 
 
 def _file_of(address: URL) -> Path | None:

@@ -5,15 +5,15 @@ The claim is committed before the work begins, so a job that crashes its process
 """
 
 import random
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     JSON,
     ColumnElement,
     ForeignKey,
     Index,
+    Select,
     Text,
     TextClause,
     UniqueConstraint,
@@ -23,12 +23,14 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column, relationship
 
 from db import rules
 from db.jobs.events import Event
 from db.register import FreeFields, FreeText, Plain
 from db.session import NEVER_REUSED, BigId, Key, Row, is_sqlite, ring
+
+Value = TypeVar("Value")
 
 PENDING = text("state = 'pending'")
 REACTION = text("receiver is null")
@@ -164,15 +166,13 @@ def claim(session: Session, kinds: list[str], worker: str, now: datetime) -> Job
 
     Kinds that this release does not know stay pending: an older worker must not throw away a newer one's work.
     """
-    return claim_first(session, (REACTION, Job.kind.in_(kinds)), worker, rules.JOB_LEASE, now)
+    return claim_first(
+        session, first_due(Job.id, REACTION, now).where(Job.kind.in_(kinds)), worker, rules.JOB_LEASE, now
+    )
 
 
-def claim_first(
-    session: Session, among: Iterable[ColumnElement[bool] | TextClause], worker: str, lease: timedelta, now: datetime
-) -> Job | None:
-    """Claim the due job among these that has waited longest, by one conditional UPDATE, so that two workers never hold
-    the same one."""
-    due = select(Job.id).where(PENDING, Job.run_after <= now, *among).order_by(Job.run_after, Job.id).limit(1)
+def claim_first(session: Session, due: Select[int], worker: str, lease: timedelta, now: datetime) -> Job | None:
+    """Claim the job that this query finds, by one conditional UPDATE, so that two workers never hold the same one."""
     if not is_sqlite(session):
         due = due.with_for_update(skip_locked=True)
     job = session.scalars(
@@ -271,6 +271,20 @@ def recover(session: Session, now: datetime) -> int:
     return len(rows)
 
 
+# ---- queries: one queue ---------------------------------------------------------------------------------------
+
+
+def pending(column: InstrumentedAttribute[Value], queue: TextClause) -> Select[Value]:
+    """The pending jobs of one of the two queues. SQLite would read all pending jobs of both, and sort them."""
+    index = "ix_jobs_reactions_due" if queue is REACTION else "ix_jobs_outside_due"
+    return select(column).where(PENDING, queue).with_hint(Job, f"INDEXED BY {index}", "sqlite")
+
+
+def first_due(column: InstrumentedAttribute[Value], queue: TextClause, now: datetime) -> Select[Value]:
+    """The due job of a queue that has waited longest."""
+    return pending(column, queue).where(Job.run_after <= now).order_by(Job.run_after, Job.id).limit(1)
+
+
 # ---- queries -----------------------------------------------------------------------------------------------
 
 
@@ -295,8 +309,7 @@ def counts(session: Session) -> dict[str, int]:
 
 def any_due(session: Session, kinds: list[str], now: datetime) -> bool:
     """Whether an event's job waits to be worked on now."""
-    due = select(Job.id).where(PENDING, REACTION, Job.run_after <= now, Job.kind.in_(kinds))
-    return session.scalar(due.limit(1)) is not None
+    return session.scalar(first_due(Job.id, REACTION, now).where(Job.kind.in_(kinds))) is not None
 
 
 def any_lapsed(session: Session, now: datetime) -> bool:

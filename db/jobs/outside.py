@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, update
 from sqlalchemy.orm import Session
 
 from db import rules
-from db.jobs.jobs import OUTSIDE, PENDING, Job, claim_first
+from db.jobs.jobs import OUTSIDE, Job, claim_first, first_due
 from db.session import ring
 
 
@@ -48,8 +48,7 @@ def owe(session: Session, request: OutsideRequest, receiver: str, now: datetime)
 
 def claim(session: Session, kinds: Collection[str], busy: Collection[str], worker: str, now: datetime) -> Job | None:
     """Claim the outside job that has waited longest, but for those whose receiver is busy."""
-    among = (OUTSIDE, Job.kind.in_(kinds), Job.receiver.not_in(busy))
-    return claim_first(session, among, worker, rules.OUTSIDE_LEASE, now)
+    return claim_first(session, _due(kinds, busy, now), worker, rules.OUTSIDE_LEASE, now)
 
 
 def put_off(session: Session, job: Job, until: datetime) -> None:
@@ -71,5 +70,8 @@ def _after_failure(session: Session, job: Job, **values: Any) -> None:
 
 def any_due(session: Session, kinds: Collection[str], busy: Collection[str], now: datetime) -> bool:
     """Whether an outside job waits to be made now whose receiver is not busy."""
-    due = select(Job.id).where(PENDING, OUTSIDE, Job.run_after <= now, Job.kind.in_(kinds), Job.receiver.not_in(busy))
-    return session.scalar(due.limit(1)) is not None
+    return session.scalar(_due(kinds, busy, now)) is not None
+
+
+def _due(kinds: Collection[str], busy: Collection[str], now: datetime) -> Select[int]:
+    return first_due(Job.id, OUTSIDE, now).where(Job.kind.in_(kinds), Job.receiver.not_in(busy))

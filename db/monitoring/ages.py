@@ -2,14 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, TextClause, bindparam, func, select, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from db import rules
 from db.deliveries import daily_limit
 from db.deliveries.deliveries import FIRST_WAITING, WAITING
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
-from db.jobs.jobs import OUTSIDE, PENDING, REACTION, Job
+from db.jobs.jobs import OUTSIDE, REACTION, Job, first_due
 from db.session import Moment
 from db.settings import settings
 from db.votes.votes import DIRTY, Vote
@@ -26,17 +26,12 @@ def of_votes(session: Session, now: datetime) -> timedelta | None:
 
 def of_jobs(session: Session, now: datetime) -> timedelta | None:
     """How long the oldest due job of an event has waited unclaimed; None without one."""
-    return _since(session.scalar(_first_due(REACTION, now)), now)
+    return _since(session.scalar(first_due(Job.run_after, REACTION, now)), now)
 
 
 def of_outside(session: Session, now: datetime) -> timedelta | None:
     """How long the oldest due outside job has waited unclaimed; None without one."""
-    return _since(session.scalar(_first_due(OUTSIDE, now)), now)
-
-
-def _first_due(queue: TextClause, now: datetime) -> Select[datetime]:
-    due = select(Job.run_after).where(PENDING, queue, Job.run_after <= now)
-    return due.order_by(Job.run_after, Job.id).limit(1)
+    return _since(session.scalar(first_due(Job.run_after, OUTSIDE, now)), now)
 
 
 def of_deliveries(session: Session, now: datetime) -> timedelta | None:

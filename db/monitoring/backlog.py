@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from db.deliveries.deliveries import WAITING, Delivery
-from db.jobs.jobs import OUTSIDE, PENDING, REACTION, Job
+from db.jobs.jobs import OUTSIDE, REACTION, Job, pending
 from db.monitoring import ages, heartbeats, pauses
 from db.monitoring.pauses import QUEUES, Pause
 from db.votes.votes import DIRTY, Vote
@@ -52,9 +52,9 @@ def _of(session: Session, queue: str, pause: Pause | None, now: datetime) -> Bac
 
 _LEDGERS: dict[str, tuple[Select[Any], Callable[[Session, datetime], timedelta | None]]] = {
     "votes": (select(Vote.id).where(DIRTY), ages.of_votes),
-    "jobs": (select(Job.id).where(PENDING, REACTION), ages.of_jobs),
+    "jobs": (pending(Job.id, REACTION), ages.of_jobs),
     "mail": (select(Delivery.id).where(WAITING), ages.of_deliveries),
-    "outside": (select(Job.id).where(PENDING, OUTSIDE), ages.of_outside),
+    "outside": (pending(Job.id, OUTSIDE), ages.of_outside),
 }
 
 

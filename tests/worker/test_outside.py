@@ -1,16 +1,22 @@
 """Outside jobs: a request is made after its claim has committed, with no transaction open, and settled once."""
 
+import sqlite3
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from db import moments
+from db.errors import OperationalError
 from db.jobs import jobs, outside, retries
 from db.jobs.outside import OutsideRequest
 from db.monitoring import pauses
 from db.session import reading, writing
 from worker import jobs as job_worker
+from worker import outside as outside_worker
 from worker.outside import OUTSIDE, claim_one, run, work
+from worker.outside_line import OutsideLine, hangs
 from worker.outside_result import Result
 
 pytestmark = pytest.mark.usefixtures("database", "clock")
@@ -197,3 +203,70 @@ def test_what_is_kept_of_a_failure_holds_no_secret_and_nobody(answer, said, kept
     assert (look(job).said, attempt.message) == (kept, kept)
     assert kept in (attempt.traceback or "")
     assert said not in (attempt.traceback or "")
+
+
+# ---- a database that is away when a request has been answered ----------------------------------------------------
+
+
+@pytest.fixture
+def away(monkeypatch):
+    """Let the database refuse so many transactions that write, from now on."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    real, left = outside_worker.writing, [0]
+
+    @contextmanager
+    def writing_unless_away():
+        if left[0]:
+            left[0] -= 1
+            raise OperationalError("commit", None, locked())
+        with real() as session:
+            yield session
+
+    monkeypatch.setattr(outside_worker, "writing", writing_unless_away)
+    return lambda times: left.__setitem__(0, times)
+
+
+def locked() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    return error
+
+
+def test_an_answer_is_kept_until_the_database_takes_it(answer, away):
+    made = []
+
+    def knock(job):
+        made.append(job.id)
+        away(3)
+
+    answer(knock)
+    job = owe()
+    work()
+    assert (made, look(job).state, look(job).attempt) == ([job], "succeeded", 1)
+
+
+def test_an_answer_that_the_database_never_takes_is_left_to_the_lease(answer, away, clock, monkeypatch):
+    monkeypatch.setattr(outside_worker, "SETTLE_SECONDS", -1.0)
+    answer(lambda job: away(1))
+    job = owe()
+    work()
+    assert look(job).state == "running"
+    clock.forward(seconds=100)
+    work()
+    assert (look(job).state, look(job).error) == ("pending", "WorkerLost")
+
+
+def test_a_mistake_in_what_is_written_with_an_answer_is_a_failed_attempt(answer):
+    answer(lambda job: Result(rows=lambda session, now: 1 / 0))
+    job = owe()
+    work()
+    assert (look(job).state, look(job).error) == ("pending", "ZeroDivisionError")
+
+
+def test_a_look_that_goes_on_for_too_long_hangs():
+    line = OutsideLine()
+    look = line.looks.looks["outside.work"]
+    assert not hangs(None, (None, 0), time.monotonic() - 1000)
+    assert not hangs(look, (look, look.begun), time.monotonic() - 100)
+    assert not hangs(look, (look, look.begun - 1), time.monotonic() - 1000)
+    assert hangs(look, (look, look.begun), time.monotonic() - 1000)

@@ -19,7 +19,7 @@ from emails import dkim
 from emails.headers import Unwritable
 from emails.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, open_transport, transport_name
-from web.cli import as_json, doctor_clocks, doctor_keys, doctor_sessions, json_option
+from web.cli import as_json, doctor_clocks, doctor_keys, doctor_outside, doctor_sessions, json_option
 from web.cli.queues import paused_in_words
 from worker import agreement, clock_rules, redis_client, transport_kinds
 
@@ -80,6 +80,7 @@ def _look() -> Iterator[Finding]:
                 yield from _schedule()
                 yield from _transports()
                 yield from (Finding("clock", *each) for each in doctor_clocks.others())
+                yield from (Finding("outside", *each) for each in doctor_outside.line())
                 yield from (Finding("sessions", *each) for each in doctor_sessions.numbers(config))
         except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, dkim.BadKey) as error:
             silent |= look is _database

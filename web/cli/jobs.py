@@ -88,6 +88,8 @@ def _row(job: Job) -> dict[str, Any]:
         "id": job.id,
         "kind": job.kind,
         "reaction": job.reaction,
+        "queue": job.queue,
+        "receiver": job.receiver,
         "state": job.state,
         "attempt": job.attempt,
         "next": waits,

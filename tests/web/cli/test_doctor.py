@@ -8,8 +8,10 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from db import moments
 from db.digests import rule_history
 from db.digests.schedule import Weekly
+from db.jobs.jobs import Job
 from db.monitoring.heartbeats import Heartbeat
 from db.session import writing
 from web.cli import main
@@ -101,3 +103,18 @@ def test_settings_that_cannot_be_used_are_told_in_words(setting, monkeypatch):
     code, told = look()
     assert code == 1
     assert "SEND_WINDOW" in told
+
+
+def test_a_request_that_waits_without_an_outside_line_is_told(sqlite, redis_url):
+    now = moments.now()
+    with writing() as session:
+        session.add(Job(kind="PostWebhookMessage", payload={}, receiver="a.example", created_at=now,
+                        run_after=now - timedelta(minutes=7)))  # fmt: skip
+    code, told = look()
+    assert code == 1
+    assert "✕ outside: a request to another's server has waited for 7 min, and no outside line runs: start it" in told
+    with writing() as session:
+        session.add(Heartbeat(process="a:1", kind="outside", started_at=now, at=now, alive_at=now, host="a"))
+    code, told = look()
+    assert code == 0, told
+    assert "outside" not in told

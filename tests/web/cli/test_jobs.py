@@ -123,3 +123,10 @@ def test_a_paused_queue_is_told_wherever_one_looks():
     assert verdicts("resume", "jobs") == "Queue jobs goes on.\n"
     assert "paused" not in verdicts("list")
     assert "is not paused" in verdicts("resume", "jobs", code=1)
+
+
+def test_an_outside_job_says_its_queue_and_receiver():
+    [event] = fill(1)
+    [request] = fill(1, kind="PostWebhookMessage", receiver="hooks.example")
+    rows = {row["id"]: (row["queue"], row["receiver"]) for row in json.loads(verdicts("list", "--json"))}
+    assert rows == {event: ("jobs", None), request: ("outside", "hooks.example")}

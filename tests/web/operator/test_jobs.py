@@ -261,3 +261,13 @@ def test_ten_thousand_failed_jobs_are_shown_and_retried_within_seconds(console):
     done = browser.press("/operator/jobs/retry", hidden(asked.text) | {"rate": "1000"}, follow_redirects=True)
     assert time.monotonic() - began < 20
     assert "10,000 jobs are owed again" in done.text
+
+
+def test_an_outside_job_names_its_receiver_and_is_found_by_its_queue(console):
+    [job] = fill(1, kind="PostWebhookMessage", payload={"message": 1}, receiver="hooks.example")
+    [event] = fill(1)
+    browser = console("viewer")
+    assert "<dt>Receiver</dt><dd>hooks.example</dd>" in browser.get(f"/operator/jobs/{job}").text
+    page = browser.get("/operator/jobs", query_string={"list": "yes", "queue": "outside"}).text
+    assert f'href="/operator/jobs/{job}"' in page
+    assert f'href="/operator/jobs/{event}"' not in page
