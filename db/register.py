@@ -1,6 +1,7 @@
 """The register of persons: each column says which trace of a person it can hold, and here all of them are listed."""
 
 from datetime import date, datetime, time
+from fnmatch import fnmatchcase as fnmatch
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import Column, Enum, MetaData
@@ -67,3 +68,35 @@ def places(tables: MetaData) -> list[Place]:
         for column in columns
         if (word := word_of(column)) not in (None, "none")
     ]
+
+
+# ---- outside the tables --------------------------------------------------------------------------------------
+
+
+class Elsewhere(NamedTuple):
+    """A place outside the tables; `pattern` is a file's path below `var/`, a Redis key or a process's log."""
+
+    kind: Literal["file", "Redis", "log"]
+    pattern: str
+    word: Word
+    why: str
+
+
+ELSEWHERE = (
+    Elsewhere("file", "verdicts.sqlite3*", "free text", "the tables themselves, with SQLite’s write-ahead log"),
+    Elsewhere("file", "outbox/*", "address", "letters, where `MAIL_URL` is a Maildir; removed with the person"),
+    Elsewhere("file", "redis/*", "none", "what the embedded Redis keeps"),
+    Elsewhere("file", "redis.url", "none", "the address of the embedded Redis"),
+    Elsewhere("file", "settings.json", "none", "prints of the settings with which processes ran last"),
+    Elsewhere("file", "up.lock", "none", "held by `verdicts up` while it runs"),
+    Elsewhere("file", "secret_key", "none", "the key of keyed hashes and signed links"),
+    Elsewhere("Redis", "verdicts:*", "none", "messages that wake a worker: a task’s name, and no more"),
+    Elsewhere("Redis", "_kombu.binding.*", "none", "the names of the queues"),
+    Elsewhere("log", "*", "none", "ids and counts; an address in an error is masked before it is written"),
+)
+"""Every place outside the tables. What the code keeps anywhere else is red in a test, until it stands here."""
+
+
+def elsewhere(kind: str, name: str) -> Elsewhere | None:
+    """The place that a file, a Redis key or a log belongs to."""
+    return next((each for each in ELSEWHERE if each.kind == kind and fnmatch(name, each.pattern)), None)
