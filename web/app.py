@@ -1,8 +1,5 @@
 """The Flask application: readers' pages and forms, the console, and the health checks."""
 
-import multiprocessing
-import os
-import signal
 import sys
 from datetime import datetime
 from typing import Any
@@ -121,9 +118,6 @@ def _record_key() -> None:
         if schema.standing().may_run:
             signing_keys.record()
     except (ForeignSigningKey, BadSettings) as error:
-        server = multiprocessing.parent_process()
-        if server and server.pid:  # granian would start this worker process again for ever
-            os.kill(server.pid, signal.SIGTERM)
         sys.exit(f"Error: {error}")
     except (SQLAlchemyError, OSError):
         return

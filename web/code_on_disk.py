@@ -7,6 +7,7 @@ import hashlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -29,12 +30,13 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def hold_if_changed() -> None:
+def hold_if_changed(meanwhile: Callable[[], object] = lambda: None) -> None:
     """Block while the code on disk differs from what the site was started with. Processes that loaded the old code
-    go on serving meanwhile."""
+    go on serving meanwhile. `meanwhile` is called every second."""
     started_as = os.environ.get(STARTED_AS)
     if not started_as or fingerprint() == started_as:
         return
     print(TOLD.format(what="This web process is"), file=sys.stderr, flush=True)
     while fingerprint() != started_as:
+        meanwhile()
         time.sleep(LOOK_AGAIN_SECONDS)

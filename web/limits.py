@@ -1,15 +1,11 @@
 """Limits in this process's memory: who came too often lately, asked in a few microseconds and without the database."""
 
 import math
-import sys
 import threading
 from array import array
 from collections import OrderedDict
-from functools import cache
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from granian.cli import cli as granian
 from werkzeug.exceptions import TooManyRequests
 
 MOST_KEYS = 65_536
@@ -107,20 +103,21 @@ def share(most: int, processes: int) -> int:
     return max(1, most // processes) if most else 0
 
 
-@cache
+_served_by: tuple[int, int] | None = None
+"""The processes of this one's server, and the threads of each; None under another server than the site's front."""
+
+
+def served_by(processes: int, threads: int) -> None:
+    """Called by the front before it makes the application: so many processes share the site's limits."""
+    global _served_by
+    _served_by = (processes, threads)
+
+
 def web_processes() -> int:
-    """The number of processes that this one's server runs, from granian's own command line; 1 under another server."""
-    options = _granian_options()
-    return int(options["workers"]) if options else 1
+    """The number of processes that this one's server runs; 1 under another server than the front."""
+    return _served_by[0] if _served_by else 1
 
 
 def web_threads() -> int | None:
-    """The threads of this process that answer readers; None under another server."""
-    options = _granian_options()
-    return int(options["blocking_threads"] or 1) if options else None
-
-
-def _granian_options() -> dict[str, Any] | None:
-    if "granian" not in Path(sys.argv[0]).parts:
-        return None
-    return granian.make_context("granian", sys.argv[1:], auto_envvar_prefix="GRANIAN").params
+    """The threads of this process that answer readers; None under another server than the front."""
+    return _served_by[1] if _served_by else None

@@ -20,7 +20,7 @@ _PLACE = re.compile(
 )
 """Browsers write names beyond ASCII in their xn-- form, and so does BASE_URL."""
 _WITHOUT_HOST = ("HTTP/1.0", "HTTP/1", "HTTP/0.9")
-"""Protocols whose requests need no Host header; the second is how granian writes the first."""
+"""Protocols whose requests need no Host header; some servers write the first as the second."""
 
 
 class Origin(NamedTuple):

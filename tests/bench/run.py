@@ -121,7 +121,7 @@ def report(
     print(f"  rendered once               {composed['render']:9,.0f} µs")
     print(f"  encoded once                {composed['encode']:9,.0f} µs")
     print(f"  each recipient's message    {composed['message']:9,.1f} µs")
-    print("\nOne vote, every one a new voter's (two granian workers, SQLite)")
+    print("\nOne vote, every one a new voter's (two web processes, SQLite)")
     print(f"  votes                       {votes['votes']:9,.0f} a second, {votes['vote_cpu']:,.0f} µs of server CPU")
     print(f"  a bare Flask POST           {votes['bare']:9,.0f} a second, {votes['bare_cpu']:,.0f} µs of server CPU")
     ratio = votes["votes"] / votes["bare"]

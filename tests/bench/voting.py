@@ -1,4 +1,4 @@
-"""How fast votes are cast: the real site on SQLite, as the Procfile starts it, beside a bare Flask route."""
+"""How fast votes are cast: the real site on SQLite, as the Procfile starts it, beside a bare route over granian."""
 
 import os
 import statistics

@@ -84,7 +84,7 @@ class Deployment:
                 child.kill()  # Celery starts another in its place
         elif what == "web's child":
             for child in self._children("web")[:1]:
-                child.kill()  # granian starts another worker process too
+                child.kill()  # gunicorn starts another worker process too
         elif what == "redis and its data":
             self._wipe_redis()
         else:

@@ -221,7 +221,7 @@ def kill_the_web(deployment: Deployment, readers: Readers, chance: random.Random
         told = readers.answered
 
         def answered(before: int = told) -> bool:
-            deployment.keep_alive("web")  # granian exits when a worker dies twice within seconds
+            deployment.keep_alive("web")  # the server may have ended with the worker
             return readers.answered > before + answers
 
         until(answered, "answers from the web")

@@ -32,7 +32,7 @@ SLOW = 0.02
 WATCHED = 25.0
 """Seconds to watch after a kill: two slices of a sender, since a lost wake-up shows only at the end of a slice."""
 _START = 120.0
-LINES = {"web": "granian", "worker": "--queues votes,jobs", "sender": "--queues mail", "clock": " beat "}
+LINES = {"web": "gunicorn", "worker": "--queues votes,jobs", "sender": "--queues mail", "clock": " beat "}
 """The part of its command line by which each process of `verdicts up` is found."""
 KINDS = (
     "sender's child", "sender", "web", "worker", "clock", "Redis, its data wiped", "mail server",

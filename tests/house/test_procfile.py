@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from celery.bin.celery import celery
-from granian.cli import cli as granian
+from gunicorn.config import Config
+from gunicorn.util import parse_address
 from honcho.environ import parse_procfile
 
 from db.monitoring.pauses import QUEUES
+from web.front import config
 
 ROOT = Path(__file__).parents[2]
 LINES = dict(parse_procfile((ROOT / "Procfile").read_text()).processes)
@@ -18,7 +20,7 @@ LINES = dict(parse_procfile((ROOT / "Procfile").read_text()).processes)
 
 def options(name: str, program: str) -> list[str]:
     """What follows the program's name in that line."""
-    words = shlex.split(LINES[name].replace("$PORT", "8000").replace("${WEB_HOST:-127.0.0.1}", "127.0.0.1"))
+    words = shlex.split(LINES[name])
     return words[words.index(program) + 1 :]
 
 
@@ -30,10 +32,19 @@ def test_the_copy_in_the_package_is_the_same():
     assert (ROOT / "web/cli/Procfile").read_text() == (ROOT / "Procfile").read_text()
 
 
-def test_granian_knows_the_web_line_s_options():
-    context = granian.make_context("granian", options("web", "granian"))
-    assert context.params["app"] == "web.app:app"
-    assert context.params["host"] == "127.0.0.1"
+def test_gunicorn_knows_the_web_line_s_options():
+    parsed = Config().parser().parse_args(options("web", "gunicorn"))
+    assert parsed.args == ["web.app:app"]
+    assert parsed.config == "python:web.front.config"
+    known = Config().settings
+    assert all(name in known for name in vars(config) if name[0] != "_" and name not in ("os", "address"))
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("127.0.0.1", ("127.0.0.1", 8000)), ("0.0.0.0", ("0.0.0.0", 8000)), ("::1", ("::1", 8000))]
+)
+def test_gunicorn_listens_where_web_host_says(host, address):
+    assert parse_address(config.address(host, "8000")) == address
 
 
 @pytest.mark.parametrize("name", ["worker", "sender", "clock"])

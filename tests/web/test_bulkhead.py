@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 
 import pytest
 from flask.testing import FlaskClient
@@ -96,7 +95,7 @@ def test_pages_are_read_while_eight_voters_wait_for_somebody_who_holds_the_lock(
 
 
 def test_the_procfile_leaves_readers_a_thread():
-    threads = int(options("web", "granian")[options("web", "granian").index("--blocking-threads") + 1])
+    threads = int(options("web", "gunicorn")[options("web", "gunicorn").index("--threads") + 1])
     assert threads >= 3
 
 
@@ -152,16 +151,16 @@ def test_who_never_got_a_place_gives_none_back():
         assert not places.enter()
 
 
-def test_another_server_than_granian_has_no_bulkhead():
+def test_another_server_than_the_front_has_no_bulkhead():
     places = Bulkhead(None)
     assert all(places.enter() for _ in range(100))
 
 
-def test_a_process_knows_how_many_threads_granian_gives_it(monkeypatch):
-    monkeypatch.setattr(limits, "sys", SimpleNamespace(argv=["/bin/granian", "--blocking-threads", "5", "x"]))
-    assert limits.web_threads() == 5
-    monkeypatch.setattr(limits, "sys", SimpleNamespace(argv=["gunicorn"]))
+def test_a_process_knows_how_many_threads_the_front_has(monkeypatch):
     assert limits.web_threads() is None
+    monkeypatch.setattr(limits, "_served_by", None)
+    limits.served_by(2, 5)
+    assert limits.web_threads() == 5
 
 
 # ---- a silent database -------------------------------------------------------------------------------------------

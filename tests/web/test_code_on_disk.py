@@ -15,7 +15,7 @@ from db import migrations
 from tests.web.cli.test_supervise import wait_for
 from web import code_on_disk
 
-GRANIAN = str(Path(sys.executable).with_name("granian"))
+GUNICORN = str(Path(sys.executable).with_name("gunicorn"))
 
 
 def free_port() -> int:
@@ -41,19 +41,26 @@ def test_a_web_worker_replaced_after_a_pull_waits_and_the_site_stays_open(house,
     setting(DATABASE_URL=f"sqlite:///{house}/site.sqlite3")
     migrations.upgrade()
     port = free_port()
-    # The first two workers load what the site was started with; for a third another release lies on the disk.
-    (house / "web_app.py").write_text(
+    # The first two workers find what the site was started with; for a third another release lies on the disk.
+    (house / "web_worker.py").write_text(
         "import os\n"
-        "open('begun', 'a').write(f'{os.getpid()}\\n')\n"
-        "if len(open('begun').readlines()) > 2: os.environ['VERDICTS_STARTED_AS'] = 'the release before'\n"
-        "from web.app import app\n"
-        "open('serves', 'a').write(f'{os.getpid()}\\n')\n"
+        "from web.front import worker\n"
+        "class Worker(worker.Worker):\n"
+        "    def init_process(self):\n"
+        "        open('begun', 'a').write(f'{os.getpid()}\\n')\n"
+        "        if len(open('begun').readlines()) > 2: os.environ['VERDICTS_STARTED_AS'] = 'the release before'\n"
+        "        super().init_process()\n"
     )
-    line = [GRANIAN, "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "2",
-            "--respawn-failed-workers", "--working-dir", str(house), "web_app:app"]  # fmt: skip
+    (house / "web_app.py").write_text(
+        "import os\nfrom web.app import app\nopen('serves', 'a').write(f'{os.getpid()}\\n')\n"
+    )
+    line = [GUNICORN, "--config", "python:web.front.config", "--workers", "2", "--threads", "5",
+            "--pythonpath", str(house), "--worker-class", "web_worker.Worker", "web_app:app"]  # fmt: skip
     said = house / "said.txt"
     with said.open("w") as out:
-        server = subprocess.Popen(line, env=dict(os.environ), stdout=out, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            line, env=dict(os.environ) | {"PORT": str(port)}, stdout=out, stderr=subprocess.STDOUT
+        )
     try:
 
         def answers() -> bool:

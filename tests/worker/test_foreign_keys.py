@@ -73,7 +73,7 @@ def test_help_version_upgrade_and_doctor_work_with_any_key(site, redis_url):
 @pytest.mark.parametrize("name", ["web", "worker", "sender", "clock"])
 def test_no_line_of_the_procfile_starts_with_a_foreign_key(site, redis_url, name):
     ended = run(procfile()[name], SECRET_KEY="foreign", PORT=str(free_port()))
-    assert ended.returncode != 0 or name == "web"  # granian, told to end by its worker process, ends with 0
+    assert ended.returncode != 0
     assert f"Error: SECRET_KEY, or the key in var/secret_key, {TOLD}" in ended.stderr
     assert "Traceback" not in ended.stderr
     with reading() as session:

@@ -72,7 +72,7 @@ def _is_local(config: Settings) -> bool:
 
 def _came_through_a_proxy(environ: WSGIEnvironment) -> bool:
     """Whether a proxy left a header (RFC 7239, RFC 9110 7.6.3, or its own), or speaks HTTP/1.0, nginx's default."""
-    if environ.get("SERVER_PROTOCOL") in ("HTTP/1.0", "HTTP/1"):  # the second is granian's
+    if environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
         return True
     names = (name[5:].lower().replace("_", "-") for name in environ if name.startswith("HTTP_"))
     return any(name.startswith(_OF_PROXIES) for name in names)

@@ -12,11 +12,11 @@ def test_a_sender_has_one_session_for_each_connection_and_one_more(setting):
 
 def test_what_the_procfile_starts_is_known(setting):
     def number(line: str, option: str) -> int:
-        words = options(line, "granian" if line == "web" else "celery")
+        words = options(line, "gunicorn" if line == "web" else "celery")
         return int(words[words.index(option) + 1])
 
     assert sessions.PROCFILE["web"] == number("web", "--workers")
-    assert number("web", "--blocking-threads") == sessions.WEB_THREADS
+    assert number("web", "--threads") == sessions.WEB_THREADS
     assert sessions.PROCFILE["worker"] == number("worker", "--concurrency")
     assert sessions.PROCFILE["sender"] == number("sender", "--concurrency")
 

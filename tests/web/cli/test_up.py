@@ -31,9 +31,8 @@ def bare(**variables: str) -> dict[str, str]:
 def still_at_work(processes: list[psutil.Process]) -> list[psutil.Process]:
     """Those of `processes` that have not ended within a moment.
 
-    One that has ended and that its parent did not collect is no longer at work. On Python 3.14 Granian spawns its
-    workers instead of forking them, and the resource tracker that multiprocessing starts for that ends just after its
-    parent; not every container has an init that collects it.
+    One that has ended and that its parent did not collect is no longer at work: not every container has an init that
+    collects it.
     """
     end = time.monotonic() + 3
     while left := [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]:

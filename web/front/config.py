@@ -1,0 +1,16 @@
+"""What the Procfile's line tells gunicorn beside its numbers: where to listen, and with what to serve."""
+
+import os
+
+
+def address(host: str, port: str) -> str:
+    """As gunicorn takes it: an IPv6 address stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+bind = address(os.environ.get("WEB_HOST") or "127.0.0.1", os.environ.get("PORT") or "8000")
+worker_class = "web.front.worker.Worker"
+graceful_timeout = 10
+"""Seconds for requests in hand after TERM."""
+loglevel = "warning"
+control_socket_disable = True

@@ -1,0 +1,322 @@
+"""One connection: reads requests one after the other, each within its time, and sends the answers as they are read."""
+
+import asyncio
+import socket
+import struct
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from web.front import answers
+from web.front.answers import Refused
+from web.front.exchange import Exchange
+from web.front.request import HEAD_END, MOST_HEAD, MOST_TARGET, Request
+from web.front.spool import IN_MEMORY, Body
+
+if TYPE_CHECKING:
+    from web.front.loop import Front
+
+HEAD_SECONDS = 10.0
+"""For a whole request line with its headers, from the connection's beginning or from the end of the last answer."""
+BODY_SECONDS = 10.0
+BODY_BYTES_A_SECOND = 64 * 1024
+"""A larger body has a second more for each of these."""
+READ_SECONDS = 20.0
+"""For the client to take the next `MOST_UNSENT - LEAST_UNSENT` bytes of an answer."""
+CLOSE_SECONDS = 3.0
+"""For the client to read a refusal, while what it still sends is thrown away: a reset would destroy the answer."""
+MOST_UNSENT, LEAST_UNSENT = 64 * 1024, 16 * 1024
+_AT_ONCE = struct.pack("ii", 1, 0)
+
+
+class State(Enum):
+    HEAD = 1
+    """Waits for a request, or is within one's head."""
+    BODY = 2
+    ANSWER = 3
+    """A thread works on it, or the client has not read all of it."""
+    CLOSING = 4
+
+
+class Connection(asyncio.Protocol):
+    """A client's connection. Every method is called in the loop, but for `_told` and `_failed`."""
+
+    transport: asyncio.Transport
+    __slots__ = (
+        "_body", "_buffer", "_exchange", "_front", "_paused", "_reads_slowly", "_request", "deadline", "peer",
+        "state", "transport",
+    )  # fmt: skip
+
+    def __init__(self, front: "Front") -> None:
+        self._front = front
+        self._buffer = b""
+        self._request: Request | None = None
+        self._body: Body | None = None
+        self._exchange: Exchange | None = None
+        self._paused = self._reads_slowly = False
+        self.state = State.CLOSING
+        self.deadline = 0.0
+        """When the client's time for what it is at is over; 0 while it is our turn."""
+
+    # ---- what asyncio calls --------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        transport.set_write_buffer_limits(MOST_UNSENT, LEAST_UNSENT)
+        peer = transport.get_extra_info("peername")
+        self.peer = str(peer[0]).partition("%")[0] if peer else ""
+        self._front.opened()
+        self._wait_for_head()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if self._exchange is not None:
+            self._exchange.out.leave()
+        elif self._body is not None:
+            self._body.close()
+        self._front.lost(self)
+
+    def eof_received(self) -> bool:
+        """A client that has only ended its own side still gets its answer."""
+        return self.state is State.ANSWER
+
+    def data_received(self, data: bytes) -> None:
+        if self.state is State.CLOSING:
+            return
+        if self.state is State.BODY:
+            self._take(data)
+            return
+        self._buffer = self._buffer + data if self._buffer else data
+        if self.state is State.HEAD:
+            self._read_head()
+        elif len(self._buffer) > IN_MEMORY:
+            self.transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        if self.state is State.ANSWER:
+            self.deadline = self._front.time() + READ_SECONDS
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        if self.state is not State.ANSWER:
+            return
+        self.deadline = 0.0
+        if self._exchange is None:
+            self._wait_for_head()
+        else:
+            self._pump()
+
+    # ---- a request comes in --------------------------------------------------------------------------------------
+
+    def _wait_for_head(self) -> None:
+        self.state = State.HEAD
+        self.deadline = self._front.time() + HEAD_SECONDS
+        self._front.waits(self)
+        if self._buffer:
+            self.transport.resume_reading()
+            self._read_head()
+
+    def _read_head(self) -> None:
+        while self.state is State.HEAD and self._buffer:
+            found = HEAD_END.search(self._buffer)
+            end = found.end() if found else len(self._buffer)
+            if end > MOST_HEAD or (found is None and not self._may_become_a_head()):
+                self._refuse(self._why_not(end))
+                return
+            if found is None:
+                return
+            head, self._buffer = self._buffer[:end], self._buffer[end:]
+            if head.strip(b"\r\n"):  # empty lines before a request are passed over (RFC 9112 2.2)
+                self._begin(head)
+
+    def _may_become_a_head(self) -> bool:
+        """Whether the beginning could be a request line: what speaks TLS, say, is told so at once."""
+        start = self._buffer[:40].lstrip(b"\r\n")
+        return not start or all(33 <= letter < 127 for letter in start.partition(b" ")[0])
+
+    def _why_not(self, end: int) -> int:
+        line, gap, _ = self._buffer.partition(b"\n")
+        if end <= MOST_HEAD:
+            return 400
+        return 431 if gap and len(line) <= MOST_TARGET else 414
+
+    def _begin(self, head: bytes) -> None:
+        request = Request()
+        try:
+            request.parse(head)
+        except Refused as refused:
+            self._refuse(refused.status, head_only=head.startswith(b"HEAD "))
+            return
+        if not (request.length or request.chunked):
+            if (ready := self._front.ready(request, self.peer)) is not None:
+                self._send_ready(request, ready)
+            else:
+                self._hand_over(request, None)
+            return
+        self._begin_body(request)
+
+    def _begin_body(self, request: Request) -> None:
+        most = self._front.largest_body(request.path)
+        if request.length > most:
+            self._refuse(413)
+            return
+        if most > IN_MEMORY and not self._front.may_upload(self):
+            self._refuse(503)
+            return
+        self._request, self._body = request, Body(most)
+        request.receive = self._keep
+        self.state = State.BODY
+        self._front.waits_no_more(self)
+        size = most if request.chunked else request.length
+        self.deadline = self._front.time() + BODY_SECONDS + size / BODY_BYTES_A_SECOND
+        buffer, self._buffer = self._buffer, b""
+        if buffer:
+            self._take(buffer)
+        elif request.expects:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _keep(self, piece: bytes) -> None:
+        assert self._body is not None
+        try:
+            if not self._body.take(piece):
+                raise Refused(413)
+        except OSError:  # the disk is full
+            raise Refused(507) from None
+
+    def _take(self, data: bytes) -> None:
+        """Read a part of the body; what follows a body of known length begins the next request."""
+        request, body = self._request, self._body
+        assert request is not None
+        assert body is not None
+        if not request.chunked:
+            left = request.length - body.size
+            data, self._buffer = data[:left], data[left:]
+        try:
+            request.feed(data)
+        except Refused as refused:
+            self._refuse(refused.status)
+            return
+        if request.body_whole:
+            if request.chunked:
+                request.keep_alive = False
+            self._request = None
+            self._front.uploaded(self)
+            self._hand_over(request, body)
+
+    # ---- and is answered -----------------------------------------------------------------------------------------
+
+    def _send_ready(self, request: Request, ready: tuple[bytes, bytes]) -> None:
+        """An answer that needs no thread: its head without the last lines, and its body."""
+        head, body = ready
+        keep = request.keep_alive and not self._front.stopping
+        end = self._front.end_of_head(request.version, keep)
+        self.transport.write(head + end if request.method == "HEAD" else b"".join((head, end, body)))
+        if keep:
+            self._after_answer()
+        else:
+            self._close(READ_SECONDS)
+
+    def _hand_over(self, request: Request, body: Body | None) -> None:
+        self.state, self.deadline = State.ANSWER, 0.0
+        self._front.waits_no_more(self)
+        if self._front.stopping:
+            request.keep_alive = False
+        self._exchange = self._front.exchange(request, body, self.peer, self._told, self._failed)
+        self._body = None
+        if not self._front.threads.offer(self._exchange):
+            self._refused(self._exchange, 503)
+
+    def _told(self, _exchange: Exchange) -> None:
+        self._front.soon(self._pump)
+
+    def _failed(self, exchange: Exchange, status: int) -> None:
+        self._front.soon(self._refused, exchange, status)
+
+    def _pump(self) -> None:
+        """Give the client what there is of the answer, as long as it reads."""
+        exchange = self._exchange
+        if exchange is None or self.transport.is_closing():
+            return
+        over = exchange.out.over  # before the last bytes are taken, since the thread sets it after them
+        try:
+            while not self._paused and (piece := exchange.out.take()):
+                self.transport.write(piece)
+        except OSError:
+            self._reset()
+            return
+        if not over or self._paused:
+            return
+        exchange.out.leave()
+        self._exchange = None
+        if exchange.keep_alive and not self._front.stopping:
+            self._after_answer()
+        else:
+            self._close(READ_SECONDS)
+
+    def _after_answer(self) -> None:
+        """Wait for the next request, but not before the client reads the answers that it has asked for."""
+        self._front.answered += 1
+        if self._paused:
+            self.state, self.deadline = State.ANSWER, self._front.time() + READ_SECONDS
+            self._front.waits_no_more(self)
+        elif self.state is State.HEAD:
+            self._front.waits(self)
+            self.deadline = self._front.time() + HEAD_SECONDS
+        else:
+            self._wait_for_head()
+
+    def _refused(self, exchange: Exchange, status: int) -> None:
+        """No thread answers; unless the answer has begun, say why."""
+        if exchange is not self._exchange or self.transport.is_closing():
+            return
+        self._exchange = None
+        if exchange.begun:
+            self._reset()  # so that a part is not taken for the whole
+            return
+        if exchange.body is not None:
+            exchange.body.close()
+        self._refuse(status, head_only=exchange.request.method == "HEAD")
+
+    def _refuse(self, status: int, *, head_only: bool = False) -> None:
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+        self.transport.write(answers.plain(status, close=True, head_only=head_only))
+        self._close(CLOSE_SECONDS)
+
+    def _close(self, seconds: float) -> None:
+        """End our side, and wait for the client to end its own."""
+        self._front.waits_no_more(self)
+        self._front.uploaded(self)
+        self.state, self.deadline = State.CLOSING, self._front.time() + seconds
+        self._buffer = b""
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    # ---- time passes ---------------------------------------------------------------------------------------------
+
+    def overdue(self) -> None:
+        """The client's time is over: what is half there is refused, and who is silent or reads nothing is let go."""
+        unsent = self.transport.get_write_buffer_size()
+        if self.state is State.BODY or (self.state is State.HEAD and self._buffer and not unsent):
+            self._refuse(408)
+        elif self.state is State.HEAD and not unsent:
+            self.transport.close()
+        elif self.state is State.HEAD and not self._reads_slowly:
+            self._reads_slowly = True
+            self._after_answer()  # it has as much time again for the last bytes
+        else:
+            self._reset()
+
+    def _reset(self) -> None:
+        """Close without waiting for the client to take what the kernel still holds for it (SO_LINGER of 0 seconds)."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
+
+    def end(self) -> None:
+        """The process ends: close now, or after the answer that is under way."""
+        if self._exchange is not None:
+            self._exchange.keep_alive = False
+        if self.state is State.HEAD and not self._buffer:
+            self.transport.close()

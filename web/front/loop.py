@@ -1,0 +1,143 @@
+"""What the connections of one process share: the application, its threads, and who has been silent for how long."""
+
+import asyncio
+import resource
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+from web.front.connection import Connection
+from web.front.exchange import Exchange
+from web.front.ready import Ready
+from web.front.request import Request
+from web.front.spool import IN_MEMORY, Body
+from web.front.threads import Threads
+
+MOST_CONNECTIONS = 8192
+"""Of one process, if it may open so many files. Beyond that, whoever has been silent for longest is let go."""
+SPARE_FILES = 256
+MOST_UPLOADS = 4
+"""Bodies on disk at once, in one process."""
+SWEEP_SECONDS = 0.5
+
+
+class Front:
+    """The state of one process's front; all of it belongs to the loop's thread."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        app: WSGIApplication,
+        threads: Threads,
+        shared: dict[str, Any],
+        ready: Callable[[Request, str], Ready | None],
+        uploads: Mapping[str, int],
+    ) -> None:
+        """`ready` finds what needs no thread. `uploads` says for some paths how many bytes a body may have there."""
+        self.soon, self.time = loop.call_soon_threadsafe, loop.time
+        self.threads, self.ready = threads, ready
+        self.stopping = False
+        self.answered = 0
+        self._loop, self._app, self._shared, self._uploads = loop, app, shared, uploads
+        self._waiting: dict[Connection, None] = {}
+        """Connections from which a request is awaited, by the time since when."""
+        self._others: dict[Connection, None] = {}
+        self._uploading: set[Connection] = set()
+        self._most = most_connections()
+        self._ends = _ends_of_head()
+
+    # ---- connections ---------------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        """Make room for one more."""
+        if len(self._waiting) + len(self._others) >= self._most and self._waiting:
+            next(iter(self._waiting)).overdue()
+
+    def waits(self, connection: Connection) -> None:
+        self._others.pop(connection, None)
+        self._waiting.pop(connection, None)
+        self._waiting[connection] = None
+
+    def waits_no_more(self, connection: Connection) -> None:
+        self._waiting.pop(connection, None)
+        self._others[connection] = None
+
+    def lost(self, connection: Connection) -> None:
+        self._waiting.pop(connection, None)
+        self._others.pop(connection, None)
+        self._uploading.discard(connection)
+
+    @property
+    def connections(self) -> int:
+        return len(self._waiting) + len(self._others)
+
+    def sweep(self) -> None:
+        """Let go whose time is over. The front calls it twice a second."""
+        now = self.time()
+        self._ends = _ends_of_head()
+        while self._waiting and (oldest := next(iter(self._waiting))).deadline <= now:
+            oldest.overdue()
+            if self._waiting and next(iter(self._waiting)) is oldest:  # it closes by and by
+                self.waits_no_more(oldest)
+        for connection in [each for each in self._others if 0 < each.deadline <= now]:
+            connection.overdue()
+        self.threads.give_up()
+
+    def stop(self) -> None:
+        """Answer what has been asked, and nothing more."""
+        self.stopping = True
+        for connection in [*self._waiting, *self._others]:
+            connection.end()
+
+    # ---- requests ------------------------------------------------------------------------------------------------
+
+    def end_of_head(self, version: str, keep: bool) -> bytes:
+        return self._ends[(version, keep)]
+
+    def largest_body(self, path: str) -> int:
+        return self._uploads.get(path, IN_MEMORY)
+
+    def may_upload(self, connection: Connection) -> bool:
+        if len(self._uploading) >= MOST_UPLOADS:
+            return False
+        self._uploading.add(connection)
+        return True
+
+    def uploaded(self, connection: Connection) -> None:
+        self._uploading.discard(connection)
+
+    def exchange(
+        self,
+        request: Request,
+        body: Body | None,
+        peer: str,
+        tell: Callable[[Exchange], object],
+        failed: Callable[[Exchange, int], object],
+    ) -> Exchange:
+        return Exchange(request, body, peer, self._app, self._shared, tell, failed)
+
+
+def most_connections() -> int:
+    """How many connections fit; on the way the limit of open files is raised as far as it goes (256 on macOS)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + SPARE_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError):
+            wanted = soft
+    return max(64, wanted - SPARE_FILES)
+
+
+def _ends_of_head() -> dict[tuple[str, bool], bytes]:
+    """The last lines of a ready answer's head, by HTTP version and whether the connection is kept."""
+    date = f"Date: {formatdate(usegmt=True)}\r\n"
+    return {
+        ("1.1", True): f"{date}\r\n".encode(),
+        ("1.0", True): f"{date}Connection: keep-alive\r\n\r\n".encode(),
+        ("1.1", False): f"{date}Connection: close\r\n\r\n".encode(),
+        ("1.0", False): f"{date}Connection: close\r\n\r\n".encode(),
+    }

@@ -1,0 +1,47 @@
+"""Answers that need no thread: kept pages and files (decision 23), /healthz, and OPTIONS for the whole server."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from db.settings import settings
+from web.front import answers
+from web.front.exchange import environ_of
+from web.front.request import Request
+from web.readers import outbox
+from web.readers.kept import Store
+
+log = logging.getLogger(__name__)
+
+Ready = tuple[bytes, bytes]
+"""An answer's head without its last lines, and its body."""
+
+
+def finder(app: Any, shared: dict[str, Any]) -> Callable[[Request, str], Ready | None]:
+    """Tells for a request and its client's address what can be answered at once. It never waits, and raises nothing."""
+    store: Store | None = getattr(app, "extensions", {}).get("kept pages")
+
+    def find(request: Request, peer: str) -> Ready | None:
+        if request.path == "*":
+            return answers.OPTIONS
+        if request.method not in ("GET", "HEAD"):
+            return None
+        if request.path == "/healthz":
+            return answers.ALIVE
+        try:
+            return kept(request, peer) if store else None
+        except Exception:
+            log.exception("looking for a kept page failed")
+            return None
+
+    def kept(request: Request, peer: str) -> Ready | None:
+        assert store is not None
+        # The outbox shows letters, and a link to it, to a browser on this machine alone.
+        here = settings().outbox is not None and outbox.is_shown_to(environ_of(request, None, shared, peer))
+        found = store.find(request.method, request.path, request.query, request.headers, here=here)
+        if found is None:
+            return None
+        head = answers.status_line(found.status) + "".join(f"{name}: {value}\r\n" for name, value in found.headers)
+        return head.encode("latin-1"), found.body
+
+    return find

@@ -1,0 +1,91 @@
+"""The worker process that gunicorn starts, ends and replaces; what it serves is the front's."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from typing import Any
+
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker as GunicornWorker
+
+from web import code_on_disk, limits
+from web.front.connection import Connection
+from web.front.exchange import shared_environ
+from web.front.loop import SWEEP_SECONDS, Front
+from web.front.ready import finder
+from web.front.threads import Threads
+
+BACKLOG = 2048
+
+
+class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn carries no types
+    """Runs the front's loop until it is told to end, and then answers what has been asked."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        import web.app  # noqa: F401  before the fork: the workers share what is imported, as long as nobody writes there
+
+        gc.collect()
+        gc.freeze()
+
+    def init_process(self) -> None:
+        for number in self.SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        code_on_disk.hold_if_changed(self.notify)
+        self.loop = asyncio.new_event_loop()
+        super().init_process()
+
+    def init_signals(self) -> None:
+        self._stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT):
+            self.loop.add_signal_handler(number, self._stopped.set)
+
+    def load_wsgi(self) -> None:
+        """Make the application, in this process. What it refuses ends the server: it would refuse again."""
+        limits.served_by(self.cfg.workers, self.cfg.threads)
+        try:
+            super().load_wsgi()
+        except SystemExit as refused:
+            print(refused.code, file=sys.stderr, flush=True)
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+    def run(self) -> None:
+        self.loop.run_until_complete(self._serve())
+
+    async def _serve(self) -> None:
+        threads = Threads(self.cfg.threads)
+        threads.start()
+        name, port = self.sockets[0].sock.getsockname()[:2]
+        shared = shared_environ(name, port, processes=self.cfg.workers)
+        uploads = getattr(self.wsgi, "config", {}).get("UPLOADS", {})
+        front = Front(self.loop, self.wsgi, threads, shared, finder(self.wsgi, shared), uploads)
+        servers = [
+            await self.loop.create_server(lambda: Connection(front), sock=each.sock, backlog=BACKLOG)
+            for each in self.sockets
+        ]
+        while not self._stopped.is_set() and os.getppid() == self.ppid:
+            front.sweep()
+            self.notify()
+            await self._pause()
+        for server in servers:
+            server.close()
+        await self._finish(front)
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(SWEEP_SECONDS):
+                await self._stopped.wait()
+        except TimeoutError:
+            return
+
+    async def _finish(self, front: Front) -> None:
+        """Answer what has been asked, within the time that gunicorn leaves."""
+        front.stop()
+        end = self.loop.time() + self.cfg.graceful_timeout - 1
+        while front.connections and self.loop.time() < end:
+            self.notify()
+            front.sweep()
+            await asyncio.sleep(0.05)
+        front.threads.end()
