@@ -129,6 +129,14 @@ def by_state(of: type) -> dict[str, int]:
         return {state: number for state, number in session.execute(select(of.state, func.count()).group_by(of.state))}  # noqa: C416
 
 
+def sign_ups() -> dict[str, int]:
+    """The jobs of sign-ups by state; the other events have jobs too."""
+    with reading() as session:
+        kind = Job.kind == SubscriptionRequested.__name__
+        query = select(Job.state, func.count()).where(kind).group_by(Job.state)
+        return {state: number for state, number in session.execute(query)}  # noqa: C416
+
+
 def audited() -> list[tuple[str, str]]:
     with reading() as session:
         kept = session.scalars(select(AuditEntry).order_by(AuditEntry.id))
@@ -162,7 +170,7 @@ def _break_everything(newsroom: Newsroom, reaction: pytest.MonkeyPatch) -> None:
     newsroom.pass_time(10)
     assert by_state(Job)["pending"] == len(BROKEN)  # tried, and waiting for another attempt
     newsroom.pass_time(250, step=10)
-    assert by_state(Job) == {"succeeded": 3, "dead": len(BROKEN)}  # the comparison that was published, two sign-ups
+    assert sign_ups() == {"succeeded": len(BEFORE), "dead": len(BROKEN)}
     with reading() as session:
         assert breakers.open_breakers(session)[0].reply == DOWN
         dead = session.scalars(select(Job).where(Job.state == "dead")).all()
@@ -197,10 +205,10 @@ def _resume_and_retry(newsroom: Newsroom) -> None:
     assert "Retry 5 jobs?" in asked.text
     assert "5 jobs are owed again." in newsroom.order("/operator/jobs/retry", every, rate="0.1")
     jobs.work()
-    assert by_state(Job) == {"succeeded": 4, "pending": 4}
+    assert sign_ups() == {"succeeded": 3, "pending": 4}
     newsroom.clock.forward(seconds=41)
     newsroom.ring()
-    assert by_state(Job) == {"succeeded": 8}
+    assert sign_ups() == {"succeeded": len(BEFORE) + len(BROKEN)}
     newsroom.pass_time(10)  # the breaker lets the first one through, and closes
     with reading() as session:
         assert breakers.open_breakers(session) == []
@@ -233,7 +241,7 @@ def _send_the_digest(newsroom: Newsroom) -> None:
 
 
 def _nothing_is_owed(newsroom: Newsroom) -> None:
-    assert by_state(Job) == {"succeeded": 3 + len(BROKEN) + len(READERS)}
+    assert by_state(Job).keys() == {"succeeded"}
     assert by_state(Delivery).keys() == {"sent"}
     assert _digest().state == "finished"
     assert _account().holds

@@ -10,6 +10,7 @@ from db.monitoring import alerts
 from db.monitoring.alerts import Alert
 from db.session import reading, writing
 from tests.transports import digest, run, state
+from worker import jobs
 from worker.alerts import watch
 
 pytestmark = [pytest.mark.usefixtures("door"), pytest.mark.once]
@@ -43,10 +44,12 @@ def sign_up(number: int, now) -> None:
 def test_a_digest_that_takes_days_is_told_once_and_no_letter_is_called_late(clock, setting):
     setting(SEND_DAILY=10)
     digest(clock, 20)
+    jobs.work()
     for _ in range(250):  # two days, in steps in which the sender comes round after the look
         assert "age:mail" not in told(clock.now)
         run()
         clock.forward(minutes=12)
+        jobs.work()
     assert state() == "finished"
     assert ever("daily:2026-W47") == 1
     assert told(clock.now) == {}

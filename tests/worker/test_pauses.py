@@ -16,7 +16,7 @@ from db.monitoring.heartbeats import Heartbeat
 from db.session import reading, writing
 from db.votes import votes
 from db.votes.tallies import Tally
-from worker import heartbeats, reactions
+from worker import celery_signals, heartbeats, reactions
 from worker.looks import Looks
 from worker.schedule import entry_of
 from worker.tasks import WORKS, send_unless_paused
@@ -177,6 +177,6 @@ def test_a_task_writes_no_sign_of_life_itself(pulse, monkeypatch):
 
 
 def test_the_clocks_ringing_is_its_sign_of_life(pulse):
-    heartbeats._at_a_ring()
+    celery_signals._at_a_ring()
     pulse.write()
     assert [each.kind for each in signs()] == ["clock"]
