@@ -1,5 +1,6 @@
 """Each column says whether it can hold a person, and which trace of one."""
 
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -52,3 +53,36 @@ def test_the_words_that_matter_most_are_said():
     assert said["suppressions", "address_hash"] == "key"
     assert said["deliveries", "reply"] == "free text"
     assert not {place.column for place in register.places(TABLES)} & {"id", "state", "created_at"}
+
+
+# ---- docs/persons.md -----------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs/persons.md").read_text()
+
+
+def rows(title: str) -> list[list[str]]:
+    """The cells of the table under that heading, without its head."""
+    section = PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def test_the_page_lists_every_column_that_can_hold_a_person_with_its_word():
+    told = {
+        (table.strip("`"), *column.split("`: "), whose)
+        for table, whose, columns, becomes in rows("In the tables")
+        for column in columns.lstrip("`").split(", `")
+        if becomes
+    }
+    assert told == {(place.table, place.column, place.word, place.of) for place in register.places(TABLES)}
+
+
+def test_the_page_lists_every_place_outside_the_tables():
+    assert rows("Outside the tables") == [
+        [each.kind, f"`{each.pattern}`", each.word, each.why] for each in register.ELSEWHERE
+    ]
+
+
+def test_the_page_explains_every_word():
+    words = PAGE.split("## In the tables")[0]
+    assert all(f"\n| {word} | " in words for word in register.WORDS if word != "none")
