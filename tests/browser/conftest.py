@@ -56,9 +56,13 @@ def site(database: str, setting) -> Iterator[str]:
 
 @pytest.fixture
 def open_browser(chromium: Browser, site: str) -> Iterator:
-    """`open_browser(width=360, java_script_enabled=False)`: a page of a new visitor; complaints of its console fail."""
+    """`open_browser(width=360, java_script_enabled=False)`: a page of a new visitor. Complaints of its console fail,
+    and so does any request to somebody else's host."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
+
+    def is_elsewhere(url: str) -> bool:
+        return not url.startswith((f"{site}/", "data:", "blob:", "about:"))
 
     def opened(width: int = 1280, height: int = 900, **options: object) -> Page:
         context = chromium.new_context(viewport={"width": width, "height": height}, base_url=site, **options)
@@ -67,6 +71,7 @@ def open_browser(chromium: Browser, site: str) -> Iterator:
         page.set_default_timeout(10_000)
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
+        context.on("request", lambda asked: complaints.append(f"asks {asked.url}") if is_elsewhere(asked.url) else None)
         return page
 
     opened.complaints = complaints  # type: ignore[attr-defined]
