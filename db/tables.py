@@ -1,6 +1,6 @@
 """Imports every table, in dependency order, for the migrations and for creating a new database."""
 
-from db import guard, limits, page_version, signing_keys
+from db import guard, limits, page_version, removals, signing_keys
 from db.deliveries import breakers, claims, daily_limit, deliveries, outages, rate_limits, stops
 from db.digests import catalog, digests, rule_history, schedule
 from db.jobs import jobs
@@ -16,6 +16,7 @@ ROOMS = (
     guard,
     limits,
     page_version,
+    removals,
     signing_keys,
     rate_limits,
     daily_limit,

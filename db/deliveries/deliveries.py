@@ -19,6 +19,7 @@ STATES = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknow
 WAITING = text("state in ('pending', 'deferred')")
 SENDING = text("state = 'sending'")
 _UNKNOWN = text("state = 'unknown'")
+SINGLE = text("letter <> 'digest'")
 EXCEPTION = text("state in ('deferred', 'failed', 'skipped', 'unknown', 'cancelled')")
 """Literal SQL, not parameters: SQLite uses a partial index only if the query has the same text as the index."""
 
@@ -45,6 +46,7 @@ class Delivery(Row):
             postgresql_where=EXCEPTION,
         ),
         Index("ix_deliveries_person", "person"),
+        Index("ix_deliveries_single", "created_at", sqlite_where=SINGLE, postgresql_where=SINGLE),
         NEVER_REUSED,
     )
 

@@ -63,6 +63,8 @@ class Digest(Row):
     outcomes: Mapped[Annotated[dict[str, int], holds("none")] | None] = mapped_column(JSON(none_as_null=True))
     transport: Mapped[Plain | None]
     """`smtp` or `maildir`, the kind of transport that sends its letters; None until a sender begins it."""
+    removed: Mapped[int | None]
+    """How many of its deliveries were removed, since their time was over; `outcomes` says what became of them."""
 
 
 class DigestComparison(Row):
