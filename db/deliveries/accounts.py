@@ -21,6 +21,8 @@ class Account:
     unaddressed: int
     rows: int
     states: dict[str, int]
+    removed: int = 0
+    """How many of the rows were removed since, as their time was over; then `states` are those of the digest's end."""
 
     @property
     def holds(self) -> bool:
@@ -32,6 +34,9 @@ def account(session: Session, digest: Digest) -> Account:
     where = Delivery.letter == "digest", Delivery.about == digest.id
     found = dict(session.execute(select(Delivery.state, func.count()).where(*where).group_by(Delivery.state)).all())
     rows = session.scalar(select(func.count()).select_from(Delivery).where(*where)) or 0
+    if digest.removed:
+        ended = dict.fromkeys(STATES, 0) | (digest.outcomes or {})
+        return Account(digest.audience or 0, 0, rows + digest.removed, ended, digest.removed)
     beyond = _unaddressed(session, digest)
     return Account(digest.audience or 0, beyond, rows, {state: found.get(state, 0) for state in STATES})
 
@@ -43,9 +48,8 @@ def progress(session: Session, digest: Digest) -> Account:
     it cannot notice a row with an invalid state, as `account` does. A single statement reads a consistent snapshot.
     """
     if digest.outcomes is not None:
-        return Account(
-            digest.audience or 0, 0, sum(digest.outcomes.values()), dict.fromkeys(STATES, 0) | digest.outcomes
-        )
+        states = dict.fromkeys(STATES, 0) | digest.outcomes
+        return Account(digest.audience or 0, 0, sum(digest.outcomes.values()), states, digest.removed or 0)
     found: dict[str, int] = {kind: number for kind, number in session.execute(_PROGRESS, {"digest": digest.id})}  # noqa: C416
     rows, waiting = found.pop("rows"), found.pop("waiting")
     states = dict.fromkeys(STATES, 0) | found

@@ -70,4 +70,4 @@ def test_the_clock_rings_and_alice_is_forgotten(deployment: Deployment, cast, tm
     with reading() as session:
         for name in inspect(engine()).get_table_names():
             assert cast.alice not in str(session.execute(text(f"SELECT * FROM {name}")).all()), name
-    until(lambda: "unconfirmed_sign_ups=1" in (tmp_path / "worker.log").read_text(), "the line in the log")
+    until(lambda: "sign_ups=1" in (tmp_path / "worker.log").read_text(), "the line in the log")

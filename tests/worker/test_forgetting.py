@@ -11,7 +11,7 @@ from db.limits import Bucket
 from db.persons import person_of
 from db.session import reading, writing
 from db.subscribers import subscriptions
-from worker import forgetting, jobs, tasks
+from worker import forgetting, jobs, retention, tasks
 
 FORM = {
     "words": "Yes",
@@ -57,18 +57,18 @@ def test_a_letter_that_was_still_owed_is_not_sent_to_nobody(database, clock, cas
 
 
 def test_it_goes_on_in_batches_and_says_how_many(database, clock, monkeypatch, capsys):
-    monkeypatch.setattr(forgetting, "BATCH", 4)
+    monkeypatch.setattr(retention, "BATCH", 4)
     with writing() as session:
         for number in range(10):
             subscriptions.request(session, f"reader{number}@reader.example", **FORM, now=clock.now)
     clock.forward(days=13)
     forgetting.forget()
-    assert "limits_that_are_over=10 unconfirmed_sign_ups=0" in capsys.readouterr().out
+    assert "limits=10\n" in capsys.readouterr().out
     with reading() as session:
         assert not session.scalars(select(Bucket)).all(), "the limits of a day are over"
     clock.forward(days=1)
     forgetting.forget()
-    assert "unconfirmed_sign_ups=10" in capsys.readouterr().out
+    assert "sign_ups=10" in capsys.readouterr().out
     assert "reader.example" not in everything()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from db import rules
 from db.deliveries import deliveries, exceptions
 from db.deliveries.exceptions import RETRIED, DeliveryFilter
 from db.digests import digests
@@ -13,6 +14,8 @@ from db.rules import Refused
 from db.session import Session, reading, writing
 from web.actions import Progress
 
+_KEPT = rules.RETENTION["deliveries"].until
+_STAYS = "The digest keeps its final account."
 _OWING = ("sending", "paused", "finished")
 
 
@@ -72,6 +75,8 @@ def _in_pages(
     while True:
         with writing() as session:
             found = digests.get(session, slot, lock=True)
+            if found.removed:
+                raise Refused(f"The letters of {slot} are over: deliveries are kept for {_KEPT}. {_STAYS}")
             ids = page(session, found, after)
             if ids:
                 audit.record(session, actor, action, now, about=f"digest {slot}", chosen_by=chosen.words, ids=ids,

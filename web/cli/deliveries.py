@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from db import moments
+from db import moments, rules
 from db.deliveries import deliveries as deliveries_ledger
 from db.deliveries import exceptions
 from db.deliveries.deliveries import Delivery
@@ -37,6 +37,7 @@ code_option = click.option("--code", type=Code(), help="Only letters with this r
 reason_option = click.option("--reason", help="Only letters with this reason; none: without one.")
 
 
+KEPT = rules.RETENTION["deliveries"].until
 DOMAINS = {name: ("web.cli.held_domains", name) for name in ("held", "release")}
 
 
@@ -61,6 +62,8 @@ def list_(slot: str, state: str | None, code: Any, reason: str | None, json: boo
         as_json(rows)
         return
     columns = ("id", "address", "state", "tries", "reason", "reply")
+    if found.removed:
+        click.echo(f"{found.removed:,} deliveries of {slot} were removed: they are kept for {KEPT}.")
     none = f"No delivery of {slot} matches." if state or code or reason else f"{slot} has no deliveries."
     table(columns, [[row[column] for column in columns] for row in rows], none)
 

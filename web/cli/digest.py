@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from db import moments
+from db import moments, rules
 from db.deliveries import accounts, breakers, stops
 from db.deliveries.accounts import Account
 from db.digests import digests
@@ -17,6 +17,7 @@ from web.cli import Later, as_json, json_option, table
 from web.cli.queues import say_paused
 
 slot_argument = click.argument("slot", metavar="SLOT")
+KEPT = rules.RETENTION["deliveries"].until
 ACTIONS = ("assemble", "preview", "test", "send", "hold", "release", "skip", "pause", "resume", "cancel")
 
 
@@ -67,6 +68,8 @@ def _print_account(found: Digest, account: Account) -> None:
         click.echo(f"unaddressed {account.unaddressed}")
     for state, number in account.states.items():
         click.echo(f"{state} {number}")
+    if account.removed:
+        click.echo(f"removed {account.removed} (deliveries are kept for {KEPT}; this is the final account)")
 
 
 @digest.command()

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from flask import Response, abort, render_template, request, url_for
 
-from db import moments
+from db import moments, rules
 from db.deliveries import breakers, stops
 from db.digests import archive, digests
 from db.digests.catalog import Comparison
@@ -114,6 +114,12 @@ _STATES = {
 def digest_sign(state: str) -> tuple[str, str]:
     """A digest's state as sign and colour."""
     return _STATES[state]
+
+
+@blueprint.app_template_global()
+def kept_for(kind: str) -> str:
+    """How long this kind of data is kept, in words."""
+    return rules.RETENTION[kind].until
 
 
 @blueprint.app_template_global()

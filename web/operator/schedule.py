@@ -12,7 +12,7 @@ from db.digests.schedule import Schedule, Weekly
 from db.session import reading
 from db.settings import settings
 from web.operator.frame.access import allowed, blueprint
-from worker import clock_rules
+from worker import clock_rules, retention
 from worker.schedule import ENTRIES
 
 NEXT, LAST = 5, 10
@@ -36,13 +36,14 @@ def schedule_() -> str:
         began = session.get(Schedule, "digest")
         rule = rule_history.standing(session)
         warnings = clock_rules.disagreement(session, now) + clock_rules.differences(session, now)
+        kept = retention.report(session, now)
         listed = digests.page(session, None, NEXT + LAST + 5)
         coming = rule_history.to_come(session, now, now + timedelta(weeks=NEXT + 2))[:NEXT]
     known = {each.slot: each for each in listed}
     runs = [ScheduledRun(each.slot, each.due, _local(each.due, rule), known.get(each.slot)) for each in coming]
     return render_template(
         "operator/schedule.html", page_title="Schedule", rule=rule, warnings=warnings, lead=settings().digest_lead,
-        lateness=settings().digest_lateness, began=began, runs=runs, entries=ENTRIES,
+        lateness=settings().digest_lateness, began=began, runs=runs, entries=ENTRIES, kept=kept, most=retention.MOST,
         last=[each for each in listed if each.due_at <= now or each.frozen_at][:LAST],
     )  # fmt: skip
 
