@@ -24,6 +24,8 @@ class Receiver:
     names: list[str] = field(default_factory=list)
     """The server names (SNI) that clients asked for."""
     over: threading.Event = field(default_factory=threading.Event)
+    go: threading.Event = field(default_factory=threading.Event)
+    """Set it to let those go that hang."""
     at_once: int = 0
     most_at_once: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -92,9 +94,9 @@ def sending(*parts: bytes, every: float = 0.0, endless: bool = False) -> Script:
 
 
 def hanging(connection: socket.socket, receiver: Receiver) -> None:
-    """Take the request and never answer."""
+    """Take the request and do not answer; let go, the receiver hangs up."""
     hear(connection, receiver)
-    receiver.over.wait(60)
+    receiver.go.wait(60)
 
 
 @contextmanager
@@ -110,5 +112,6 @@ def receiving(script: Script, context: ssl.SSLContext | None = None, host: str =
             yield receiver
         finally:
             receiver.over.set()
+            receiver.go.set()
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)

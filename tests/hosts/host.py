@@ -13,7 +13,7 @@ from tests.crash.deployment import procfile
 from tests.hosts.network import Node
 from worker.redis import end_with_parent
 
-LINES = ("web", "worker", "sender", "clock")
+LINES = ("web", "worker", "sender", "outside", "clock")
 PORT = 8000
 
 
