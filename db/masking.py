@@ -15,7 +15,7 @@ IsTheirs = Callable[[str], bool]
 """Whether an address, given by its key (db.addresses.key_of), is to be masked."""
 
 _AT = r"(?:@|＠|%(?:25)*40|=40|&#(?:0*64|[xX]0*40);|&commat;|\\u0040|\\x40)"
-_ENCODED = r"%[0-9A-Fa-f]{2}|=[0-9A-Fa-f]{2}"
+_ENCODED = r"%[0-9A-Fa-f]{2}|=[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}"
 _LOCAL = r"(?:\"(?:[^\"\\\r\n]|\\.){1,64}\"|[\w.!#$%&'*+/=?^`{|}~-]{1,200})"
 _DOMAIN = rf"(?:[^\W_](?:[\w-]|{_ENCODED})*(?:\.(?:[\w-]|{_ENCODED})+)*)"
 _CANDIDATE = re.compile(_LOCAL + _AT + _DOMAIN)
@@ -114,7 +114,9 @@ def _key(local: str, domain: str) -> str:
 
 def _plain(spelled: str) -> Iterator[str]:
     """The candidate without its encodings, if it then has an at sign."""
-    text = html.unescape(spelled).replace("\\u0040", "@").replace("\\x40", "@").replace("＠", "@")
+    text = html.unescape(spelled).replace("＠", "@")
+    text = re.sub(r"\\u([0-9A-Fa-f]{4})", lambda found: chr(int(found[1], 16)), text)  # JSON
+    text = re.sub(r"\\x([0-9A-Fa-f]{2})", r"%\1", text)  # Python's bytes
     while (decoded := unquote(text)) != text:
         text = decoded
     for each in (text, binascii.a2b_qp(text.encode()).decode("utf-8", "replace")):

@@ -1,6 +1,7 @@
 """Fills every column of the register that can hold a reader with one person, and finds that person in raw bytes."""
 
 import base64
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
@@ -23,7 +24,8 @@ NETWORK, BROWSER = "203.0.113.77", "Zeldafox"
 _SPELLED = (
     STORED, STORED.upper(), ZELDA, quote(ZELDA, safe=""), quote(quote(STORED, safe=""), safe=""),
     STORED.replace("@", "=40"), STORED.replace("@", "&#64;"), f'"Zelda.Quist"@{STORED.partition("@")[2]}',
-    base64.b64encode(f"To: {STORED}".encode()).decode(), f"bounce+{STORED.replace('@', '=').lower()}@lists.example",
+    base64.b64encode(f"To: {STORED}".encode()).decode(), json.dumps(ZELDA),
+    str(ZELDA.encode()), f"bounce+{STORED.replace('@', '=').lower()}@lists.example",
 )  # fmt: skip
 QUOTED = "550 5.1.1 who is <" + ">, <".join(_SPELLED) + ">?"
 WORDS = {

@@ -52,7 +52,9 @@ def mask_traces(event: Event) -> list[Following]:
         table, after = left
         rest = PersonsErased(event.hashes, event.persons, event.at_once, table, after)
         return [Following(rest)]
-    return [Following(TracesMasked(event.at_once), None if event.at_once else night(moments.now()))]
+    if event.at_once:
+        return [Following(TracesMasked())]
+    return [Following(ErasureWritten()), Following(TracesMasked(at_once=False), night(moments.now()))]
 
 
 def _forget_letters(persons: list[str]) -> None:

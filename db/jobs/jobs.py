@@ -307,6 +307,12 @@ def counts(session: Session) -> dict[str, int]:
     return {state: found.get(state, 0) for state in STATES}
 
 
+def held_up(session: Session, before: datetime) -> list[Job]:
+    """The patient jobs from before that moment that were tried and could not be done yet, oldest first."""
+    query = select(Job).where(PENDING, Job.kind.in_(rules.PATIENT_JOBS), Job.attempt > 0, Job.created_at < before)
+    return list(session.scalars(query.order_by(Job.id).limit(100)))
+
+
 def any_due(session: Session, kinds: list[str], now: datetime) -> bool:
     """Whether an event's job waits to be worked on now."""
     return session.scalar(first_due(Job.id, REACTION, now).where(Job.kind.in_(kinds))) is not None

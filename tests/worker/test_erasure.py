@@ -14,6 +14,7 @@ from db.addresses import hashes_of
 from db.deliveries import deliveries, tests_of_address
 from db.digests import digests
 from db.jobs import jobs
+from db.monitoring.alerts import Condition
 from db.operators import audit
 from db.operators.audit import Actor
 from db.register import places
@@ -29,6 +30,7 @@ from tests.filled import STORED, ZELDA
 from web.actions import subscribers as actions
 from worker import forgetting, tasks
 from worker import jobs as worker_jobs
+from worker.erasure_alerts import unfinished_erasures
 
 DANA = Actor("dana@newsroom.example")
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -53,6 +55,11 @@ def sign_up() -> None:
 
 def erase() -> None:
     actions.erase_address(DANA, ZELDA.upper(), moments.now(), f"She asked from {ZELDA}")
+
+
+def alerts_of_erasures() -> list[Condition]:
+    with reading() as session:
+        return list(unfinished_erasures(session, moments.now()))
 
 
 def states() -> list[str]:
@@ -106,9 +113,12 @@ def test_a_reader_of_an_older_state_is_waited_for(zelda, house: Path, clock):
     with reading() as session:
         waiting = jobs.get(session, len(states()))
         assert (waiting.kind, waiting.error) == ("ErasureWritten", "NotYet")
+    assert alerts_of_erasures() == []
     for _ in range(8):  # as often as it takes; it is never dead
-        clock.forward(minutes=6)
+        clock.forward(hours=1)
         worker_jobs.work()
+    [alert] = alerts_of_erasures()
+    assert "Somebody reads an older state of the database, such as a back-up" in alert.told[0]
     backup.close()
     clock.forward(minutes=6)
     worker_jobs.work()
@@ -213,6 +223,7 @@ def test_a_sign_up_that_nobody_confirmed_leaves_as_little(zelda, house: Path, cl
     worker_jobs.work()
     assert filled.in_tables() == set()
     assert not (house / "outbox/new/confirm-1").exists()
+    assert [file for file in filled.in_files(house) if "-wal" in file] == []
     clock.forward(days=1)  # the night
     worker_jobs.work()
     assert filled.in_files(house) == []
