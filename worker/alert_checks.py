@@ -74,7 +74,12 @@ def old_work(session: Session, now: datetime) -> Iterator[Condition]:
         ("votes", ages.of_votes, "A vote has waited to be counted", "the worker line"),
         ("jobs", ages.of_jobs, "A job has waited to be taken", "the worker line"),
         ("mail", ages.of_deliveries, "A letter has waited for its turn", "the sender line and the mail server"),
-        ("outside", ages.of_outside, "A request to another's server has waited to be made", "the outside line"),
+        (
+            "outside",
+            ages.of_outside,
+            "A request to another's server has waited to be made",
+            "the outside line, and whether a receiver hangs",
+        ),
     ):
         age = None if queue in paused else ask(session, now)
         if age is not None and age > settings().alert_age:

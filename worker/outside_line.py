@@ -51,13 +51,22 @@ class OutsideLine:
             job = outside.claim_one(self.places.busy())
             if job is None:
                 return
-            self.places.take(job)
+            self._begin(job)
+
+    def _begin(self, job: Job) -> None:
+        self.places.take(job)
+        try:
             threading.Thread(target=self._make, args=(job,), name=f"job {job.id}", daemon=True).start()
+        except RuntimeError:  # no further thread can be started just now: the job's lease will lapse
+            self.places.leave(job)
+            raise
 
     def _make(self, job: Job) -> None:
         try:
             outside.run(job)
             heartbeats.did(1)
+        except Exception as error:  # the lease will lapse; its words might quote a URL
+            log.error("not settled; it will be made again", job=job.id, kind=job.kind, error=type(error).__name__)
         finally:
             self.places.leave(job)
             self.looks.hurry(TASK)
