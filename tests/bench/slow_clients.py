@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 FORM = (
-    b"POST /vote HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"POST /told HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     b"Content-Length: 200\r\n\r\n"
 )
 LARGE = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from web.front import answers
 from web.front.answers import Refused
 from web.front.exchange import Exchange
+from web.front.ready import reads_only
 from web.front.request import HEAD_END, MOST_HEAD, MOST_TARGET, Request
 from web.front.spool import IN_MEMORY, Body
 
@@ -222,7 +223,7 @@ class Connection(asyncio.Protocol):
             request.keep_alive = False
         self._exchange = self._front.exchange(request, body, self.peer, self._told, self._failed)
         self._body = None
-        if not self._front.threads.offer(self._exchange):
+        if not self._front.threads.offer(self._exchange, first=reads_only(request)):
             self._refused(self._exchange, 503)
 
     def _told(self, _exchange: Exchange) -> None:

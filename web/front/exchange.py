@@ -33,7 +33,6 @@ class Exchange:
     ) -> None:
         """`tell` and `failed` are called in the thread: there is more to send, or nothing can be sent."""
         self.at = monotonic()
-        self.claim: Callable[[], object] = [None].pop
         self.request, self.body, self.peer, self.app, self.shared = request, body, peer, app, shared
         self.tell, self.failed = tell, failed
         self.out = Outgoing()

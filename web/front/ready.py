@@ -17,6 +17,16 @@ Ready = tuple[bytes, bytes]
 """An answer's head without its last lines, and its body."""
 
 
+def reads_only(request: Request) -> bool:
+    """Whether somebody without own votes reads, who gets a thread before all others: most often the page will be kept
+    then, and the next ones need no thread."""
+    return (
+        request.method in ("GET", "HEAD")
+        and "voter" not in request.headers.get("cookie", "")
+        and not request.path.startswith("/operator")
+    )
+
+
 def finder(app: Any, shared: dict[str, Any]) -> Callable[[Request, str], Ready | None]:
     """Tells for a request and its client's address what can be answered at once. It never waits, and raises nothing."""
     store: Store | None = getattr(app, "extensions", {}).get("kept pages")

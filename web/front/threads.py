@@ -3,13 +3,12 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
 from queue import SimpleQueue
 from time import monotonic
 from typing import Protocol
 
 MOST_WAITING = 64
-"""Requests that wait in one process; a page takes some milliseconds."""
+"""Requests that wait in one process, of each kind; a page takes some milliseconds."""
 PATIENCE = 1.0
 """Seconds after which a request that no thread has begun is refused, and with it those that come after it."""
 
@@ -17,11 +16,10 @@ log = logging.getLogger(__name__)
 
 
 class Job(Protocol):
-    """What a thread does, once, unless the loop has refused it before."""
+    """What a thread runs, or the loop refuses."""
 
     at: float
-    claim: Callable[[], object]
-    """Raises IndexError for whoever comes second, thread or loop."""
+    """Since when it waits, by the monotonic clock."""
 
     def run(self) -> None: ...
     def refuse(self) -> None: ...
@@ -32,9 +30,10 @@ class Threads:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._offered: deque[Job] = deque()
-        """Those that wait, oldest first; a thread that begins one takes it from here."""
+        self._first: deque[Job] = deque()
+        self._second: deque[Job] = deque()
+        self._tokens: SimpleQueue[bool] = SimpleQueue()
+        """One for each job; False ends a thread."""
         self._began = [0.0] * number
         """When each thread began what it is at; 0 while it waits."""
 
@@ -42,35 +41,29 @@ class Threads:
         for number in range(self.number):
             threading.Thread(target=self._work, args=(number,), name=f"request-{number}", daemon=True).start()
 
-    def offer(self, job: Job) -> bool:
-        """Queue the job; False when there is no room for it."""
-        waiting, now = self._offered, monotonic()
+    def offer(self, job: Job, *, first: bool) -> bool:
+        """Queue the job, before all that are not `first`; False when there is no room for it."""
+        waiting, now = self._first if first else self._second, monotonic()
         if waiting and (len(waiting) >= MOST_WAITING or now - waiting[0].at > PATIENCE):
             return False
         if all(self._began) and now - max(self._began) > PATIENCE:
             return False  # none of them has ended anything for a while
         waiting.append(job)
-        self._queue.put(job)
+        self._tokens.put(True)
         return True
 
     def give_up(self) -> None:
         """Refuse those that have waited for too long."""
-        while self._offered and monotonic() - self._offered[0].at > PATIENCE:
-            try:
-                job = self._offered[0]
-                job.claim()
-            except IndexError:
-                return  # a thread has just begun it
-            self._offered.popleft()
-            job.refuse()
+        late = monotonic() - PATIENCE
+        for waiting in (self._first, self._second):
+            while waiting and waiting[0].at < late and (job := _next(waiting)) is not None:
+                job.refuse()  # if a thread took the late one just now, it is the next, which is hardly younger
 
     def _work(self, number: int) -> None:
-        while (job := self._queue.get()) is not None:
-            try:
-                job.claim()
-            except IndexError:
-                continue
-            self._offered.popleft()
+        while self._tokens.get():
+            job = _next(self._first) or _next(self._second)
+            if job is None:
+                continue  # the loop has given it up
             self._began[number] = monotonic()
             try:
                 job.run()
@@ -81,4 +74,11 @@ class Threads:
     def end(self) -> None:
         """Let the threads end after what is queued."""
         for _ in range(self.number):
-            self._queue.put(None)
+            self._tokens.put(False)
+
+
+def _next(waiting: deque[Job]) -> Job | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None

@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ import psutil
 import pytest
 
 from tests.bench.slow_clients import Crowd, ask
-from tests.crash.processes import until
+from tests.crash.processes import ROOT, until
 from tests.web.front.applications import MANY
 from tests.web.front.serving import ALIVE, Server, say, served
 
@@ -104,6 +106,49 @@ def test_what_is_over_capacity_is_refused_at_once_and_healthz_and_files_are_serv
     assert max(seconds for seconds, _ in served_) < 3
     assert all(answer.startswith(b"HTTP/1.1 200") for _, answer in served_)
     assert "Traceback" not in server.said()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Server]:
+    """The site itself, with the demo catalogue."""
+    variables = {"DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite3", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    environment = os.environ | variables | {"SECRET_KEY": "a key for tests"}
+    verdicts = str(Path(sys.executable).with_name("verdicts"))
+    for words in (["db", "upgrade"], ["import", "--archive", str(ROOT / "web/cli/demo.yaml")]):
+        subprocess.run([verdicts, *words], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    with served("web.app:app", tmp_path, **variables) as made:
+        yield made
+
+
+def test_a_page_opens_within_a_second_while_hundreds_ask_for_more_than_can_be_served(site):
+    """They have voted, so that every page is made for them; the one who only reads comes before them."""
+    own = b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: voter=%d\r\n\r\n"
+    over, answers = threading.Event(), []
+
+    def hammer(number: int) -> None:
+        while not over.is_set():
+            seconds, answer = ask(site.port, own % number, 20)
+            answers.append((seconds, answer[9:12]))
+
+    threads = [threading.Thread(target=hammer, args=(number,)) for number in range(200)]
+    for each in threads:
+        each.start()
+    until(lambda: any(status == b"503" for _, status in answers), "a refusal", 10)
+    waits = [_opened(site.port) for _ in range(30) if not time.sleep(0.1)]
+    over.set()
+    for each in threads:
+        each.join()
+    assert max(waits) < 1
+    assert {status for _, status in answers} == {b"200", b"503"}
+    assert max(seconds for seconds, _ in answers) < 4
+
+
+def _opened(port: int) -> float:
+    """After how many seconds somebody who tries again after a 503 has the page."""
+    began = time.monotonic()
+    while not ask(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 20)[1].startswith(b"HTTP/1.1 200"):
+        time.sleep(0.2)
+    return time.monotonic() - began
 
 
 # ---- large bodies and answers go through in constant memory --------------------------------------------------------
