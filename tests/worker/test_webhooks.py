@@ -289,6 +289,17 @@ def test_a_message_to_a_webhook_that_was_removed_is_left_out():
 
 
 @pytest.mark.once
+def test_a_new_key_before_the_old_one_changes_nothing(setting):
+    with receiving(answering()) as receiver:
+        made = hooks.add(receiver.url())
+        setting(SECRET_KEY="a newer key,a key for tests")
+        send_test(made.number)
+        hooks.post_all()
+        [heard] = hooks.heard(receiver)
+    standardwebhooks.Webhook(made.secret).verify(heard.body, heard.headers)
+
+
+@pytest.mark.once
 def test_a_lost_key_is_told_and_nothing_is_posted(setting):
     with receiving(answering()) as receiver:
         made = hooks.add(receiver.url())
