@@ -1,12 +1,12 @@
 """The outside line: receivers hang, the process is killed or told to end, and each request is made at least once."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
@@ -15,6 +15,7 @@ from db.jobs import jobs
 from db.jobs.jobs import Job
 from db.monitoring import heartbeats, pauses
 from db.session import reading, writing
+from tests.crash import postgresql
 from tests.crash.processes import ROOT, until
 from tests.outside_requests import owe_knock
 from tests.receivers import Receiver, answering, hanging, hear, receiving
@@ -141,7 +142,8 @@ def test_a_killed_line_s_requests_are_made_again_with_the_same_ids(start, lines)
 
 
 def let_leases_lapse(owed: list[int]) -> None:
-    _move(owed, lambda job: setattr(job, "lease", job.lease - rules.OUTSIDE_LEASE - timedelta(seconds=1)))
+    long_ago = moments.now() - rules.OUTSIDE_LEASE
+    _move(owed, lambda job: setattr(job, "lease", job.lease and long_ago))
 
 
 def due_now(owed: list[int]) -> None:
@@ -207,3 +209,72 @@ def test_a_paused_queue_goes_on_when_it_is_resumed(start):
         with writing() as session:
             pauses.resume(session, "outside")
         until(lambda: settled(job), "the request")
+
+
+def test_lines_killed_at_any_moment_leave_no_request_unmade(start, lines):
+    """Two lines, of which one is killed again and again: before, amid or after requests, before they are settled."""
+    chance = random.Random(7)
+
+    def soon(connection, receiver):
+        hear(connection, receiver)
+        time.sleep(0.02)
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with receiving(soon) as receiver:
+        owed = [owe_knock(receiver.url(), receiver=f"receiver-{number % 4}") for number in range(160)]
+        start()
+        for _ in range(3):
+            before = len(receiver.heard)
+            until(lambda before=before: len(receiver.heard) > before + 5, "further requests")
+            time.sleep(chance.uniform(0, 0.2))
+            lines.pop(0).kill()
+            running = [each for each in owed if state(each) == "running"]
+            let_leases_lapse(running)
+            start()
+        until(lambda: pushed(owed), "the last request")
+        repeats = len(heard_jobs(receiver)) - len(owed)
+    assert set(heard_jobs(receiver)) == set(owed)
+    lost = sum(attempt.outcome == "lost" for each in owed for attempt in look(each).attempts)
+    assert repeats <= lost
+
+
+def pushed(owed: list[int]) -> bool:
+    """Whether all have succeeded; back-offs after an attempt that was lost are cut short."""
+    waiting = [each for each in owed if state(each) == "pending" and look(each).attempt]
+    due_now(waiting)
+    return all(settled(each) for each in owed)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with postgresql.server() as made:
+        yield made
+
+
+@pytest.fixture
+def own_server(server, setting, redis_url):
+    """A PostgreSQL that the test may restart."""
+    server.empty()
+    setting(DATABASE_URL=server.url, OUTSIDE_NETWORKS="127.0.0.0/8", REDIS_URL=redis_url)
+    return server
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_an_answer_that_comes_while_postgresql_is_away_is_settled_when_it_is_back(own_server, mode, tmp_path):
+    line = Line(str(tmp_path / "line.log"))
+    try:
+        with receiving(hanging) as hung:
+            job = owe_knock(hung.url())
+            until(lambda: hung.heard, "the request")
+            own_server.stop(mode)
+            hung.script = answering()
+            hung.go.set()
+            time.sleep(1.5)
+            own_server.start()
+            until(lambda: look(job).failed_at, "the settlement")
+            due_now([job])
+            until(lambda: settled(job), "the request's good end")
+            assert [each.outcome for each in look(job).attempts] == ["failed", "succeeded"]
+            assert line.process.poll() is None
+    finally:
+        line.kill()
