@@ -7,6 +7,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, Response, current_app, request
 
+from db import moments
 from db.session import reading
 from db.votes import tallies
 from web import visitor
@@ -83,12 +84,21 @@ def kept_page(view: View) -> Callable[..., Response]:
 
 def _copy(store: Store, known: Known | None, view: View, values: dict[str, Any]) -> Copy:
     key = kept.key_of(request.path, request.query_string.decode("latin-1"), outbox.is_shown())
-    found = store.get(known, key) if key else None
-    if found is None:
-        found = Copy.of(view(**values))
-        if key:
-            store.keep(known, key, found)
+    if known is None or key is None:
+        return Copy.of(view(**values))
+    found = store.get_older(known, key)
+    if found is None or found.version != known.version:
+        found = Copy.of(_with_new_figures(found.pieces) if found else view(**values))
+        store.keep(known, key, found)
     return found
+
+
+def _with_new_figures(pieces: Pieces) -> Pieces:
+    """The page after a fold, which changes nothing but its figures."""
+    if not pieces.tools:
+        return pieces
+    with reading() as session:
+        return pieces.with_figures(*tallies.shown(session, sorted(pieces.tools), moments.now().date()))
 
 
 def _has_by_version(known: Known, coding: Coding) -> bool:

@@ -6,8 +6,9 @@ Looking one up asks nobody: no database, no clock but the monotonic one. The ver
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from web import headers, origins
@@ -24,14 +25,22 @@ _OVERHEAD = 2_000
 """About what a kept page takes beside its bytes."""
 
 
+class Known(NamedTuple):
+    """The version that stands: of all that pages show, and of all but the tallies."""
+
+    version: str
+    content: str
+
+
 @dataclass(slots=True)
 class Copy:
     """One page: in pieces, for readers with votes, and as everybody else gets it. It is compressed when first asked."""
 
     pieces: Pieces
     plain: bytes
-    gzip: bytes | None = None
+    version: str = ""
     size: int = 0
+    gzip: bytes | None = None
 
     @classmethod
     def of(cls, pieces: Pieces) -> "Copy":
@@ -46,31 +55,26 @@ class Copy:
         return self.gzip
 
 
-@dataclass(slots=True)
-class Known:
-    """The version that stands, and the pages that were rendered since it was read."""
-
-    version: str
-    copies: OrderedDict[str, Copy] = field(default_factory=OrderedDict)
-    bytes: int = 0
-
-
 class Store:
     """The kept pages of one process. Without a known version it keeps nothing and finds nothing."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self.most_bytes = most_bytes
+        self.most_bytes, self.bytes = most_bytes, 0
+        self.copies: OrderedDict[str, Copy] = OrderedDict()
+        """All of the content that stands. Those of older tallies wait for new figures: they are not shown."""
         self._known: Known | None = None
         self._until = 0.0
         self._lock = threading.Lock()
 
     # ---- the version -----------------------------------------------------------------------------------------
 
-    def confirm(self, version: str) -> None:
-        """This version stands now; pages of another one are forgotten."""
+    def confirm(self, known: Known) -> None:
+        """This version stands now; pages of other content are forgotten."""
         with self._lock:
-            if self._known is None or self._known.version != version:
-                self._known = Known(version)
+            if self._known is None or self._known.content != known.content:
+                self.copies.clear()
+                self.bytes = 0
+            self._known = known
             self._until = time.monotonic() + TRUSTED_SECONDS
 
     def forget(self) -> None:
@@ -85,25 +89,30 @@ class Store:
 
     # ---- pages -----------------------------------------------------------------------------------------------
 
-    def get(self, known: Known | None, key: str) -> Copy | None:
-        if known is None:
-            return None
-        with self._lock:
-            copy = known.copies.get(key)
-            if copy is not None:
-                known.copies.move_to_end(key)
-        return copy
+    def get(self, known: Known, key: str) -> Copy | None:
+        """The page as it is now."""
+        found = self.get_older(known, key)
+        return found if found is not None and found.version == known.version else None
 
-    def keep(self, known: Known | None, key: str, copy: Copy) -> None:
-        """Keep a page under the version that stood before its first question was asked."""
-        if known is None or copy.size > self.most_bytes:
-            return
+    def get_older(self, known: Known, key: str) -> Copy | None:
+        """The page with the figures of these or of older tallies."""
         with self._lock:
-            before = known.copies.pop(key, None)
-            known.bytes += copy.size - (before.size if before else 0)
-            known.copies[key] = copy
-            while known.bytes > self.most_bytes:
-                known.bytes -= known.copies.popitem(last=False)[1].size
+            found = self.copies.get(key) if self._known is not None and self._known.content == known.content else None
+            if found is not None:
+                self.copies.move_to_end(key)
+        return found
+
+    def keep(self, known: Known, key: str, copy: Copy) -> None:
+        """Keep a page under the version that stood before its first question was asked."""
+        copy.version = known.version
+        with self._lock:
+            if copy.size > self.most_bytes or self._known is None or self._known.content != known.content:
+                return
+            before = self.copies.pop(key, None)
+            self.bytes += copy.size - (before.size if before else 0)
+            self.copies[key] = copy
+            while self.bytes > self.most_bytes:
+                self.bytes -= self.copies.popitem(last=False)[1].size
 
     def find(self, method: str, path: str, query: str, asked: Asked, *, here: bool = False) -> KeptAnswer | None:
         """The answer to this request, if it is a static file, or a page that is kept and without its reader's votes.

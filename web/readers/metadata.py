@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.digests.shown import ShownComparison, ShownTool
-from db.rules import share
 from db.settings import settings
-from db.votes.tallies import Figures
+from web.readers.places import rating_mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ def short(text: str, most: int = 200) -> str:
     return words[: most - 1].rsplit(" ", 1)[0] + "…"
 
 
-def of_comparison(comparison: ShownComparison, figures: Mapping[int, Figures]) -> Page:
+def of_comparison(comparison: ShownComparison) -> Page:
     path = f"/compare/{comparison.slug}"
     data = {
         "@context": "https://schema.org",
@@ -43,13 +42,13 @@ def of_comparison(comparison: ShownComparison, figures: Mapping[int, Figures]) -
         "datePublished": comparison.publish_at.isoformat(),
         "mainEntityOfPage": settings().base_url + path,
         "publisher": _publisher(),
-        "about": [_application(tool, figures[tool.id]) for tool in comparison.tools],
+        "about": [_application(tool) for tool in comparison.tools],
     }
     return Page(path, comparison.heading, short(comparison.question), "article", data)
 
 
-def of_tool(tool: ShownTool, figures: Figures) -> Page:
-    data = {"@context": "https://schema.org"} | _application(tool, figures)
+def of_tool(tool: ShownTool) -> Page:
+    data = {"@context": "https://schema.org"} | _application(tool)
     return Page(f"/tools/{tool.slug}", tool.name, short(tool.tagline), "article", data)
 
 
@@ -70,13 +69,14 @@ def _publisher() -> dict[str, Any]:
     return {"@type": "Organization", "name": settings().site_name, "url": settings().base_url + "/"}
 
 
-def _application(tool: ShownTool, figures: Figures) -> dict[str, Any]:
+def _application(tool: ShownTool) -> dict[str, Any]:
     described: dict[str, Any] = {
         "@type": "SoftwareApplication",
         "name": tool.name,
         "url": tool.url,
         "applicationCategory": tool.category,
         "description": short(tool.tagline),
+        "aggregateRating": rating_mark(tool.id),
         "review": [
             {
                 "@type": "Review",
@@ -93,13 +93,4 @@ def _application(tool: ShownTool, figures: Figures) -> dict[str, Any]:
             for review in tool.reviews
         ],
     }
-    percent = share(figures.ship, figures.skip)
-    if percent is not None:
-        described["aggregateRating"] = {
-            "@type": "AggregateRating",
-            "ratingValue": percent,
-            "bestRating": 100,
-            "worstRating": 0,
-            "ratingCount": figures.ship + figures.skip,
-        }
     return described

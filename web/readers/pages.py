@@ -72,7 +72,7 @@ def comparison(slug: str) -> Pieces:
         figures, trends = tallies.shown(session, [tool.id for tool in found.tools], now.date())
         last = shown.latest_slot(session)
     return render(
-        "comparison.html", figures, page=metadata.of_comparison(found, figures), comparison=found,
+        "comparison.html", figures, page=metadata.of_comparison(found), comparison=found,
         trends=trends, scorecard=_scorecard(*found.tools), last_digest=last, subscribe_at="#join_us",
     )  # fmt: skip
 
@@ -90,7 +90,7 @@ def tool(slug: str) -> Pieces:
         figures = _figures(session, stands, found)
         last = shown.latest_slot(session)
     return render(
-        "tool.html", figures, page=metadata.of_tool(found, figures[found.id]), tool=found,
+        "tool.html", figures, page=metadata.of_tool(found), tool=found,
         trend=tuple(trends[found.id]), comparisons=stands, last_digest=last, subscribe_at="#join_us",
     )  # fmt: skip
 

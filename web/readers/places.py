@@ -4,6 +4,7 @@ A page is rendered once, with a mark at each such place. For a reader with votes
 rendered anew, as a letter's places are filled in for each recipient.
 """
 
+import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from web.readers.scores import trend_line
 
 _TOKEN = secrets.token_hex(8)
 """Unknown to everybody outside of this process, so that no name or quote in the catalog can look like a mark."""
-_MARK = re.compile(rf"\x02{_TOKEN}:(\d+)\x03")
+_MARK = re.compile(rf'\x02{_TOKEN}:(\d+)\x03|, "aggregateRating": "{_TOKEN}:(\d+)"')
 NONE = Figures()
 
 
@@ -50,6 +51,10 @@ class Pieces:
         """The page of a reader without votes on these tools."""
         return b"".join(part.shared if isinstance(part, Place) else part for part in self.parts)
 
+    def with_figures(self, figures: Mapping[int, Figures], weeks: Mapping[int, Sequence[int | None]]) -> "Pieces":
+        """The same page for all readers with other figures; the vote forms of those without votes stay as they are."""
+        return Pieces(tuple(_renewed(part, figures, weeks) if isinstance(part, Place) else part for part in self.parts))
+
     def with_votes(self, own: Mapping[int, Figures]) -> bytes:
         """The page of a reader with these votes. The figures include them, counted or not."""
         return b"".join(_own(part, own) if isinstance(part, Place) else part for part in self.parts)
@@ -60,21 +65,53 @@ def _own(place: Place, own: Mapping[int, Figures]) -> bytes:
     return place.shared if seen is None else _rendered(place.kind, seen, place.arguments).encode()
 
 
+def _renewed(place: Place, figures: Mapping[int, Figures], weeks: Mapping[int, Sequence[int | None]]) -> Place:
+    if place.kind == "vote form":
+        return place
+    arguments = (tuple(weeks[place.tool_id]), *place.arguments[1:]) if place.kind == "trend" else place.arguments
+    return _place(place.kind, place.tool_id, arguments, figures)
+
+
+def _place(kind: str, tool_id: int, arguments: tuple[Any, ...], figures: Mapping[int, Figures]) -> Place:
+    return Place(tool_id, kind, arguments, _rendered(kind, figures.get(tool_id, NONE), arguments).encode())
+
+
 def render(template: str, figures: Mapping[int, Figures], **values: Any) -> Pieces:
     """The page from its template, which names its places by `place(kind, tool_id, …)`."""
     places: list[Place] = []
 
     def place(kind: str, tool_id: int, *arguments: Any) -> Markup:
-        shared = _rendered(kind, figures.get(tool_id, NONE), arguments).encode()
-        places.append(Place(tool_id, kind, arguments, shared))
+        places.append(_place(kind, tool_id, arguments, figures))
         return Markup(f"\x02{_TOKEN}:{len(places) - 1}\x03")
 
-    page = render_template(template, place=place, **values)
-    pieces = _MARK.split(page)
-    return Pieces(tuple(places[int(each)] if at % 2 else each.encode() for at, each in enumerate(pieces) if each))
+    page, at = render_template(template, place=place, **values), 0
+    parts: list[bytes | Place] = []
+    for mark in _MARK.finditer(page):
+        number, rated = mark.groups()
+        parts += [page[at : mark.start()].encode(), places[int(number)] if number else _rating_of(int(rated), figures)]
+        at = mark.end()
+    return Pieces((*parts, page[at:].encode()))
 
 
 # ---- the kinds of places -----------------------------------------------------------------------------------
+
+
+def rating_mark(tool_id: int) -> str:
+    """What stands for a tool's `aggregateRating` in JSON-LD until it is filled in; never an object's first key."""
+    return f"{_TOKEN}:{tool_id}"
+
+
+def _rating_of(tool_id: int, figures: Mapping[int, Figures]) -> Place:
+    return _place("rating", tool_id, (), figures)
+
+
+def _rating(seen: Figures) -> str:
+    percent = share(seen.ship, seen.skip)
+    if percent is None:
+        return ""
+    told = {"@type": "AggregateRating", "bestRating": 100, "ratingCount": seen.ship + seen.skip, "ratingValue": percent,
+            "worstRating": 0}  # fmt: skip
+    return f', "aggregateRating": {json.dumps(told)}'
 
 
 def _rendered(kind: str, seen: Figures, arguments: tuple[Any, ...]) -> str:
@@ -99,7 +136,13 @@ def _percent(seen: Figures, absent: str) -> str:
 
 @lru_cache(maxsize=2048)
 def _figures(seen: Figures, panel: tuple[int, int], live: str) -> str:
-    return str(_macro("parts/scores.html", "both_figures")(panel, (seen.ship, seen.skip), live))
+    both = _figure("panel_figure", *panel), _figure("community_figure", seen.ship, seen.skip)
+    return str(_macro("parts/scores.html", "figure_list")(*both, live))
+
+
+@lru_cache(maxsize=2048)
+def _figure(macro: str, ship: int, skip: int) -> str:
+    return _macro("parts/scores.html", macro)(ship, skip)
 
 
 def _trend(seen: Figures, weeks: Sequence[int | None], live: str) -> str:
@@ -117,4 +160,5 @@ _KINDS: dict[str, Callable[..., str]] = {
     "figures": _figures,
     "trend": _trend,
     "vote form": _vote_form,
+    "rating": _rating,
 }

@@ -19,7 +19,7 @@ from db.session import reading
 from db.setting_errors import BadSettings
 from db.settings import settings
 from web.readers import stamps
-from web.readers.kept import Store, print_of
+from web.readers.kept import Known, Store, print_of
 
 EVERY = 1.0
 """Seconds between two looks: a change shows to readers without own votes that much later at most."""
@@ -71,7 +71,7 @@ def look(store: Store) -> str:
     return ""
 
 
-def version() -> str:
+def version() -> Known:
     """A print of all that pages are made of: the database's version, the UTC day, the settings, and this code. Secrets
     are not in it, but for the stamp, which every page shows."""
     schema.check()
@@ -80,15 +80,10 @@ def version() -> str:
     with reading() as session:
         standing = page_version.standing(session, now)
     shown = (config.site_name, config.base_url, config.mail_postal_address, config.digest_schedule.weekday)
-    seen = (
-        standing,
-        stamps.made(config.keys, now.date()),
-        *shown,
-        str(config.digest_timezone),
-        config.outbox is None,
-        _code(),
-    )
-    return print_of(repr(seen).encode())
+    stamp = stamps.made(config.keys, now.date())
+    seen = (standing.content, stamp, *shown, str(config.digest_timezone), config.outbox is None, _code())
+    content = print_of(repr(seen).encode())
+    return Known(print_of(f"{content} {standing.tallies}".encode()), content)
 
 
 @cache

@@ -11,7 +11,7 @@ from db.session import reading, writing
 from db.votes import tallies, votes
 from tests.conftest import START
 from web.readers import answers, pages, watch
-from web.readers.kept import Copy, Store
+from web.readers.kept import Copy, Known, Store
 from web.readers.places import Pieces
 
 PATH = "/compare/quillmate-vs-inkwell"
@@ -73,6 +73,40 @@ def test_votes_show_once_they_are_folded_and_the_watch_has_looked(client, catalo
     fold()
     watch.look(store)
     assert figures(client.get(PATH).text) == ["100", "100", "50"]
+
+
+def test_after_a_fold_figures_alone_are_asked_anew_and_the_page_is_the_one_rendered_whole(
+    client, catalogue, store, asked, clock
+):
+    paths = (PATH, "/tools/quillmate", "/", "/archive", "/subscribe")
+    watch.look(store)
+    for path in paths:
+        client.get(path)
+    vote(catalogue.quillmate)
+    fold()
+    clock.forward(hours=1)
+    vote(catalogue.quillmate, "skip")
+    vote(catalogue.inkwell, "skip")
+    fold()
+    watch.look(store)
+    after = {path: client.get(path).data for path in paths}
+    assert len(asked) == 1
+    assert figures(after[PATH].decode()) == ["100", "50", "50", "0"]
+    assert b'"aggregateRating": {"@type": "AggregateRating"' in after[PATH]
+    store.forget()
+    assert {path: client.get(path).data for path in paths} == after
+
+
+def test_a_week_later_the_trend_of_a_kept_page_has_moved(client, catalogue, store, clock):
+    watch.look(store)
+    client.get(PATH)
+    vote(catalogue.quillmate)
+    fold()
+    with writing() as session:
+        votes.cast(session, "anonymous:late", catalogue.quillmate, "skip", clock.forward(days=7))
+        tallies.fold(session, clock.now)
+    watch.look(store)
+    assert "from 100%" in client.get(PATH).text
 
 
 def test_new_content_shows(client, catalogue, store):
@@ -225,9 +259,9 @@ def test_another_coding_or_version_is_another_page(client, catalogue, store):
 def test_304_is_told_from_the_version_alone(client, catalogue, store, asked):
     watch.look(store)
     etag = client.get(PATH).headers["ETag"]
-    version = store.known.version
+    known = store.known
     store.forget()
-    store.confirm(version)
+    store.confirm(known)
     assert client.get(PATH, headers={"If-None-Match": etag}).status_code == 304
     assert len(asked) == 1
 
@@ -261,7 +295,7 @@ def test_pages_with_a_token_or_for_operators_are_neither_kept_nor_compressed(cli
             answer = client.get(path, headers=ASKS)
             assert "Content-Encoding" not in answer.headers, path
             assert "public" not in answer.headers.get("Cache-Control", ""), path
-    assert not store.known.copies
+    assert not store.copies
 
 
 def test_no_kept_answer_sets_a_cookie(client, catalogue, store):
@@ -269,7 +303,7 @@ def test_no_kept_answer_sets_a_cookie(client, catalogue, store):
     for path in ("/", "/archive", PATH, "/tools/inkwell", "/subscribe"):
         for _ in range(2):
             assert "Set-Cookie" not in client.get(path).headers
-    assert len(store.known.copies) == 5
+    assert len(store.copies) == 5
 
 
 # ---- the memory ----------------------------------------------------------------------------------------------
@@ -281,22 +315,22 @@ def test_parameters_that_no_page_knows_fill_no_memory(client, catalogue, store):
         client.get(f"{PATH}?utm_source={number}")
         client.get(f"/archive?page=1&x={number}")
         client.get(f"/archive?page={'0' * (number % 5)}1")
-    assert len(store.known.copies) == 2
+    assert len(store.copies) == 2
 
 
 def test_ten_thousand_comparisons_take_no_more_memory_than_is_given():
     store = Store(most_bytes=1_000_000)
-    store.confirm("first")
+    store.confirm(Known("first", "content"))
     known = store.known
     for number in range(10_000):
         store.keep(known, f"/compare/{number}", Copy.of(Pieces((b"x" * 18_000,))))
         store.get(known, "/compare/0")
-    assert known.bytes <= 1_000_000
-    assert sum(copy.size for copy in known.copies.values()) == known.bytes
-    assert "/compare/0" in known.copies  # whatever is read stays
-    assert "/compare/1" not in known.copies
+    assert store.bytes <= 1_000_000
+    assert sum(copy.size for copy in store.copies.values()) == store.bytes
+    assert "/compare/0" in store.copies  # whatever is read stays
+    assert "/compare/1" not in store.copies
     store.keep(known, "/huge", Copy.of(Pieces((b"x" * 1_000_000,))))
-    assert "/huge" not in known.copies
+    assert "/huge" not in store.copies
 
 
 # ---- when the database does not answer -------------------------------------------------------------------------
@@ -314,7 +348,7 @@ def test_kept_pages_are_shown_on_while_the_database_does_not_answer(client, cata
     assert client.get(PATH).data == page
     monkeypatch.setattr("web.readers.kept.TRUSTED_SECONDS", -1.0)
     with reading() as _:
-        store.confirm(store.known.version)
+        store.confirm(store.known)
     assert store.known is None
 
 

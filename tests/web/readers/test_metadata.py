@@ -2,11 +2,9 @@
 
 import json
 import re
-from datetime import UTC, datetime
 
 from db.digests import catalog
 from db.session import writing
-from db.votes import tallies, votes
 
 
 def data(page):
@@ -14,9 +12,7 @@ def data(page):
 
 
 def test_a_comparison_describes_itself(client, catalogue):
-    with writing() as session:
-        votes.cast(session, votes.new_voter(), catalogue.inkwell, "ship", datetime.now(UTC))
-        tallies.fold(session, datetime.now(UTC))
+    client.post("/tools/inkwell/vote", data={"choice": "ship"})
     page = client.get("/compare/quillmate-vs-inkwell").text
     told = data(page)
     assert told["headline"] == "Quillmate vs Inkwell"
