@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from db.engine import as_sqlalchemy_errors, engine
+from db.engine import as_sqlalchemy_errors, engine, writes_on_sqlite
 from db.session import Session
 
 
@@ -68,9 +68,7 @@ def driver_connection(*, durable: bool = True) -> Iterator[DriverConnection]:
     bound = engine()
     with as_sqlalchemy_errors(bound.dialect.loaded_dbapi.Error), bound.connect() as connection:
         if bound.dialect.name == "sqlite":
-            raw: Any = connection.connection.dbapi_connection
-            raw.execute("PRAGMA query_only=OFF")
-            raw.execute("PRAGMA synchronous=" + ("FULL" if durable else "NORMAL"))
+            writes_on_sqlite(connection, durable=durable)
         else:
             connection.execution_options(isolation_level="AUTOCOMMIT")
         yield DriverConnection(connection)

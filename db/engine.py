@@ -221,12 +221,26 @@ def _begin_sqlite(connection: Connection) -> None:
     run = raw.execute  # the raw driver: SQLAlchemy's call would cost more than these statements
     with as_sqlalchemy_errors(sqlite3.Error):
         if options.get("purpose") == "reading":
+            connection.info.pop(_WRITES, None)
             run("PRAGMA query_only=ON")
             run("BEGIN")
             return
-        run("PRAGMA query_only=OFF")
-        run("PRAGMA synchronous=" + ("FULL" if options.get("durable", True) else "NORMAL"))
+        writes_on_sqlite(connection, durable=options.get("durable", True))
         run("BEGIN IMMEDIATE")  # with a deferred BEGIN, a read that turns into a write can fail at once
+
+
+def writes_on_sqlite(connection: Connection, *, durable: bool) -> None:
+    """Let this connection write; it is told only what it was not told for its transaction before."""
+    if connection.info.get(_WRITES) == durable:
+        return
+    raw: Any = connection.connection.dbapi_connection
+    raw.execute("PRAGMA query_only=OFF")
+    raw.execute("PRAGMA synchronous=" + ("FULL" if durable else "NORMAL"))
+    connection.info[_WRITES] = durable
+
+
+_WRITES = "writes"
+"""Where a connection's info keeps whether it wrote durably last; nothing there means that it only reads."""
 
 
 @contextmanager

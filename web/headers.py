@@ -49,9 +49,11 @@ def install(app: Flask) -> None:
     @app.after_request
     def secure(response: Response) -> Response:
         headers = response.headers
+        set_already = {name.lower() for name in headers.keys()}  # noqa: SIM118  to look each up would take longer
         for name, value in standing.items():
-            headers.setdefault(name, value)
-        if "Cache-Control" not in headers:
+            if name.lower() not in set_already:
+                headers.add(name, value)
+        if "cache-control" not in set_already:
             headers["Cache-Control"] = _caching(response)
             response.vary.add("Cookie")
         return response

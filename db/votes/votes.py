@@ -6,6 +6,9 @@ A vote's row holds the reader's `choice` and `counted`, the part of the tallies 
 
 import re
 import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Literal
 
@@ -68,11 +71,27 @@ def cast_at_once(driver: DriverConnection, voter: str, slug: str, choice: Choice
 
     A single statement: SQLite's write lock is never held while this thread waits for the interpreter.
     """
-    rows = driver.fetch(_CAST_BY_SLUG, (voter, choice, driver.at(now), slug))
+    with _in_turn(driver):
+        rows = driver.fetch(_CAST_BY_SLUG, (voter, choice, driver.at(now), slug))
     notify("votes")
     return int(rows[0][0]) if rows else None
 
 
+@contextmanager
+def _in_turn(driver: DriverConnection) -> Iterator[None]:
+    """One thread of this process at a time on SQLite, which lets those that find its lock taken sleep and look again:
+    threads of one process would spend more time on that than on votes."""
+    taken = driver.sqlite and _turn.acquire(timeout=_LONGEST_TURN)
+    try:
+        yield
+    finally:
+        if taken:
+            _turn.release()
+
+
+_turn = threading.Lock()
+_LONGEST_TURN = 0.3
+"""Seconds after which a thread does not wait for the one before it any longer, but for the database's lock itself."""
 _CAST = """
     INSERT INTO votes (voter, tool_id, choice, dirty, cast_at)
     SELECT :voter, id, :choice, true, :now FROM tools WHERE {column} = :tool

@@ -46,6 +46,8 @@ class _Asked:
 
 def _before_flask(app: WSGIApplication, store: Store) -> WSGIApplication:
     def answered(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return app(environ, start)
         line = environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
         found = store.find(*line, _Asked(environ), here=outbox.is_shown_to(environ))
         if found is None:

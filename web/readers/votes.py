@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, make_response, redirect, request
+from flask import Blueprint, Response, abort, jsonify, request
 
 from db import moments, persons
 from db.deliveries.deliveries import Delivery
@@ -97,7 +97,7 @@ def _json(session: Session, slug: str, tool_id: int, voter: str) -> Response:
 def _back(slug: str) -> Response:
     comparison = request.form.get("comparison", "")
     path = f"/compare/{comparison}" if _SLUG.fullmatch(comparison) else f"/tools/{slug}"
-    return make_response(redirect(f"{path}#{slug}", 303))
+    return Response(status=303, headers={"Location": f"{path}#{slug}"})  # `redirect` would write a page, too
 
 
 # ---- from a letter -----------------------------------------------------------------------------------------

@@ -30,8 +30,10 @@ class ConsoleSessions(SecureCookieSessionInterface):
     digest_method = staticmethod(sha256)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if not _is_ours(request.path):
+            return SecureCookieSession()
         serializer, cookie = self.get_signing_serializer(app), request.cookies.get(self.get_cookie_name(app))
-        if serializer is None or cookie is None or not _is_ours(request.path):
+        if serializer is None or cookie is None:
             return SecureCookieSession()
         try:
             # No `max_age`: itsdangerous dates the cookie by its host's clock, and a host that is a second behind would
