@@ -26,6 +26,7 @@ from db.values import (
     Rates,
     Seconds,
     SiteUrl,
+    Token,
     WeeklyTime,
     named,
 )
@@ -222,6 +223,15 @@ class Settings(BaseSettings):
         "Networks that the outside line may connect to although they are not of the public Internet: for webhooks "
         "whose URL leads to a machine of yours. Without this setting such URLs are refused.",
         "networks such as 10.20.0.0/16, fd12:3456::/32",
+    )
+    metrics_token: Token | None = _set(
+        None,
+        "Whoever sends it may read `/metrics`, as `Authorization: Bearer …`. Without this setting only programs on the "
+        "same machine may.",
+        "at least 16 letters and digits, such as the output of: openssl rand -hex 32",
+    )
+    log_format: Literal["text", "json"] = _set(
+        "text", "How the log reads: lines for people, or one JSON object a line.", "text or json"
     )
     alert_age: Duration = _set(
         timedelta(minutes=15),

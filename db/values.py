@@ -157,6 +157,12 @@ def _site(value: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
+def _token(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,200}", value.strip()):
+        raise ValueError("it is no token of at least 16 letters and digits")
+    return value.strip()
+
+
 def _ca_file(path: Path) -> Path:
     try:
         found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -193,6 +199,8 @@ def _networks(value: object) -> object:
 
 
 Line = Annotated[str, AfterValidator(as_line)]
+Token = Annotated[str, AfterValidator(_token)]
+"""A bearer token (RFC 6750 2.1)."""
 Domain = Annotated[str, AfterValidator(_domain)]
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]

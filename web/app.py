@@ -16,9 +16,9 @@ from db.setting_errors import BadSettings
 from db.settings import settings
 from db.signing_keys import ForeignSigningKey
 from emails.letters import day as day_in_words
-from web import bulkhead, errors, headers, health, limits, operator, origins, visitor
+from web import bulkhead, errors, headers, health, limits, metrics, operator, origins, request_log, visitor
 from web.readers import answers, outbox, pages, scores, stamps, static_files, subscriptions, votes, watch
-from worker import bell, heartbeats
+from worker import bell, heartbeats, logs
 
 LARGEST_BODY = 64 * 1024
 """The largest request body; the largest form for readers holds an email address."""
@@ -41,11 +41,12 @@ def create_app() -> Flask:
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     origins.install(app)
+    request_log.install(app)
     app.before_request(heartbeats.start_after_fork)
     bulkhead.install(app)
     headers.install(app)
     errors.install(app)
-    for part in (pages, votes, subscriptions, outbox, health):
+    for part in (pages, votes, subscriptions, outbox, health, metrics):
         app.register_blueprint(part.blueprint)
     operator.install(app)
     answers.install(app)
@@ -103,6 +104,7 @@ def __getattr__(name: str) -> Flask:
     """`web.app:app` is made when a server asks for it, and is then a process of the site with a heartbeat."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    logs.take_over()
     _record_key()
     globals()["app"] = made = create_app()
     if threads := limits.web_threads():

@@ -9,11 +9,11 @@ requests that may ask it together leave one thread free, for /healthz and for re
 them, the next asks it for a sign of life first, and all others are refused at once until it has given one.
 """
 
-import logging
 import threading
 import time
 from threading import get_ident
 
+import structlog
 from flask import Flask, current_app, request
 from werkzeug.exceptions import ServiceUnavailable
 
@@ -23,7 +23,7 @@ from db.refusals import is_lock
 from db.session import reading, round_trip
 from web import limits
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("web")
 
 LOCK_SECONDS = 2.5
 """How long a request waits for a lock in the database; workers, for whom nobody waits, have more patience."""
@@ -32,7 +32,7 @@ PLACE_SECONDS = 0.35
 SILENT_SECONDS = 1.0
 """How long the database may leave all requests inside without an answer before others are refused at once."""
 RETRY_AFTER = 60
-SERVED_ALWAYS = {"health.alive", "health.ready", "static"}
+SERVED_ALWAYS = {"health.alive", "health.ready", "metrics.measured", "static"}
 """What is served without the database, or looks after it in a thread of its own."""
 _READS = ("GET", "HEAD", "OPTIONS")
 NOT_SAVED = "We couldn’t save this just now, so nothing was changed. Please try again in a minute."
@@ -130,10 +130,10 @@ def install(app: Flask) -> None:
         if request.endpoint in SERVED_ALWAYS:
             return
         if request.method not in _READS and not writers.enter():
-            log.warning("503 %s %s: other writes wait for the database", request.method, request.url_rule)
+            log.warning("other writes wait for the database")
             raise ServiceUnavailable(NOT_SAVED, retry_after=RETRY_AFTER)
         if not silence.enter():
-            log.warning("503 %s %s: the database does not answer", request.method, request.url_rule)
+            log.warning("the database does not answer")
             raise ServiceUnavailable(None if request.method in _READS else NOT_SAVED, retry_after=RETRY_AFTER)
 
     @app.teardown_request

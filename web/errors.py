@@ -1,7 +1,6 @@
 """The error pages: the right status, what went wrong, and what the reader can do about it."""
 
-import logging
-
+import structlog
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, ServiceUnavailable, TooManyRequests
 
@@ -12,7 +11,7 @@ from db.schema import WrongSchema
 from db.setting_errors import BadSettings
 from web import bulkhead, headers
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("web")
 
 _UPGRADING = "The site is being brought up to date. Nothing was lost; try again in a minute."
 
@@ -63,7 +62,7 @@ def install(app: Flask) -> None:
             signing_keys.check()
         except (WrongSchema, BadSettings) as error:
             if str(error) not in said:
-                log.warning("every page answers 503: %s", error)
+                log.warning("every page answers 503", told=str(error))
                 said.add(str(error))
             response = page(503, advice=_UPGRADING)
             response.headers["Retry-After"] = "60"
@@ -95,14 +94,14 @@ def install(app: Flask) -> None:
         bulkhead.met_silence(error)
         told = refusal(error)
         if told is None:
-            log.exception("the database did not answer", exc_info=error)
+            log.error("the database did not answer", exc_info=error)
         else:  # a line each: whoever fills a disk has no use for tracebacks
-            log.warning("503 %s %s: %s", request.method, request.url_rule, told)
+            log.warning("the database refused a page", error=told)
         response = page(503, advice="" if request.method in ("GET", "HEAD") else bulkhead.NOT_SAVED)
         response.headers["Retry-After"] = "60"
         return response
 
     @app.errorhandler(Exception)
     def mistake(error: Exception) -> Response:
-        log.exception("a page failed", exc_info=error)
+        log.error("a page failed", exc_info=error)
         return page(500)

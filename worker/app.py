@@ -10,12 +10,13 @@ from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
+from celery.signals import setup_logging
 from celery.utils.dispatch import Signal
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from db.settings import settings
-from worker import celery_log, redis_client, schedule
+from worker import celery_log, logs, redis_client, schedule
 
 VISIBILITY = 600
 """Seconds after which Redis gives a message to somebody else, if the worker that took it has not acknowledged it."""
@@ -26,6 +27,7 @@ MANY = 20
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
 celery_log.install()
+setup_logging.connect(logs.take_over)
 
 asked_to_ring = Signal(name="asked_to_ring")
 """Sent before a message is published, also if it turns out that one waits already."""

@@ -35,12 +35,13 @@ def tick(*, opens: bool = True) -> None:
 
 
 @contextmanager
-def _apart(what: str) -> Iterator[None]:
+def _apart(what: str, digest: str | None = None) -> Iterator[None]:
     """Log a digest that fails and retry it at the next tick; the other digests go on."""
-    try:
-        yield
-    except Exception:
-        log.exception("digest step failed", step=what)
+    with structlog.contextvars.bound_contextvars(**({"digest": digest} if digest else {})):
+        try:
+            yield
+        except Exception:
+            log.exception("digest step failed", step=what)
 
 
 # ---- opening and freezing --------------------------------------------------------------------------------------
@@ -107,7 +108,7 @@ def freeze_due(now: datetime) -> None:
         due = [each.slot for each in digests.listed(session, ("draft", "held")) if each.due_at <= now]
         latest = max((each.due_at for each in digests.listed(session) if each.due_at <= now), default=now)
     for slot in reversed(due):
-        with _apart(f"freeze {slot}"), writing() as session:
+        with _apart("freeze", slot), writing() as session:
             digest = digests.get(session, slot, lock=True)
             if now > digest.due_at + settings().digest_lateness and digest.state in ("draft", "held"):
                 digests.end(digest, "expired", "not sent in time", now)
@@ -126,7 +127,7 @@ def address_frozen() -> None:
     with reading() as session:
         frozen = [each.slot for each in digests.listed(session, ("frozen",))]
     for slot in frozen:
-        with _apart(f"address {slot}"):
+        with _apart("address", slot):
             while not ending.asked() and _address_page(slot):
                 pass
 
@@ -174,7 +175,7 @@ def count_ended() -> None:
     with reading() as session:
         ended = [each.slot for each in digests.uncounted(session) if not deliveries.owing(session, each.id)]
     for slot in ended:
-        with _apart(f"count {slot}"), writing() as session:
+        with _apart("count", slot), writing() as session:
             digest = digests.get(session, slot, lock=True)
             if digest.state in ("finished", "cancelled") and not deliveries.owing(session, digest.id):
                 digest.outcomes = accounts.progress(session, digest).states

@@ -60,7 +60,7 @@ def work_one() -> bool:
         return False
     try:
         following = _work_long(job)
-        with writing() as session:
+        with structlog.contextvars.bound_contextvars(job=job.id), writing() as session:
             _react(session, job, following)
     except ClaimLost:
         log.warning("claim lost", job=job.id, kind=job.kind, attempt=job.attempt)

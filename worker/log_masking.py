@@ -1,4 +1,4 @@
-"""No address of anybody stands in a log: it is masked in each line and each traceback, whoever writes them."""
+"""No address of anybody stands in a record of Python's own logging: it is masked in its line and its traceback."""
 
 import logging
 import traceback
@@ -6,16 +6,6 @@ from contextlib import suppress
 from typing import Any
 
 from db.masking import masked_in
-
-
-class Masked:
-    """structlog's last processor: a renderer whose line has every address in it masked."""
-
-    def __init__(self, renderer: Any) -> None:
-        self._renderer = renderer
-
-    def __call__(self, *given: Any) -> str:
-        return masked_in(self._renderer(*given))
 
 
 def install() -> None:

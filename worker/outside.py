@@ -65,7 +65,8 @@ def claim_one(busy: Collection[str] = ()) -> Job | None:
 def run(job: Job) -> None:
     """Make the request and settle the job."""
     try:
-        result = OUTSIDE[OutsideRequest.kinds[job.kind]](job) or Result()
+        with structlog.contextvars.bound_contextvars(job=job.id):
+            result = OUTSIDE[OutsideRequest.kinds[job.kind]](job) or Result()
     except Exception as error:
         result = Result(error=error)
     _settle_patiently(job, result)

@@ -18,7 +18,7 @@ from db import engine
 from db.jobs.jobs import Job
 from db.setting_errors import BadSettings
 from db.settings import settings
-from worker import ending, heartbeats, outside, redis_client, schema_gate
+from worker import ending, heartbeats, logs, outside, redis_client, schema_gate
 from worker.looks import Look, Looks
 from worker.outside_places import Places
 from worker.schedule import entry_of
@@ -124,6 +124,7 @@ def _told_to_end() -> int:
 
 def main() -> None:
     """Run until TERM."""
+    logs.take_over()
     try:
         schema_gate.wait_for_schema()
         heartbeats.start("outside")

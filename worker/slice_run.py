@@ -140,7 +140,7 @@ class SliceRun(Slice):
                 pass
         except (LookupError, ValueError, TypeError):
             # A digest whose letter cannot be composed must not block the others.
-            log.exception("digest cannot be sent", digest=digest_id)
+            log.exception("digest cannot be sent", digest_id=digest_id)
 
     def _one_batch(self, transport: Transport, connection: DriverConnection, digest_id: int | None) -> bool:
         """Claim and send one batch. False when this connection has no more work."""

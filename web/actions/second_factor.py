@@ -1,7 +1,6 @@
 """The second factor: codes that change every 30 seconds (TOTP, RFC 6238), and recovery codes for a lost phone."""
 
 import hmac
-import logging
 import secrets
 from base64 import b32encode
 from datetime import datetime
@@ -9,12 +8,13 @@ from hashlib import sha256
 
 import pyotp
 import segno
+import structlog
 from markupsafe import Markup
 
 from db import sealing
 from db.settings import settings
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("console")
 
 STEP = 30
 WINDOW = 1

@@ -60,6 +60,11 @@ def is_shown_to(environ: WSGIEnvironment) -> bool:
     config = settings()
     if config.outbox is None or not _is_local(config):
         return False
+    return is_on_this_machine(environ)
+
+
+def is_on_this_machine(environ: WSGIEnvironment) -> bool:
+    """Whether a program on this machine asks, by a loopback name, and not a proxy for somebody else."""
     host = environ.get("HTTP_HOST") or environ.get("SERVER_NAME", "")
     here = _is_loopback(host) and _is_loopback_address(environ.get("REMOTE_ADDR", ""))
     return here and not _came_through_a_proxy(environ)

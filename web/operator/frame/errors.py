@@ -1,7 +1,6 @@
 """The console's error pages, in its own layout, with a link back."""
 
-import logging
-
+import structlog
 from flask import Response, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -11,7 +10,7 @@ from db.rules import BadAddress, Refused
 from web.operator.frame import confirm
 from web.operator.frame.access import blueprint
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("console")
 
 _TITLES = {400: "That was not whole", 401: "You are signed out", 403: "This is not open to you",
            404: "Nothing stands here", 405: "Not this way", 413: "That was too much"}  # fmt: skip
@@ -37,7 +36,7 @@ def http(error: HTTPException) -> Response:
 @blueprint.errorhandler(OverflowError)
 def out_of_range(error: Exception) -> Response:
     """Handles a number or a date that is out of the database's range."""
-    log.warning("out of range: %s", error)
+    log.warning("out of range", error=str(error))
     return page(
         400, _TITLES[400], "A number or a date in it is out of range, so nothing was done. Mend it and try again."
     )
