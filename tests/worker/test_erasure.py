@@ -62,6 +62,11 @@ def alerts_of_erasures() -> list[Condition]:
         return list(unfinished_erasures(session, moments.now()))
 
 
+def failed_attempts() -> int:
+    with reading() as session:
+        return session.scalar(text("SELECT count(*) FROM attempts WHERE outcome = 'failed'")) or 0
+
+
 def states() -> list[str]:
     with reading() as session:
         return [state for (state,) in session.execute(text("SELECT state FROM jobs ORDER BY id"))]
@@ -76,6 +81,7 @@ def test_nothing_of_zelda_is_left_in_any_column_that_can_hold_a_person(zelda, ho
     worker_jobs.work()
     assert filled.in_tables() == set()
     assert filled.in_files(house) == []
+    assert failed_attempts() == 0
     with reading() as session:
         kept = suppressions.get(session, hashes_of(STORED)[0])
         assert (kept.reason, kept.note) == ("erased", None)
@@ -226,6 +232,7 @@ def test_a_sign_up_that_nobody_confirmed_leaves_as_little(zelda, house: Path, cl
     assert [file for file in filled.in_files(house) if "-wal" in file] == []
     clock.forward(days=1)  # the night
     worker_jobs.work()
+    assert set(states()) == {"succeeded"}
     assert filled.in_files(house) == []
 
 
