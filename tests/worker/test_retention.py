@@ -9,7 +9,6 @@ from sqlalchemy import text
 from db import guard, removals, rules
 from db.deliveries import accounts, deliveries
 from db.digests import digests
-from db.digests.digests import TestLetter
 from db.jobs import jobs, retries
 from db.jobs.events import ComparisonPublished, SubscriptionConfirmed, SubscriptionRequested
 from db.jobs.jobs import Attempt, Job
@@ -98,7 +97,7 @@ def test_single_letters_go_with_their_test_letters_and_open_ones_stay(database, 
     digest(clock, 0)
     with writing() as session:
         for number in (1, 2, 3):
-            session.add(TestLetter(digest_id=1, address=f"{number}@reader.example", subject="s", preheader="p",
+            session.add(digests.TestLetter(digest_id=1, address=f"{number}@reader.example", subject="s", preheader="p",
                                    html="h", text="t", asked_at=clock.now))  # fmt: skip
             deliveries.owe(session, "test", number, f"address:{number}", clock.now)
         session.execute(text("UPDATE deliveries SET state = 'sent' WHERE about < 3"))

@@ -5,13 +5,14 @@ may have it already. With it, each letter gets the outcome that it has there, an
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from db import guard, schema
 from db.copies import departures, in_flight
 from db.copies.departures import Departure, Listed
-from db.deliveries import addressing
+from db.deliveries import addressing, recovery
 from db.digests import digests, rule_history
 from db.digests.digests import Digest
 from db.engine import elsewhere, same_database
@@ -27,6 +28,8 @@ from db.subscribers import subscriptions
 from web.actions import subscribers
 from worker import drafts
 
+LAPSED = timedelta(hours=1)
+"""By then every lease has lapsed."""
 CHANNEL = "the old database, when its copy took over"
 
 
@@ -146,6 +149,8 @@ def _find_departures(old: str, found: Findings) -> None:
 def confirm(actor: Actor, found: Findings, old: str | None, now: datetime, note: str | None = None) -> Done:
     """Let this database send. Each step is done in pages, and the guard is lifted last: a kill amid it is harmless."""
     done = Done()
+    if old:
+        _recover(old, now)
     _let_go(actor, found, done, now)
     for slot in found.digests:
         _settle_digest(slot, old, done, now)
@@ -163,6 +168,14 @@ def confirm(actor: Actor, found: Findings, old: str | None, now: datetime, note:
         audit.record(session, actor, "database.confirm", now, about=f"copy of {found.copied_at:%Y-%m-%d %H:%M} UTC",
                    count=1, after=asdict(done), note=note)  # fmt: skip
     return done
+
+
+def _recover(old: str, now: datetime) -> None:
+    """End the claims of the old site's senders there: nobody runs, so only what they had begun is in doubt. A database
+    that cannot be written keeps them, and then all that is under a claim is in doubt."""
+    with suppress(SQLAlchemyError), elsewhere(old), writing() as session:
+        while recovery.recover(session, False, now + LAPSED):
+            pass
 
 
 def _let_go(actor: Actor, found: Findings, done: Done, now: datetime) -> None:
