@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect, text
 
+from db.deliveries import accounts
+from db.digests import digests
 from db.engine import engine
 from db.session import reading, writing
 from db.subscribers import subscribers
-from tests import applications
+from tests import applications, claiming
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until
 
@@ -71,3 +73,37 @@ def test_the_clock_rings_and_alice_is_forgotten(deployment: Deployment, cast, tm
         for name in inspect(engine()).get_table_names():
             assert cast.alice not in str(session.execute(text(f"SELECT * FROM {name}")).all()), name
     until(lambda: "sign_ups=1" in (tmp_path / "worker.log").read_text(), "the line in the log")
+
+
+def number(query: str) -> int:
+    with reading() as session:
+        return session.scalar(text(query)) or 0
+
+
+def test_the_clock_rings_and_what_is_over_goes(deployment: Deployment, cast, tmp_path: Path):
+    """A digest of long ago gives its deliveries up and keeps its account, and jobs of last week are gone."""
+    claiming.make_digest(3)
+    with writing() as session:
+        session.execute(text("UPDATE deliveries SET state = 'sent', settled_at = created_at"))
+    until(lambda: number("SELECT count(*) FROM digests WHERE outcomes IS NOT NULL"), "the digest's end")
+    applications.application().test_client().post("/subscribe", data={"email": cast.alice})
+    until(lambda: confirm_letters() == 1, "the confirm letter")
+    until(lambda: number("SELECT count(*) FROM jobs WHERE state <> 'succeeded'") == 0, "the jobs")
+    jobs = number("SELECT count(*) FROM jobs")
+    with writing() as session:
+        session.execute(text("UPDATE jobs SET finished_at = strftime('%Y-%m-%d %H:%M:%f', finished_at, '-6 days')"))
+        session.execute(
+            text("UPDATE digests SET finished_at = strftime('%Y-%m-%d %H:%M:%f', finished_at, '-14 months')")
+        )
+    until(lambda: number("SELECT count(*) FROM deliveries WHERE letter = 'digest'") == 0, "the old deliveries")
+    assert number("SELECT count(*) FROM jobs") == jobs
+    assert confirm_letters() == 1
+    with reading(snapshot=True) as session:
+        account = accounts.account(session, digests.get(session, "2026-W47"))
+    assert account.holds
+    assert (account.removed, account.states["sent"]) == (3, 3)
+    with writing() as session:
+        session.execute(text("UPDATE jobs SET finished_at = strftime('%Y-%m-%d %H:%M:%f', finished_at, '-1 days')"))
+    until(lambda: number("SELECT count(*) FROM jobs") == 0, "the old jobs")
+    assert number("SELECT count(*) FROM attempts") == 0
+    assert number("SELECT sum(removed) FROM removals WHERE kind = 'deliveries'") == 3
