@@ -4,12 +4,10 @@ import os
 import pty
 import re
 import select
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-HERE = Path(__file__).parents[1]
+from tests.prepared import Command
+
 QUESTION = re.compile(rb"\[y/[nN]\]: $")
 END_OF_INPUT = "\x04"
 """What the keys Ctrl and D send: no answer at all."""
@@ -18,9 +16,8 @@ END_OF_INPUT = "\x04"
 def at_a_terminal(*words: str, answer: str = "", patience: float = 60) -> tuple[int, str]:
     """Run `verdicts` with these words, and answer its question. Returns its exit code and all that it printed."""
     ours, its_own = pty.openpty()
-    command = [sys.executable, "-c", "from web.cli import main; main(prog_name='verdicts')", *words]
-    environment = os.environ | {"PYTHONPATH": str(HERE), "TERM": "dumb"}
-    started = subprocess.Popen(command, stdin=its_own, stdout=its_own, stderr=its_own, env=environment)
+    environment = os.environ | {"TERM": "dumb"}
+    started = Command(["verdicts", *words], stdin=its_own, stdout=its_own, stderr=its_own, env=environment)
     os.close(its_own)
     try:
         told = _read(ours, QUESTION, patience)

@@ -13,6 +13,7 @@ import psutil
 
 from tests.crash.processes import ROOT, until
 from tests.crash.scene import Scene
+from tests.prepared import Command
 from worker.redis import EmbeddedRedis, end_with_parent
 
 
@@ -35,10 +36,21 @@ def answers(port: int, address: str = "127.0.0.1") -> bool:
 
 
 class Deployment:
-    """Redis and the Procfile's lines, for one scene; or the lines of a host `beside` another, with the same Redis."""
+    """Redis and the Procfile's lines, for one scene; or the lines of a host `beside` another, with the same Redis.
 
-    def __init__(self, folder: Path, environment: dict[str, str], beside: "Deployment | None" = None) -> None:
-        self._folder = folder
+    Celery's lines are forks of a process that has imported them (tests/prepared.py), unless the shell is to run them
+    `as_they_stand`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str],
+        beside: "Deployment | None" = None,
+        *,
+        as_they_stand: bool = False,
+    ) -> None:
+        self._folder, self._as_they_stand = folder, as_they_stand
         folder.mkdir(exist_ok=True)
         self._redis, self._owns_redis = (beside._redis if beside else EmbeddedRedis(folder / "redis")), beside is None
         if self._owns_redis:
@@ -48,7 +60,7 @@ class Deployment:
         given = {"REDIS_URL": self._redis.url, "PORT": str(self.port), "PATH": path}
         given["SIGNUPS_PER_NETWORK"] = "0"  # all readers of a scene come from here
         self._environment = os.environ | environment | given
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, subprocess.Popen[bytes] | Command] = {}
 
     def start_sending(self, scene: Scene) -> None:
         """Start all lines but the web, and publish wake-ups for the digests, as the clock does it only every fifteen
@@ -107,6 +119,12 @@ class Deployment:
     def _start(self, name: str, *options: str, application: str = "worker.app") -> None:
         line = procfile()[name].replace("--app worker.app", f"--app {application}")
         with open(self._folder / f"{name}.log", "ab") as log:
+            if "celery" in line.split() and not self._as_they_stand:
+                self._running[name] = Command(
+                    [*line.split(), *options],
+                    cwd=ROOT, env=self._environment, stdout=log.fileno(), stderr=log.fileno(), leads_a_group=True,
+                )  # fmt: skip
+                return
             self._running[name] = subprocess.Popen(
                 ["/bin/sh", "-c", " ".join(["exec", line, *options])],
                 cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,

@@ -192,7 +192,8 @@ _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application
 
 
 def kill_what_the_procfile_starts(scene: Scene, chance: random.Random, most: int) -> int:
-    deployment = Deployment(scene.folder, scene.environment | {"SEND_RATE": "150", "SEND_CONNECTIONS": "2"})
+    given = scene.environment | {"SEND_RATE": "150", "SEND_CONNECTIONS": "2"}
+    deployment = Deployment(scene.folder, given, as_they_stand=True)
     try:
         deployment.start_sending(scene)
         for done in range(most):

@@ -3,12 +3,10 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import psycopg
@@ -24,9 +22,9 @@ from db.engine import engine
 from db.migrations import ONE_AT_A_TIME, InUse
 from db.settings import settings
 from db.tables import TABLES
+from tests.prepared import Command
 from tests.schemas import at_revision
 
-VERDICTS = str(Path(sys.executable).with_name("verdicts"))
 BEFORE_THE_CONSOLE = "0003"
 """An older state whose upgrade adds columns to large tables and builds indexes on them."""
 JOB = (
@@ -85,14 +83,10 @@ def is_whole() -> bool:
     return schema.standing().answer == "this"
 
 
-def command(*words: str) -> subprocess.Popen:
+def command(*words: str) -> Command:
     environment = {**os.environ, "DATABASE_URL": settings().database_url}
-    return subprocess.Popen(
-        [VERDICTS, "db", "upgrade", *words],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+    return Command(
+        ["verdicts", "db", "upgrade", *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
 
 

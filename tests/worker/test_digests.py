@@ -1,11 +1,8 @@
 """One digest a slot, late rather than never: opened, frozen, addressed and finished by any number of clocks."""
 
 import os
-import subprocess
-import sys
 import threading
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -21,6 +18,7 @@ from db.subscribers import subscribers, subscriptions
 from db.votes import tallies, votes
 from emails import letters
 from emails.letters import DigestContent
+from tests import prepared
 from tests.conftest import load_catalogue
 from web.cli import main
 from worker import by_hand, digest_previews, freezing
@@ -309,10 +307,8 @@ def test_on_both_days_of_the_clock_change_it_goes_once_and_on_time(database, clo
 def test_a_clock_that_could_not_ring_loses_no_run(started, clock):
     run.tick()
     clock.set(datetime(2026, 11, 17, 9, 0, 1, tzinfo=UTC))
-    rung = subprocess.run(
-        [sys.executable, "-c", "from worker import bell; bell.publish('digests')"],
-        env=os.environ | {"REDIS_URL": "redis://127.0.0.1:1/0"}, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    script = "from worker import bell; bell.publish('digests')"
+    rung = prepared.run("python", "-c", script, env=os.environ | {"REDIS_URL": "redis://127.0.0.1:1/0"})
     assert "OperationalError" in rung.stderr
     assert look().state == "draft", "nobody was rung for"
     clock.forward(hours=7)  # Redis is back, and so is the clock's next ring
@@ -339,9 +335,8 @@ def test_clocks_in_several_processes_make_one_digest(database, cast):
     join(cast.alice, now)
     with writing() as session:
         digests.open_slot(session, SLOT, now - timedelta(minutes=1), now)
-    command = [sys.executable, "-c", "from worker import digests; digests.tick()"]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    clocks = [subprocess.Popen(command, env=environment) for _ in range(3)]
+    command = ["python", "-c", "from worker import digests; digests.tick()"]
+    clocks = [prepared.Command(command) for _ in range(3)]
     assert [each.wait(60) for each in clocks] == [0, 0, 0]
     run.tick()
     with reading() as session:

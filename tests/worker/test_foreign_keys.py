@@ -19,6 +19,7 @@ from db.session import reading, writing
 from db.signing_keys import SigningKey
 from db.subscribers import suppressions
 from db.subscribers.subscribers import Subscriber
+from tests import prepared
 from tests.crash import postgresql
 from tests.crash.deployment import Deployment, free_port, procfile
 from tests.crash.processes import ROOT, MailServer, until
@@ -29,7 +30,6 @@ from worker.schedule import ScheduleEntry
 
 pytestmark = [pytest.mark.waits, pytest.mark.timeout(240)]
 
-VERDICTS = str(Path(sys.executable).with_name("verdicts"))
 TOLD = "is not this site's: its newest key, first used"
 
 
@@ -44,16 +44,19 @@ def site(database: str, monkeypatch) -> str:
 
 def run(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """The line, until it ends by itself."""
+    environment = os.environ | variables
+    if line.split()[0] in ("verdicts", "env", "celery"):
+        return prepared.run(*line.split(), cwd=ROOT, env=environment, timeout=120)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        ["/bin/sh", "-c", f"exec {line}"], cwd=ROOT, env=os.environ | {"PATH": path} | variables,
+        ["/bin/sh", "-c", f"exec {line}"], cwd=ROOT, env=environment | {"PATH": path},
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("words", ["digest list", "jobs list", "digest send --yes"])
 def test_a_command_with_a_foreign_key_refuses_in_one_sentence(site, redis_url, words):
-    ended = run(f"{VERDICTS} {words}", SECRET_KEY="foreign")
+    ended = run(f"verdicts {words}", SECRET_KEY="foreign")
     assert ended.returncode == 1
     assert ended.stderr.startswith("Error: SECRET_KEY")
     assert TOLD in ended.stderr
@@ -64,8 +67,8 @@ def test_a_command_with_a_foreign_key_refuses_in_one_sentence(site, redis_url, w
 @pytest.mark.once
 def test_help_version_upgrade_and_doctor_work_with_any_key(site, redis_url):
     for words in ("--help", "--version", "digest list --help", "db upgrade"):
-        assert run(f"{VERDICTS} {words}", SECRET_KEY="foreign").returncode == 0, words
-    looked = run(f"{VERDICTS} doctor", SECRET_KEY="foreign")
+        assert run(f"verdicts {words}", SECRET_KEY="foreign").returncode == 0, words
+    looked = run("verdicts doctor", SECRET_KEY="foreign")
     assert looked.returncode == 1
     assert f"✕ keys: SECRET_KEY, or the key in var/secret_key, {TOLD}" in looked.stdout
 
@@ -81,13 +84,13 @@ def test_no_line_of_the_procfile_starts_with_a_foreign_key(site, redis_url, name
 
 
 def test_a_lost_key_is_forgotten_by_command_and_the_next_process_starts(site, redis_url):
-    assert run(f"{VERDICTS} digest list", SECRET_KEY="new").returncode == 1
-    forgotten = run(f"{VERDICTS} db forget-key --yes", SECRET_KEY="new")
+    assert run("verdicts digest list", SECRET_KEY="new").returncode == 1
+    forgotten = run("verdicts db forget-key --yes", SECRET_KEY="new")
     assert forgotten.returncode == 0, forgotten.stderr
     assert "Start all processes again" in forgotten.stdout
-    assert run(f"{VERDICTS} digest list", SECRET_KEY="new").returncode == 0
-    assert "key.forget" in run(f"{VERDICTS} audit list", SECRET_KEY="new").stdout
-    assert run(f"{VERDICTS} digest list").returncode == 1, "the lost key is the foreign one now"
+    assert run("verdicts digest list", SECRET_KEY="new").returncode == 0
+    assert "key.forget" in run("verdicts audit list", SECRET_KEY="new").stdout
+    assert run("verdicts digest list").returncode == 1, "the lost key is the foreign one now"
 
 
 # ---- a database that did not answer when the process started -------------------------------------------------------

@@ -1,9 +1,6 @@
 """A key that is lost, or is another site's: what the commands say, and what they leave alone."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -14,12 +11,11 @@ from db.session import reading, writing
 from db.settings import settings
 from db.subscribers import suppressions
 from db.subscribers.subscribers import Subscriber
+from tests import prepared
 from tests.schemas import at_revision
 from tests.terminals import at_a_terminal
 from tests.web.cli.test_up import bare, free_port
 from web.cli import main
-
-UP = [str(Path(sys.executable).with_name("verdicts")), "up"]
 
 
 @pytest.fixture(autouse=True)
@@ -91,9 +87,7 @@ def test_the_doctor_names_a_key_of_before_that_is_missing(sqlite, setting, redis
 def test_up_makes_no_key_in_place_of_a_lost_one(house):
     (house / "var").mkdir()
     environment = bare(PORT=str(free_port()))
-    run = lambda *words: subprocess.run(  # noqa: E731
-        [UP[0], *words], env=environment, capture_output=True, text=True, timeout=60
-    )
+    run = lambda *words: prepared.run("verdicts", *words, env=environment)  # noqa: E731
     assert run("db", "upgrade").returncode == 0
     assert run("digest", "list").returncode == 0
     kept = house / "var/secret_key"
@@ -112,12 +106,10 @@ def test_a_command_elsewhere_without_the_key_leaves_none_behind(house, tmp_path_
     (house / "var").mkdir()
     database = f"sqlite:///{house}/var/verdicts.sqlite3"
     for words in (("db", "upgrade"), ("digest", "list")):
-        ended = subprocess.run([UP[0], *words], env=bare(DATABASE_URL=database), capture_output=True, text=True)
+        ended = prepared.run("verdicts", *words, env=bare(DATABASE_URL=database))
         assert ended.returncode == 0, ended.stderr
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    ended = subprocess.run(
-        [UP[0], "digest", "list"], env=bare(DATABASE_URL=database), cwd=elsewhere, capture_output=True, text=True
-    )
+    ended = prepared.run("verdicts", "digest", "list", env=bare(DATABASE_URL=database), cwd=elsewhere)
     assert ended.returncode == 1
     assert "is not this site's" in ended.stderr
     assert os.listdir(elsewhere) == []
@@ -149,7 +141,7 @@ def test_a_site_of_0_3_0_is_upgraded_and_its_own_key_becomes_the_first(house, se
 def test_a_process_that_is_killed_as_soon_as_it_has_recorded_its_key_leaves_a_site_that_starts(database, setting):
     crash = "from db import signing_keys; import os; signing_keys.record(); os.kill(os.getpid(), 9)"
     environment = os.environ | {"SECRET_KEY": "first", "DATABASE_URL": settings().database_url}
-    ended = subprocess.run([sys.executable, "-c", crash], env=environment, cwd=Path(__file__).parents[3])
+    ended = prepared.run("python", "-c", crash, env=environment)
     assert ended.returncode == -9
     assert newest() == print_of(b"first")
     setting(SECRET_KEY="first")

@@ -10,6 +10,8 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from tests.prepared import Command
+
 SCRIPT = """
 import os, sys
 from web.cli.supervise import Supervisor
@@ -26,11 +28,9 @@ def supervise(house):
     """Start a supervisor over these lines, in a process of its own."""
     started = []
 
-    def start(**lines: str) -> subprocess.Popen:
+    def start(**lines: str) -> Command:
         words = [word for line in lines.items() for word in line]
-        process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        process = Command(["python", "-c", SCRIPT, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         started.append(process)
         return process
 
@@ -49,7 +49,7 @@ def wait_for(condition, seconds=10.0):
     raise AssertionError("it did not come about")
 
 
-def children(process: subprocess.Popen) -> list[psutil.Process]:
+def children(process: Command) -> list[psutil.Process]:
     """What the lines have become, without those that are still between fork and exec."""
     supervisor = psutil.Process(process.pid)
     found = []

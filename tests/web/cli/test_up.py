@@ -7,15 +7,25 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests import prepared
 from tests.db.test_private_files import modes
 from worker.redis import server_program
 
 UP = [str(Path(sys.executable).with_name("verdicts")), "up", "--demo"]
+
+UP_WITH_THE_WEB_ALONE = """
+from types import SimpleNamespace
+from web.cli import main, up
+whole = up.parse_procfile
+up.parse_procfile = lambda text: SimpleNamespace(processes={"web": whole(text).processes["web"]})
+main(["up", "--demo"], prog_name="verdicts")
+"""
 
 
 def free_port() -> int:
@@ -45,12 +55,12 @@ def still_at_work(processes: list[psutil.Process]) -> list[psutil.Process]:
 class Up:
     """A running `verdicts up` and what it says."""
 
-    def __init__(self, house: Path, **variables: str) -> None:
+    def __init__(self, house: Path, command: Sequence[str] = UP, **variables: str) -> None:
         self.port = free_port()
         self.said = house / "said.txt"
         with self.said.open("w") as out:
             environment = bare(PORT=str(self.port), **variables)
-            self.process = subprocess.Popen(UP, env=environment, stdout=out, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
 
     def wait_for(self, text: str, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
@@ -89,7 +99,7 @@ def test_up_starts_a_whole_newsletter_keeps_it_alive_and_ends_it(running, house)
     assert "outbox" in running.get("/outbox").lower()
     assert modes(house / "var") == {}
 
-    second = subprocess.run(UP, env=bare(PORT=str(free_port())), capture_output=True, text=True)
+    second = prepared.run("verdicts", "up", "--demo", env=bare(PORT=str(free_port())))
     assert second.returncode == 1
     assert second.stderr.startswith(f"Error: Verdicts already runs in this folder (process {running.process.pid})")
 
@@ -98,7 +108,7 @@ def test_up_starts_a_whole_newsletter_keeps_it_alive_and_ends_it(running, house)
     running.wait_for("redis ended; starting it again.")
 
     # A command that forgot the PORT would make links that lead nowhere.
-    send = subprocess.run([UP[0], "digest", "send"], env=bare(), capture_output=True, text=True)
+    send = prepared.run("verdicts", "digest", "send", env=bare())
     assert send.returncode == 1
     assert f"BASE_URL is “http://localhost:8000” here, but “http://localhost:{running.port}” with " in send.stderr
     assert f"http://localhost:{running.port}" in (house / "var/settings.json").read_text()
@@ -112,7 +122,7 @@ def test_up_starts_a_whole_newsletter_keeps_it_alive_and_ends_it(running, house)
 
 
 def test_the_site_listens_at_web_host_alone(house):
-    running = Up(house, WEB_HOST="127.8.8.8")
+    running = Up(house, [sys.executable, "-c", UP_WITH_THE_WEB_ALONE], WEB_HOST="127.8.8.8")
     try:
         running.wait_for("Verdicts is running")
         with urllib.request.urlopen(f"http://127.8.8.8:{running.port}/healthz", timeout=10) as answer:
@@ -127,7 +137,7 @@ def test_the_site_listens_at_web_host_alone(house):
 def test_a_port_that_is_taken_is_named_with_another(house):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = subprocess.run(UP, env=bare(PORT=str(port)), capture_output=True, text=True)
+        done = prepared.run("verdicts", "up", "--demo", env=bare(PORT=str(port)))
     assert done.returncode == 1
     assert f"Another program listens on port {port}." in done.stderr
     assert f"PORT={port + 1} make up" in done.stderr
@@ -143,7 +153,7 @@ def test_a_port_that_is_taken_is_named_with_another(house):
     ],
 )
 def test_settings_that_cannot_work_are_refused_in_a_sentence(house, variables, said):
-    done = subprocess.run(UP, env=bare(**{"PORT": str(free_port())} | variables), capture_output=True, text=True)
+    done = prepared.run("verdicts", "up", "--demo", env=bare(**{"PORT": str(free_port())} | variables))
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
     assert said in done.stderr

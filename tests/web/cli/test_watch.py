@@ -3,11 +3,8 @@
 import os
 import pty
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from sqlalchemy import text
 
@@ -15,7 +12,7 @@ from db.deliveries import deliveries
 from db.session import writing
 from tests.claiming import NOW, make_digest
 from tests.crash.processes import until
-from worker.redis import end_with_parent
+from tests.prepared import Command
 
 COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -23,7 +20,7 @@ COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 class Watched:
     """What the terminal was told so far."""
 
-    def __init__(self, process: subprocess.Popen[bytes], terminal: int) -> None:
+    def __init__(self, process: Command, terminal: int) -> None:
         self.process, self.told, self._terminal = process, "", terminal
 
     def shows(self, *patterns: str) -> bool:
@@ -42,11 +39,8 @@ class Watched:
 def watching() -> Iterator[Watched]:
     ours, terminal = pty.openpty()
     os.set_blocking(ours, False)
-    process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("verdicts")), "digest", "watch", "2026-W47"],
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "30"},
-        stdout=terminal, stderr=terminal, preexec_fn=end_with_parent,
-    )  # fmt: skip
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
+    process = Command(["verdicts", "digest", "watch", "2026-W47"], env=environment, stdout=terminal, stderr=terminal)
     os.close(terminal)
     try:
         yield Watched(process, ours)
