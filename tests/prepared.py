@@ -10,6 +10,7 @@ import gc
 import json
 import os
 import re
+import runpy
 import signal
 import socket
 import struct
@@ -37,7 +38,7 @@ class Command:
         self, words: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None,
         stdin: int | None = None, stdout: int | None = None, stderr: int | None = None, leads_a_group: bool = False,
     ) -> None:  # fmt: skip
-        """`words` are `verdicts …`, `celery …` or `python -c …`."""
+        """`words` are `verdicts …`, `celery …`, `gunicorn …`, `python -c …` or `python -m …`."""
         self.returncode: int | None = None
         self.stdout: IO[str] | None = None
         self._reply, theirs = socket.socketpair()
@@ -227,23 +228,34 @@ def _celery(words: list[str]) -> Any:
     return import_module("celery.__main__").main()
 
 
+def _gunicorn(words: list[str]) -> Any:
+    return import_module("gunicorn.app.wsgiapp").run()
+
+
 def _python(words: list[str]) -> Any:
     sys.argv = words[1:2] + words[3:]
+    if words[1] == "-m":
+        sys.modules.pop(words[2], None)
+        return runpy.run_module(words[2], run_name="__main__", alter_sys=True)
     return exec(compile(words[2], "<string>", "exec"), {"__name__": "__main__"})
 
 
-MAINS = {"verdicts": _verdicts, "celery": _celery, "python": _python}
+MAINS = {"verdicts": _verdicts, "celery": _celery, "gunicorn": _gunicorn, "python": _python}
 CELERY = ("celery.bin.celery", "celery.apps.worker", "celery.apps.beat", "celery.beat", "celery.concurrency.prefork",
           "celery.worker.consumer", "kombu.transport.redis", "worker.app", "worker.tasks", "worker.parent")  # fmt: skip
+GUNICORN = ("gunicorn.app.wsgiapp", "gunicorn.arbiter", "web.app", "web.front.worker")
 
 
 def _preload(words: Sequence[str]) -> None:
     """Import what this command needs, also for those that come after it."""
+    modules: Sequence[str]
     if "celery" in words:
-        for module in CELERY:
-            import_module(module)
-        return
-    if words[0] == "python":
+        modules = CELERY
+    elif words[0] == "gunicorn":
+        modules = GUNICORN
+    elif words[0] == "python" and words[1] == "-m":
+        modules = words[2:3]
+    elif words[0] == "python":
         modules = re.findall(r"^(?:from|import) ([\w.]+)", words[2], re.MULTILINE)
     else:
         commands = import_module("web.cli").COMMANDS

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -38,7 +39,7 @@ def answers(port: int, address: str = "127.0.0.1") -> bool:
 class Deployment:
     """Redis and the Procfile's lines, for one scene; or the lines of a host `beside` another, with the same Redis.
 
-    Celery's lines are forks of a process that has imported them (tests/prepared.py), unless the shell is to run them
+    The lines run in forks of a process that has imported them (tests/prepared.py), unless the shell is to run them
     `as_they_stand`.
     """
 
@@ -119,9 +120,9 @@ class Deployment:
     def _start(self, name: str, *options: str, application: str = "worker.app") -> None:
         line = procfile()[name].replace("--app worker.app", f"--app {application}")
         with open(self._folder / f"{name}.log", "ab") as log:
-            if "celery" in line.split() and not self._as_they_stand:
+            if not self._as_they_stand:
                 self._running[name] = Command(
-                    [*line.split(), *options],
+                    [*shlex.split(line), *options],
                     cwd=ROOT, env=self._environment, stdout=log.fileno(), stderr=log.fileno(), leads_a_group=True,
                 )  # fmt: skip
                 return

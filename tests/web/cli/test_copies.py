@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -23,7 +21,7 @@ from db.operators.audit import Actor
 from db.session import reading, writing
 from db.subscribers import suppressions
 from tests import claiming, conftest
-from tests.terminals import HERE
+from tests.prepared import Command
 from web.cli import main
 
 
@@ -141,7 +139,7 @@ def test_a_back_up_that_is_killed_leaves_no_file_under_its_name_and_the_next_one
         "copying.prove = lambda *given: time.sleep(60)\n"
         f"main(['backup', {str(file)!r}])"
     )
-    started = subprocess.Popen([sys.executable, "-c", slow], env=os.environ | {"PYTHONPATH": str(HERE)})
+    started = Command(["python", "-c", slow])
     until = time.monotonic() + 60
     while not (tmp_path / "verdicts.backup.part").exists() and time.monotonic() < until:
         time.sleep(0.05)

@@ -6,7 +6,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.crash.deployment import answers, free_port, procfile
-from tests.crash.processes import ROOT, until
-from worker.redis import end_with_parent
+from tests.crash.processes import until
+from tests.prepared import Command
 
 
 @dataclass
@@ -23,7 +22,7 @@ class Server:
     """A running web line."""
 
     port: int
-    process: subprocess.Popen[bytes]
+    process: Command
     log: Path
 
     def said(self) -> str:
@@ -35,18 +34,10 @@ def served(application: str, folder: Path, **variables: str) -> Iterator[Server]
     """The Procfile's web line with this application in place of the site's."""
     port, log = free_port(), folder / "web.log"
     words = [application if word == "web.app:app" else word for word in shlex.split(procfile()["web"])]
-    words[0] = str(Path(sys.executable).with_name(words[0]))
-    environment = os.environ | {"PORT": str(port), "PYTHONPATH": str(ROOT), "SECRET_KEY": "a key for tests"} | variables
+    environment = os.environ | {"PORT": str(port), "SECRET_KEY": "a key for tests"} | variables
     with open(log, "wb") as out:
-        process = subprocess.Popen(
-            words,
-            cwd=folder,
-            env=environment,
-            stdout=out,
-            stderr=out,
-            preexec_fn=end_with_parent,
-            start_new_session=True,
-        )
+        files = {"stdout": out.fileno(), "stderr": out.fileno()}
+        process = Command(words, cwd=folder, env=environment, **files, leads_a_group=True)
     try:
         until(lambda: answers(port) and bool(say(port, ALIVE, 30).raw), "the web's start")
         yield Server(port, process, log)
