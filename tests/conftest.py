@@ -19,6 +19,8 @@ from db.settings import Settings, settings, variable
 from tests import templates
 from tests.databases import Emptying, sharing_compiled_statements
 from tests.templates import close_engines as _close_engines
+from tests.templates import order as _order  # noqa: F401  for tests that make databases
+from tests.templates import renamed as _renamed
 from worker.redis import EmbeddedRedis
 
 START = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
@@ -185,7 +187,7 @@ def _postgresql(_postgresql_database: tuple[str, Emptying], setting) -> Iterator
 @pytest.fixture(scope="session")
 def _postgresql_database(_postgresql_server: str) -> Iterator[tuple[str, Emptying]]:
     """One migrated database for the session; each test finds it empty."""
-    url = templates.migrated_on(_postgresql_server)
+    url = _renamed(_postgresql_server, templates.NAME)
     emptying = Emptying(url)
     yield url, emptying
     emptying.close()

@@ -21,6 +21,7 @@ from db.settings import settings
 SHARED = "VERDICTS_TEST_TEMPLATES"
 """The environment variable that names the run's folder: processes of pytest-xdist inherit it."""
 NAME = "verdicts"
+"""The migrated database on each PostgreSQL server."""
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """A test's database need not survive a power cut."""
 
@@ -82,9 +83,9 @@ def postgresql(**told: object) -> Iterator[PostgresServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def migrated_on(server_url: str) -> str:
-    """The URL of the migrated database on this server."""
-    return make_url(server_url).set(database=NAME).render_as_string(hide_password=False)
+def renamed(url: str, name: str) -> str:
+    """The URL of the database of that name on the same server."""
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
 def order(url: str, *statements: str) -> None:
@@ -101,7 +102,7 @@ def _make_postgresql(folder: Path) -> None:
     url = server.get_uri()
     order(url, *(f"ALTER SYSTEM SET {name} = {value}" for name, value in QUICK.items()), "SELECT pg_reload_conf()")
     order(url, f"CREATE DATABASE {NAME}")
-    migrate(migrated_on(url))
+    migrate(renamed(url, NAME))
     server.cleanup()
 
 

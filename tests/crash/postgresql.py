@@ -15,7 +15,7 @@ class Server:
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
-        self.url = templates.migrated_on(server.get_uri())
+        self.url = templates.renamed(server.get_uri(), templates.NAME)
 
     def stop(self, mode: str) -> None:
         """Shut down as pg_ctl -m does: `fast` ends all sessions, `immediate` is a crash."""
