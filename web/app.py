@@ -45,6 +45,7 @@ def create_app() -> Flask:
     app.before_request(heartbeats.start_after_fork)
     bulkhead.install(app)
     headers.install(app)
+    visitor.install(app)
     errors.install(app)
     for part in (pages, votes, subscriptions, outbox, health, metrics):
         app.register_blueprint(part.blueprint)

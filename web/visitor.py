@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from flask import Response, abort, request
+from flask import Flask, Response, abort, request
 
 from db.networks import without_port
 from db.settings import settings
@@ -12,13 +12,52 @@ from emails.links import BadLink, read_voter, sign_voter
 from web import origins
 
 COOKIE = "voter"
+"""The voter's cookie of a site without https, and until release 0.4.0 of every site."""
+SECURE_COOKIE = "__Host-voter"
+"""The cookie of a site with https. Browsers take this name from the host itself alone, so no other host of its domain
+can make a reader vote as somebody else (RFC 6265bis 4.1.3.2)."""
 LIFE = timedelta(days=400)
 """The longest that browsers keep any cookie; each vote renews it."""
+_READERS = ("pages", "votes", "subscriptions")
+_MOST = 8
+"""Cookies of one name that are looked at."""
+
+
+def install(app: Flask) -> None:
+    """Give a reader who comes with the cookie's old name the new one with the next answer, whatever it is."""
+
+    @app.after_request
+    def rename(response: Response) -> Response:
+        if request.blueprint in _READERS and COOKIE in request.cookies and _is_secure():
+            _rename(response)
+        return response
 
 
 def voter() -> str | None:
-    """The voter in this browser's cookie; None without a cookie or with one that this site did not sign."""
-    cookie = request.cookies.get(COOKIE)
+    """The voter in this browser's cookie; None without a cookie, or with one that this site did not sign."""
+    return (_voter_in(SECURE_COOKIE) if _is_secure() else None) or _voter_in(COOKIE)
+
+
+def remember(response: Response, voter: str) -> None:
+    """Set the signed cookie that makes this browser the voter from now on."""
+    secure = _is_secure()
+    signed = sign_voter(settings().keys, voter)
+    name = SECURE_COOKIE if secure else COOKIE
+    response.set_cookie(name, signed, max_age=LIFE, httponly=True, secure=secure, samesite="Lax")
+
+
+def _is_secure() -> bool:
+    return settings().base_url.startswith("https:")
+
+
+def _voter_in(name: str) -> str | None:
+    """The voter in the cookies of this name. Where they name two, somebody else has set one of them, and nobody knows
+    which: then it is neither."""
+    found = {_read(each) for each in request.cookies.getlist(name)[:_MOST]} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _read(cookie: str) -> str | None:
     if not cookie or len(cookie) > 200:
         return None
     try:
@@ -27,11 +66,18 @@ def voter() -> str | None:
         return None
 
 
-def remember(response: Response, voter: str) -> None:
-    """Set the signed cookie that makes this browser the voter from now on."""
-    secure = settings().base_url.startswith("https:")
-    signed = sign_voter(settings().keys, voter)
-    response.set_cookie(COOKIE, signed, max_age=LIFE, httponly=True, secure=secure, samesite="Lax")
+def _rename(response: Response) -> None:
+    """The old cookie goes once the new one is there. Before that, to delete a reader's own would leave alone the one
+    that another host of the domain has set beside it."""
+    has_new = _voter_in(SECURE_COOKIE) or any(
+        each.startswith(f"{SECURE_COOKIE}=") for each in response.headers.getlist("Set-Cookie")
+    )
+    if not has_new:
+        known = _voter_in(COOKIE)
+        if known is None:
+            return
+        remember(response, known)
+    response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="Lax")
 
 
 def address() -> str | None:
