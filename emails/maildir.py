@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,18 +10,27 @@ from db import private_files
 from emails.replies import Following, Meanwhile, Outcome, Outgoing, nobody, nothing, readable
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
+_TO = re.compile(rb"^To:([^\r\n]*)", re.MULTILINE)
 
 
-def remove(folder: Path, names: Collection[str]) -> int:
-    """Remove these letters from a Maildir, with drafts that a killed sender left. Returns how many files there were."""
+def remove(folder: Path, names: Collection[str], is_to_them: Callable[[str], bool]) -> int:
+    """Remove from a Maildir the letters with these names, and those whose To header is to them; also drafts that a
+    killed sender left. Returns how many files there were."""
     gone, wanted = 0, frozenset(names)
     for part in ("tmp", "new", "cur"):
         with suppress(FileNotFoundError), os.scandir(folder / part) as entries:
-            for entry in [each for each in entries if re.split("[.:]", each.name)[0] in wanted]:
+            for entry in [each for each in entries if each.is_file()]:
                 with suppress(FileNotFoundError):
-                    os.unlink(entry)
-                    gone += 1
+                    if re.split("[.:]", entry.name)[0] in wanted or is_to_them(_recipient(Path(entry.path))):
+                        os.unlink(entry)
+                        gone += 1
     return gone
+
+
+def _recipient(file: Path) -> str:
+    with file.open("rb") as opened:
+        found = _TO.search(opened.read(16 * 1024))
+    return found[1].decode("utf-8", "replace") if found else ""
 
 
 class MaildirTransport:

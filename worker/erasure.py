@@ -15,9 +15,9 @@ import structlog
 from db import moments, overwriting, traces
 from db.deliveries import deliveries
 from db.jobs.events import ErasureWritten, Event, PersonsErased, TracesMasked
-from db.masking import IsTheirs
+from db.masking import IsTheirs, masked_where
 from db.session import reading, writing
-from db.settings import settings
+from db.settings import VAR, settings
 from emails import maildir
 from worker import ending
 
@@ -45,9 +45,10 @@ class Following(NamedTuple):
 def mask_traces(event: Event) -> list[Following]:
     """Remove all that quotes the erased people's addresses."""
     assert isinstance(event, PersonsErased)
+    is_theirs = traces.of_hashes(event.hashes)
     if not event.table:
-        _forget_letters(event.persons)
-    left = _search(event.table, event.after, traces.of_hashes(event.hashes))
+        _forget_letters(event.persons, is_theirs)
+    left = _search(event.table, event.after, is_theirs)
     if left is not None:
         table, after = left
         rest = PersonsErased(event.hashes, event.persons, event.at_once, table, after)
@@ -57,8 +58,8 @@ def mask_traces(event: Event) -> list[Following]:
     return [Following(ErasureWritten()), Following(TracesMasked(at_once=False), night(moments.now()))]
 
 
-def _forget_letters(persons: list[str]) -> None:
-    """Remove their letters from the Maildir, and once more what servers said about them.
+def _forget_letters(persons: list[str], is_theirs: IsTheirs) -> None:
+    """Remove their letters from the Maildir, also from that of before a mail server was set, and once more the replies.
 
     A sender may have had one in its hands when they were erased, and then wrote the file and the reply after that.
     """
@@ -69,9 +70,9 @@ def _forget_letters(persons: list[str]) -> None:
     with writing() as session:
         for person in persons:
             deliveries.forget(session, person)
-    folder = settings().outbox
-    if folder is not None and (gone := maildir.remove(folder, names)):
-        log.info("letters removed", files=gone)
+    for folder in {VAR / "outbox", settings().outbox or VAR / "outbox"}:
+        if gone := maildir.remove(folder, names, lambda to: masked_where(to, is_theirs) != to):
+            log.info("letters removed", files=gone)
 
 
 def _search(table: str, after: str, is_theirs: IsTheirs) -> tuple[str, str] | None:

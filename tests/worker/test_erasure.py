@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from db.addresses import hashes_of
 from db.deliveries import deliveries, tests_of_address
 from db.digests import digests
 from db.jobs import jobs
+from db.jobs.events import SubscriptionRequested
 from db.monitoring.alerts import Condition
 from db.operators import audit
 from db.operators.audit import Actor
@@ -28,7 +30,7 @@ from tests import filled
 from tests.claiming import make_digest
 from tests.filled import STORED, ZELDA
 from web.actions import subscribers as actions
-from worker import forgetting, tasks
+from worker import forgetting, reactions, tasks
 from worker import jobs as worker_jobs
 from worker.erasure_alerts import unfinished_erasures
 
@@ -195,6 +197,63 @@ def test_an_erasure_that_breaks_off_leaves_everything_or_nothing(zelda, monkeypa
     with pytest.raises(OSError, match="full"):
         erase()
     assert (filled.in_tables(), states()) == (before, owed)
+
+
+@on_sqlite
+def test_a_command_that_is_killed_amid_leaves_everything_or_nothing(zelda):
+    before, owed = filled.in_tables(), states()
+    if (child := os.fork()) == 0:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("db.operators.audit.record", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+            erase()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert (filled.in_tables(), states()) == (before, owed)
+    erase()
+    worker_jobs.work()
+    assert filled.in_tables() == set()
+
+
+def test_a_job_that_fails_after_the_erasure_quotes_nobody(zelda, clock, monkeypatch):
+    def quotes(session, event, now):
+        raise LookupError(filled.QUOTED)
+
+    clock.forward(minutes=15)
+    sign_up()
+    erase()
+    monkeypatch.setitem(reactions.REACTIONS, SubscriptionRequested, (quotes,))
+    worker_jobs.work()
+    with reading() as session:
+        told = session.execute(text("SELECT message, traceback FROM attempts WHERE outcome = 'failed'")).one()
+    assert told.message.startswith("550 5.1.1 who is <z…@x….example>")
+    assert "LookupError: 550 5.1.1 who is <z…@x….example>" in told.traceback
+    assert filled.in_tables() == set()
+
+
+def test_a_digest_that_was_addressed_to_her_before_goes_to_nobody(zelda, house: Path, clock):
+    with writing() as session:
+        session.execute(text("UPDATE subscribers SET state = 'active', joined = 0, confirmed_at = '2026-11-17'"))
+    clock.set(datetime(2026, 11, 17, 9, tzinfo=UTC))
+    make_digest(1)
+    erase()
+    worker_jobs.work()
+    tasks.send_unless_paused()
+    with reading() as session:
+        addressed = deliveries.of_person(session, "subscriber:1")[-1]
+    assert (addressed.letter, addressed.state, addressed.reply) == ("digest", "skipped", None)
+    assert len(list((house / "outbox/new").iterdir())) == 1, "the other reader's"
+    assert filled.in_tables() == set()
+
+
+def test_a_letter_of_which_no_row_tells_any_more_goes_too(zelda, house: Path):
+    """Deliveries are removed after thirteen months, and the Maildir may be that of before a mail server was set."""
+    (house / "var/outbox/cur").mkdir(parents=True)
+    other, bobs = house / "var/outbox/cur/digest-7:2,S", house / "var/outbox/cur/digest-8:2,"
+    other.write_text(f"Subject: Hello\r\nTo: {STORED.upper()}\r\n\r\nHello")
+    bobs.write_text("Subject: Hello\r\nTo: bob@reader.example\r\n\r\nHello")
+    erase()
+    worker_jobs.work()
+    assert (other.exists(), bobs.exists()) == (False, True)
 
 
 @on_sqlite
