@@ -40,10 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests in tests/browser and tests/crash as `browser` and `crash`, for `-m`. Deselect the tests marked
     `outside` unless `-m` names them, and under xdist put those first that mostly wait."""
+    here = Path(__file__).parent
     for item in items:
-        for kind in ("browser", "crash"):
-            if Path(__file__).with_name(kind) in item.path.parents:
-                item.add_marker(kind)
+        folder = item.path.relative_to(here).parts[0]
+        if folder in ("browser", "crash"):
+            item.add_marker(folder)
     if "outside" not in config.option.markexpr:
         leave_out(config, items, "outside")
     if processes := int(getattr(config, "workerinput", {}).get("workercount", 0)):
@@ -80,12 +81,12 @@ def _waits(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """One process more than there are cores, since many tests wait for other processes.
+    """Three processes more than there are cores, since many tests wait: for other processes, or for a lease's end.
 
     Tests chosen by name or file run in this process: servers for a second one would cost more than it saves.
     """
     few = config.option.keyword or all("::" in each or each.endswith(".py") for each in config.args)
-    return 0 if few else cores() + 1
+    return 0 if few else cores() + 3
 
 
 def cores() -> int:
@@ -135,7 +136,8 @@ def setting(monkeypatch: pytest.MonkeyPatch):
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests run on both kinds of database, but for those marked `once` (SQL is not their subject), those that name a
     kind themselves, and browser tests, which have a fixture of their own."""
-    named = any(mark.args[0] == "database" for mark in metafunc.definition.iter_markers("parametrize"))
+    names = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    named = any("database" in (each.split(",") if isinstance(each, str) else each) for each in names)
     browser = Path(__file__).with_name("browser") in metafunc.definition.path.parents
     if "database" in metafunc.fixturenames and not named and not browser:
         once = metafunc.definition.get_closest_marker("once")

@@ -23,11 +23,13 @@ STAGE_PATIENCE = 20.0
 
 
 def until(holds: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """Wait until `holds` returns something true, and return that."""
-    end = time.monotonic() + patience
+    """Wait until `holds` returns something true, and return that. It is asked less and less often, as it may cost as
+    much as what it waits for."""
+    end, pause = time.monotonic() + patience, 0.005
     while not (found := holds()):
         assert time.monotonic() < end, f"waited {patience:.0f} s in vain for {what}"
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.05)
     return found
 
 

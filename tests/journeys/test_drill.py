@@ -143,6 +143,7 @@ def audited() -> list[tuple[str, str]]:
         return [(each.action, each.actor) for each in kept if not each.action.startswith("login")]
 
 
+@pytest.mark.once  # what it asks of the database, tests/web/operator and tests/db ask of both kinds
 def test_all_that_broke_is_mended_from_the_console_and_nothing_is_owed(newsroom, reaction):
     _break_everything(newsroom, reaction)
     _look_and_pause(newsroom)

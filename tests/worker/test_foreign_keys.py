@@ -28,7 +28,8 @@ from worker import heartbeats, schema_gate
 from worker.looks import Looks
 from worker.schedule import ScheduleEntry
 
-pytestmark = [pytest.mark.waits, pytest.mark.timeout(240)]
+# The key's SQL is asked of both databases in tests/db/test_signing_keys.py; here processes start, or do not.
+pytestmark = [pytest.mark.waits, pytest.mark.once, pytest.mark.timeout(240)]
 
 TOLD = "is not this site's: its newest key, first used"
 
@@ -64,7 +65,6 @@ def test_a_command_with_a_foreign_key_refuses_in_one_sentence(site, redis_url, w
     assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.once
 def test_help_version_upgrade_and_doctor_work_with_any_key(site, redis_url):
     for words in ("--help", "--version", "digest list --help", "db upgrade"):
         assert run(f"verdicts {words}", SECRET_KEY="foreign").returncode == 0, words
