@@ -252,7 +252,7 @@ def test_suppressions_that_never_said_whose_they_are_are_listed_after_it(nobodys
 def test_people_sign_up_and_vote_while_old_suppressions_learn_whose_they_are(nobodys, cast, amid):
     amid(write_jobs)  # it would fail after half a second if the upgrade kept the writer's place
     migrations.upgrade()
-    assert count("jobs") == 2
+    assert count("jobs") >= 2  # one after each page of each migration that goes through rows
     assert is_whole()
     assert whose(cast.alice, cast.charlie) == [1, 4]
 
