@@ -148,9 +148,9 @@ def _as_refused(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise Refused(f"{path} cannot be written: {error}. Nothing is left of it.") from error
-    except FileNotFoundError:
-        raise Refused(f"{path} cannot be written: the folder {path.parent} does not exist.") from None
     except OSError as error:
+        if not path.parent.is_dir():
+            raise Refused(f"{path} cannot be written: the folder {path.parent} does not exist.") from None
         raise Refused(f"{path} cannot be written: {error.strerror}. Nothing is left of it.") from error
 
 

@@ -29,7 +29,13 @@ def kind_of(column: Column[Any]) -> str:
     return next((kind for of, kind in KINDS if isinstance(stored, of)), "text")
 
 
+_WHOLE = len("2026-11-17 09:00:00.000000")
+"""Nearly every moment in SQLite is written in full, and need not be read."""
+
+
 def _moment(value: str | datetime) -> str:
+    if isinstance(value, str) and len(value) == _WHOLE:
+        return value
     read = datetime.fromisoformat(value) if isinstance(value, str) else value
     return (read.astimezone(UTC) if read.tzinfo else read).replace(tzinfo=None).isoformat(" ", "microseconds")
 
@@ -65,6 +71,9 @@ def canonical(table: Table, rows: Iterable[Sequence[Any]]) -> list[Values]:
     return found
 
 
+_WRITTEN = json.JSONEncoder(separators=(",", ":"), default=bytes.hex).encode
+
+
 @dataclass
 class Checksum:
     """The number of rows and a sum of their SHA-256, which does not depend on their order."""
@@ -74,7 +83,7 @@ class Checksum:
 
     def add(self, rows: Sequence[Values]) -> None:
         for row in rows:
-            written = json.dumps(row, separators=(",", ":"), default=bytes.hex).encode()
+            written = _WRITTEN(row).encode()
             self.total += int.from_bytes(hashlib.sha256(written).digest(), "big")
         self.total %= 1 << 256
         self.rows += len(rows)

@@ -16,6 +16,7 @@ from db import engine, guard, moments, signing_keys
 from db.copies import copying, files
 from db.copies.databases import tables
 from db.copies.values import Checksum
+from db.monitoring.heartbeats import Heartbeat
 from db.operators import audit
 from db.operators.audit import Actor
 from db.session import reading, writing
@@ -179,6 +180,22 @@ def test_a_database_that_is_not_empty_is_not_touched(site, tmp_path):
     assert code == 1
     assert "The database is not empty" in told
     assert sums() == before
+
+
+def test_a_database_that_a_site_runs_with_is_not_filled(site, request, setting, tmp_path):
+    kind = "sqlite" if engine.database_url().startswith("sqlite") else "postgresql"
+    assert run("backup", tmp_path / "file")[0] == 0
+    new_database(kind, request, setting, tmp_path)
+    assert run("db", "upgrade")[0] == 0
+    with writing() as session:
+        at = dict.fromkeys(("started_at", "at", "alive_at"), moments.now())
+        session.add(Heartbeat(process="a", kind="worker", done=0, seconds=0.0, **at))
+    assert "Processes of a site run with that database (worker)" in run("restore", tmp_path / "file")[1]
+    with writing() as session:
+        session.execute(text("DELETE FROM heartbeats"))
+    code, told = run("restore", "--json", tmp_path / "file")
+    assert code == 0
+    assert json.loads(told)["tables"]["subscribers"]["rows"] == 30
 
 
 def test_what_is_no_whole_back_up_of_this_release_is_refused_and_nothing_is_kept(site, request, setting, tmp_path):
