@@ -310,6 +310,12 @@ class Connection(asyncio.Protocol):
         else:
             self._reset()
 
+    def give_way(self) -> None:
+        """Of all clients this one has been silent for longest, and somebody else needs the place."""
+        self.state = State.CLOSING
+        self._front.waits_no_more(self)
+        self.transport.abort()
+
     def _reset(self) -> None:
         """Close without waiting for the client to take what the kernel still holds for it (SO_LINGER of 0 seconds)."""
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)

@@ -51,8 +51,8 @@ class Front:
 
     def opened(self) -> None:
         """Make room for one more."""
-        if len(self._waiting) + len(self._others) >= self._most and self._waiting:
-            next(iter(self._waiting)).overdue()
+        if self.connections >= self._most and self._waiting:
+            next(iter(self._waiting)).give_way()
 
     def waits(self, connection: Connection) -> None:
         self._others.pop(connection, None)

@@ -30,6 +30,8 @@ def reads_only(request: Request) -> bool:
 def finder(app: Any, shared: dict[str, Any]) -> Callable[[Request, str], Ready | None]:
     """Tells for a request and its client's address what can be answered at once. It never waits, and raises nothing."""
     store: Store | None = getattr(app, "extensions", {}).get("kept pages")
+    # The outbox shows letters, and pages a link to it, to a browser on this machine alone.
+    may_be_here = ("127.", "::1", "::ffff:127.") if store and settings().outbox else ()
 
     def find(request: Request, peer: str) -> Ready | None:
         if request.path == "*":
@@ -46,8 +48,7 @@ def finder(app: Any, shared: dict[str, Any]) -> Callable[[Request, str], Ready |
 
     def kept(request: Request, peer: str) -> Ready | None:
         assert store is not None
-        # The outbox shows letters, and a link to it, to a browser on this machine alone.
-        here = settings().outbox is not None and outbox.is_shown_to(environ_of(request, None, shared, peer))
+        here = peer.startswith(may_be_here) and outbox.is_shown_to(environ_of(request, None, shared, peer))
         found = store.find(request.method, request.path, request.query, request.headers, here=here)
         if found is None:
             return None

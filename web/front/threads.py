@@ -9,7 +9,7 @@ from typing import Protocol
 
 MOST_WAITING = 64
 """Requests that wait in one process, of each kind; a page takes some milliseconds."""
-PATIENCE = 1.0
+PATIENCE = 2.0
 """Seconds after which a request that no thread has begun is refused, and with it those that come after it."""
 
 log = logging.getLogger(__name__)

@@ -18,6 +18,8 @@ from web.front.ready import finder
 from web.front.threads import Threads
 
 BACKLOG = 2048
+AT_ONCE = 32
+"""Connections that are accepted at once, before room is made for the next ones and before the other process's turn."""
 
 
 class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn carries no types
@@ -39,6 +41,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn carries no types
 
     def init_signals(self) -> None:
         self._stopped = asyncio.Event()
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # gunicorn's word for logs in files, of which there are none
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT):
             self.loop.add_signal_handler(number, self._stopped.set)
 
@@ -61,10 +64,10 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn carries no types
         shared = shared_environ(name, port, processes=self.cfg.workers)
         uploads = getattr(self.wsgi, "config", {}).get("UPLOADS", {})
         front = Front(self.loop, self.wsgi, threads, shared, finder(self.wsgi, shared), uploads)
-        servers = [
-            await self.loop.create_server(lambda: Connection(front), sock=each.sock, backlog=BACKLOG)
-            for each in self.sockets
-        ]
+        servers = []
+        for each in self.sockets:
+            servers.append(await self.loop.create_server(lambda: Connection(front), sock=each.sock, backlog=AT_ONCE))
+            each.sock.listen(BACKLOG)  # asyncio has taken the other number for this one, too
         while not self._stopped.is_set() and os.getppid() == self.ppid:
             front.sweep()
             self.notify()

@@ -1,0 +1,127 @@
+"""The front's parts alone: the queue before the threads, and bytes on their way to a client."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from web.front import threads as threads_
+from web.front.spool import ON_THE_WAY, Body, Gone, Outgoing
+from web.front.threads import MOST_WAITING, Threads
+
+pytestmark = pytest.mark.once
+
+
+@dataclass
+class Errand:
+    """A job that waits for an event and then writes its name down."""
+
+    name: str
+    done: list[str]
+    leave: threading.Event = field(default_factory=threading.Event)
+    at: float = field(default_factory=time.monotonic)
+
+    def run(self) -> None:
+        self.leave.wait(10)
+        self.done.append(self.name)
+
+    def refuse(self) -> None:
+        self.done.append(f"{self.name} refused")
+
+
+def until(condition) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def busy():
+    """One thread, which is at work until its event is set; the threads, the event, and what is done."""
+    made, done = Threads(1), []
+    made.start()
+    work = Errand("work", done)
+    assert made.offer(work, first=False)
+    until(lambda: made._began[0])
+    yield made, work.leave, done
+    work.leave.set()
+    made.end()
+
+
+def test_readers_come_before_others(busy):
+    threads, leave, done = busy
+    for name, first in (("vote", False), ("page", True), ("console", False), ("another page", True)):
+        errand = Errand(name, done)
+        errand.leave.set()
+        assert threads.offer(errand, first=first)
+    leave.set()
+    until(lambda: len(done) == 5)
+    assert done == ["work", "page", "another page", "vote", "console"]
+
+
+def test_a_full_queue_takes_no_more_and_the_other_one_does(busy):
+    threads, _, done = busy
+    assert all(threads.offer(Errand("vote", done), first=False) for _ in range(MOST_WAITING))
+    assert not threads.offer(Errand("vote", done), first=False)
+    assert threads.offer(Errand("page", done), first=True)
+
+
+def test_who_waits_for_too_long_is_refused_and_never_run(busy, monkeypatch):
+    threads, leave, done = busy
+    assert threads.offer(Errand("vote", done), first=False)
+    threads.give_up()
+    assert done == []
+    monkeypatch.setattr(threads_, "PATIENCE", 0.0)
+    time.sleep(0.01)
+    assert not threads.offer(Errand("another", done), first=False), "those that come later would wait as well"
+    threads.give_up()
+    leave.set()
+    until(lambda: len(done) == 2)
+    time.sleep(0.05)
+    assert done == ["vote refused", "work"]
+
+
+def test_an_answer_comes_out_as_it_went_in_whether_its_client_reads_soon_or_late():
+    out, taken = Outgoing(), b""
+    pieces = [bytes([number]) * 50_000 for number in range(30)]
+    for number, piece in enumerate(pieces):
+        out.put(piece)
+        if number in (3, 12, 13, 25):
+            taken += out.take()
+    assert out._in_memory <= ON_THE_WAY
+    assert out._file is not None, "the rest is on the disk"
+    while piece := out.take():
+        taken += piece
+    out.put(b"the end")
+    assert taken + out.take() == b"".join(pieces) + b"the end"
+
+
+def test_the_loop_is_told_once_until_it_has_taken_what_there_is():
+    out = Outgoing()
+    assert [out.put(b"a"), out.put(b"b")] == [True, False]
+    assert [out.take(), out.take(), out.take()] == [b"a", b"b", b""]
+    assert out.put(b"c")
+
+
+def test_whoever_writes_for_a_client_that_left_is_told():
+    out = Outgoing()
+    out.leave()
+    with pytest.raises(Gone):
+        out.put(b"a")
+
+
+@pytest.mark.parametrize("size", [0, 1000, 64 * 1024, 64 * 1024 + 1, 300_000])
+def test_a_body_is_read_as_it_came(size):
+    body = Body(300_000)
+    sent = bytes(number % 251 for number in range(size))
+    assert all(body.take(sent[at : at + 7000]) for at in range(0, size, 7000))
+    assert body.read_from().read() == sent
+    body.close()
+
+
+def test_a_body_larger_than_allowed_is_not_taken():
+    body = Body(10)
+    assert body.take(b"0123456789")
+    assert not body.take(b"x")
