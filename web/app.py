@@ -17,7 +17,7 @@ from db.settings import settings
 from db.signing_keys import ForeignSigningKey
 from emails.letters import day as day_in_words
 from web import bulkhead, errors, headers, health, limits, metrics, operator, origins, request_log, visitor
-from web.readers import answers, outbox, pages, scores, stamps, static_files, subscriptions, votes, watch
+from web.readers import answers, outbox, pages, places, scores, stamps, static_files, subscriptions, votes, watch
 from worker import bell, heartbeats, logs
 
 LARGEST_BODY = 64 * 1024
@@ -72,6 +72,7 @@ def _words() -> dict[str, Any]:
     return {
         "site": site,
         "static": static_files.url,
+        "part": places.part,
         "stamp": stamps.todays,
         "share": share,
         "number": scores.number,

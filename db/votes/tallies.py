@@ -190,19 +190,21 @@ def own_figures(session: Session, tool_ids: Iterable[int], voter: str) -> dict[i
 
     One statement, so that a fold at the same moment neither drops their vote nor counts it twice.
     """
-    ship, skip = (
-        select(func.sum(column)).where(Tally.tool_id == Vote.tool_id).correlate(Vote).scalar_subquery()
-        for column in (Tally.ship, Tally.skip)
-    )
-    query = (
-        select(Vote.tool_id, Vote.choice, Vote.counted, ship, skip)
-        .where(Vote.voter == voter, Vote.tool_id.in_(sorted(tool_ids)))
-        .where(Vote.choice.is_not(None) | Vote.counted.is_not(None))
-    )
+    ids = sorted(tool_ids)
+    with driver_connection_of(session) as driver:
+        rows = driver.fetch(_OWN.format(", ".join("?" * len(ids))), (voter, *ids))
     return {
-        tool_id: _with_own(Figures(int(ships or 0), int(skips or 0)), choice, counted)
-        for tool_id, choice, counted, ships, skips in session.execute(query)
+        tool_id: _with_own(Figures(int(ship or 0), int(skip or 0)), choice, counted)
+        for tool_id, choice, counted, ship, skip in rows
     }
+
+
+_OWN = """
+    SELECT tool_id, choice, counted,
+        (SELECT sum(ship) FROM tallies WHERE tallies.tool_id = votes.tool_id),
+        (SELECT sum(skip) FROM tallies WHERE tallies.tool_id = votes.tool_id)
+    FROM votes WHERE voter = ? AND tool_id IN ({0}) AND (choice IS NOT NULL OR counted IS NOT NULL)
+"""
 
 
 def _with_own(seen: Figures, choice: Choice | None, counted: Choice | None) -> Figures:

@@ -32,9 +32,10 @@ class Line:
         return len(body) >= int(length or 0)
 
 
-def get(path: str) -> bytes:
+def get(path: str, cookie: str = "") -> bytes:
     """A page as a browser asks for it over a kept connection."""
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n".encode()
+    told = f"Cookie: {cookie}\r\n" if cookie else ""
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n{told}\r\n".encode()
 
 
 def post(path: str, form: str, cookie: str = "") -> bytes:

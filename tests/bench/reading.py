@@ -1,37 +1,95 @@
-"""How fast pages are read: the real site on SQLite, as the Procfile starts it, beside a bare Flask route."""
+"""How fast pages are read: the real site on SQLite, as the Procfile starts it, beside a bare Flask route.
 
-from collections.abc import Iterator
+`python -m tests.bench.reading` measures pages alone.
+"""
+
+import os
+import sys
+import tempfile
+import time
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from pathlib import Path
+from statistics import median
+
+from sqlalchemy import text
 
 from db import migrations
 from db.digests import catalog
 from db.session import writing
+from db.settings import settings
 from db.votes import tallies, votes
-from tests.bench import load
-from tests.bench.voting import BARE, ROUNDS, SITE, measured
+from emails.links import sign_voter
+from tests.bench import load, servers
+from tests.bench.voting import BARE, ROUNDS, SITE, cpu, measured, served
+from tests.bench.wire import Reached
+from web.readers import watch
 
-COMPARISONS = 6_000
-KEPT_RATIO, FRESH_RATIO = 1.0, 0.1
+TARGETS = {"a kept page": 1.0, "a page after a fold": 0.1, "a page that was never shown": 0.1}
+TOOLS, PAGES = 120, 150
+AT_ONCE = 6
+"""Connections for pages that need a thread: more at once than the site has threads for are refused."""
+OK = b"HTTP/1.1 200"
 _WORDS = "It drafts in our house style after three examples, and it says when it does not know. " * 2
 
-
-class Read(NamedTuple):
-    """Requests a second, and µs of server CPU a request."""
-
-    rate: float
-    cpu: float
+Read = tuple[float, float]
+"""Requests a second, and µs of server CPU a request."""
 
 
-def catalogue() -> None:
-    """Tools with four reviews and twelve weeks of votes each, and more comparisons than one measurement opens."""
+def run(folder: Path, requests: int = 3000) -> Reached:
+    """Pages beside a bare route, two processes each: kept, with an own vote, after a fold, and never shown."""
+    os.environ["DATABASE_URL"] = servers.sqlite(folder)()
+    settings.cache_clear()
+    migrations.upgrade()
+    comparisons = _catalogue()
+    page = "/compare/comparison-0"
+    bare = measured(BARE, [load.get("/")] * 500, [[load.get("/")] * requests] * ROUNDS, OK)
+    kept = measured(SITE, [load.get(page)] * 500, [[load.get(page)] * requests] * ROUNDS, OK)
+    mine = [load.get(page, cookie) for cookie in _voters(requests // 3)]
+    own = measured(SITE, mine[:300], [mine] * ROUNDS, OK, AT_ONCE)
+    afresh = iter([load.get(f"/compare/comparison-{number}") for number in range(comparisons)])
+    rounds = [[next(afresh) for _ in range(requests // 3)] for _ in range(ROUNDS)]
+    first = measured(SITE, [next(afresh) for _ in range(300)], rounds, OK, AT_ONCE)
+    rows = {"a bare Flask GET": bare, "a kept page": kept, "a page with the reader's own vote": own,
+            "a page after a fold": _after_folds(), "a page that was never shown": first}  # fmt: skip
+    return _told(rows)
+
+
+def _told(rows: dict[str, Read]) -> Reached:
+    print("\nA comparison page (two web processes, SQLite); in brackets times the bare rate, and by CPU")
+    bare, told = rows["a bare Flask GET"], []
+    for said, (rate, cost) in rows.items():
+        ratio = rate / bare[0]
+        print(f"  {said:34}{rate:9,.0f} a second, {cost:6,.0f} µs of server CPU ({ratio:.3f}, {bare[1] / cost:.3f})")
+        if target := TARGETS.get(said):
+            told.append((f"{said} reaches {target} of a bare GET's rate: {ratio:.3f}", ratio >= target))
+    return told
+
+
+def _after_folds() -> Read:
+    """Each of some pages once after a fold: both processes have shown them before, with older figures."""
+    pages = [load.get(f"/compare/comparison-{number}") for number in range(PAGES)]
+    rates, costs = [], []
+    with served(SITE) as (port, process):
+        for _ in range(2 * ROUNDS):
+            load.rate(port, pages * 8, OK, AT_ONCE)
+            with writing() as session:
+                session.execute(text("UPDATE tallies SET ship = ship + 1"))
+            time.sleep(2 * watch.EVERY + 0.5)
+            before = cpu(process)
+            rates.append(load.rate(port, pages, OK, AT_ONCE))
+            costs.append((cpu(process) - before) / len(pages) * 1e6)
+    return median(rates), median(costs)
+
+
+def _catalogue() -> int:
+    """Tools with four reviews and twelve weeks of votes each, compared each with each other; the number of pairs."""
     now = datetime.now(UTC)
     reviewers = ["The Builder", "The Skeptic", "The Futurist", "The Founder"]
-    pairs = [(a, b) for a in range(120) for b in range(120) if a < b][:COMPARISONS]
+    pairs = [(a, b) for a in range(TOOLS) for b in range(a + 1, TOOLS)]
     with writing() as session:
         for name in reviewers:
             catalog.put_reviewer(session, name, "What can I make with it on Monday?")
-        for number in range(120):
+        for number in range(TOOLS):
             fields = {"name": f"Tool {number}", "category": "Writing", "entry": "Free", "url": "https://x.example"}
             fields |= {"tagline": _WORDS, "summary": _WORDS * 2}
             said = [(name, ("ship", "skip")[at % 2], _WORDS) for at, name in enumerate(reviewers)]
@@ -40,30 +98,27 @@ def catalogue() -> None:
             pair = f"tool-{a}", f"tool-{b}"
             catalog.put_comparison(session, f"comparison-{at}", pair, "Which?", now - timedelta(hours=at), now)
     for weeks in range(12, 0, -1):
+        at = now - timedelta(weeks=weeks, hours=1)
         with writing() as session:
-            for number in range(120):
-                at = now - timedelta(weeks=weeks, hours=1)
-                votes.cast(session, votes.new_voter(), number + 1, ("ship", "skip")[(weeks + number) % 3 % 2], at)
+            for tool_id in range(1, TOOLS + 1):
+                votes.cast(session, votes.new_voter(), tool_id, ("ship", "skip")[(weeks + tool_id) % 3 % 2], at)
             while tallies.fold(session, at):
                 pass
+    return len(pairs)
 
 
-def fresh() -> Iterator[bytes]:
-    """Requests for one comparison after the other: each is the first of its page."""
-    for number in range(COMPARISONS):
-        yield load.get(f"/compare/comparison-{number}")
+def _voters(number: int) -> list[str]:
+    """The cookies of readers who have voted on the first comparison's first tool."""
+    voters = [votes.new_voter() for _ in range(number)]
+    with writing() as session:
+        for voter in voters:
+            votes.cast(session, voter, 1, "ship", datetime.now(UTC))
+    return [f"voter={sign_voter(settings().keys, voter)}" for voter in voters]
 
 
-def run(requests: int) -> dict[str, Read]:
-    """A bare route, a kept page, and pages that are rendered afresh; two workers each."""
-    migrations.upgrade()
-    catalogue()
-    bare = [load.get("/")] * requests
-    kept = [load.get("/compare/comparison-0")] * requests
-    afresh = fresh()
-    rounds = [[next(afresh) for _ in range(requests // 3)] for _ in range(ROUNDS)]
-    return {
-        "bare": Read(*measured(BARE, bare[:500], [bare] * ROUNDS, b"HTTP/1.1 200")),
-        "kept": Read(*measured(SITE, kept[:500], [kept] * ROUNDS, b"HTTP/1.1 200")),
-        "fresh": Read(*measured(SITE, [next(afresh) for _ in range(300)], rounds, b"HTTP/1.1 200")),
-    }
+if __name__ == "__main__":
+    os.environ.setdefault("SECRET_KEY", "a key for measuring")
+    with tempfile.TemporaryDirectory() as place:
+        reached = run(Path(place))
+    print(*(("✓ " if good else "✕ ") + said for said, good in reached), sep="\n")
+    sys.exit(not all(good for _, good in reached))

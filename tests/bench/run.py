@@ -17,7 +17,7 @@ from db.settings import settings
 from emails import letters
 from emails.message import EncodedLetter, Recipient, date_header
 from emails.sender_identity import SenderIdentity
-from tests.bench import delays, limiting, servers, voting, whole, wire, yardsticks
+from tests.bench import delays, limiting, reading, servers, voting, whole, wire, yardsticks
 from tests.emails.people import SITE, WEEK
 from worker.redis import EmbeddedRedis
 
@@ -92,12 +92,13 @@ def main() -> int:
         finally:
             redis.stop()
         there = Path(folder)
+        pages = reading.run(there, given.votes)
         there.chmod(0o755)  # smtp-sink runs as nobody
         reached = wire.beside_postfix(there, given.letters, given.rounds)
         reached += wire.cpu(there, given.letters, given.rounds)
         reached += delays.run(there, 8, ("rsa",))
         reached += whole.run(there, 4 * given.letters, given.rounds)
-        reached += limiting.run()
+        reached += limiting.run() + pages
     return report(least, usual, sent, composed, votes, reached)
 
 

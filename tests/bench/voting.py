@@ -57,14 +57,16 @@ def cpu(process: psutil.Process) -> float:
     return used
 
 
-def measured(line: str, warm: list[bytes], rounds: list[list[bytes]], expect: bytes) -> tuple[float, float]:
+def measured(
+    line: str, warm: list[bytes], rounds: list[list[bytes]], expect: bytes, connections: int = 16
+) -> tuple[float, float]:
     """(requests a second, µs of server CPU a request), the median of the rounds."""
     with served(line) as (port, process):
-        load.rate(port, warm, expect)
+        load.rate(port, warm, expect, connections)
         rates, costs = [], []
         for requests in rounds:
             before = cpu(process)
-            rates.append(load.rate(port, requests, expect))
+            rates.append(load.rate(port, requests, expect, connections))
             costs.append((cpu(process) - before) / len(requests) * 1e6)
     return statistics.median(rates), statistics.median(costs)
 

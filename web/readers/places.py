@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from flask import current_app, render_template
 from jinja2 import Environment
 from markupsafe import Markup
 
+from db import moments
 from db.rules import share
 from db.votes.tallies import Figures
 from web.readers.scores import trend_line
@@ -116,6 +118,16 @@ def _rating(seen: Figures) -> str:
 
 def _rendered(kind: str, seen: Figures, arguments: tuple[Any, ...]) -> str:
     return _KINDS[kind](seen, *arguments)
+
+
+def part(template: str, macro: str, *arguments: Any) -> Markup:
+    """A part of a page that depends on these few arguments alone, rendered once a day: forms hold the day's stamp."""
+    return _part(current_app.jinja_env, moments.now().date(), template, macro, arguments)
+
+
+@lru_cache(maxsize=256)
+def _part(environment: Environment, _today: date, template: str, macro: str, arguments: tuple[Any, ...]) -> Markup:
+    return Markup(_macro_of(environment, template, macro)(*arguments))
 
 
 def _macro(template: str, name: str) -> Callable[..., str]:
