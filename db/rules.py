@@ -247,6 +247,13 @@ RETENTION: Mapping[str, Retention] = MappingProxyType(
 )  # fmt: skip
 
 
+def kept(kind: str) -> timedelta:
+    """How long a kind of data is kept that is removed when its time is over."""
+    period = RETENTION[kind].period
+    assert period is not None
+    return period
+
+
 # ---- suppressions -----------------------------------------------------------------------------------------
 
 

@@ -10,11 +10,12 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from db import rules
 from db.driver import DriverConnection, moment_of
 from db.register import Plain
 from db.session import Moment, Row
 
-KEPT = timedelta(days=30)
+KEPT = rules.kept("outages")
 """How long an outage is remembered: longer than any letter's life."""
 
 

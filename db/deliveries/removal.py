@@ -1,6 +1,6 @@
 """Deliveries are removed when their time is over. A digest's go once it has ended; it keeps its final account."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, exists, func, select, text
 from sqlalchemy.orm import Session
@@ -9,7 +9,7 @@ from db import rules
 from db.deliveries.deliveries import SINGLE, Delivery
 from db.digests.digests import Digest, TestLetter
 
-KEPT = rules.RETENTION["deliveries"].period or timedelta.max
+KEPT = rules.kept("deliveries")
 _ENDED = ("finished", "cancelled")
 _OPEN = ("pending", "deferred", "sending")
 

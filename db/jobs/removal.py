@@ -1,6 +1,6 @@
 """Jobs that succeeded are removed with their attempts when their time is over."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, aliased
 from db import rules
 from db.jobs.jobs import Attempt, Job
 
-KEPT = rules.RETENTION["jobs"].period or timedelta.max
+KEPT = rules.kept("jobs")
 
 
 def remove(session: Session, now: datetime, limit: int) -> int:

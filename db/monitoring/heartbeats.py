@@ -14,6 +14,7 @@ from sqlalchemy import JSON, ColumnElement, Index, Text, func, select
 from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from db import rules
 from db.driver import DriverConnection
 from db.engine import BUSY_SECONDS
 from db.register import FreeText, Plain, holds
@@ -24,7 +25,7 @@ RUNNING = timedelta(seconds=20)
 """A process counts as running while its last heartbeat is no older than this, in which time four are due."""
 LATELY = timedelta(seconds=90)
 """A failure from before says nothing: one that goes on is tried, and fails, at least once a minute."""
-KEPT = timedelta(days=1)
+KEPT = rules.kept("heartbeats")
 PATIENCE = 250
 """Milliseconds that a heartbeat waits for SQLite's write lock; the next one comes in seconds anyway."""
 AT_WORK = ("worker", "sender", "outside", "clock")

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Text, delete, select
+from sqlalchemy import Text, delete, exists, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db import guard
+from db.guard import Guard
 from db.register import FreeText, OperatorAddress, Plain
 from db.rules import Refused
 from db.session import Row, is_sqlite, ring
@@ -64,6 +64,6 @@ def paused(session: Session) -> list[Pause]:
 
 def is_paused(session: Session, queue: str) -> bool:
     """Whether the queue is paused, or stands still because the database is a copy that nobody has confirmed yet."""
-    if queue != "votes" and guard.standing(session):
-        return True
-    return session.scalar(select(Pause.queue).where(Pause.queue == queue)) is not None
+    paused = exists().where(Pause.queue == queue)
+    guarded = exists().where(Guard.lifted_at.is_(None))
+    return bool(session.scalar(select(paused if queue == "votes" else or_(paused, guarded))))

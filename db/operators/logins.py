@@ -67,7 +67,7 @@ def _key(kind: str, name: str) -> str:
 def attempt(session: Session, account: str, network: str, now: datetime) -> tuple[Counted, Counted]:
     """Count one attempt for these account and network keys. Raises LockedOut while one of them has to wait."""
     free = {account: rules.LOGINS_FREE, network: rules.NETWORK_LOGINS_FREE}
-    session.execute(delete(LoginFailure).where(LoginFailure.last_at < now - timedelta(days=1)))
+    session.execute(delete(LoginFailure).where(LoginFailure.last_at < now - rules.kept("failed logins")))
     rows = [_lock(session, key, now) for key in sorted(free)]
     until = max((row.shut_until for row in rows if row.shut_until and row.shut_until > now), default=None)
     if until:

@@ -2,12 +2,13 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from db import rules
 from db.jobs import outside
 from db.jobs.jobs import Job
 from db.jobs.outside import OutsideRequest
@@ -18,7 +19,7 @@ from db.session import NEVER_REUSED, BigId, Key, Row
 if TYPE_CHECKING:
     from db.webhooks.webhooks import Webhook
 
-KEPT = timedelta(days=30)
+KEPT = rules.kept("webhook messages")
 """How long the record of a message is kept."""
 
 
