@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Text, bindparam, select, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, Text, bindparam, select, text
 from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from db.digests import schedule
@@ -36,6 +36,7 @@ class Digest(Row):
     __tablename__ = "digests"
     __table_args__ = (
         CheckConstraint("state in ('" + "', '".join(STATES) + "')", name="state"),
+        Index("ix_digests_frozen_at", "frozen_at", "id"),
         NEVER_REUSED,
     )
 
