@@ -4,7 +4,7 @@ import base64
 import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from sqlalchemy import JSON, Text, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -14,23 +14,10 @@ from db.register import OperatorToken, Plain, holds
 from db.rules import Refused
 from db.session import NEVER_REUSED, Key, Row
 from db.webhooks.event_types import TYPES
+from db.webhooks.forms import Form
 from db.webhooks.messages import WebhookMessage
 from db.webhooks.urls import ReadUrl
 
-Form = Literal["event", "chat"]
-
-
-class FormWords(NamedTuple):
-    """What a webhook gets, in words, and for whom that is."""
-
-    name: str
-    hint: str
-
-
-FORMS: dict[Form, FormWords] = {
-    "event": FormWords("Events for a program", "signed JSON, as Standard Webhooks describe"),
-    "chat": FormWords("Sentences for a chat", "Slack, Mattermost, Google Chat, Discord with /slack at the URL’s end"),
-}
 OVERLAP = timedelta(hours=24)
 """How long messages carry a signature by the earlier secret too, after a new one was made."""
 GIVEN_UP = timedelta(days=1)
@@ -141,7 +128,12 @@ def _known(events: Collection[str]) -> list[str]:
 
 
 def renew(found: Webhook, secret: str, now: datetime) -> datetime:
-    """Put a new secret in place of the old one, which signs beside it until the moment that is returned."""
+    """Put a new secret in place of the old one, which signs beside it until the moment that is returned.
+
+    The URL is encrypted anew as well, so that afterwards the SECRET_KEY of before is no longer needed.
+    """
+    if url := found.url:
+        found.sealed_url = sealing.seal(_URL, url)
     found.earlier_secret, found.earlier_until = found.sealed_secret, now + OVERLAP
     found.sealed_secret = sealing.seal(_SECRET, secret)
     return found.earlier_until

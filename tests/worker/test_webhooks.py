@@ -300,6 +300,19 @@ def test_a_new_key_before_the_old_one_changes_nothing(setting):
 
 
 @pytest.mark.once
+def test_after_a_new_secret_the_key_of_before_may_go(setting):
+    with receiving(answering()) as receiver:
+        made = hooks.add(receiver.url())
+        setting(SECRET_KEY="a newer key,a key for tests")
+        new = actions.renew_secret(hooks.ADA, made.number, moments.now())
+        setting(SECRET_KEY="a newer key")
+        send_test(made.number)
+        hooks.post_all()
+        [heard] = hooks.heard(receiver)
+    standardwebhooks.Webhook(new.secret).verify(heard.body, heard.headers)
+
+
+@pytest.mark.once
 def test_a_lost_key_is_told_and_nothing_is_posted(setting):
     with receiving(answering()) as receiver:
         made = hooks.add(receiver.url())

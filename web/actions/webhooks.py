@@ -15,8 +15,9 @@ from db.rules import Refused
 from db.session import Session, writing
 from db.settings import settings
 from db.webhooks import messages, webhooks
+from db.webhooks.forms import FORMS, Form
 from db.webhooks.urls import read_url
-from db.webhooks.webhooks import FORMS, Form, Webhook
+from db.webhooks.webhooks import Webhook
 from worker import outside_addresses, webhook_events
 from worker.outside_errors import OutsideError
 

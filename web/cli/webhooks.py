@@ -8,8 +8,9 @@ from db import moments
 from db.session import reading
 from db.webhooks import messages, webhooks
 from db.webhooks.event_types import TYPES
+from db.webhooks.forms import FORMS
 from db.webhooks.messages import Sent
-from db.webhooks.webhooks import FORMS, Webhook
+from db.webhooks.webhooks import Webhook
 from web.actions import webhooks as actions
 from web.cli import actor, as_json, ask, json_option, note_option, table, yes_option
 

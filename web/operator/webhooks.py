@@ -6,7 +6,8 @@ from db import moments
 from db.session import reading
 from db.webhooks import messages, webhooks
 from db.webhooks.event_types import TYPES
-from db.webhooks.webhooks import FORMS, OVERLAP
+from db.webhooks.forms import FORMS
+from db.webhooks.webhooks import OVERLAP
 from web.operator.frame.access import allowed, blueprint, may
 
 HERE = "operator.webhooks_page"
