@@ -1,5 +1,6 @@
 """Migrated databases that are made once for all processes of a test run, and copied for each: see tests/conftest.py."""
 
+import atexit
 import fcntl
 import os
 import shutil
@@ -42,18 +43,31 @@ def end_run(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def sqlite() -> Path:
-    """A migrated SQLite database."""
-    return _once("template.sqlite3", lambda path: migrate(f"sqlite:///{path}"))
+def sqlite(revision: str = "") -> Path:
+    """A SQLite database at this revision, or at the latest."""
+    return _once(f"template{revision}.sqlite3", lambda path: migrate(f"sqlite:///{path}", revision))
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, revision: str = "") -> None:
     with pytest.MonkeyPatch.context() as patch:
+        before = dict(engine._made)
+        engine._made.clear()
         patch.setenv("DATABASE_URL", url)
         settings.cache_clear()
-        migrations.upgrade()
+        if revision:
+            bring_to(revision)
+        else:
+            migrations.upgrade()
         close_engines()
+        engine._made.update(before)
     settings.cache_clear()
+
+
+def bring_to(revision: str) -> None:
+    """Run an empty database's revisions one by one."""
+    with engine.engine().connect() as connection:
+        for each in range(1, int(revision) + 1):
+            migrations.run(connection, f"{each:04}")
 
 
 def close_engines() -> None:
@@ -111,6 +125,8 @@ def _make_postgresql(folder: Path) -> None:
 
 def _once(name: str, make: Callable[[Path], None]) -> Path:
     """The file or folder of that name in the run's folder. The first process that asks makes it, others wait for it."""
+    if folder := begin_run():
+        atexit.register(end_run, folder)  # without pytest, as in tests/bench
     made = Path(os.environ[SHARED], name)
     with open(made.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
