@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select
 
 from db import moments, rules
 from db.jobs import jobs
@@ -151,6 +152,8 @@ def due_now(owed: list[int]) -> None:
 
 
 def _move(owed, change) -> None:
+    if not owed:
+        return
     with writing() as session:
         for each in owed:
             change(jobs.get(session, each, lock=True))
@@ -240,9 +243,10 @@ def test_lines_killed_at_any_moment_leave_no_request_unmade(start, lines):
 
 def pushed(owed: list[int]) -> bool:
     """Whether all have succeeded; back-offs after an attempt that was lost are cut short."""
-    waiting = [each for each in owed if state(each) == "pending" and look(each).attempt]
-    due_now(waiting)
-    return all(settled(each) for each in owed)
+    with reading() as session:
+        found = session.execute(select(Job.id, Job.state, Job.attempt).where(Job.id.in_(owed))).all()
+    due_now([each.id for each in found if each.state == "pending" and each.attempt])
+    return all(each.state == "succeeded" for each in found)
 
 
 @pytest.fixture(scope="module")
