@@ -120,9 +120,11 @@ def _taken(part: Path, path: Path) -> int:
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         os.close(descriptor)
         raise Refused(f"Another back-up is being written to {path}; wait for it, or name another file.") from None
+    except OSError:
+        pass  # a file system without locks: two back-ups at once would have to be given the same name
     os.fchmod(descriptor, 0o600)
     os.ftruncate(descriptor, 0)
     return descriptor

@@ -148,6 +148,19 @@ def test_a_copy_goes_on_exactly_where_the_old_site_ended(old, door, moved, clock
         assert not tasks.send_unless_paused()
 
 
+def test_a_digest_that_has_finished_there_is_finished_here(old, door, moved, clock, tmp_path):  # noqa: F811
+    copied_amid(door, tmp_path / "copy")
+    run()
+    assert state() == "finished"
+    moved()
+    verdicts("restore", tmp_path / "copy")
+    verdicts("restore", "confirm", "--old", old)
+    assert (states(), state()) == ({"sent": READERS}, "finished")
+    with reading() as session:
+        told = [each.kind for each in jobs.listed(session, list(jobs.STATES))]
+    assert "DigestFinished" not in told, "webhooks were told by the old site"
+
+
 def test_who_departed_since_is_let_go_before_anything_is_sent(old, door, moved, clock, tmp_path):  # noqa: F811
     copied_amid(door, tmp_path / "copy")
     run()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from db import guard, schema
 from db.copies import departures, in_flight
 from db.copies.departures import Departure, Listed
-from db.deliveries import addressing, recovery
+from db.deliveries import addressing, deliveries, recovery
 from db.digests import digests, rule_history
 from db.digests.digests import Digest
 from db.engine import elsewhere, same_database
@@ -198,11 +198,10 @@ def _settle_digest(slot: str, old: str | None, done: Done, now: datetime) -> Non
     """Give each letter of a digest that was on its way the outcome that the old database knows; else it is unknown."""
     while _change(slot, lambda session, digest: digest.state == "frozen" and addressing.address(session, digest, now)):
         pass
-    there: tuple[int, str] | None = None
+    there: Digest | None = None
     if old:
         with elsewhere(old), reading() as session:
-            if digest := digests.by_slot(session, slot):
-                there = digest.id, digest.state
+            there = digests.by_slot(session, slot)
     unknown = after = 0
     while True:
         with reading() as session:
@@ -214,12 +213,12 @@ def _settle_digest(slot: str, old: str | None, done: Done, now: datetime) -> Non
         known = {}
         if old and there:
             with elsewhere(old), reading() as session:
-                known = in_flight.outcomes_of_persons(session, there[0], [person for _, person in page])
+                known = in_flight.outcomes_of_persons(session, there.id, [person for _, person in page])
         with writing() as session:
             unknown += in_flight.settle(session, {id_: known.get(who) for id_, who in page}, "unknown", now)
     if unknown:
         done.unknown[slot] = unknown
-    _change(slot, lambda session, digest: _go_on(session, digest, there[1] if there else ""))
+    _change(slot, lambda session, digest: _go_on(session, digest, there))
 
 
 def _change(slot: str, change: Callable[[Session, Digest], object]) -> object:
@@ -227,11 +226,13 @@ def _change(slot: str, change: Callable[[Session, Digest], object]) -> object:
         return change(session, digests.get(session, slot, lock=True))
 
 
-def _go_on(session: Session, digest: Digest, there: str) -> None:
+def _go_on(session: Session, digest: Digest, there: Digest | None) -> None:
+    """Begin the digest where it was frozen only, and take over how it went on in the old database."""
     if digest.state == "frozen":
         digests.begin(session, digest)
-    if there in ("paused", "cancelled"):
-        digest.state = there
+    over = there is not None and there.state == "finished" and not deliveries.owing(session, digest.id)
+    if there is not None and (over or there.state in ("paused", "cancelled")):
+        digest.state, digest.finished_at = there.state, there.finished_at
 
 
 def _settle_single(stands: Guard, old: str | None, now: datetime) -> int:

@@ -23,6 +23,7 @@ from db.session import reading, writing
 from db.subscribers import suppressions
 from tests import claiming, conftest
 from tests.prepared import Command
+from tests.terminals import at_a_terminal
 from web.cli import main
 
 
@@ -259,6 +260,19 @@ def test_a_url_that_cannot_be_used_is_said_without_its_password(site):
         code, told = run("db", "copy", "--to", url)
         assert code in (1, 2)
         assert "hidden" not in told
+
+
+@pytest.mark.once
+def test_confirming_asks_at_a_terminal(site):
+    with writing() as session:
+        guard.stand(session, "back-up", moments.now(), 0, 0)
+    code, told = at_a_terminal("restore", "confirm", answer="n")
+    assert (code, "This database will send from now on. Go on?" in told, "Nothing was done." in told) == (1, True, True)
+    with reading() as session:
+        assert guard.standing(session)
+    assert at_a_terminal("restore", "confirm", answer="y")[0] == 0
+    with reading() as session:
+        assert guard.standing(session) is None
 
 
 def test_a_restored_database_without_the_sites_key_says_so(site, request, setting, tmp_path):
