@@ -19,6 +19,7 @@ _ENCODED = r"%[0-9A-Fa-f]{2}|=[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}
 _LOCAL = r"(?:\"(?:[^\"\\\r\n]|\\.){1,64}\"|[\w.!#$%&'*+/=?^`{|}~-]{1,200})"
 _DOMAIN = rf"(?:[^\W_](?:[\w-]|{_ENCODED})*(?:\.(?:[\w-]|{_ENCODED})+)*)"
 _CANDIDATE = re.compile(_LOCAL + _AT + _DOMAIN)
+_MAY_QUOTE = re.compile("@|40|64;|commat|＠")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _BEFORE = re.compile(r"[=/'{|!?&$^`*#~%]")
 """What may stand before an address without belonging to it, as in `to=alice@reader.example`."""
@@ -49,7 +50,7 @@ def masked_of(text: str, address: str) -> str:
 
 def masked_where(text: str, is_theirs: IsTheirs) -> str:
     """The text with those addresses masked."""
-    if _may_quote(text):
+    if _MAY_QUOTE.search(text):
         text = _CANDIDATE.sub(lambda found: _replaced(found[0], is_theirs), text)
     return _BASE64.sub(lambda found: "…" if _holds(_from_base64(found[0]), is_theirs) else found[0], text)
 
@@ -63,10 +64,6 @@ def masked_fields(value: Any, is_theirs: IsTheirs = anybodys) -> Any:
     if isinstance(value, dict):
         return {masked_where(name, is_theirs): masked_fields(each, is_theirs) for name, each in value.items()}
     return value
-
-
-def _may_quote(text: str) -> bool:
-    return any(sign in text for sign in ("@", "40", "64;", "commat", "＠"))
 
 
 def _holds(text: str, is_theirs: IsTheirs) -> bool:

@@ -1,6 +1,7 @@
 """Masks erased addresses wherever texts quote them: in each column that the register calls free text, page by page."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Table, func, select, update
@@ -43,8 +44,18 @@ def page(session: Session, table: str, after: str, is_theirs: IsTheirs) -> Quote
     if last is None:
         return None
     query = select(key, *texts).where(key <= last)
-    rows = session.execute(query.where(key > _read(key, after)) if after else query)
+    rows = session.execute(query.where(key > _read(key, after)) if after else query).all()
+    if not _any_quotes(rows, is_theirs):
+        return Quotes([], last)
     return Quotes([row[0] for row in rows if _masked(row[1:], is_theirs) != list(row[1:])], last)
+
+
+def _any_quotes(rows: Sequence[Any], is_theirs: IsTheirs) -> bool:
+    """Whether a page quotes any of them: its texts are searched as one, since hardly any page does."""
+    values: list[Any] = [value for row in rows for value in row[1:] if value is not None]
+    texts = "\n".join(value for value in values if isinstance(value, str))
+    whole = [texts, *(value for value in values if not isinstance(value, str))]
+    return bool(masked_fields(whole, is_theirs) != whole)
 
 
 def mask(session: Session, table: str, keys: list[Any], is_theirs: IsTheirs) -> int:
@@ -60,6 +71,7 @@ def mask(session: Session, table: str, keys: list[Any], is_theirs: IsTheirs) -> 
     return changed
 
 
+@cache
 def _columns(table: str) -> tuple[Column[Any], list[Column[Any]]]:
     """The primary key's column and those with free text."""
     found: Table = TABLES.tables[table]
