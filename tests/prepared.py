@@ -229,6 +229,7 @@ def _celery(words: list[str]) -> Any:
 
 
 def _gunicorn(words: list[str]) -> Any:
+    import_module("gunicorn.config").Chdir.default = os.getcwd()  # it goes to where it was imported
     return import_module("gunicorn.app.wsgiapp").run()
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from web.front import answers
 from web.front.answers import Refused
 from web.front.exchange import Exchange
-from web.front.ready import reads_only
-from web.front.request import HEAD_END, MOST_HEAD, MOST_TARGET, Request
+from web.front.incoming import Incoming
+from web.front.ready import Ready, reads_only
+from web.front.request import Request
 from web.front.spool import IN_MEMORY, Body
 
 if TYPE_CHECKING:
@@ -43,22 +44,27 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
     __slots__ = (
-        "_body", "_buffer", "_exchange", "_front", "_paused", "_reads_slowly", "_request", "deadline", "peer",
-        "state", "transport",
-    )  # fmt: skip
+        "_exchange",
+        "_front",
+        "_incoming",
+        "_paused",
+        "_reads_slowly",
+        "deadline",
+        "peer",
+        "state",
+        "transport",
+    )
 
     def __init__(self, front: "Front") -> None:
         self._front = front
-        self._buffer = b""
-        self._request: Request | None = None
-        self._body: Body | None = None
+        self._incoming = Incoming(front.largest_body)
         self._exchange: Exchange | None = None
         self._paused = self._reads_slowly = False
         self.state = State.CLOSING
         self.deadline = 0.0
         """When the client's time for what it is at is over; 0 while it is our turn."""
 
-    # ---- what asyncio calls --------------------------------------------------------------------------------------
+    # ---- what asyncio calls ------------------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -71,8 +77,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         if self._exchange is not None:
             self._exchange.out.leave()
-        elif self._body is not None:
-            self._body.close()
+        self._incoming.close()
         self._front.lost(self)
 
     def eof_received(self) -> bool:
@@ -82,13 +87,10 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.state is State.CLOSING:
             return
-        if self.state is State.BODY:
-            self._take(data)
-            return
-        self._buffer = self._buffer + data if self._buffer else data
-        if self.state is State.HEAD:
-            self._read_head()
-        elif len(self._buffer) > IN_MEMORY:
+        self._incoming.add(data)
+        if self.state is not State.ANSWER:
+            self._read()
+        elif len(self._incoming) > IN_MEMORY:
             self.transport.pause_reading()
 
     def pause_writing(self) -> None:
@@ -106,106 +108,48 @@ class Connection(asyncio.Protocol):
         else:
             self._pump()
 
-    # ---- a request comes in --------------------------------------------------------------------------------------
+    # ---- a request comes in ------------------------------------------------------------------------------------
 
     def _wait_for_head(self) -> None:
         self.state = State.HEAD
         self.deadline = self._front.time() + HEAD_SECONDS
         self._front.waits(self)
-        if self._buffer:
+        if self._incoming:
             self.transport.resume_reading()
-            self._read_head()
+            self._read()
 
-    def _read_head(self) -> None:
-        while self.state is State.HEAD and self._buffer:
-            found = HEAD_END.search(self._buffer)
-            end = found.end() if found else len(self._buffer)
-            if end > MOST_HEAD or (found is None and not self._may_become_a_head()):
-                self._refuse(self._why_not(end))
-                return
-            if found is None:
-                return
-            head, self._buffer = self._buffer[:end], self._buffer[end:]
-            if head.strip(b"\r\n"):  # empty lines before a request are passed over (RFC 9112 2.2)
-                self._begin(head)
-
-    def _may_become_a_head(self) -> bool:
-        """Whether the beginning could be a request line: what speaks TLS, say, is told so at once."""
-        start = self._buffer[:40].lstrip(b"\r\n")
-        return not start or all(33 <= letter < 127 for letter in start.partition(b" ")[0])
-
-    def _why_not(self, end: int) -> int:
-        line, gap, _ = self._buffer.partition(b"\n")
-        if end <= MOST_HEAD:
-            return 400
-        return 431 if gap and len(line) <= MOST_TARGET else 414
-
-    def _begin(self, head: bytes) -> None:
-        request = Request()
+    def _read(self) -> None:
+        """Answer, or hand over, each request that is whole, one after the other."""
         try:
-            request.parse(head)
+            while self.state in (State.HEAD, State.BODY) and (whole := self._incoming.next()) is not None:
+                self._answer(*whole)
+            if self.state is State.HEAD and self._incoming.request is not None:
+                self._wait_for_body(self._incoming.request)
         except Refused as refused:
-            self._refuse(refused.status, head_only=head.startswith(b"HEAD "))
-            return
-        if not (request.length or request.chunked):
-            if (ready := self._front.ready(request, self.peer)) is not None:
-                self._send_ready(request, ready)
-            else:
-                self._hand_over(request, None)
-            return
-        self._begin_body(request)
+            self._refuse(refused.status, head_only=self._incoming.asks_for_head)
 
-    def _begin_body(self, request: Request) -> None:
+    def _wait_for_body(self, request: Request) -> None:
         most = self._front.largest_body(request.path)
-        if request.length > most:
-            self._refuse(413)
-            return
         if most > IN_MEMORY and not self._front.may_upload(self):
-            self._refuse(503)
-            return
-        self._request, self._body = request, Body(most)
-        request.receive = self._keep
+            raise Refused(503)
         self.state = State.BODY
         self._front.waits_no_more(self)
         size = most if request.chunked else request.length
         self.deadline = self._front.time() + BODY_SECONDS + size / BODY_BYTES_A_SECOND
-        buffer, self._buffer = self._buffer, b""
-        if buffer:
-            self._take(buffer)
-        elif request.expects:
+        if request.expects and not self._incoming.has_begun():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _keep(self, piece: bytes) -> None:
-        assert self._body is not None
-        try:
-            if not self._body.take(piece):
-                raise Refused(413)
-        except OSError:  # the disk is full
-            raise Refused(507) from None
+    # ---- and is answered ---------------------------------------------------------------------------------------
 
-    def _take(self, data: bytes) -> None:
-        """Read a part of the body; what follows a body of known length begins the next request."""
-        request, body = self._request, self._body
-        assert request is not None
-        assert body is not None
-        if not request.chunked:
-            left = request.length - body.size
-            data, self._buffer = data[:left], data[left:]
-        try:
-            request.feed(data)
-        except Refused as refused:
-            self._refuse(refused.status)
-            return
-        if request.body_whole:
-            if request.chunked:
-                request.keep_alive = False
-            self._request = None
-            self._front.uploaded(self)
+    def _answer(self, request: Request, body: Body | None) -> None:
+        self._reads_slowly = False
+        ready = self._front.ready(request, self.peer) if body is None else None
+        if ready is not None:
+            self._send(request, ready)
+        else:
             self._hand_over(request, body)
 
-    # ---- and is answered -----------------------------------------------------------------------------------------
-
-    def _send_ready(self, request: Request, ready: tuple[bytes, bytes]) -> None:
+    def _send(self, request: Request, ready: Ready) -> None:
         """An answer that needs no thread: its head without the last lines, and its body."""
         head, body = ready
         keep = request.keep_alive and not self._front.stopping
@@ -219,10 +163,10 @@ class Connection(asyncio.Protocol):
     def _hand_over(self, request: Request, body: Body | None) -> None:
         self.state, self.deadline = State.ANSWER, 0.0
         self._front.waits_no_more(self)
+        self._front.uploaded(self)
         if self._front.stopping:
             request.keep_alive = False
         self._exchange = self._front.exchange(request, body, self.peer, self._told, self._failed)
-        self._body = None
         if not self._front.threads.offer(self._exchange, first=reads_only(request)):
             self._refused(self._exchange, 503)
 
@@ -255,7 +199,6 @@ class Connection(asyncio.Protocol):
 
     def _after_answer(self) -> None:
         """Wait for the next request, but not before the client reads the answers that it has asked for."""
-        self._front.answered += 1
         if self._paused:
             self.state, self.deadline = State.ANSWER, self._front.time() + READ_SECONDS
             self._front.waits_no_more(self)
@@ -277,10 +220,9 @@ class Connection(asyncio.Protocol):
             exchange.body.close()
         self._refuse(status, head_only=exchange.request.method == "HEAD")
 
+    # ---- the end -----------------------------------------------------------------------------------------------
+
     def _refuse(self, status: int, *, head_only: bool = False) -> None:
-        if self._body is not None:
-            self._body.close()
-            self._body = None
         self.transport.write(answers.plain(status, close=True, head_only=head_only))
         self._close(CLOSE_SECONDS)
 
@@ -288,19 +230,17 @@ class Connection(asyncio.Protocol):
         """End our side, and wait for the client to end its own."""
         self._front.waits_no_more(self)
         self._front.uploaded(self)
+        self._incoming.close()
         self.state, self.deadline = State.CLOSING, self._front.time() + seconds
-        self._buffer = b""
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:
             self.transport.close()
 
-    # ---- time passes ---------------------------------------------------------------------------------------------
-
     def overdue(self) -> None:
         """The client's time is over: what is half there is refused, and who is silent or reads nothing is let go."""
         unsent = self.transport.get_write_buffer_size()
-        if self.state is State.BODY or (self.state is State.HEAD and self._buffer and not unsent):
+        if self.state is State.BODY or (self.state is State.HEAD and self._incoming and not unsent):
             self._refuse(408)
         elif self.state is State.HEAD and not unsent:
             self.transport.close()
@@ -316,14 +256,14 @@ class Connection(asyncio.Protocol):
         self._front.waits_no_more(self)
         self.transport.abort()
 
-    def _reset(self) -> None:
-        """Close without waiting for the client to take what the kernel still holds for it (SO_LINGER of 0 seconds)."""
-        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        self.transport.abort()
-
     def end(self) -> None:
         """The process ends: close now, or after the answer that is under way."""
         if self._exchange is not None:
             self._exchange.keep_alive = False
-        if self.state is State.HEAD and not self._buffer:
+        if self.state is State.HEAD and not self._incoming:
             self.transport.close()
+
+    def _reset(self) -> None:
+        """Close without waiting for the client to take what the kernel still holds for it (SO_LINGER of 0 seconds)."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()

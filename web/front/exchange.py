@@ -49,6 +49,8 @@ class Exchange:
         self.failed(self, 503)
 
     def run(self) -> None:
+        if self.out.gone and self.request.method in ("GET", "HEAD"):
+            return  # nobody is there to read it
         try:
             self._answer()
         except Gone:

@@ -38,7 +38,6 @@ class Front:
         self.soon, self.time = loop.call_soon_threadsafe, loop.time
         self.threads, self.ready = threads, ready
         self.stopping = False
-        self.answered = 0
         self._loop, self._app, self._shared, self._uploads = loop, app, shared, uploads
         self._waiting: dict[Connection, None] = {}
         """Connections from which a request is awaited, by the time since when."""

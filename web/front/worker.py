@@ -18,8 +18,8 @@ from web.front.ready import finder
 from web.front.threads import Threads
 
 BACKLOG = 2048
-AT_ONCE = 32
-"""Connections that are accepted at once, before room is made for the next ones and before the other process's turn."""
+AT_ONCE = 1
+"""Connections that are accepted in one turn of the loop: so all processes get some, and room is made in time."""
 
 
 class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn carries no types
