@@ -61,7 +61,7 @@ def _waits(publisher: Any, queue: str, task: str) -> bool:
     return len(waiting) > MANY or any(f'"task": "{task}"'.encode() in each for each in waiting)
 
 
-app = Verdicts("verdicts", include=["worker.tasks"])
+app = Verdicts("verdicts", include=["worker.celery_signals"])
 
 
 def _configuration() -> dict[str, Any]:

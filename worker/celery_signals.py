@@ -1,8 +1,9 @@
 """What Celery's processes begin with: they wait for the schema, and then each writes its heartbeats."""
 
+from importlib import import_module
 from typing import Any
 
-from celery.signals import beat_init, celeryd_after_setup, worker_process_init, worker_ready
+from celery.signals import beat_init, celeryd_after_setup, celeryd_init, worker_process_init, worker_ready
 
 from db.engine import close_idle
 from worker import heartbeats, schema_gate
@@ -10,6 +11,12 @@ from worker.app import app, asked_to_ring
 
 celeryd_after_setup.connect(schema_gate.wait_for_schema)
 beat_init.connect(schema_gate.wait_for_schema)
+
+
+@celeryd_init.connect
+def _have_work(**_: Any) -> None:
+    # The clock names tasks and runs none: without the work it takes a third less memory.
+    import_module("worker.tasks")
 
 
 @worker_process_init.connect

@@ -1,20 +1,18 @@
 """The embedded Redis: a Valkey server of our own, for machines where nobody runs one."""
 
-import ctypes
 import importlib.util
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import redis
 
 from db import private_files
+from db.parent_death import end_with_parent
 from db.setting_errors import BadSettings
 
 START_SECONDS = 15
@@ -39,16 +37,26 @@ class EmbeddedRedis:
     def url(self) -> str:
         return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
 
+    @property
+    def command(self) -> list[str]:
+        """The command that starts the server once its configuration is written."""
+        return [server_program(), str(self.folder / "redis.conf")]
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id; None before its start."""
+        return self._process.pid if self._process else None
+
     def start(self) -> None:
         """Start the server and wait until it answers. Raises BadSettings if none is installed or it does not start."""
-        server = server_program()
+        command = self.command
         private_files.make_folder(self.folder)
         private_files.mend_folder(self.folder)
         for _ in range(3):  # another process may take the free port first
             self.port = self.port or _free_port()
             self._write_conf()
             self._process = subprocess.Popen(
-                [server, str(self.folder / "redis.conf")],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -131,16 +139,6 @@ def shut_down_left_over(url: str) -> None:
             client.shutdown(save=False)
         except redis.RedisError:
             return  # nothing is running there, or another server is
-
-
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-_PR_SET_PDEATHSIG = 1
-
-
-def end_with_parent() -> None:
-    """Runs between fork and exec: asks the kernel to send TERM to this process when its parent dies, even by KILL."""
-    if _libc:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _free_port() -> int:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from db import migrations
-from tests.web.cli.test_supervise import wait_for
+from tests.web.test_supervise import wait_for
 from web import code_on_disk
 
 GUNICORN = str(Path(sys.executable).with_name("gunicorn"))

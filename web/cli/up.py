@@ -5,12 +5,10 @@ import fcntl
 import os
 import socket
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import click
 import redis
@@ -28,11 +26,12 @@ from emails.dkim import BadKey
 from emails.transports import BadMailUrl, open_transport
 from web import code_on_disk
 from web.actions import content_files, content_import
-from web.cli.supervise import Supervisor
+from web.supervise import Plan, Redis, become
 from worker import redis_client
 from worker.redis import EmbeddedRedis, shut_down_left_over
 
 HERE = Path(__file__).parent
+_REDIS_ADDRESS = VAR / "redis.url"
 
 
 @click.command()
@@ -43,7 +42,7 @@ def up(demo: bool) -> None:
     Migrates the database first. With REDIS_URL set, that Redis is used and none is started.
     """
     config = settings()
-    with _alone(config):
+    with _alone(config) as lock:
         _port_is_free(config.web_host, config.port)
         if schema.standing().may_run:
             signing_keys.check()  # before a key is made: none takes the place of one that is lost
@@ -56,7 +55,7 @@ def up(demo: bool) -> None:
         with _redis(config) as server:
             runs_with.leave(config)
             close_idle(0)
-            sys.exit(_run(config, server))
+            _run(config, server, lock)
 
 
 def _can_send(config: Settings) -> None:
@@ -77,9 +76,8 @@ def _load_demo() -> None:
             click.echo("Loaded the demo catalogue.")
 
 
-def _run(config: Settings, server: EmbeddedRedis | None) -> int:
+def _run(config: Settings, server: EmbeddedRedis | None, lock: IO[str]) -> NoReturn:
     programs = Path(sys.executable).parent
-    started_as = code_on_disk.fingerprint()
     environment = {
         **os.environ,
         "WEB_HOST": config.web_host,
@@ -87,42 +85,26 @@ def _run(config: Settings, server: EmbeddedRedis | None) -> int:
         "REDIS_URL": config.redis_url,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
-        code_on_disk.STARTED_AS: started_as,
+        code_on_disk.STARTED_AS: code_on_disk.fingerprint(),
     }
-
-    def keep_redis() -> None:
-        if server and not server.alive():
-            supervisor.say("redis ended; starting it again.")
-            server.start()
-
     commands = dict(parse_procfile((HERE / "Procfile").read_text()).processes)
-    supervisor = Supervisor(commands, environment, keep_redis, lambda: code_on_disk.fingerprint() == started_as)
-    threading.Thread(target=_welcome, args=(config, supervisor), daemon=True).start()
-    return supervisor.run()
+    redis = Redis(server.pid, server.command, str(_REDIS_ADDRESS)) if server and server.pid else None
+    become(Plan(commands, config.web_host, config.port, _welcome(config), redis, lock.fileno()), environment)
 
 
-def _welcome(config: Settings, supervisor: Supervisor) -> None:
-    """Print the site's address once the site accepts connections."""
-    while not supervisor.stopping.is_set():
-        try:
-            socket.create_connection((config.web_host, config.port), timeout=1).close()
-        except OSError:
-            time.sleep(0.2)
-            continue
-        break
-    else:
-        return
-    supervisor.say(f"Verdicts is running. Open {config.base_url}")
-    if config.outbox and config.is_local:
-        supervisor.say(f"Letters stay on this machine. Read them at {config.base_url}/outbox")
+def _welcome(config: Settings) -> list[str]:
+    """What to say once the site answers."""
     command = os.path.relpath(Path(sys.executable).with_name("verdicts"))
     if config.port != Settings.model_fields["port"].default:
         command = f"PORT={config.port} {command}"  # the command that freezes a digest also makes its links
-    supervisor.say(f"Send this week's digest with: {command} digest send    Stop with: Ctrl-C")
+    lines = [f"Verdicts is running. Open {config.base_url}"]
+    if config.outbox and config.is_local:
+        lines.append(f"Letters stay on this machine. Read them at {config.base_url}/outbox")
+    return [*lines, f"Send this week's digest with: {command} digest send    Stop with: Ctrl-C"]
 
 
 @contextmanager
-def _alone(config: Settings) -> Iterator[None]:
+def _alone(config: Settings) -> Iterator[IO[str]]:
     """Hold this folder's lock; the kernel releases it however this process ends."""
     private_files.make_folder(VAR)
     private_files.mend_folder(VAR)
@@ -134,7 +116,7 @@ def _alone(config: Settings) -> Iterator[None]:
         lock.truncate(0)
         lock.write(f"{os.getpid()} {config.base_url}\n")
         lock.flush()
-        yield
+        yield lock
 
 
 def _holder(lock: IO[str]) -> str:
@@ -169,18 +151,17 @@ def _redis(config: Settings) -> Iterator[EmbeddedRedis | None]:
         _ping(config)
         yield None
         return
-    address = VAR / "redis.url"
-    if address.exists():
-        shut_down_left_over(address.read_text().strip())
+    if _REDIS_ADDRESS.exists():
+        shut_down_left_over(_REDIS_ADDRESS.read_text().strip())
     server = EmbeddedRedis(VAR / "redis")
     server.start()
     try:
-        with open(address, "w", opener=private_files.opener) as file:
+        with open(_REDIS_ADDRESS, "w", opener=private_files.opener) as file:
             file.write(server.url + "\n")
         yield server
     finally:
         server.stop()
-        address.unlink(missing_ok=True)
+        _REDIS_ADDRESS.unlink(missing_ok=True)
 
 
 def _ping(config: Settings) -> None:

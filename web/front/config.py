@@ -1,6 +1,7 @@
 """What the Procfile's line tells gunicorn beside its numbers: where to listen, and with what to serve."""
 
 import os
+from typing import Any
 
 
 def address(host: str, port: str) -> str:
@@ -14,3 +15,10 @@ graceful_timeout = 10
 """Seconds for requests in hand after TERM."""
 loglevel = "warning"
 control_socket_disable = True
+
+
+def on_starting(_server: Any) -> None:
+    """Let gunicorn's own lines read like all others."""
+    from worker import logs  # this module is also read by whoever only looks up its values
+
+    logs.take_over()

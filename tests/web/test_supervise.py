@@ -14,8 +14,8 @@ from tests.prepared import Command
 
 SCRIPT = """
 import os, sys
-from web.cli.supervise import Supervisor
-import web.cli.supervise as room
+from web.supervise import Supervisor
+import web.supervise as room
 room.TERM_SECONDS, room.PAUSE_SECONDS = 1.0, 0.1
 commands = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 may_restart = lambda: not os.path.exists("pulled")

@@ -2,21 +2,31 @@
 
 Honcho reads the file and prints the lines. Its own manager is not used: it sends TERM to whole process groups, which
 ends a sender in the middle of a letter, and it stops everything when one process dies.
+
+`verdicts up` prepares the site and then becomes this program (`become`), which imports next to nothing: it lives as
+long as the site, and what the preparation needs would take 60 MB all that time.
 """
 
 import datetime
+import json
 import os
 import signal
+import socket
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
 from honcho.printer import Message, Printer
 
+from db.parent_death import end_with_parent
 from web import code_on_disk
-from worker.redis import end_with_parent
+
+PLAN = "VERDICTS_UP"
+"""The environment variable in which `verdicts up` hands its plan over to the program that it becomes."""
 
 TERM_SECONDS = 30
 """Longer than workers and senders take to end, at the most (worker/ending.py)."""
@@ -25,6 +35,77 @@ PAUSE_SECONDS = 1.0
 """How long to wait before a restart, for each short life in a row."""
 SHORT_LIVES = 4
 """After so many short lives in a row a process is not restarted."""
+
+
+class Redis(NamedTuple):
+    """A Redis server that `verdicts up` has started: its process, the command that starts it again, and the file that
+    holds its address as long as it runs."""
+
+    pid: int
+    command: Sequence[str]
+    address: str
+
+
+class Plan(NamedTuple):
+    """What to run, where the site answers, what to say once it does, and the lock to hold meanwhile."""
+
+    commands: dict[str, str]
+    host: str
+    port: int
+    welcome: Sequence[str]
+    redis: Redis | None
+    lock: int
+    """The file descriptor of this folder's lock."""
+
+
+def become(plan: Plan, environment: dict[str, str]) -> NoReturn:
+    """Become the supervisor: the same process, and so the same lock and the same children, with a program that is
+    small."""
+    os.set_inheritable(plan.lock, True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # -P: a folder named `web` where the site runs is not ours.
+    program = [sys.executable, "-P", "-m", "web.supervise", *sys.argv[1:]]
+    os.execve(sys.executable, program, {**environment, PLAN: json.dumps(plan)})
+
+
+def _handed_over() -> Plan:
+    commands, host, port, welcome, redis, lock = json.loads(os.environ.pop(PLAN))
+    return Plan(commands, host, port, welcome, Redis(*redis) if redis else None, lock)
+
+
+class RedisServer:
+    """The Redis server of this site, which is started again when it ends; nothing in it has to be kept."""
+
+    def __init__(self, given: Redis) -> None:
+        self.pid, self.command, self.address = given
+        self._start_at = 0.0
+
+    def keep_alive(self, say: Callable[[str], None]) -> None:
+        if self._is_alive() or time.monotonic() < self._start_at:
+            return
+        say("redis ended; starting it again.")
+        self._start_at = time.monotonic() + PAUSE_SECONDS
+        self.pid = subprocess.Popen(
+            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True, preexec_fn=end_with_parent, umask=0o077,
+        ).pid  # fmt: skip
+
+    def _is_alive(self) -> bool:
+        try:
+            return os.waitpid(self.pid, os.WNOHANG)[0] == 0
+        except ChildProcessError:  # its end was noticed before
+            return False
+
+    def stop(self) -> None:
+        """End it with TERM, after ten seconds with KILL, and remove the file with its address."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if self._is_alive():
+                os.kill(self.pid, number)
+            end = time.monotonic() + 10
+            while self._is_alive() and time.monotonic() < end:
+                time.sleep(0.02)
+        Path(self.address).unlink(missing_ok=True)
 
 
 class ProcfileLine:
@@ -166,3 +247,41 @@ class Supervisor:
 
 def _how(code: int) -> str:
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _welcome(plan: Plan, supervisor: Supervisor) -> None:
+    """Print the site's address once the site accepts connections."""
+    while not supervisor.stopping.is_set():
+        try:
+            socket.create_connection((plan.host, plan.port), timeout=1).close()
+        except OSError:
+            time.sleep(0.2)
+            continue
+        for line in plan.welcome:
+            supervisor.say(line)
+        return
+
+
+def main() -> None:
+    """Run what `verdicts up` has prepared."""
+    plan = _handed_over()
+    started_as = os.environ[code_on_disk.STARTED_AS]
+    redis = RedisServer(plan.redis) if plan.redis else None
+
+    def keep_redis() -> None:
+        if redis:
+            redis.keep_alive(supervisor.say)
+
+    supervisor = Supervisor(
+        plan.commands, dict(os.environ), keep_redis, lambda: code_on_disk.fingerprint() == started_as
+    )
+    threading.Thread(target=_welcome, args=(plan, supervisor), daemon=True).start()
+    try:
+        sys.exit(supervisor.run())
+    finally:
+        if redis:
+            redis.stop()
+
+
+if __name__ == "__main__":
+    main()
