@@ -100,7 +100,7 @@ def _with_new_figures(pieces: Pieces) -> Pieces:
     if not pieces.tools:
         return pieces
     with reading() as session:
-        return pieces.with_figures(*tallies.shown(session, sorted(pieces.tools), moments.now().date()))
+        return pieces.with_figures(tallies.shown(session, sorted(pieces.tools), moments.now().date(), 0)[0])
 
 
 def _has_by_version(known: Known, coding: Coding) -> bool:

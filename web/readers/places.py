@@ -53,9 +53,10 @@ class Pieces:
         """The page of a reader without votes on these tools."""
         return b"".join(part.shared if isinstance(part, Place) else part for part in self.parts)
 
-    def with_figures(self, figures: Mapping[int, Figures], weeks: Mapping[int, Sequence[int | None]]) -> "Pieces":
-        """The same page for all readers with other figures; the vote forms of those without votes stay as they are."""
-        return Pieces(tuple(_renewed(part, figures, weeks) if isinstance(part, Place) else part for part in self.parts))
+    def with_figures(self, figures: Mapping[int, Figures]) -> "Pieces":
+        """The same page on the same day with other figures. Of a trend they are the last point, which alone a fold
+        changes; the vote forms of readers without votes stay as they are."""
+        return Pieces(tuple(_renewed(part, figures) if isinstance(part, Place) else part for part in self.parts))
 
     def with_votes(self, own: Mapping[int, Figures]) -> bytes:
         """The page of a reader with these votes. The figures include them, counted or not."""
@@ -67,11 +68,8 @@ def _own(place: Place, own: Mapping[int, Figures]) -> bytes:
     return place.shared if seen is None else _rendered(place.kind, seen, place.arguments).encode()
 
 
-def _renewed(place: Place, figures: Mapping[int, Figures], weeks: Mapping[int, Sequence[int | None]]) -> Place:
-    if place.kind == "vote form":
-        return place
-    arguments = (tuple(weeks[place.tool_id]), *place.arguments[1:]) if place.kind == "trend" else place.arguments
-    return _place(place.kind, place.tool_id, arguments, figures)
+def _renewed(place: Place, figures: Mapping[int, Figures]) -> Place:
+    return place if place.kind == "vote form" else _place(place.kind, place.tool_id, place.arguments, figures)
 
 
 def _place(kind: str, tool_id: int, arguments: tuple[Any, ...], figures: Mapping[int, Figures]) -> Place:
