@@ -11,7 +11,7 @@ from redis import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-import worker  # noqa: F401  (it says how the log reads)
+import worker.app  # noqa: F401  (it says how the log reads, and Celery's)
 from db.session import reading
 from worker import celery_log
 from worker.looks import Looks
