@@ -16,7 +16,7 @@ from db.setting_errors import BadSettings
 from db.settings import settings
 from db.signing_keys import ForeignSigningKey
 from emails.letters import day as day_in_words
-from web import bulkhead, errors, headers, health, limits, metrics, operator, origins, request_log, visitor
+from web import bulkhead, errors, headers, health, limits, metrics, operator, origins, readable, request_log, visitor
 from web.readers import answers, outbox, pages, places, scores, stamps, static_files, subscriptions, votes, watch
 from worker import bell, heartbeats, logs
 
@@ -41,6 +41,7 @@ def create_app() -> Flask:
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     origins.install(app)
+    readable.install(app)
     request_log.install(app)
     app.before_request(heartbeats.start_after_fork)
     bulkhead.install(app)

@@ -112,7 +112,8 @@ def _host_and_port(given: str) -> tuple[str, int | None]:
 def _refused(host: str | None) -> Response:
     if host:
         status, title = 421, "Another site’s name"
-        advice = f"This server is the site at {settings().base_url}, and was asked for “{host[:LONGEST]}”. {_PASS_ON}"
+        asked = host[:LONGEST].encode("ascii", "backslashreplace").decode()
+        advice = f"This server is the site at {settings().base_url}, and was asked for “{asked}”. {_PASS_ON}"
     else:
         status, title = 400, "No name"
         advice = f"The request names no host (RFC 9112 3.2). This site is at {settings().base_url}."

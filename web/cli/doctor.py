@@ -19,7 +19,7 @@ from emails import dkim
 from emails.headers import Unwritable
 from emails.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, open_transport, transport_name
-from web.cli import as_json, doctor_clocks, doctor_keys, doctor_outside, doctor_sessions, json_option
+from web.cli import as_json, doctor_clocks, doctor_keys, doctor_outside, doctor_public, doctor_sessions, json_option
 from web.cli.queues import paused_in_words
 from worker import agreement, clock_rules, redis_client, transport_kinds
 
@@ -87,6 +87,8 @@ def _look() -> Iterator[Finding]:
             yield Finding(what, False, next(iter(str(error).splitlines()), type(error).__name__))
         except Exception as error:  # an error of a library: its message might hold a password
             yield Finding(what, False, f"cannot be looked at: {type(error).__name__}")
+    if not missing:
+        yield from (Finding("public address", *each) for each in doctor_public.way(config))
 
 
 def _settings(config: Settings) -> Iterator[Finding]:

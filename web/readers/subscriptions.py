@@ -64,7 +64,10 @@ def subscribe() -> Response:
 
 def _form_url() -> str:
     """The page that held the form, from the Referer header if the browser sent one."""
-    path = urlsplit(request.referrer or "").path if request.referrer else ""
+    try:
+        path = urlsplit(request.referrer or "").path
+    except ValueError:  # it is the browser's word, and nobody's sign-up hangs on it
+        path = ""
     return settings().base_url + _printable(path or "/subscribe")[:300]
 
 
