@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from db.deliveries.deliveries import EXCEPTION, WAITING, Delivery
 from db.digests.digests import Digest
 from db.driver import DriverConnection
+from db.masking import masked_in
 from db.register import FreeText, Name, Plain
 from db.rules import Refused
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
@@ -183,7 +184,7 @@ def release(session: Session, domain: str, reason: str, now: datetime) -> Stop:
         raise Refused(f"No letters to {domain} are held. `verdicts deliveries held` names the domains that are.")
     if not reason.strip():
         raise Refused("Give a reason; it is saved in the audit log.")
-    found.ended_at, found.reason = now, reason.strip()
+    found.ended_at, found.reason = now, masked_in(reason.strip())
     restarted = update(Digest).where(Digest.id == found.digest_id, Digest.state.in_(("sending", "paused")))
     session.execute(restarted.values(resumed_at=now))
     return found

@@ -18,6 +18,7 @@ from db.jobs.events import Event
 from db.jobs.filters import JobFilter, Predicate
 from db.jobs.jobs import DEAD, PENDING, Job, get
 from db.jobs.outside import OutsideRequest
+from db.masking import masked_in
 from db.rules import Refused
 from db.session import ring
 
@@ -81,7 +82,7 @@ def restore(session: Session, job_id: int) -> Job:
 def _required(reason: str) -> str:
     if not reason.strip():
         raise Refused("Say why; the reason is kept on the job.")
-    return reason.strip()
+    return masked_in(reason.strip())
 
 
 # ---- an edited copy ----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.guard import Guard
+from db.masking import masked_in
 from db.register import FreeText, OperatorAddress, Plain
 from db.rules import Refused
 from db.session import Row, is_sqlite, ring
@@ -31,7 +32,7 @@ def pause(session: Session, queue: str, reason: str, actor: str, now: datetime) 
     if not reason.strip():
         raise Refused("Say why; the reason stands on every page until the queue is resumed.")
     insert = sqlite.insert if is_sqlite(session) else postgresql.insert
-    row = {"queue": queue, "at": now, "actor": actor, "reason": reason.strip()}
+    row = {"queue": queue, "at": now, "actor": actor, "reason": masked_in(reason.strip())}
     made = session.scalar(insert(Pause).values(**row).on_conflict_do_nothing().returning(Pause.queue))
     if made is None:
         held = session.get(Pause, queue)

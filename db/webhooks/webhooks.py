@@ -10,7 +10,8 @@ from sqlalchemy import JSON, Text, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import sealing
-from db.register import OperatorToken, Plain, holds
+from db.masking import masked_in
+from db.register import FreeText, OperatorToken, Plain, holds
 from db.rules import Refused
 from db.session import NEVER_REUSED, Key, Row
 from db.webhooks.event_types import TYPES
@@ -46,7 +47,7 @@ class Webhook(Row):
     failing_since: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
     ended_by: Mapped[Plain | None]
-    reason: Mapped[Plain | None] = mapped_column(Text)
+    reason: Mapped[FreeText | None] = mapped_column(Text)
     """Why it is disabled, with addresses masked."""
 
     @property
@@ -143,7 +144,7 @@ def disable(found: Webhook, ended_by: Literal["admin", "failures", "gone"], reas
     """Disable a webhook: nothing more is told, and what waits is left out. Raises Refused if it is disabled already."""
     if found.disabled_at is not None:
         raise Refused(f"Webhook {found.id} has been disabled since {found.disabled_at:%Y-%m-%d %H:%M} UTC.")
-    found.disabled_at, found.ended_by, found.reason = now, ended_by, reason
+    found.disabled_at, found.ended_by, found.reason = now, ended_by, masked_in(reason)
 
 
 def enable(found: Webhook) -> None:

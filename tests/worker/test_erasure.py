@@ -16,6 +16,7 @@ from db.deliveries import deliveries, tests_of_address
 from db.digests import digests
 from db.jobs import jobs
 from db.jobs.events import SubscriptionRequested
+from db.monitoring import pauses
 from db.monitoring.alerts import Condition
 from db.operators import audit
 from db.operators.audit import Actor
@@ -24,11 +25,15 @@ from db.session import reading, writing
 from db.settings import settings
 from db.subscribers import subscribers, subscriptions, suppressions
 from db.tables import TABLES
+from db.webhooks import webhooks
 from emails.maildir import MaildirTransport
 from emails.replies import Outcome
 from tests import filled
 from tests.claiming import make_digest
 from tests.filled import STORED, ZELDA
+from web.actions import digests as digest_actions
+from web.actions import jobs as job_actions
+from web.actions import queues
 from web.actions import subscribers as actions
 from worker import forgetting, reactions, tasks
 from worker import jobs as worker_jobs
@@ -227,6 +232,21 @@ def test_a_job_that_fails_after_the_erasure_quotes_nobody(zelda, clock, monkeypa
         told = session.execute(text("SELECT message, traceback FROM attempts WHERE outcome = 'failed'")).one()
     assert told.message.startswith("550 5.1.1 who is <z…@x….example>")
     assert "LookupError: 550 5.1.1 who is <z…@x….example>" in told.traceback
+    assert filled.in_tables() == set()
+
+
+def test_a_reason_that_somebody_types_later_names_nobody(database, clock):
+    why = f"{ZELDA} wrote to us"
+    make_digest(1)
+    with writing() as session:
+        session.add(jobs.Job(kind="Any", payload={}, state="dead", run_after=clock.now, created_at=clock.now))
+    webhooks.disable(webhook := webhooks.Webhook(), "admin", why, clock.now)
+    assert webhook.reason == "z…@x….example wrote to us"
+    queues.pause(DANA, "mail", why, clock.now)
+    digest_actions.move(DANA, "2026-W47", "pause", clock.now, reason=why)
+    job_actions.discard(DANA, [1], why, clock.now)
+    with reading() as session:
+        assert [each.reason for each in pauses.paused(session)] == ["z…@x….example wrote to us"]
     assert filled.in_tables() == set()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from db.deliveries import accounts, addressing, stops
 from db.digests import archive, digests, rule_history
 from db.digests.digests import Digest
+from db.masking import masked_in
 from db.operators import audit
 from db.operators.audit import Actor
 from db.rules import Refused
@@ -33,6 +34,7 @@ def _moved(
     session: Session, actor: Actor, slot: str, action: str, now: datetime, reason: str | None, note: str | None,
     early: str | None = None, **more: Any,
 ) -> Digest:  # fmt: skip
+    reason = masked_in(reason) if reason else reason
     if action in OPENING:
         check_slot(session, slot, now)
         digests.open_slot(session, slot, rule_history.due(session, slot), now)
