@@ -145,13 +145,16 @@ class Store:
 def key_of(path: str, query: str, here: bool) -> str | None:
     """Under what a page is kept; None for a query that leads to an error. Parameters that no page knows are not in it,
     so that nobody can fill the memory with them."""
-    if path == "/archive" and "page" in query:
+    if "?" in path:
+        return None  # `/archive%3Fpage=2` is no page, and would be taken for the key of one
+    if path == "/archive" and ("page" in query or "%" in query):  # `%70age=2` is `page=2`: decoded as Flask does it
         if len(query) > _LONGEST_QUERY:
             return None
-        number = next((value for name, value in parse_qsl(query, True) if name == "page"), "1")
-        if not (number.isascii() and number.isdigit() and len(number) <= 6):
-            return None
-        path = f"/archive?page={int(number)}"
+        number = next((value for name, value in parse_qsl(query, True) if name == "page"), None)
+        if number is not None:
+            if not (number.isascii() and number.isdigit() and len(number) <= 6):
+                return None
+            path = f"/archive?page={int(number)}"
     return f"here {path}" if here else path
 
 

@@ -10,6 +10,7 @@ from db.digests import catalog, shown
 from db.session import reading, writing
 from db.votes import tallies, votes
 from tests.conftest import START
+from tests.web.readers.test_pages import put_comparison
 from web.readers import answers, pages, watch
 from web.readers.kept import Copy, Known, Store
 from web.readers.places import Pieces
@@ -304,6 +305,19 @@ def test_no_kept_answer_sets_a_cookie(client, catalogue, store):
         for _ in range(2):
             assert "Set-Cookie" not in client.get(path).headers
     assert len(store.copies) == 5
+
+
+def test_nobody_puts_another_page_under_the_address_of_the_archive(client, catalogue, store):
+    """Names of parameters may be percent-encoded, and so may the question mark, which then is a part of the path."""
+    for number in range(25):
+        put_comparison("quillmate", "patchbay", START - timedelta(days=100 + number), slug=f"old-{number}")
+    shown_first = client.get("/archive").data
+    watch.look(store)
+    for odd in ("%70age=2", "p%61ge=2", "x=1&pag%65=2", "%70%61%67%65=2&page=1"):
+        assert "/compare/old-24" in client.get(f"/archive?{odd}").text, odd
+    assert client.get("/archive").data == client.get("/archive?x").data == shown_first
+    assert client.get("/archive?page=2").status_code == 200
+    assert client.get("/archive%3Fpage=2").status_code == 404
 
 
 # ---- the memory ----------------------------------------------------------------------------------------------
