@@ -3,15 +3,19 @@
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
+from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
 from flask import Flask
+from sqlalchemy.engine import make_url
 from werkzeug.datastructures import ImmutableMultiDict
 
 from db.monitoring import pauses
 from db.session import reading
 from tests import newsroom, walking
+from tests.conftest import _close_engines
 from tests.operators import PASSWORD, Console
 from web.operator.frame import health
 
@@ -24,8 +28,8 @@ NONSENSE = (
     newsroom.EVIL,
 )  # fmt: skip
 AT_THE_DRIVER = (
-    "a\0b", HUGE, "-" + HUGE, "9223372036854775808", "1e309", "%", "9999-12-31", "0001-01-01T00:00:00+14:00",
-    "9999-12-31T23:59:59-14:00", "\ud800", "x" * 20_000,
+    "a\0b", HUGE, "-" + HUGE, "9223372036854775808", "1e309", "9999-12-31", "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00", "\ud800",
 )  # fmt: skip
 """What the two drivers may refuse each in its own way; the rest is parsed, or is text like any other."""
 ASKED = {
@@ -42,9 +46,23 @@ ASKED = {
 }
 
 
+_filled: list[tuple[bytes, SimpleNamespace]] = []
+"""The SQLite database of a full newsroom and its ids, once one was filled."""
+
+
 @pytest.fixture
-def room(database):
-    return newsroom.fill()
+def room(database) -> SimpleNamespace:
+    url = make_url(database)
+    if url.get_backend_name() != "sqlite":
+        return newsroom.fill()
+    file = Path(str(url.database))
+    if not _filled:
+        made = newsroom.fill()
+        _close_engines()
+        _filled.append((file.read_bytes(), made))
+    _close_engines()
+    file.write_bytes(_filled[0][0])
+    return _filled[0][1]
 
 
 class Answers:
