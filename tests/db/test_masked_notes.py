@@ -11,9 +11,9 @@ from db.addresses import hashes_of
 from db.session import reading, writing
 from tests import filled
 from tests.db.test_upgrade import empty  # noqa: F401  a database of an older release, of each kind
+from tests.erasing import work
 from tests.filled import QUOTED, STORED
 from tests.schemas import at_revision
-from worker import jobs
 
 BEFORE = "0023"
 ENTRY = (
@@ -61,7 +61,7 @@ def test_what_earlier_releases_wrote_about_zelda_is_masked_and_the_audit_says_so
     assert said[:3] == ("people.mask", "audit", 3)
     assert entries[1] == ("account.add", "operator bob@newsroom.example", 1, None)
     assert entries[2] == ("jobs.retry", "job 1", 1, "{half a note}")
-    jobs.work()
+    work()
     assert filled.in_tables() == set()
     with reading() as session:
         states = set(session.execute(text("SELECT kind, state FROM jobs")).tuples())

@@ -2,8 +2,10 @@
 
 import pytest
 
+from tests import erasing
 from tests.transports import Transport
-from worker import mail_connections, send_slice
+from worker import jobs as worker_jobs
+from worker import mail_connections, send_slice, tasks
 
 
 @pytest.fixture
@@ -15,3 +17,12 @@ def door(database, clock, setting, monkeypatch) -> Transport:
     monkeypatch.setattr(send_slice, "_histories", {})
     monkeypatch.setattr(send_slice, "_paces", {})
     return made
+
+
+@pytest.fixture
+def zelda(database, clock, house, setting) -> None:
+    """Zelda signs up and gets her letter, into a Maildir."""
+    setting(MAIL_URL="maildir:outbox")
+    erasing.sign_up()
+    worker_jobs.work()
+    tasks.send_unless_paused()
