@@ -238,7 +238,7 @@ def _gunicorn(words: list[str]) -> Any:
 def _python(words: list[str]) -> Any:
     sys.argv = words[1:2] + words[3:]
     if words[1] == "-m":
-        sys.modules.pop(words[2], None)
+        sys.modules.pop(words[2], None)  # runpy runs it anew
         return runpy.run_module(words[2], run_name="__main__", alter_sys=True)
     return exec(compile(words[2], "<string>", "exec"), {"__name__": "__main__"})
 
@@ -257,7 +257,7 @@ def _preload(words: Sequence[str]) -> None:
     elif words[0] == "gunicorn":
         modules = GUNICORN
     elif words[0] == "python" and words[1] == "-m":
-        modules = words[2:3]
+        modules = ["worker.outside_line", "worker.outside_http"]
     elif words[0] == "python":
         modules = re.findall(r"^(?:from|import) ([\w.]+)", words[2], re.MULTILINE)
     else:

@@ -1,10 +1,7 @@
 """The outside line: receivers hang, the process is killed or told to end, and each request is made at least once."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -17,11 +14,11 @@ from db.jobs.jobs import Job
 from db.monitoring import heartbeats, pauses
 from db.session import reading, writing
 from tests.crash import postgresql
-from tests.crash.processes import ROOT, until
+from tests.crash.processes import until
 from tests.outside_requests import owe_knock
+from tests.prepared import Command
 from tests.receivers import Receiver, answering, hanging, hear, receiving
 from worker import bell
-from worker.redis import end_with_parent
 
 
 class Line:
@@ -29,10 +26,8 @@ class Line:
 
     def __init__(self, log: str) -> None:
         with open(log, "ab") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.outside_requests"], cwd=os.getcwd(), stdout=file, stderr=file,
-                env={**os.environ, "PYTHONPATH": str(ROOT)}, preexec_fn=end_with_parent,
-            )  # fmt: skip
+            words = ["python", "-m", "tests.outside_requests"]
+            self.process = Command(words, stdout=file.fileno(), stderr=file.fileno())
 
     def kill(self) -> None:
         self.process.kill()
