@@ -11,6 +11,8 @@ MOST_WAITING = 64
 """Requests that wait in one process, of each kind; a page takes some milliseconds."""
 PATIENCE = 2.0
 """Seconds after which a request that no thread has begun is refused, and with it those that come after it."""
+LONGEST_WAIT = 1.0
+"""Whoever would have to wait for longer, by what requests took lately, is refused at once."""
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,8 @@ class Threads:
         """One for each job; False ends a thread."""
         self._began = [0.0] * number
         """When each thread began what it is at; 0 while it waits."""
+        self._usual = 0.0
+        """The seconds that a request took lately, on the average; of the last twenty or so."""
 
     def start(self) -> None:
         for number in range(self.number):
@@ -45,6 +49,9 @@ class Threads:
         """Queue the job, before all that are not `first`; False when there is no room for it."""
         waiting, now = self._first if first else self._second, monotonic()
         if waiting and (len(waiting) >= MOST_WAITING or now - waiting[0].at > PATIENCE):
+            return False
+        before = len(self._first) + (0 if first else len(self._second))
+        if before * self._usual / self.number > LONGEST_WAIT:
             return False
         if all(self._began) and now - max(self._began) > PATIENCE:
             return False  # none of them has ended anything for a while
@@ -64,12 +71,13 @@ class Threads:
             job = _next(self._first) or _next(self._second)
             if job is None:
                 continue  # the loop has given it up
-            self._began[number] = monotonic()
+            began = self._began[number] = monotonic()
             try:
                 job.run()
             except Exception:
                 log.exception("a request failed outside the application")
             self._began[number] = 0.0
+            self._usual += (monotonic() - began - self._usual) / 20
 
     def end(self) -> None:
         """Let the threads end after what is queued."""

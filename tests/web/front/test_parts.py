@@ -68,6 +68,13 @@ def test_a_full_queue_takes_no_more_and_the_other_one_does(busy):
     assert threads.offer(Errand("page", done), first=True)
 
 
+def test_whoever_would_have_to_wait_for_long_is_refused_at_once(busy):
+    threads, _, done = busy
+    threads._usual = 0.25
+    assert [threads.offer(Errand("vote", done), first=False) for _ in range(7)] == [True] * 5 + [False] * 2
+    assert threads.offer(Errand("page", done), first=True)
+
+
 def test_who_waits_for_too_long_is_refused_and_never_run(busy, monkeypatch):
     threads, leave, done = busy
     assert threads.offer(Errand("vote", done), first=False)
