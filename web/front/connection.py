@@ -97,6 +97,7 @@ class Connection(asyncio.Protocol):
         self._paused = True
         if self.state is State.ANSWER:
             self.deadline = self._front.time() + READ_SECONDS
+            self._front.waits_no_more(self)
 
     def resume_writing(self) -> None:
         self._paused = False
@@ -251,7 +252,7 @@ class Connection(asyncio.Protocol):
             self._reset()
 
     def give_way(self) -> None:
-        """Of all clients this one has been silent for longest, and somebody else needs the place."""
+        """Of all clients this one has kept us waiting for longest, and somebody else needs the place."""
         self.state = State.CLOSING
         self._front.waits_no_more(self)
         self.transport.abort()

@@ -57,25 +57,25 @@ class Incoming:
     # ---- the head ----------------------------------------------------------------------------------------------
 
     def _cut_head(self) -> bytes | None:
-        while self._buffer:
-            found = HEAD_END.search(self._buffer, max(0, self._searched - 2))
-            if found is None:
-                self._may_become_a_head()
-                self._searched = len(self._buffer)
-                return None
-            if found.end() > MOST_HEAD:
-                raise Refused(self._which_is_too_long())
-            head, self._buffer, self._searched = self._buffer[: found.end()], self._buffer[found.end() :], 0
-            if head.strip(b"\r\n"):  # empty lines before a request are passed over (RFC 9112 2.2)
-                return head
-        return None
+        if not self._searched:
+            self._buffer = self._buffer.lstrip(b"\r\n")  # empty lines before a request are passed over (RFC 9112 2.2)
+        if not self._buffer:
+            return None
+        found = HEAD_END.search(self._buffer, max(0, self._searched - 2))
+        if found is None:
+            self._may_become_a_head()
+            self._searched = len(self._buffer)
+            return None
+        if found.end() > MOST_HEAD:
+            raise Refused(self._which_is_too_long())
+        head, self._buffer, self._searched = self._buffer[: found.end()], self._buffer[found.end() :], 0
+        return head
 
     def _may_become_a_head(self) -> None:
         """Refuse what is too long already, or begins as no request does: what speaks TLS, say, is told so at once."""
         if len(self._buffer) > MOST_HEAD:
             raise Refused(self._which_is_too_long())
-        start = self._buffer[:40].lstrip(b"\r\n")
-        if not all(33 <= letter < 127 for letter in start.partition(b" ")[0]):
+        if not all(33 <= letter < 127 for letter in self._buffer[:40].partition(b" ")[0]):
             raise Refused(400)
 
     def _which_is_too_long(self) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import resource
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
+from itertools import islice
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -15,7 +16,7 @@ from web.front.spool import IN_MEMORY, Body
 from web.front.threads import Threads
 
 MOST_CONNECTIONS = 8192
-"""Of one process, if it may open so many files. Beyond that, whoever has been silent for longest is let go."""
+"""Of one process, if it may open so many files. Beyond that, who has kept us waiting for longest is let go."""
 SPARE_FILES = 256
 MOST_UPLOADS = 4
 """Bodies on disk at once, in one process."""
@@ -42,6 +43,7 @@ class Front:
         self._waiting: dict[Connection, None] = {}
         """Connections from which a request is awaited, by the time since when."""
         self._others: dict[Connection, None] = {}
+        """All others, by the time since when they are at what they are at."""
         self._uploading: set[Connection] = set()
         self._most = most_connections()
         self._ends = _ends_of_head()
@@ -49,9 +51,11 @@ class Front:
     # ---- connections ---------------------------------------------------------------------------------------------
 
     def opened(self) -> None:
-        """Make room for one more."""
-        if self.connections >= self._most and self._waiting:
-            next(iter(self._waiting)).give_way()
+        """Make room for one more. Half a form holds a place as well as silence does, and so does who reads slowly."""
+        if self.connections >= self._most:
+            others = (each for each in self._others if each.deadline and not each.transport.is_closing())
+            if longest := [*islice(self._waiting, 1), *islice(others, 1)]:
+                min(longest, key=lambda each: each.deadline).give_way()
 
     def waits(self, connection: Connection) -> None:
         self._others.pop(connection, None)
@@ -60,6 +64,7 @@ class Front:
 
     def waits_no_more(self, connection: Connection) -> None:
         self._waiting.pop(connection, None)
+        self._others.pop(connection, None)
         self._others[connection] = None
 
     def lost(self, connection: Connection) -> None:

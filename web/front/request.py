@@ -14,6 +14,7 @@ MOST_HEAD = 32 * 1024
 MOST_TARGET = 8 * 1024
 MOST_HEADERS = 100
 HEAD_END = re.compile(rb"\n\r?\n")
+_UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n\0]*(?=\r\n)", re.IGNORECASE)
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} ")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)([^#]*)\Z", re.IGNORECASE)
 _AUTHORITY = re.compile(rb"[A-Za-z0-9.\-_~%!$&'()*+,;=:\[\]]*\Z")
@@ -43,9 +44,11 @@ class Request:
     def parse(self, head: bytes) -> None:
         """Read the head, which ends with an empty line. Raises Refused."""
         parser = self.parser = Parser(self)
+        # HTTP/1.1 goes on (RFC 9110 7.8). The parser would read no body after this header, which curl and Java send.
+        heard, upgrades = _UPGRADE.subn(b"", head) if b"pgrade" in head.lower() else (head, 0)
         try:
-            parser.feed_data(head)
-        except HttpParserUpgrade:  # HTTP/1.1 goes on (RFC 9110 7.8); CONNECT is no method of ours
+            parser.feed_data(heard)
+        except HttpParserUpgrade:  # CONNECT, which is no method of ours
             self.body_whole = True
         except HttpParserInvalidMethodError:
             raise Refused(501 if _METHOD.match(head) else 400) from None
@@ -55,6 +58,8 @@ class Request:
             raise Refused(400) from None
         if not self.whole:
             raise Refused(400)
+        if upgrades:
+            self.keep_alive = False
         self._check()
 
     def _check(self) -> None:
@@ -70,7 +75,7 @@ class Request:
                 raise Refused(501)
             self.chunked = True
         elif "content-length" in headers:
-            self.length = int(headers["content-length"])
+            self.length = int(headers["content-length"].strip().lstrip("0") or "0")  # Python reads 4,300 digits
         if "expect" in headers and self.version == "1.1":
             if headers["expect"].strip().lower() != "100-continue":
                 raise Refused(417)

@@ -87,17 +87,19 @@ def test_half_a_request_line_is_refused_after_ten_seconds_however_slowly_it_come
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")
-def test_where_few_files_may_be_open_the_longest_silent_client_makes_room(server):
+@pytest.mark.parametrize("held_by", ["silent", "forms"])
+def test_where_few_files_may_be_open_who_holds_a_place_for_longest_makes_room(server, held_by):
     """400 files leave room for 144 connections in each process (on some systems 1,024 is the limit)."""
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (400, 400))
     for each in (before := workers(server)):
         each.kill()
     until(lambda: not set(before) & set(workers(server)) and len(workers(server)) == 2, "other workers", 10)
     until(lambda: ask(server.port, ALIVE, 5)[1], "an answer", 10)
-    crowd = Crowd(server.port, silent=600, forms=0, readers=0)
+    crowd = Crowd(server.port, **({"silent": 0, "forms": 0, "readers": 0} | {held_by: 900}))
     crowd.gather()
     crowd.start()
     until(lambda: sum(client.closed is not None for client in crowd.clients) >= 250, "room", 8)
+    assert not any(client.closed is not None for client in crowd.clients[-100:]), "who came last has to go first"
     waits = [ask(server.port, PAGE, 5) for _ in range(20)]
     crowd.leave()
     assert all(answer.startswith(b"HTTP/1.1 200") and seconds < 1 for seconds, answer in waits)

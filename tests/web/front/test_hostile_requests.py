@@ -71,6 +71,9 @@ TABLE: dict[str, tuple[bytes, list[int], bool]] = {
     "a method that nobody knows": (b"BREW / HTTP/1.1\r\n" + HOST + b"\r\n", [501], CLOSED),
     "a method in small letters": (b"get / HTTP/1.1\r\n" + HOST + b"\r\n", [501], CLOSED),
     "an upgrade": (b"GET / HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n", [200], CLOSED),
+    "an upgrade with a form": (
+        POST + FORM + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 7\r\n\r\nemail=x", [422], CLOSED,
+    ),
     "an endless address": (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", [414], CLOSED),
     "an endless line": (b"GET /" + b"a" * 70000, [414], CLOSED),
     "a giant header": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: " + b"a" * 40000 + b"\r\n\r\n", [431], CLOSED),
@@ -116,6 +119,9 @@ TABLE: dict[str, tuple[bytes, list[int], bool]] = {
         POST + FORM + b"Content-Length: 7\r\nContent-Length: 7\r\n\r\nemail=x", [400], CLOSED,
     ),
     "two lengths in one": (POST + FORM + b"Content-Length: 7, 7\r\n\r\nemail=x", [400], CLOSED),
+    "a length with five thousand zeros": (
+        POST + FORM + b"Content-Length: " + b"0" * 5000 + b"7\r\n\r\nemail=x", [422], OPEN,
+    ),
     "a negative length": (POST + FORM + b"Content-Length: -7\r\n\r\nemail=x", [400], CLOSED),
     "a length with a sign": (POST + FORM + b"Content-Length: +7\r\n\r\nemail=x", [400], CLOSED),
     "no length": (POST + FORM + b"\r\n", [422], OPEN),
@@ -206,6 +212,16 @@ def test_a_chunked_body_comes_whole_and_with_its_length(mirror: Server) -> None:
                        b"4;name=value\r\nabcd\r\n2\r\nef\r\n0\r\nX-Trailer: no\r\n\r\n")  # fmt: skip
     assert (got["body"], got["CONTENT_LENGTH"]) == ("abcdef", "6")
     assert not {"HTTP_X_TRAILER", "HTTP_TRANSFER_ENCODING"} & set(got)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("framed", [b"Content-Length: 6\r\n\r\nabcdef",
+                                    b"Transfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n0\r\n\r\n"])  # fmt: skip
+def test_a_body_comes_whole_from_a_client_that_would_rather_speak_http_2(mirror: Server, framed: bytes) -> None:
+    """So send `curl --http2` and Java's client each request."""
+    got = told(mirror, b"POST /told HTTP/1.1\r\n" + HOST + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+                       b"HTTP2-Settings: AAMAAABkAAQAAP__\r\n" + framed)  # fmt: skip
+    assert got["body"] == "abcdef"
 
 
 @pytest.mark.once

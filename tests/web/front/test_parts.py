@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from web.front import threads as threads_
+from web.front.incoming import Incoming
 from web.front.spool import ON_THE_WAY, Body, Gone, Outgoing
 from web.front.threads import MOST_WAITING, Threads
 
@@ -132,3 +133,15 @@ def test_a_body_larger_than_allowed_is_not_taken():
     body = Body(10)
     assert body.take(b"0123456789")
     assert not body.take(b"x")
+
+
+def test_a_flood_of_empty_lines_is_passed_over_at_once():
+    """A megabyte of them once cost a second of the loop, in which nobody else was served."""
+    incoming, began = Incoming(lambda _path: 0), time.thread_time()
+    for _ in range(16):
+        incoming.add(b"\r\n" * 65_536)
+        assert incoming.next() is None
+        assert not incoming
+    assert time.thread_time() - began < 0.3
+    incoming.add(b"\r\n\nGET /here HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert incoming.next()[0].path == "/here"
