@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from db.settings import settings
 from web.front import answers
-from web.front.exchange import environ_of
 from web.front.request import Request
 from web.readers import outbox
 from web.readers.kept import Store
@@ -27,7 +27,14 @@ def reads_only(request: Request) -> bool:
     )
 
 
-def finder(app: Any, shared: dict[str, Any]) -> Callable[[Request, str], Ready | None]:
+@lru_cache(maxsize=256)
+def _is_here(peer: str, version: str, host: str, headers: tuple[str, ...]) -> bool:
+    """Whether the outbox is shown to this client; of most headers the names alone tell whether a proxy wrote them."""
+    environ: dict[str, Any] = {"HTTP_" + name.upper().replace("-", "_"): "" for name in headers}
+    return outbox.is_shown_to(environ | {"HTTP_HOST": host, "REMOTE_ADDR": peer, "SERVER_PROTOCOL": f"HTTP/{version}"})
+
+
+def finder(app: Any) -> Callable[[Request, str], Ready | None]:
     """Tells for a request and its client's address what can be answered at once. It never waits, and raises nothing."""
     store: Store | None = getattr(app, "extensions", {}).get("kept pages")
     # The outbox shows letters, and pages a link to it, to a browser on this machine alone.
@@ -48,7 +55,8 @@ def finder(app: Any, shared: dict[str, Any]) -> Callable[[Request, str], Ready |
 
     def kept(request: Request, peer: str) -> Ready | None:
         assert store is not None
-        here = peer.startswith(may_be_here) and outbox.is_shown_to(environ_of(request, None, shared, peer))
+        headers = request.headers
+        here = peer.startswith(may_be_here) and _is_here(peer, request.version, headers.get("host", ""), tuple(headers))
         found = store.find(request.method, request.path, request.query, request.headers, here=here)
         if found is None:
             return None

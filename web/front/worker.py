@@ -63,7 +63,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn carries no types
         name, port = self.sockets[0].sock.getsockname()[:2]
         shared = shared_environ(name, port, processes=self.cfg.workers)
         uploads = getattr(self.wsgi, "config", {}).get("UPLOADS", {})
-        front = Front(self.loop, self.wsgi, threads, shared, finder(self.wsgi, shared), uploads)
+        front = Front(self.loop, self.wsgi, threads, shared, finder(self.wsgi), uploads)
         servers = []
         for each in self.sockets:
             servers.append(await self.loop.create_server(lambda: Connection(front), sock=each.sock, backlog=AT_ONCE))

@@ -196,6 +196,15 @@ def test_who_waits_for_100_continue_gets_it_before_the_body(site: Server) -> Non
         assert client.recv(1000).startswith(b"HTTP/1.1 422 ")
 
 
+@pytest.mark.once
+def test_a_kept_page_links_to_the_outbox_for_a_browser_on_this_machine_alone(site: Server) -> None:
+    page = b"GET / HTTP/1.1\r\nHost: %s\r\n%s\r\n"
+    for _ in range(6):  # by then both processes keep it
+        assert b'href="/outbox"' in say(site.port, page % (b"localhost", b"")).body
+        assert b'href="/outbox"' not in say(site.port, page % (b"localhost", b"X-Forwarded-For: 9.9.9.9\r\n")).body
+        assert b'href="/outbox"' not in say(site.port, b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").body
+
+
 # ---- what the application gets -------------------------------------------------------------------------------------
 
 
