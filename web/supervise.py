@@ -1,13 +1,12 @@
 """Runs the processes of a Procfile: starts them, restarts those that die, and ends them all together.
 
-Honcho reads the file and prints the lines. Its own manager is not used: it sends TERM to whole process groups, which
-ends a sender in the middle of a letter, and it stops everything when one process dies.
+Honcho reads the file. Its own manager is not used: it sends TERM to whole process groups, which ends a sender in the
+middle of a letter, and it stops everything when one process dies.
 
 `verdicts up` prepares the site and then becomes this program (`become`), which imports next to nothing: it lives as
 long as the site, and what the preparation needs would take 60 MB all that time.
 """
 
-import datetime
 import json
 import os
 import signal
@@ -18,12 +17,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
-
-from honcho.printer import Message, Printer
+from typing import NamedTuple, NoReturn
 
 from db.parent_death import end_with_parent
 from web import code_on_disk
+from web.relayed_lines import RelayedLines
 
 PLAN = "VERDICTS_UP"
 """The environment variable in which `verdicts up` hands its plan over to the program that it becomes."""
@@ -166,7 +164,7 @@ class Supervisor:
         self.also = also
         self.may_restart = may_restart
         self.stopping = threading.Event()
-        self._printer: Any = Printer(width=max(map(len, commands)))
+        self._relayed = RelayedLines(commands, as_json=environment.get("LOG_FORMAT") == "json")
 
     def run(self) -> int:
         """Run until told to stop (0) or until a process cannot be kept alive (1)."""
@@ -187,7 +185,7 @@ class Supervisor:
 
     def say(self, text: str) -> None:
         """Print a line of our own among those of the processes."""
-        self._print("up", text)
+        self._relayed.write("up", text)
 
     def _start(self, line: ProcfileLine) -> None:
         line.start(self.environment)
@@ -239,10 +237,7 @@ class Supervisor:
         assert process.stdout
         for text in iter(process.stdout.readline, b""):
             if text.strip():
-                self._print(name, text.decode(errors="replace"))
-
-    def _print(self, name: str, text: str) -> None:
-        self._printer.write(Message("line", text, datetime.datetime.now().astimezone(), name, None))
+                self._relayed.write(name, text.decode(errors="replace"))
 
 
 def _how(code: int) -> str:

@@ -1,5 +1,6 @@
 """The supervisor: what dies is started again, what must end ends whole."""
 
+import json
 import os
 import signal
 import subprocess
@@ -90,6 +91,19 @@ def test_what_keeps_dying_ends_everything_in_words(supervise):
     assert said.count("I cannot") == 4
     assert "ill ended (exit code 3)." in said
     assert "ill keeps ending as soon as it starts" in said
+
+
+def test_as_json_every_line_is_an_object_that_names_its_process(supervise, monkeypatch):
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    both = supervise(
+        well="""sh -c 'echo "{\\"event\\": \\"hello\\"}"; exec sleep 60'""",
+        ill="sh -c 'echo I cannot; echo [1]; exit 3'",
+    )
+    assert both.wait(30) == 1
+    said = [json.loads(line) for line in both.stdout.read().splitlines()]
+    assert {"event": "hello", "process": "well"} in said
+    told = [(entry["process"], entry["event"]) for entry in said if "timestamp" in entry]
+    assert {("ill", "I cannot"), ("ill", "[1]"), ("up", "ill ended (exit code 3).")} <= set(told)
 
 
 def test_term_goes_to_the_line_alone_and_kill_to_its_children_too(supervise, house):
