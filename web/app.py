@@ -110,11 +110,18 @@ def __getattr__(name: str) -> Flask:
     logs.take_over()
     _record_key()
     globals()["app"] = made = create_app()
+    _read_templates(made)
     if threads := limits.web_threads():
         sessions_at_most(max(threads, 2))  # all but one for pages, and one for heartbeats
     heartbeats.start("web")
     watch.start(answers.store_of(made))
     return made
+
+
+def _read_templates(app: Flask) -> None:
+    """Now, and not at the first page that needs them: by then another release's may lie there."""
+    for name in app.jinja_env.list_templates():
+        app.jinja_env.get_template(name)
 
 
 def _record_key() -> None:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from db import migrations
+from tests.prepared import Command
 from tests.web.test_supervise import wait_for
 from web import code_on_disk
 
@@ -34,6 +35,23 @@ def test_the_fingerprint_changes_with_release_packages_and_revisions(tmp_path, m
     (tmp_path / "db/a_page.py").write_text("what can be loaded beside the packages that are there")
     seen.add(code_on_disk.fingerprint())
     assert len(seen) == 4
+
+
+AFTER_A_PULL = """
+from web.app import app
+def pulled(_environment, name):
+    raise LookupError(f"{name} is another release's by now")
+app.jinja_env.loader.get_source = pulled
+browser = app.test_client()
+print([browser.get(page).status_code for page in ("/", "/archive", "/nowhere", "/operator/login")])
+"""
+
+
+def test_pages_that_nobody_has_seen_yet_can_be_shown_after_a_pull(house, setting):
+    setting(DATABASE_URL=f"sqlite:///{house}/site.sqlite3")
+    migrations.upgrade()
+    site = Command(["python", "-c", AFTER_A_PULL], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert "[200, 200, 404, 200]" in site.communicate(timeout=30)[0]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kills one worker of a web server by its process")
