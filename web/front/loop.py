@@ -36,7 +36,7 @@ class Front:
         uploads: Mapping[str, int],
     ) -> None:
         """`ready` finds what needs no thread. `uploads` says for some paths how many bytes a body may have there."""
-        self.soon, self.time = loop.call_soon_threadsafe, loop.time
+        self.soon, self.next_turn, self.time = loop.call_soon_threadsafe, loop.call_soon, loop.time
         self.threads, self.ready = threads, ready
         self.stopping = False
         self._loop, self._app, self._shared, self._uploads = loop, app, shared, uploads

@@ -3,10 +3,13 @@
 import threading
 import time
 from dataclasses import dataclass, field
+from unittest.mock import MagicMock
 
 import pytest
 
+from web.front import answers
 from web.front import threads as threads_
+from web.front.connection import ANSWERED_AT_ONCE, Connection
 from web.front.incoming import Incoming
 from web.front.spool import ON_THE_WAY, Body, Gone, Outgoing
 from web.front.threads import MOST_WAITING, Threads
@@ -145,3 +148,25 @@ def test_a_flood_of_empty_lines_is_passed_over_at_once():
     assert time.thread_time() - began < 0.3
     incoming.add(b"\r\n\nGET /here HTTP/1.1\r\nHost: a\r\n\r\n")
     assert incoming.next()[0].path == "/here"
+
+
+def test_one_connection_s_pipelined_requests_are_answered_by_turns_with_others():
+    """Four clients that sent without end once kept everybody else waiting for three seconds."""
+    turns = []
+    front = MagicMock(time=time.monotonic, next_turn=turns.append, stopping=False, ready=lambda *_: answers.ALIVE)
+    front.end_of_head = lambda *_: b"\r\n"
+    transport = MagicMock()
+    transport.is_closing.return_value = False
+    client = Connection(front)
+    client.connection_made(transport)
+    client.data_received(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
+    assert transport.write.call_count == ANSWERED_AT_ONCE
+    transport.pause_reading.assert_called_once()
+    while turns:
+        turns.pop()()
+    assert transport.write.call_count == 100
+    assert transport.pause_reading.call_count == transport.resume_reading.call_count
+    client.data_received(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
+    transport.is_closing.return_value = True
+    turns.pop()()
+    assert transport.write.call_count == 100 + ANSWERED_AT_ONCE, "nothing is written to whoever has left"
