@@ -29,7 +29,7 @@ CLOSE_SECONDS = 3.0
 MOST_UNSENT, LEAST_UNSENT = 64 * 1024, 16 * 1024
 READ_AT_ONCE = 64 * 1024
 """Bytes of one connection in one turn of the loop. Python's own 256 KiB would be seven thousand requests."""
-ANSWERED_AT_ONCE = 8
+ANSWERED_AT_ONCE = 2
 """Pipelined requests of one connection that are answered in one turn, before others have theirs."""
 _AT_ONCE = struct.pack("ii", 1, 0)
 
