@@ -108,7 +108,7 @@ def __getattr__(name: str) -> Flask:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     logs.take_over()
-    _record_key()
+    record_key()
     globals()["app"] = made = create_app()
     _read_templates(made)
     if threads := limits.web_threads():
@@ -124,7 +124,7 @@ def _read_templates(app: Flask) -> None:
         app.jinja_env.get_template(name)
 
 
-def _record_key() -> None:
+def record_key() -> None:
     """End this web server if its signing key is not the site's. Without a usable database yet, requests check it."""
     try:
         if schema.standing().may_run:
