@@ -81,12 +81,12 @@ def _waits(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Two processes more than there are cores, since many tests wait: for other processes, or for a lease's end.
+    """Five processes more than there are cores, since many tests wait: for other processes, or for a lease's end.
 
     Tests chosen by name or file run in this process: servers for a second one would cost more than it saves.
     """
     few = config.option.keyword or all("::" in each or each.endswith(".py") for each in config.args)
-    return 0 if few else cores() + 2
+    return 0 if few else cores() + 5
 
 
 def cores() -> int:

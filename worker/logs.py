@@ -20,8 +20,9 @@ from db.settings import settings
 from worker import log_masking
 
 
-class NamedLogger(structlog.PrintLogger):
-    """Prints to what is standard output by then, and keeps the name that `get_logger` was asked for."""
+class NamedLogger(structlog.WriteLogger):
+    """Writes to what is standard output by then, each line at once, since several processes share it; and keeps the
+    name that `get_logger` was asked for."""
 
     def __init__(self, name: str = "verdicts") -> None:
         super().__init__()
@@ -85,7 +86,8 @@ class StandardError(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            print(self.format(record), file=sys.stderr, flush=True)
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
         except Exception:
             self.handleError(record)
 

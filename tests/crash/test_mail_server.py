@@ -10,7 +10,7 @@ from tests.crash.scene import SHORT_LEASE, Scene
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # nothing in it depends on the kind
 def test_a_connection_dropped_at_each_step_leaves_doubt_only_after_the_final_dot(scene: Scene):
-    scene.readers(300)
+    scene.readers(1500)  # enough for a quick sender: each step is looked for while letters go out
     scene.freeze()
     scene.address()
     scene.fork("send")
@@ -25,7 +25,7 @@ def test_a_connection_dropped_at_each_step_leaves_doubt_only_after_the_final_dot
 
 
 def test_a_mail_server_killed_and_started_again(scene: Scene):
-    scene.readers(400)
+    scene.readers(1500)
     scene.freeze()
     scene.address()
     for _ in range(2):

@@ -18,8 +18,8 @@ control_socket_disable = True
 
 
 def on_starting(_server: Any) -> None:
-    """Let gunicorn's own lines read like all others, and refuse a foreign signing key here, once: of workers that refuse
-    to start gunicorn makes a traceback."""
+    """Let gunicorn's own lines read like all others, and refuse a foreign signing key here, once: of workers that
+    refuse to start gunicorn makes a traceback."""
     from db.engine import engine  # this module is also read by whoever only looks up its values
     from web.app import record_key
     from worker import logs
