@@ -227,8 +227,7 @@ class Settings(BaseSettings):
     metrics_token: Token | None = _set(
         None,
         "Whoever sends it may read `/metrics`, as `Authorization: Bearer …`: at least 16 letters and digits. Without "
-        "this setting only programs on the "
-        "same machine may.",
+        "this setting only programs on the same machine may.",
         "at least 16 letters and digits, such as the output of: openssl rand -hex 32",
     )
     log_format: Literal["text", "json"] = _set(

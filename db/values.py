@@ -86,7 +86,7 @@ def as_line(value: str) -> str:
     return value.strip()
 
 
-def _ascii(domain: str) -> str:
+def in_ascii(domain: str) -> str:
     """A domain as the DNS knows it: letters beyond ASCII in punycode (IDNA 2008, with the mapping of UTS 46)."""
     if domain.isascii():
         return domain
@@ -97,7 +97,7 @@ def _ascii(domain: str) -> str:
 
 
 def _domain(value: str) -> str:
-    domain = _ascii(as_line(value))
+    domain = in_ascii(as_line(value))
     if not re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9-]+", domain):
         raise ValueError("this is no domain")
     return domain.lower()
@@ -147,7 +147,7 @@ def _site(value: str) -> str:
         raise ValueError("it holds a user or a password, which would stand in every letter")
     if parts.path.strip("/") or "?" in line or "#" in line:
         raise ValueError("something follows its host and port; the site has to stand at the root of its host")
-    host = _ascii(parts.hostname)
+    host = in_ascii(parts.hostname)
     if ":" in host:
         host = f"[{host}]"
     elif not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?", host):

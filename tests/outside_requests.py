@@ -7,8 +7,8 @@ from db.jobs import outside
 from db.jobs.jobs import Job
 from db.jobs.outside import OutsideRequest
 from db.session import writing
-from worker import outside_line
-from worker.outside import OUTSIDE
+from worker import lapsed_jobs, outside_line
+from worker.outside import OUTSIDE, claim_one, run
 from worker.outside_http import post
 from worker.outside_result import Result
 
@@ -32,6 +32,13 @@ def owe_knock(url: str, word: str = "hello", receiver: str = "127.0.0.1") -> int
         job = outside.owe(session, Knock(url=url, word=word), receiver, moments.now())
         session.flush()
         return job.id
+
+
+def make_all() -> None:
+    """Make all requests that are due, one after the other; the outside line makes several at once."""
+    lapsed_jobs.recover()
+    while (job := claim_one()) is not None:
+        run(job)
 
 
 if __name__ == "__main__":

@@ -4,19 +4,11 @@ import hashlib
 import re
 import traceback
 from collections.abc import Callable
-from typing import NamedTuple
 
+from db.jobs.jobs import Failure
 from db.masking import masked_in
 
 _URL = re.compile(r"(\w+://)(?:[^\s/?#'\"]*@)?([^\s/?#'\"@]+)[^\s'\"]*")
-
-
-class Failure(NamedTuple):
-    """What the ledger keeps of an error."""
-
-    message: str
-    fingerprint: str
-    traceback: str
 
 
 def of(error: BaseException) -> Failure:
@@ -31,7 +23,7 @@ def without_urls(error: BaseException) -> Failure:
 
 def _kept(error: BaseException, clean: Callable[[str], str]) -> Failure:
     message, lines = _storable(str(error)), _storable("".join(traceback.format_exception(error)))
-    return Failure(clean(message), fingerprint(error), clean(lines))
+    return Failure(type(error).__name__, clean(message), fingerprint(error), clean(lines))
 
 
 def fingerprint(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from db.jobs.events import Event, from_payload
 from db.jobs.jobs import Job
 from db.monitoring import pauses
 from db.session import reading, writing
-from worker import ending, failures
+from worker import ending, failures, lapsed_jobs
 from worker.erasure import Following
 from worker.reactions import LONG_WORK, REACTIONS, Reaction
 
@@ -31,21 +31,11 @@ def work() -> bool:
     """Recover the jobs of dead workers, then work until no job is due, the slice ends, or jobs are paused. True if jobs
     are left."""
     end = time.monotonic() + SLICE
-    recover()
+    lapsed_jobs.recover()
     while time.monotonic() < end and not ending.asked():
         if not work_one():
             return False
     return True
-
-
-def recover() -> None:
-    """End the attempts of dead workers."""
-    now = moments.now()
-    with reading() as session:
-        lapsed = jobs.any_lapsed(session, now)
-    if lapsed:
-        with writing() as session:
-            jobs.recover(session, now)
 
 
 def work_one() -> bool:
@@ -105,4 +95,4 @@ def _keep_failure(job: Job, error: Exception) -> None:
     kind = type(error).__name__
     log.warning("attempt failed", job=job.id, kind=job.kind, attempt=job.attempt, error=kind, message=str(error))
     with writing() as session:
-        jobs.fail(session, job, kind, *failures.of(error), moments.now())
+        jobs.fail(session, job, failures.of(error), moments.now())

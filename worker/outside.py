@@ -34,23 +34,6 @@ SETTLE_SECONDS = 60.0
 log = structlog.get_logger("outside")
 
 
-def work() -> None:
-    """Make all requests that are due, one after the other. The outside line makes several at once."""
-    recover()
-    while (job := claim_one()) is not None:
-        run(job)
-
-
-def recover() -> None:
-    """End the attempts of dead workers."""
-    now = moments.now()
-    with reading() as session:
-        lapsed = jobs.any_lapsed(session, now)
-    if lapsed:
-        with writing() as session:
-            jobs.recover(session, now)
-
-
 def claim_one(busy: Collection[str] = ()) -> Job | None:
     """Claim the job that has waited longest and whose receiver is not busy. None if there is none, or outside is
     paused."""
@@ -95,7 +78,7 @@ def _settle(job: Job, result: Result) -> None:
             held = jobs.drop(session, job, result.dropped, now)
         elif result.error is not None:
             told = failures.without_urls(result.error)
-            held = jobs.fail(session, job, type(result.error).__name__, *told, now, final=result.final)
+            held = jobs.fail(session, job, told, now, final=result.final)
         else:
             held = jobs.succeed(session, job, now)
         if held and result.rows is not None:

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, NamedTuple
 
-import idna
-
+from db.values import in_ascii
 from worker.outside_errors import BadUrl, ForbiddenAddress, NameNotFound, TooSlow
 
 Networks = Sequence[IPv4Network | IPv6Network]
@@ -66,8 +65,8 @@ class Place(NamedTuple):
 def as_the_dns_knows_it(host: str) -> str:
     """The host in ASCII: letters beyond it in punycode. Raises BadUrl for what is no host's name or address."""
     try:
-        name = host if host.isascii() else idna.encode(host, uts46=True).decode()
-    except idna.IDNAError:
+        name = in_ascii(host)
+    except ValueError:
         raise BadUrl("The URL's host cannot be written in the DNS; write it as its owner does.") from None
     if "%" in name:
         raise BadUrl("The URL's host has a zone (%), which only this machine would understand; write it without.")

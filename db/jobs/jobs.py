@@ -6,7 +6,7 @@ The claim is committed before the work begins, so a job that crashes its process
 
 import random
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -192,20 +192,26 @@ def succeed(session: Session, job: Job, now: datetime) -> bool:
     return _end(session, job, now, "succeeded", {}, state="succeeded", finished_at=now)
 
 
-def fail(
-    session: Session,
-    job: Job,
-    error: str,
-    message: str,
-    fingerprint: str,
-    traceback: str,
-    now: datetime,
-    *,
-    final: bool = False,
-) -> bool:
+class Failure(NamedTuple):
+    """What the ledger keeps of a failed attempt: the error's class, its words, and a hash that similar ones share."""
+
+    error: str
+    message: str
+    fingerprint: str
+    traceback: str = ""
+
+
+_WORKER_LOST = Failure(
+    "WorkerLost",
+    "The worker ended without a word: killed, out of memory, or stopped for longer than its lease.",
+    "WorkerLost",
+)
+
+
+def fail(session: Session, job: Job, failure: Failure, now: datetime, *, final: bool = False) -> bool:
     """Record a failed attempt: the job waits for its next one, or is dead after the last or a `final` one. False when
     fenced."""
-    return _end_badly(session, job, "failed", error, message, fingerprint, traceback, now, final=final)
+    return _end_badly(session, job, "failed", failure, now, final=final)
 
 
 def drop(session: Session, job: Job, reason: str, now: datetime) -> bool:
@@ -214,21 +220,12 @@ def drop(session: Session, job: Job, reason: str, now: datetime) -> bool:
 
 
 def _end_badly(
-    session: Session,
-    job: Job,
-    outcome: str,
-    error: str,
-    message: str,
-    fingerprint: str,
-    traceback: str,
-    now: datetime,
-    *,
-    final: bool = False,
+    session: Session, job: Job, outcome: str, failure: Failure, now: datetime, *, final: bool = False
 ) -> bool:
-    told = {"error": error, "fingerprint": fingerprint}
     return _end(
-        session, job, now, outcome, {**told, "message": message, "traceback": traceback},
-        **told, said=message, failed_at=now, **_after_failure(job, now, final=final),
+        session, job, now, outcome, failure._asdict(),
+        error=failure.error, fingerprint=failure.fingerprint, said=failure.message, failed_at=now,
+        **_after_failure(job, now, final=final),
     )  # fmt: skip
 
 
@@ -266,8 +263,7 @@ def recover(session: Session, now: datetime) -> int:
         lapsed = lapsed.with_for_update(skip_locked=True)
     rows = list(session.scalars(lapsed))
     for job in rows:
-        message = "The worker ended without a word: killed, out of memory, or stopped for longer than its lease."
-        _end_badly(session, job, "lost", "WorkerLost", message, "WorkerLost", "", now)
+        _end_badly(session, job, "lost", _WORKER_LOST, now)
     return len(rows)
 
 

@@ -5,9 +5,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-import idna
-
 from db.rules import Refused, control_in
+from db.values import in_ascii
 
 LONGEST = 2000
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?")
@@ -57,8 +56,8 @@ def _host(host: str) -> str:
         except ValueError:
             raise Refused("This URL's host is no name and no IP address.") from None
     try:
-        name = host if host.isascii() else idna.encode(host, uts46=True).decode()
-    except idna.IDNAError:
+        name = in_ascii(host)
+    except ValueError:
         raise Refused("This URL's host is no name and no IP address.") from None
     if not _NAME.fullmatch(name) or len(name) > 253:
         raise Refused("This URL's host is no name and no IP address.")

@@ -13,9 +13,10 @@ from db.jobs import jobs, outside, retries
 from db.jobs.outside import OutsideRequest
 from db.monitoring import pauses
 from db.session import reading, writing
+from tests.outside_requests import make_all
 from worker import jobs as job_worker
 from worker import outside as outside_worker
-from worker.outside import OUTSIDE, claim_one, run, work
+from worker.outside import OUTSIDE, claim_one, run
 from worker.outside_line import OutsideLine, hangs
 from worker.outside_result import Result
 
@@ -63,8 +64,8 @@ def look(job_id: int) -> jobs.Job:
 
 def test_a_request_is_made_once_and_its_job_succeeds(knocks):
     job = owe()
-    work()
-    work()
+    make_all()
+    make_all()
     assert (knocks, look(job).state) == (["green"], "succeeded")
 
 
@@ -85,28 +86,28 @@ def test_while_the_request_is_made_anybody_may_write(answer):
 
     answer(knock)
     job = owe()
-    work()
+    make_all()
     assert (seen, look(job).state) == (["running"], "succeeded")
 
 
 def test_a_failure_waits_for_its_next_attempt(answer):
     answer(lambda job: 1 / 0)
     job = owe()
-    work()
+    make_all()
     assert (look(job).state, look(job).attempt, look(job).error) == ("pending", 1, "ZeroDivisionError")
 
 
 def test_a_result_may_say_that_no_further_attempt_helps(answer):
     answer(lambda job: Result(error=ValueError("410 Gone"), final=True))
     job = owe()
-    work()
+    make_all()
     assert (look(job).state, look(job).said) == ("dead", "410 Gone")
 
 
 def test_a_result_may_say_that_nobody_wants_the_job(answer):
     answer(lambda job: Result(dropped="the endpoint was removed"))
     job = owe()
-    work()
+    make_all()
     assert (look(job).state, look(job).note) == ("discarded", "the endpoint was removed")
     assert look(job).attempts[0].outcome == "discarded"
 
@@ -114,7 +115,7 @@ def test_a_result_may_say_that_nobody_wants_the_job(answer):
 def test_what_else_is_known_is_written_with_the_settlement(answer):
     answer(lambda job: Result(rows=lambda session, now: pauses.pause(session, "mail", "because", "test", now)))
     owe()
-    work()
+    make_all()
     with reading() as session:
         assert pauses.is_paused(session, "mail")
 
@@ -136,12 +137,12 @@ def test_who_lost_its_claim_writes_nothing(answer, clock):
 def test_a_killed_line_s_request_is_made_again_with_the_same_id(knocks, clock):
     job = owe()
     assert claim_one() is not None  # and then its process was killed
-    work()
+    make_all()
     assert knocks == []
     clock.forward(seconds=100)
-    work()
+    make_all()
     clock.forward(seconds=60)
-    work()
+    make_all()
     assert (knocks, look(job).state, look(job).attempt) == (["green"], "succeeded", 2)
 
 
@@ -159,11 +160,11 @@ def test_a_paused_queue_waits_and_the_others_go_on(knocks):
     owe()
     with writing() as session:
         pauses.pause(session, "outside", "the receiver is being moved", "ada", moments.now())
-    work()
+    make_all()
     assert knocks == []
     with writing() as session:
         pauses.resume(session, "outside")
-    work()
+    make_all()
     assert knocks == ["green"]
 
 
@@ -171,13 +172,13 @@ def test_a_dead_job_is_retried_and_edited_by_hand(answer, knocks):
     mended = OUTSIDE[Knock]
     answer(lambda job: Result(error=ValueError("no such door"), final=True))
     first, second = owe("gren"), owe()
-    work()
+    make_all()
     answer(mended)
     with writing() as session:
         retries.retry(session, second, moments.now())
         copy = retries.replace(session, first, {"door": "blue"}, moments.now())
         assert (copy.receiver, copy.queue) == ("door.example", "outside")
-    work()
+    make_all()
     assert sorted(knocks) == ["blue", "green"]
 
 
@@ -198,7 +199,7 @@ def test_what_is_kept_of_a_failure_holds_no_secret_and_nobody(answer, said, kept
 
     answer(knock)
     job = owe()
-    work()
+    make_all()
     [attempt] = look(job).attempts
     assert (look(job).said, attempt.message) == (kept, kept)
     assert kept in (attempt.traceback or "")
@@ -241,7 +242,7 @@ def test_an_answer_is_kept_until_the_database_takes_it(answer, away):
 
     answer(knock)
     job = owe()
-    work()
+    make_all()
     assert (made, look(job).state, look(job).attempt) == ([job], "succeeded", 1)
 
 
@@ -249,17 +250,17 @@ def test_an_answer_that_the_database_never_takes_is_left_to_the_lease(answer, aw
     monkeypatch.setattr(outside_worker, "SETTLE_SECONDS", -1.0)
     answer(lambda job: away(1))
     job = owe()
-    work()
+    make_all()
     assert look(job).state == "running"
     clock.forward(seconds=100)
-    work()
+    make_all()
     assert (look(job).state, look(job).error) == ("pending", "WorkerLost")
 
 
 def test_a_mistake_in_what_is_written_with_an_answer_is_a_failed_attempt(answer):
     answer(lambda job: Result(rows=lambda session, now: 1 / 0))
     job = owe()
-    work()
+    make_all()
     assert (look(job).state, look(job).error) == ("pending", "ZeroDivisionError")
 
 

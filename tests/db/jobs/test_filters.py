@@ -32,7 +32,7 @@ def test_a_failed_attempt_is_told_on_the_job_itself():
         job = jobs.claim(session, ["SubscriptionRequested"], "host:1", AT)
         assert job is not None
     with writing() as session:
-        assert jobs.fail(session, job, "ValueError", "no such letter", "abc", "Traceback …", AT)
+        assert jobs.fail(session, job, jobs.Failure("ValueError", "no such letter", "abc", "Traceback …"), AT)
     with reading() as session:
         told = jobs.get(session, job.id)
         assert (told.error, told.said, told.fingerprint, told.failed_at) == ("ValueError", "no such letter", "abc", AT)

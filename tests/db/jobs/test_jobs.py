@@ -31,7 +31,7 @@ def claim(at: datetime = NOW) -> jobs.Job | None:
 
 def fail(job: jobs.Job, at: datetime = NOW) -> bool:
     with writing() as session:
-        return jobs.fail(session, job, "ValueError", "no such letter", "abc", "Traceback …", at)
+        return jobs.fail(session, job, jobs.Failure("ValueError", "no such letter", "abc", "Traceback …"), at)
 
 
 def look(job_id: int) -> jobs.Job:

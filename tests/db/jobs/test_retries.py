@@ -66,8 +66,7 @@ def test_what_fails_or_changes_after_the_count_was_shown_is_left_alone():
         assert job is not None
         assert job.id == second
     with writing() as session:
-        for _ in range(1):
-            jobs.fail(session, job, "ValueError", "again", "abc", "", NOW + timedelta(seconds=2))
+        jobs.fail(session, job, jobs.Failure("ValueError", "again", "abc"), NOW + timedelta(seconds=2))
         retries.stop(session, second, NOW + timedelta(seconds=3))
     assert actions.retry_matching(MARA, asked.chosen, NOW + timedelta(seconds=5)) == 2
     assert states() == {first: "pending", second: "dead", third: "pending", new: "dead"}
