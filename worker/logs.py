@@ -15,8 +15,6 @@ from structlog.typing import EventDict, WrappedLogger
 
 from db.masking import masked_fields, masked_in
 from db.refusals import refusal
-from db.setting_errors import BadSettings
-from db.settings import settings
 from worker import log_masking
 
 
@@ -51,7 +49,7 @@ _stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
 def _rendered(logger: WrappedLogger, method: str, entry: EventDict) -> str:
-    """The entry as LOG_FORMAT wants it, which is asked at each: the settings may not be readable at the first."""
+    """The entry as LOG_FORMAT wants it."""
     if not is_json():
         line = masked_in(str(_for_people(logger, method, _stamped_here(logger, method, entry))))
         return line.encode("utf-8", "backslashreplace").decode()  # a lone surrogate cannot be printed
@@ -63,11 +61,9 @@ def _rendered(logger: WrappedLogger, method: str, entry: EventDict) -> str:
 
 
 def is_json() -> bool:
-    """Whether LOG_FORMAT is json. Unusable settings are told in text."""
-    try:
-        return settings().log_format == "json"
-    except BadSettings:
-        return False
+    """Whether LOG_FORMAT is json. It is read by itself: a line that tells of unusable settings has a form too, and any
+    thread may log, also while the settings are being read."""
+    return os.environ.get("LOG_FORMAT") == "json"
 
 
 class Lines(logging.Formatter):
