@@ -15,7 +15,7 @@ from db.rules import Refused
 from db.session import reading
 from db.subscribers import subscribers, suppressions
 from web.actions import deliveries as actions
-from web.cli import Later, actor, as_json, counting, dry_run_option, json_option, note_option, table
+from web.cli import Later, actor, as_json, ask, counting, dry_run_option, json_option, note_option, table, yes_option
 
 
 class Code(click.ParamType[Any]):
@@ -129,8 +129,9 @@ def _told(row: dict[str, Any]) -> str:
 @click.option("--resend", "choice", flag_value="resend", help="Send them again; whoever got one may get a second.")
 @reason_option
 @dry_run_option
+@yes_option
 @note_option
-def resolve(slot: str, choice: str | None, reason: str | None, dry_run: bool, note: str | None) -> None:
+def resolve(slot: str, choice: str | None, reason: str | None, dry_run: bool, yes: bool, note: str | None) -> None:
     """Decide whether a digest's unknown letters count as sent or are sent again."""
     if choice is None:
         raise click.UsageError("Say what became of them: --sent or --resend.")
@@ -138,9 +139,17 @@ def resolve(slot: str, choice: str | None, reason: str | None, dry_run: bool, no
     if dry_run:
         click.echo(f"{_letters(actions.count(slot, chosen), 'unknown ')} chosen; nothing was done.")
         return
+    ask(lambda: _resolving(actions.count(slot, chosen), choice), yes)
     with counting("letters", lambda: actions.count(slot, chosen)) as said:
         number = actions.resolve(actor(), slot, choice == "sent", moments.now(), chosen, note=note, on_page=said)
     click.echo(f"{_letters(number, 'unknown ')} " + ("counted as sent." if choice == "sent" else "sent again."))
+
+
+def _resolving(number: int, choice: str) -> str:
+    letters = f"{number} unknown {'letter' if number == 1 else 'letters'}"
+    if choice == "sent":
+        return f"{letters} will count as sent; whoever got none gets none."
+    return f"{letters} will be sent again; whoever got one gets a second."
 
 
 @deliveries.command()

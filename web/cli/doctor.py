@@ -3,6 +3,7 @@
 import ipaddress
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -118,6 +119,10 @@ def _guard() -> Iterator[Finding]:
         found = guard.standing(session)
     if found:
         yield Finding("copy", False, found.told)
+    left = Path(Settings.model_fields["database_url"].default.removeprefix("sqlite:///"))
+    if left.exists() and not settings().database_url.startswith("sqlite"):
+        told = f"{left} is still there, though the site has moved: it keeps whoever is erased from now on"
+        yield Finding("copy", None, f"{told}. Delete it once you no longer need it")
 
 
 def _visitors(config: Settings) -> Iterator[Finding]:

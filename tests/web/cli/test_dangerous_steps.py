@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
+from db.deliveries.deliveries import Delivery
 from db.digests import catalog, digests, schedule
 from db.digests.owed_slots import NOT_OWED
 from db.monitoring.heartbeats import Heartbeat
 from db.operators.audit import Actor, AuditEntry
 from db.session import reading, writing
+from tests.claiming import make_digest
 from tests.conftest import load_catalogue
 from tests.terminals import at_a_terminal
 from web.actions import digests as actions
@@ -18,6 +20,7 @@ from web.cli import main
 from worker import digests as run
 
 pytestmark = pytest.mark.once
+FROZEN = "2026-W47"
 
 
 def command(*words: str, code: int = 0) -> str:
@@ -93,6 +96,17 @@ def test_at_a_terminal_skipping_says_who_goes_without(slot):
     assert (code, look(slot)) == (1, None)
     assert at_a_terminal("digest", "skip", slot, answer="y")[0] == 0
     assert look(slot).state == "skipped"
+
+
+def test_at_a_terminal_resolving_says_what_the_choice_does_to_how_many(sqlite):
+    digest_id = make_digest(3)
+    with writing() as session:
+        session.query(Delivery).filter_by(about=digest_id).update({"state": "unknown"})
+    for choice, does in (("--resend", "will be sent again"), ("--sent", "will count as sent")):
+        code, told = at_a_terminal("deliveries", "resolve", FROZEN, choice, answer="n")
+        assert (code, f"3 unknown letters {does}" in told) == (1, True)
+    code, told = at_a_terminal("deliveries", "resolve", FROZEN, "--resend", "--yes")
+    assert (code, "[y/N]" in told, "3 unknown letters are sent again." in told) == (0, False, True)
 
 
 def test_a_script_and_whoever_says_yes_are_not_asked(slot):

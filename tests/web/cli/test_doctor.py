@@ -1,6 +1,7 @@
 """The doctor looks at what a send depends on, and says what to mend."""
 
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -118,3 +119,13 @@ def test_a_request_that_waits_without_an_outside_line_is_told(sqlite, redis_url)
     code, told = look()
     assert code == 0, told
     assert "outside" not in told
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_the_file_that_a_site_left_behind_on_postgresql_is_a_warning(database, redis_url):
+    """Whoever is erased after the move would stay in it."""
+    told = "! copy: var/verdicts.sqlite3 is still there"
+    assert told not in look()[1]
+    Path("var").mkdir(exist_ok=True)
+    Path("var/verdicts.sqlite3").touch()
+    assert told in look()[1]
