@@ -5,6 +5,7 @@ pending → sending (claim) → sent | deferred (not_before) | failed | skipped 
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Annotated
 
 from sqlalchemy import CheckConstraint, Index, Text, TextClause, UniqueConstraint, bindparam, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
 from db.jobs import jobs
 from db.jobs.events import DigestFinished
-from db.register import FreeText, KeyedHash, Plain
+from db.register import FreeText, KeyedHash, Plain, holds
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 
 STATES = ("pending", "sending", "sent", "deferred", "failed", "skipped", "unknown", "cancelled")
@@ -63,6 +64,13 @@ class Delivery(Row):
     reply: Mapped[FreeText | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+    own_votes: Mapped[Plain | None]
+    """Its reader's votes when the digest was addressed, a character for each of its tools: `s` ship, `k` skip, `-`
+    none. Those at the end may be left out; None is no vote at all."""
+    claimed_at: Mapped[datetime | None]
+    """When a sender claimed it last, which is the Date of its message."""
+    fingerprint: Mapped[Annotated[bytes, holds("key")] | None]
+    """By it a message that is written again is compared with the one that was sent."""
 
 
 def message_id(delivery_id: int, letter: str, created_at: datetime, domain: str) -> str:
@@ -104,11 +112,15 @@ def finish(session: Session, digest_id: int, now: datetime) -> bool:
 
 
 def forget(session: Session, person: str) -> None:
-    """Delete the mail servers' replies about an erased person, since replies often quote the address."""
+    """Empty what an erased person's letters keep of them: the mail servers' replies, which often quote the address,
+    their own votes, and the fingerprints, by which somebody could try addresses."""
     session.execute(_FORGET, {"person": person})
 
 
-_FORGET = text("UPDATE deliveries SET reply = NULL WHERE person = :person AND reply IS NOT NULL")
+_FORGET = text(
+    "UPDATE deliveries SET reply = NULL, own_votes = NULL, fingerprint = NULL WHERE person = :person"
+    " AND (reply IS NOT NULL OR own_votes IS NOT NULL OR fingerprint IS NOT NULL)"
+)
 
 
 # ---- queries -----------------------------------------------------------------------------------------------

@@ -66,6 +66,10 @@ class Digest(Row):
     """`smtp` or `maildir`, the kind of transport that sends its letters; None until a sender begins it."""
     removed: Mapped[int | None]
     """How many of its deliveries were removed, since their time was over; `outcomes` says what became of them."""
+    tool_ids: Mapped[Annotated[list[int], holds("none")] | None] = mapped_column(JSON(none_as_null=True))
+    """Its tools in frozen order (each comparison's two, then last week's), in which `deliveries.own_votes` counts."""
+    encoded: Mapped[Annotated[bytes, holds("name", "reviewers")] | None] = mapped_column(deferred=True)
+    """Both bodies encoded for sending, with their marks and places, compressed; None if an older release froze it."""
 
 
 class DigestComparison(Row):
