@@ -7,7 +7,7 @@ from db.jobs import outside
 from db.jobs.jobs import Job
 from db.jobs.outside import OutsideRequest
 from db.session import writing
-from worker import lapsed_jobs, outside_line
+from worker import ending, lapsed_jobs, outside_line
 from worker.outside import OUTSIDE, claim_one, run
 from worker.outside_http import post
 from worker.outside_result import Result
@@ -41,8 +41,23 @@ def make_all() -> None:
         run(job)
 
 
+TOLD_TO_END = "told to end"
+"""What this line says as soon as it is."""
+
+
+def say_when_told_to_end() -> None:
+    ask = ending.ask
+
+    def saying() -> None:
+        ask()
+        print(TOLD_TO_END, flush=True)
+
+    ending.ask = saying
+
+
 if __name__ == "__main__":
     import tests.outside_requests as this  # the classes of the module, not those of the script
 
     OUTSIDE[this.Knock] = this.knock
+    say_when_told_to_end()
     outside_line.main()

@@ -33,15 +33,14 @@ def test_a_sending_host_opens_what_it_says_and_gives_it_back(scene: Scene, tmp_p
             scene.freeze()
             scene.address()
             scene.mail.order(do="delay", seconds=0.05)
-            deployment.start("worker", "sender", "clock")
-            until(lambda: count() is None or len(scene.mail.letters()) > 100, "letters")
-            assert max(counts) >= CONNECTIONS, "each connection has one"
+            deployment.start_sending(scene)
             until(lambda: count() is None or len(scene.mail.letters()) == 300, "the last letter")
             scene.wait_until_nothing_is_owed()
+            assert max(counts) >= CONNECTIONS, "each connection had one"
             most = sessions.of_processes({"worker": 2, "sender": 1, "clock": 1}, setting(SEND_CONNECTIONS=CONNECTIONS))
             assert max(counts) <= most
             # One each for two workers, the sender and the clock, and by chance a second one of a worker's.
-            until(lambda: count() <= 5, "the idle ones to be given back", 30)
+            until(lambda: count() <= 5, "the idle ones to be given back")
         finally:
             deployment.close()
     scene.reckon().assert_exact(0)

