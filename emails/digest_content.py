@@ -81,6 +81,11 @@ class DigestContent:
     comparisons: tuple[ComparisonPart, ...]
     movers: tuple[Mover, ...] = ()
 
+    @property
+    def tool_slugs(self) -> tuple[str, ...]:
+        """Its tools in frozen order, in which own votes are counted: each comparison's two, and each tool once."""
+        return tuple(dict.fromkeys(tool.slug for part in self.comparisons for tool in part.tools))
+
     def as_json(self) -> dict[str, Any]:
         """The content as a dict of JSON types."""
         made: dict[str, Any] = _JSON.dump_python(self, mode="json")

@@ -1,10 +1,12 @@
-"""A letter: a subject and two bodies, with marks in place of each recipient's own values."""
+"""A letter: a subject and two bodies, with marks in place of each recipient's own values, and places for own votes."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal
+from string import printable
+from typing import Literal, NamedTuple
+from urllib.parse import quote
 
 Mark = Literal["UNSUBSCRIBE", "PREFERENCES", "VOTE", "SINCE", "CONFIRM"]
 
@@ -17,6 +19,37 @@ _UNSUBSCRIBE = re.compile(r"(https?://[^\s<>{}]+)/unsubscribe/\{~UNSUBSCRIBE~\}"
 def mark(name: Mark) -> str:
     """The placeholder in a body for a recipient's value."""
     return f"{OPEN}{name}{CLOSE}"
+
+
+# ---- own votes -----------------------------------------------------------------------------------------------
+
+OWN = re.compile(r"\{~own(\d{1,4})~\}(.*?)\{~or~\}(.*?)\{~or~\}(.*?)\{~end~\}", re.DOTALL)
+
+
+class OwnVote(NamedTuple):
+    """A place in a body that depends on the reader's own vote on the digest's tool of this number, in frozen order
+    from 0: what stands there if they said ship, if they said skip, and if they have no vote on it."""
+
+    tool: int
+    ship: str
+    skip: str
+    none: str
+
+    @classmethod
+    def found(cls, found: re.Match[str]) -> "OwnVote":
+        """The place that OWN has found."""
+        return cls(int(found[1]), found[2], found[3], found[4])
+
+    def __str__(self) -> str:
+        """The place as it stands in a body."""
+        return f"{OPEN}own{self.tool}{CLOSE}" + f"{OPEN}or{CLOSE}".join(self[1:]) + f"{OPEN}end{CLOSE}"
+
+    def of(self, own_votes: str) -> str:
+        """What stands there for a reader with these votes, as `deliveries.own_votes` keeps them."""
+        return {"s": self.ship, "k": self.skip}.get(own_votes[self.tool : self.tool + 1], self.none)
+
+
+# ---- the letter ----------------------------------------------------------------------------------------------
 
 
 def day(when: date) -> str:
@@ -72,11 +105,25 @@ class Letter:
         """Whether it is list mail, with an unsubscribe link in the letter itself."""
         return "UNSUBSCRIBE" in self.marks
 
-    def filled(self, values: Mapping[str, str]) -> "Letter":
+    def filled(self, values: Mapping[str, str], own_votes: str = "") -> "Letter":
         """The letter as one reader sees it, for a preview; KeyError names a mark without a value."""
 
         def value(found: re.Match[str]) -> str:
             return values[found[1]]
 
-        html, text = MARK.sub(value, self.html), MARK.sub(value, self.text)
-        return Letter(self.kind, self.subject, self.preheader, html, text, self.about)
+        seen = self.chosen(own_votes)
+        return replace(seen, html=MARK.sub(value, seen.html), text=MARK.sub(value, seen.text))
+
+    def chosen(self, own_votes: str = "") -> "Letter":
+        """The letter without its places, as it stands for readers with these votes; its marks stay."""
+        return self._with(lambda place: place.of(own_votes))
+
+    def largest(self) -> "Letter":
+        """The letter with the piece in each place that is longest once it is encoded: nobody's is larger."""
+        return self._with(lambda place: max(place[1:], key=lambda piece: len(quote(piece, safe=printable))))
+
+    def _with(self, choose: Callable[[OwnVote], str]) -> "Letter":
+        def chosen(found: re.Match[str]) -> str:
+            return choose(OwnVote.found(found))
+
+        return replace(self, html=OWN.sub(chosen, self.html), text=OWN.sub(chosen, self.text))

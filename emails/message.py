@@ -4,18 +4,19 @@ The mail server, the DKIM signature and the Maildir all get the same bytes: 7-bi
 most 76 columns, and no line that begins with a dot.
 """
 
-import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from emails import headers, quoted_printable
+from emails import headers
 from emails.dkim import Signer
+from emails.encoded_bodies import EncodedBodies
 from emails.headers import Unwritable
 from emails.letter import Letter
+from emails.quoted_printable import EncodedOwnVote, Piece
 from emails.sender_identity import SenderIdentity
 
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9.+_-]{1,120}@[A-Za-z0-9.-]{1,253}>", re.ASCII)
@@ -27,13 +28,14 @@ class Recipient(NamedTuple):
 
     sender is the envelope sender (see SenderIdentity.verp), message_id includes its angle brackets, and marks maps each
     mark of the letter to its value: at most 70 letters, digits, `-` and `_`; between the first and the last character
-    also spaces, commas and colons.
+    also spaces, commas and colons. own_votes is as `deliveries.own_votes` keeps them.
     """
 
     address: str
     message_id: str
     sender: str
     marks: Mapping[str, str]
+    own_votes: str = ""
 
 
 def date_header(now: datetime) -> bytes:
@@ -50,21 +52,28 @@ def _date(second: datetime) -> bytes:
 
 
 class EncodedLetter:
-    """A letter encoded once, for any number of recipients."""
+    """A letter encoded once, for any number of recipients; with `bodies` it was encoded before."""
 
-    def __init__(self, letter: Letter, identity: SenderIdentity, signer: Signer | None = None) -> None:
+    def __init__(
+        self,
+        letter: Letter,
+        identity: SenderIdentity,
+        signer: Signer | None = None,
+        bodies: EncodedBodies | None = None,
+    ) -> None:
         self.letter = letter
         self.marks = letter.marks
         head, tail = _constant_fields(letter, identity)
-        boundary, body = _body(letter)
+        boundary, pieces = bodies or EncodedBodies.of(letter)
         tail.append(b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n' % boundary)
         self._start, self._rest = b"".join(head), b"".join(tail) + b"\r\n"
         self._mailing = letter.mailing
         # A digest is composed before it is sent, maybe with another BASE_URL: all its links lead to the same site.
         self._list_start = f"<{letter.base_url or identity.base_url}/unsubscribe/".encode("ascii")
         self._list_rest = f">,\r\n <{identity.unsubscribe_mailto}".encode("ascii")
-        self._body: list[bytes] = [piece if isinstance(piece, bytes) else b"" for piece in body]
-        self._places = [(at, name) for at, name in enumerate(body) if isinstance(name, str)]
+        self._body: list[bytes] = [_at_first(piece) for piece in pieces]
+        self._places = [(at, name) for at, name in enumerate(pieces) if isinstance(name, str)]
+        self._own_votes = _by_tool(pieces)
         self._signer = signer.prepare([*head, *tail]) if signer else None
 
     def message(self, recipient: Recipient, date: bytes) -> bytes:
@@ -80,6 +89,10 @@ class EncodedLetter:
         body = self._body.copy()
         for at, name in self._places:
             body[at] = values[name]
+        for tool, vote in enumerate(recipient.own_votes):
+            if vote != "-":
+                for at, said in self._own_votes.get(tool, ()):
+                    body[at] = said.get(vote, body[at])
         return self._joined(fields, body)
 
     def _joined(self, fields: dict[bytes, bytes], body: list[bytes]) -> bytes:
@@ -109,18 +122,20 @@ def _constant_fields(letter: Letter, identity: SenderIdentity) -> tuple[list[byt
     return head, [*tail, headers.structured("MIME-Version", "1.0")]
 
 
-def _body(letter: Letter) -> tuple[bytes, list[quoted_printable.Piece]]:
-    # `=_` cannot occur in quoted-printable, so no body can hold the boundary. A letter always gets the same one.
-    boundary = b"=_" + hashlib.sha256((letter.text + letter.html).encode()).hexdigest()[:32].encode()
-    part = b"--%b\r\nContent-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    body = [
-        part % (boundary, b"plain"),
-        *quoted_printable.pieces(letter.text),
-        b"\r\n" + part % (boundary, b"html"),
-        *quoted_printable.pieces(letter.html),
-        b"\r\n--%b--\r\n" % boundary,
-    ]
-    return boundary, body
+def _at_first(piece: Piece) -> bytes:
+    """What stands here for everybody, or for a reader without votes."""
+    if isinstance(piece, EncodedOwnVote):
+        return piece.none
+    return piece if isinstance(piece, bytes) else b""
+
+
+def _by_tool(pieces: Sequence[Piece]) -> dict[int, list[tuple[int, dict[str, bytes]]]]:
+    """Where the places for an own vote on each tool are, and what stands there by the vote."""
+    found: dict[int, list[tuple[int, dict[str, bytes]]]] = {}
+    for at, piece in enumerate(pieces):
+        if isinstance(piece, EncodedOwnVote):
+            found.setdefault(piece.tool, []).append((at, {"s": piece.ship, "k": piece.skip}))
+    return found
 
 
 def _value(name: str, marks: Mapping[str, str]) -> bytes:

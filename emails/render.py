@@ -10,9 +10,11 @@ from urllib.parse import quote
 
 import jinja2
 import mjml
-from markupsafe import Markup
+from jinja2.nodes import EvalContext
+from markupsafe import Markup, escape
 
 from emails import formats
+from emails.letter import OwnVote
 
 _SPECIAL = re.compile(r"[^ A-Za-z0-9,.:()_-]", re.ASCII)
 TEMPLATES = Path(__file__).parent / "templates"
@@ -68,7 +70,17 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(shown)
     # Padding, so that mail apps do not show the start of the letter after the preheader.
     environment.globals["filler"] = Markup("&#847;&zwnj;&nbsp;" * 30)
+    environment.globals["own"] = _own
     return environment
+
+
+@jinja2.pass_eval_context
+def _own(context: EvalContext, place: int, ship: str = "", skip: str = "", none: str = "") -> str:
+    """A place for the reader's own vote on the digest's tool of that number (see OwnVote). Each piece is text or inline
+    markup, may be empty, and holds no mark."""
+    if context.autoescape:
+        return Markup(str(OwnVote(place, *map(escape, (ship, skip, none)))))
+    return str(OwnVote(place, ship, skip, none))
 
 
 def _attribute(value: str) -> Markup:

@@ -40,8 +40,8 @@ def _open_for_a_test(session: Session, slot: str, now: datetime) -> Digest:
 
 
 def send_test(session: Session, slot: str, letter: Letter, address: str, now: datetime) -> TestLetter:
-    """Queue the slot's letter, marked as a test, for one address."""
-    to, marked = addresses.normal(address), letters.test(letter)
+    """Queue the slot's letter, marked as a test, for one address; it shows no votes as somebody's own."""
+    to, marked = addresses.normal(address), letters.test(letter).chosen()
     digest = _open_for_a_test(session, slot, now)
     asked = TestLetter(
         digest_id=digest.id, address=to, subject=marked.subject, preheader=marked.preheader,

@@ -5,12 +5,13 @@ from hashlib import sha256
 
 from sqlalchemy.orm import Session
 
-from db.digests import archive, digests
+from db.digests import archive, catalog, digests
 from db.digests.digests import Digest
 from db.settings import settings
 from db.subscribers import audiences
 from db.votes import tallies
 from emails import letters
+from emails.encoded_bodies import EncodedBodies
 from emails.letters import Letter
 from worker import digest_content
 from worker.letters import site
@@ -38,12 +39,16 @@ def freeze(session: Session, digest: Digest, now: datetime) -> None:
     digests.freeze(
         session, digest, [comparison.id for comparison in compared],
         content=content.as_json(), cutoff=now, frozen_at=now, freeze=claimed.number, audience=claimed.audience,
-        addressed_to=0, finished_at=None, **_bodies(letter),
+        addressed_to=0, finished_at=None, tool_ids=catalog.tool_ids(session, content.tool_slugs), **_bodies(letter),
     )  # fmt: skip
 
 
-def _bodies(letter: Letter) -> dict[str, str]:
+def _bodies(letter: Letter) -> dict[str, str | bytes]:
+    """The letter encoded as it will be sent, and as somebody without votes gets it: previews show that, and senders of
+    releases before 0.6.0 send it to everybody."""
+    encoded, letter = EncodedBodies.of(letter).kept(), letter.chosen()
     return {
+        "encoded": encoded,
         "subject": letter.subject,
         "preheader": letter.preheader,
         "html": letter.html,

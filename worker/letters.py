@@ -20,6 +20,7 @@ from db.persons import subscriber_id
 from db.settings import Settings, settings
 from emails import dkim, letters, links
 from emails.dkim import Signer
+from emails.encoded_bodies import EncodedBodies
 from emails.letters import Letter, Site, day
 from emails.links import Purpose
 from emails.message import EncodedLetter, Recipient, date_header
@@ -64,15 +65,17 @@ class Composer:
 
 
 def composer(session: Session, letter: str, about: int) -> Composer:
-    """The composer of one letter; a digest's letter is read from its freeze and never rendered again."""
+    """The composer of one letter; a digest's letter is read from its freeze, neither rendered nor encoded again."""
     config = settings()
-    return _composer(LETTERS[letter](session, about, site(config)), config)
+    encoded = session.get_one(Digest, about, options=[undefer(Digest.encoded)]).encoded if letter == "digest" else None
+    return _composer(LETTERS[letter](session, about, site(config)), config, encoded)
 
 
 @lru_cache(maxsize=8)
-def _composer(letter: Letter, config: Settings) -> Composer:
+def _composer(letter: Letter, config: Settings, encoded: bytes | None = None) -> Composer:
     identity = SenderIdentity.of(config)
-    return Composer(EncodedLetter(letter, identity, signer(config)), identity, config.keys)
+    bodies = EncodedBodies.read(encoded) if encoded else None
+    return Composer(EncodedLetter(letter, identity, signer(config), bodies), identity, config.keys)
 
 
 @lru_cache(maxsize=1)

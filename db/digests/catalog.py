@@ -1,6 +1,6 @@
 """The catalog: tools, the panel's reviews of them, and comparisons of two tools."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -128,6 +128,12 @@ def tool(session: Session, slug: str) -> Tool | None:
 
 def tool_id(session: Session, slug: str) -> int | None:
     return session.scalar(select(Tool.id).where(Tool.slug == slug))
+
+
+def tool_ids(session: Session, slugs: Sequence[str]) -> list[int]:
+    """The ids of these tools, in the same order. Raises KeyError for a tool that does not exist."""
+    found = dict(session.execute(select(Tool.slug, Tool.id).where(Tool.slug.in_(slugs))).tuples().all())
+    return [found[slug] for slug in slugs]
 
 
 def tools(session: Session, ids: list[int]) -> dict[int, Tool]:

@@ -52,8 +52,10 @@ def _most(highest: int, fits: Callable[[int], bool]) -> int:
 
 
 def _fits(letter: Letter) -> bool:
-    """Whether both bodies, encoded as quoted-printable and with their marks filled in, stay under the limit."""
-    both = letter.html + letter.text
+    """Whether both bodies, encoded as quoted-printable and with their marks and largest own votes filled in, stay under
+    the limit."""
+    largest = letter.largest()
+    both = largest.html + largest.text
     raw = both.encode()
     encoded = len(raw) + 2 * len(_ENCODED.findall(raw))
     soft_breaks = 3 * (encoded // 70)
