@@ -221,8 +221,9 @@ def _begin_sqlite(connection: Connection) -> None:
     run = raw.execute  # the raw driver: SQLAlchemy's call would cost more than these statements
     with as_sqlalchemy_errors(sqlite3.Error):
         if options.get("purpose") == "reading":
-            connection.info.pop(_WRITES, None)
-            run("PRAGMA query_only=ON")
+            if connection.info.get(_MODE) != "reading":
+                run("PRAGMA query_only=ON")
+                connection.info[_MODE] = "reading"
             run("BEGIN")
             return
         writes_on_sqlite(connection, durable=options.get("durable", True))
@@ -230,17 +231,19 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def writes_on_sqlite(connection: Connection, *, durable: bool) -> None:
-    """Let this connection write; it is told only what it was not told for its transaction before."""
-    if connection.info.get(_WRITES) == durable:
+    """Let this connection write."""
+    mode = "FULL" if durable else "NORMAL"
+    if connection.info.get(_MODE) == mode:
         return
     raw: Any = connection.connection.dbapi_connection
     raw.execute("PRAGMA query_only=OFF")
-    raw.execute("PRAGMA synchronous=" + ("FULL" if durable else "NORMAL"))
-    connection.info[_WRITES] = durable
+    raw.execute(f"PRAGMA synchronous={mode}")
+    connection.info[_MODE] = mode
 
 
-_WRITES = "writes"
-"""Where a connection's info keeps whether it wrote durably last; nothing there means that it only reads."""
+_MODE = "mode"
+"""Where a connection's info keeps what it was told for its last transaction. It is told only what differs, since such a
+PRAGMA makes SQLite prepare all statements anew."""
 
 
 @contextmanager

@@ -132,6 +132,7 @@ def writer_waits() -> bool:
             return True
         finally:
             raw.rollback()
+            connection.info.clear()  # what it was told before no longer holds
             cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}" if sqlite else "SELECT 1")
         return False
 
