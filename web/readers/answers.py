@@ -70,22 +70,22 @@ def kept_page(view: View) -> Callable[..., Response]:
         known = store.known  # before the first question, so that no older page is kept under a newer version
         voter = visitor.voter()
         coding = negotiation.coding(request.headers.get("Accept-Encoding"))
-        if known is not None and voter is None and _has_by_version(known, coding):
-            return _response(b"", kept.etag_of(known.version, coding), coding)
-        copy = _copy(store, known, view, values)
+        key = kept.key_of(request.path, request.query_string.decode("latin-1"), outbox.is_shown())
+        etag = kept.etag_of(known, key, coding) if known and key else None
+        if etag and voter is None and _has(etag):
+            return _response(b"", etag, coding)
+        copy = _copy(store, known, key, view, values)
         if voter is not None and copy.pieces.tools:
             with reading() as session:
                 own = tallies.own_figures(session, copy.pieces.tools, voter)
             if own:
                 return _own(copy.pieces.with_votes(own), coding)
-        etag = kept.etag_of(known.version if known else kept.print_of(copy.plain), coding)
-        return _response(copy.body(coding), etag, coding)
+        return _response(copy.body(coding), etag or kept.tag(kept.print_of(copy.plain), coding), coding)
 
     return answered
 
 
-def _copy(store: Store, known: Known | None, view: View, values: dict[str, Any]) -> Copy:
-    key = kept.key_of(request.path, request.query_string.decode("latin-1"), outbox.is_shown())
+def _copy(store: Store, known: Known | None, key: str | None, view: View, values: dict[str, Any]) -> Copy:
     if known is None or key is None:
         return Copy.of(view(**values))
     found = store.get_older(known, key)
@@ -103,16 +103,16 @@ def _with_new_figures(pieces: Pieces) -> Pieces:
         return pieces.with_figures(tallies.shown(session, sorted(pieces.tools), moments.now().date(), 0)[0])
 
 
-def _has_by_version(known: Known, coding: Coding) -> bool:
-    """Whether the reader's copy is of the version that stands: then nobody needs to look what the page would be."""
+def _has(etag: str) -> bool:
+    """Whether the reader has this very page of the version that stands: then nobody needs to look what it would be."""
     asked = request.headers.get("If-None-Match")
-    return asked is not None and asked.strip() != "*" and negotiation.has(asked, kept.etag_of(known.version, coding))
+    return asked is not None and asked.strip() != "*" and negotiation.has(asked, etag)
 
 
 def _own(page: bytes, coding: Coding) -> Response:
     """A page with its reader's votes. It holds no token and no text of the request, so it may be compressed."""
     body = compressed(page, level=1) if coding == "gzip" else page
-    return _response(body, kept.etag_of(f"own-{kept.print_of(page)}", coding), coding)
+    return _response(body, kept.tag(f"own-{kept.print_of(page)}", coding), coding)
 
 
 def _response(body: bytes, etag: str, coding: Coding) -> Response:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 from urllib.parse import parse_qsl
+from zlib import crc32
 
 from web import headers, origins
 from web.readers import negotiation, static_files
@@ -133,13 +134,13 @@ class Store:
             return None
         key = key_of(path, query, here)
         copy = self.get(known, key) if key else None
-        if copy is None:
+        if key is None or copy is None:
             return None
         coding = negotiation.coding(asked.get("accept-encoding"))
         if coding == "gzip" and copy.gzip is None:
             return None  # compressing takes longer than anybody may wait here
         told = headers_of(private=bool(cookie))
-        return negotiation.answered(method, asked, etag_of(known.version, coding), coding, copy.body(coding), told)
+        return negotiation.answered(method, asked, etag_of(known, key, coding), coding, copy.body(coding), told)
 
 
 def key_of(path: str, query: str, here: bool) -> str | None:
@@ -158,8 +159,13 @@ def key_of(path: str, query: str, here: bool) -> str | None:
     return f"here {path}" if here else path
 
 
-def etag_of(version: str, coding: Coding) -> str:
-    return f'"{version}.{coding[0]}"'
+def etag_of(known: Known, key: str, coding: Coding) -> str:
+    """The ETag of a page of that version. It names the page too: by another one's ETag nobody has this one."""
+    return tag(f"{known.version}.{crc32(key.encode()):08x}", coding)
+
+
+def tag(name: str, coding: Coding) -> str:
+    return f'"{name}.{coding[0]}"'
 
 
 def print_of(body: bytes) -> str:

@@ -247,6 +247,16 @@ def test_a_reader_who_has_the_page_gets_304(client, catalogue, store, given):
     assert again.headers["Cache-Control"] == first.headers["Cache-Control"]
 
 
+def test_nobody_has_a_page_by_the_etag_of_another_one(client, catalogue, store):
+    watch.look(store)
+    etag = client.get(PATH, headers=ASKS).headers["ETag"]
+    had = ASKS | {"If-None-Match": f'"x", W/{etag}'}
+    for missing in ("/compare/nothing", "/tools/nothing", "/digests/nothing", "/archive?page=9", "/archive?page=x"):
+        assert client.get(missing, headers=had).status_code == 404, missing
+    assert client.get("/tools/quillmate", headers=had).status_code == 200
+    assert client.get(PATH, headers=had).status_code == 304
+
+
 def test_another_coding_or_version_is_another_page(client, catalogue, store):
     watch.look(store)
     etag = client.get(PATH, headers=ASKS).headers["ETag"]
