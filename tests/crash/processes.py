@@ -29,7 +29,7 @@ def until(holds: Callable[[], Any], what: str, patience: float = PATIENCE) -> An
     while not (found := holds()):
         assert time.monotonic() < end, f"waited {patience:.0f} s in vain for {what}"
         time.sleep(pause)
-        pause = min(pause * 1.3, 0.05)
+        pause = min(pause * 1.3, 0.1)
     return found
 
 

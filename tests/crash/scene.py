@@ -56,7 +56,7 @@ class Reckoning:
 
 
 class Watcher:
-    """A thread that queries the digest's account ten times a second and records every one whose numbers disagree."""
+    """A thread that queries the digest's account five times a second and records every one whose numbers disagree."""
 
     def __init__(self) -> None:
         self.samples, self.faults = 0, list[str]()
@@ -66,7 +66,7 @@ class Watcher:
 
     def _watch(self) -> None:
         try:
-            while not self._ended.wait(0.1):
+            while not self._ended.wait(0.2):
                 with self._unless_away():
                     self._look()
             self._look()  # at least once, even if the test was very short
@@ -136,6 +136,10 @@ class Scene:
             sender.wait_for_stage()
             sender.kill()
             yield stage
+
+    @property
+    def on_postgresql(self) -> bool:
+        return self.environment["DATABASE_URL"].startswith("postgresql")
 
     def readers(self, number: int, first: int = 0) -> None:
         """Add this many confirmed subscribers, numbered from `first` on."""

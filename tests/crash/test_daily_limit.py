@@ -9,7 +9,7 @@ from db.deliveries.claims import Claim
 from db.session import reading
 from tests.crash.processes import until
 from tests.crash.scene import WINDOW, Scene
-from tests.crash.test_sending import AT
+from tests.crash.test_sending import at_stages
 
 DAILY, FREE = 200, 10
 """A digest leaves 5 % of the limit free for confirm letters."""
@@ -23,13 +23,14 @@ def used_up() -> bool:
 
 def test_senders_killed_at_each_stage_hand_over_no_letter_too_many(scene: Scene):
     scene.environment["SEND_DAILY"] = str(DAILY)
-    scene.readers(400)
+    scene.readers(300)
     scene.freeze()
     scene.address()
-    for _ in scene.senders_killed_at(AT):
+    stages = at_stages(scene)
+    for _ in scene.senders_killed_at(stages):
         pass
     for _ in range(3):
         scene.fork("send")
     until(used_up, "the day's last letter")
-    assert DAILY - FREE - WINDOW * len(AT) <= len(scene.mail.letters()) <= DAILY - FREE
+    assert DAILY - FREE - WINDOW * len(stages) <= len(scene.mail.letters()) <= DAILY - FREE
     assert not scene.mail.doubled()

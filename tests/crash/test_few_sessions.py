@@ -33,7 +33,7 @@ def test_two_hosts_that_want_more_sessions_than_there_are_send_with_those_that_t
         scene.mail.order(do="delay", seconds=SLOW)
         for _ in range(2):
             scene.fork("send")
-        until(lambda: len(scene.mail.letters()) == READERS, "the last letter", 20)
+        until(lambda: len(scene.mail.letters()) == READERS, "the last letter")
         scene.wait_until_nothing_is_owed()
         scene.reckon().assert_exact(0)
         assert nursery.said("too many clients") or nursery.said("remaining connection slots")

@@ -7,12 +7,17 @@ import pytest
 from tests.crash.processes import until
 from tests.crash.scene import SHORT_LEASE, Scene
 
+pytestmark = pytest.mark.once  # what is settled and fenced on PostgreSQL, test_sending.py and the restarts hold
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # nothing in it depends on the kind
+SLOW = 0.005
+"""Seconds for each letter, so that letters go out until the last fault."""
+
+
 def test_a_connection_dropped_at_each_step_leaves_doubt_only_after_the_final_dot(scene: Scene):
-    scene.readers(1500)  # enough for a quick sender: each step is looked for while letters go out
+    scene.readers(500)
     scene.freeze()
     scene.address()
+    scene.mail.order(do="delay", seconds=SLOW)
     scene.fork("send")
     for stage in ("greeting", "mail", "rcpt", "data", "body", "dot", "reply"):
         taken = len(scene.mail.letters())
@@ -25,9 +30,10 @@ def test_a_connection_dropped_at_each_step_leaves_doubt_only_after_the_final_dot
 
 
 def test_a_mail_server_killed_and_started_again(scene: Scene):
-    scene.readers(1500)
+    scene.readers(500)
     scene.freeze()
     scene.address()
+    scene.mail.order(do="delay", seconds=SLOW)
     for _ in range(2):
         scene.fork("send")
     for _ in range(4):
@@ -35,6 +41,7 @@ def test_a_mail_server_killed_and_started_again(scene: Scene):
         until(lambda before=taken: len(scene.mail.letters()) > before + 20, "some letters")
         scene.mail.kill()
         scene.mail.start()
+        scene.mail.order(do="delay", seconds=SLOW)
     scene.wait_until_nothing_is_owed()
     scene.reckon().assert_exact(2 * 4)  # at most the current letter on each of two connections
 

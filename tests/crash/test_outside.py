@@ -75,6 +75,7 @@ def heard_jobs(receiver: Receiver) -> list[int]:
     return [int(line.partition(": ")[2]) for head in heads for line in head.split("\r\n") if line.startswith("X-Job")]
 
 
+@pytest.mark.once
 def test_a_request_leaves_within_a_second_and_its_line_writes_heartbeats(start):
     start()
     with receiving(answering()) as receiver:
@@ -94,6 +95,7 @@ def owe_and_wait(receiver: Receiver) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.once
 def test_hanging_receivers_hold_up_nobody(start):
     """Ten receivers that hang, with ten requests each; the answering one's requests go out all the same."""
     with receiving(hanging) as hung, receiving(answering()) as good:
@@ -113,6 +115,7 @@ def given_up(owed: list[int]) -> list[int]:
         return list(session.scalars(select(Job.id).where(Job.id.in_(owed), Job.error.is_not(None))))
 
 
+@pytest.mark.once
 def test_one_receiver_gets_two_requests_at_a_time(start):
     def slow(connection, receiver):
         hear(connection, receiver)
@@ -160,6 +163,7 @@ def _move(owed, change) -> None:
             change(jobs.get(session, each, lock=True))
 
 
+@pytest.mark.once
 def test_a_line_that_is_told_to_end_settles_what_it_began_and_begins_nothing(start):
     def in_time(connection, receiver):
         hear(connection, receiver)
@@ -179,7 +183,7 @@ def test_a_line_that_is_told_to_end_settles_what_it_began_and_begins_nothing(sta
         assert heartbeats.running(session, moments.now()) == [], "its last word is that it has ended"
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.once
 def test_a_line_amid_hanging_requests_ends_before_supervisors_kill(start):
     with receiving(hanging) as hung:
         owed = owe_knock(hung.url())
@@ -191,7 +195,7 @@ def test_a_line_amid_hanging_requests_ends_before_supervisors_kill(start):
     assert (state(owed), look(owed).error) == ("pending", "TooSlow")
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.once
 def test_without_redis_it_looks_by_itself(start, setting):
     setting(REDIS_URL="redis://127.0.0.1:9")
     start()
@@ -200,7 +204,7 @@ def test_without_redis_it_looks_by_itself(start, setting):
         owe_and_wait(receiver)
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.once
 def test_a_paused_queue_goes_on_when_it_is_resumed(start):
     with writing() as session:
         pauses.pause(session, "outside", "the receiver is being moved", "ada", moments.now())
@@ -224,9 +228,9 @@ def test_lines_killed_at_any_moment_leave_no_request_unmade(start, lines):
         connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     with receiving(soon) as receiver:
-        owed = [owe_knock(receiver.url(), receiver=f"receiver-{number % 4}") for number in range(160)]
+        owed = [owe_knock(receiver.url(), receiver=f"receiver-{number % 4}") for number in range(100)]
         start()
-        for _ in range(3):
+        for _ in range(2):
             before = len(receiver.heard)
             until(lambda before=before: len(receiver.heard) > before + 5, "further requests")
             time.sleep(chance.uniform(0, 0.2))
@@ -263,14 +267,13 @@ def own_server(server, setting, redis_url):
     return server
 
 
-@pytest.mark.parametrize("mode", ["fast", "immediate"])
-def test_an_answer_that_comes_while_postgresql_is_away_is_settled_when_it_is_back(own_server, mode, tmp_path):
+def test_an_answer_that_comes_while_postgresql_is_away_is_settled_when_it_is_back(own_server, tmp_path):
     line = Line(str(tmp_path / "line.log"))
     try:
         with receiving(hanging) as hung:
             job = owe_knock(hung.url())
             until(lambda: hung.heard, "the request")
-            own_server.stop(mode)
+            own_server.stop("immediate")
             hung.script = answering()
             hung.go.set()
             time.sleep(1.5)

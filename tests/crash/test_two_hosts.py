@@ -18,8 +18,8 @@ pytestmark = pytest.mark.usefixtures("database")
 
 READERS, SLOW = 2000, 0.05
 """Many more readers than can be served while a test lasts, at this many seconds for each letter."""
-SILENCE = 5.0
-"""Seconds; a healthy host is never silent for so long, unless this machine is very busy."""
+SILENCE = 12.0
+"""Seconds; a healthy host is never silent for so long, also on a machine with much else to do."""
 
 
 @pytest.fixture
@@ -61,6 +61,7 @@ def test_a_host_that_cannot_reach_the_mail_server_silences_nobody(scene: Scene, 
         assert breakers.open_breakers(session) == []
 
 
+@pytest.mark.once
 def test_letters_leave_and_votes_are_counted_while_redis_is_away(scene: Scene, host: Deployment, catalogue):
     host.start("worker")
     until(lambda: host._children("worker"), "the worker's start")

@@ -57,7 +57,9 @@ def test_locks_of_a_host_that_vanished_are_free_after_seconds_though_eleven_more
             began = time.monotonic()
             here.execute("SET lock_timeout = '60s'")
             here.execute("UPDATE lock SET owner = 'this host'")
-            assert time.monotonic() - began < 11.5
+            assert (
+                time.monotonic() - began < 20
+            )  # 9, where the machine has time; without our settings, a quarter of an hour
         finally:
             lan.join()
             other.kill()

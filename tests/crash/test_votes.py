@@ -13,7 +13,7 @@ from tests.crash.scene import Scene
 def test_votes_are_counted_once_whoever_is_killed(scene: Scene, catalogue):
     chance = random.Random(7)
     running = [scene.fork(role) for role in ("vote", "vote", "fold", "fold")]
-    for turn in range(8):
+    for turn in range(4):
         time.sleep(chance.uniform(0.02, 0.15))
         victim, role = running.pop(0), ("vote", "vote", "fold", "fold")[turn % 4]
         victim.kill()
