@@ -78,10 +78,10 @@ def _bytes(number: int, width: int) -> bytes:
     return number.to_bytes(width, "big")
 
 
-def _mac(key: bytes, purpose: str, ids: bytes) -> bytes:
+def _mac(key: bytes, purpose: str, signed: bytes) -> bytes:
     started, ended = _keyed(key, purpose)
     inner, outer = started.copy(), ended.copy()
-    inner.update(ids)
+    inner.update(signed)
     outer.update(inner.digest())
     return outer.digest()[:16]
 
@@ -108,5 +108,4 @@ def _decode(purpose: str, token: str) -> tuple[bytes, int]:
 
 
 def _voter_mac(key: bytes, voter: str) -> str:
-    digest = hmac.digest(key, b"voter|" + voter.encode("utf-8", "surrogatepass"), "sha256")
-    return urlsafe_b64encode(digest[:15]).decode()
+    return urlsafe_b64encode(_mac(key, "voter", voter.encode("utf-8", "surrogatepass"))[:15]).decode()

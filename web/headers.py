@@ -1,6 +1,8 @@
 """The security and caching headers of every response."""
 
+from collections.abc import Iterable
 from functools import lru_cache
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask, Response, request
 
@@ -42,6 +44,14 @@ def _security(strict_transport: bool) -> dict[str, str]:
     return found | ({"Strict-Transport-Security": "max-age=31536000"} if strict_transport else {})
 
 
+class Redirect(Response):
+    """An answer without a body, whose headers are sent as they stand: Flask would look through and copy them first."""
+
+    def __call__(self, _environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response(self.status, self.headers.to_wsgi_list())
+        return (b"",)
+
+
 def install(app: Flask) -> None:
     """Set the headers that a response of `app` does not set itself."""
     standing = security()
@@ -55,7 +65,10 @@ def install(app: Flask) -> None:
                 headers.add(name, value)
         if "cache-control" not in set_already:
             headers["Cache-Control"] = _caching(response)
-            response.vary.add("Cookie")
+            if "vary" in set_already:
+                response.vary.add("Cookie")
+            else:
+                headers.add("Vary", "Cookie")
         return response
 
 

@@ -18,6 +18,7 @@ SECURE_COOKIE = "__Host-voter"
 can make a reader vote as somebody else (RFC 6265bis 4.1.3.2)."""
 LIFE = timedelta(days=400)
 """The longest that browsers keep any cookie; each vote renews it."""
+_SECONDS = int(LIFE.total_seconds())
 _READERS = ("pages", "votes", "subscriptions")
 _MOST = 8
 """Cookies of one name that are looked at."""
@@ -35,15 +36,18 @@ def install(app: Flask) -> None:
 
 def voter() -> str | None:
     """The voter in this browser's cookie; None without a cookie, or with one that this site did not sign."""
+    if "HTTP_COOKIE" not in request.environ:
+        return None
     return (_voter_in(SECURE_COOKIE) if _is_secure() else None) or _voter_in(COOKIE)
 
 
 def remember(response: Response, voter: str) -> None:
     """Set the signed cookie that makes this browser the voter from now on."""
-    secure = _is_secure()
     signed = sign_voter(settings().keys, voter)
-    name = SECURE_COOKIE if secure else COOKIE
-    response.set_cookie(name, signed, max_age=LIFE, httponly=True, secure=secure, samesite="Lax")
+    name, secure = (SECURE_COOKIE, "Secure; ") if _is_secure() else (COOKIE, "")
+    # As `set_cookie` writes it, without Expires, which no browser reads beside Max-Age (RFC 6265 5.3).
+    told = f"{name}={signed}; {secure}Max-Age={_SECONDS}; HttpOnly; Path=/; SameSite=Lax"
+    response.headers.add("Set-Cookie", told)
 
 
 def _is_secure() -> bool:

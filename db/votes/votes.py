@@ -66,15 +66,16 @@ def cast(session: Session, voter: str, tool_id: int, choice: Choice, now: dateti
     ring(session, "votes")
 
 
-def cast_at_once(driver: DriverConnection, voter: str, slug: str, choice: Choice, now: datetime) -> int | None:
-    """Cast or change a vote on a tool by slug, in a transaction of its own. Returns the tool's id, or None.
+def cast_at_once(driver: DriverConnection, voter: str, slug: str, choice: Choice, now: datetime) -> bool:
+    """Cast or change a vote on a tool by slug, in a transaction of its own. False if there is no such tool.
 
-    A single statement: SQLite's write lock is never held while this thread waits for the interpreter.
+    A single statement that returns no rows: SQLite commits it before the driver waits for the interpreter, and would
+    else hold its write lock until somebody had fetched them.
     """
     with _in_turn(driver):
-        rows = driver.fetch(_CAST_BY_SLUG, (voter, choice, driver.at(now), slug))
+        cast = driver.execute(_CAST_BY_SLUG, (voter, choice, driver.at(now), slug)) > 0
     notify("votes")
-    return int(rows[0][0]) if rows else None
+    return cast
 
 
 @contextmanager
@@ -96,7 +97,6 @@ _CAST = """
     INSERT INTO votes (voter, tool_id, choice, dirty, cast_at)
     SELECT :voter, id, :choice, true, :now FROM tools WHERE {column} = :tool
     ON CONFLICT (voter, tool_id) DO UPDATE SET choice = excluded.choice, dirty = true, cast_at = excluded.cast_at
-    RETURNING tool_id
 """
 _CAST_BY_ID = text(_CAST.format(column="id")).bindparams(bindparam("now", type_=Moment()))
 _CAST_BY_SLUG = re.sub(r":\w+", "?", _CAST.format(column="slug"))

@@ -73,6 +73,13 @@ def test_a_voters_cookie_comes_back(voter: str) -> None:
     assert links.read_voter(KEYS, links.sign_voter(KEYS, voter)) == voter
 
 
+@pytest.mark.parametrize("key", [b"k", b"k" * 64, b"k" * 65])
+def test_a_cookie_carries_the_librarys_own_hmac_too(key: bytes) -> None:
+    """Browsers keep a cookie for 400 days, so what signed it once has to read it for as long."""
+    voter, _, mac = links.sign_voter([key], "anonymous:alice").rpartition(".")
+    assert urlsafe_b64decode(mac) == hmac.digest(key, b"voter|" + voter.encode(), "sha256")[:15]
+
+
 @pytest.mark.parametrize("cookie", ["", ".", "anonymous:x", "anonymous:x.", "subscriber:7.aaaaaaaa", "ä.ä"])
 def test_a_cookie_made_elsewhere_is_refused(cookie: str) -> None:
     with pytest.raises(links.BadLink):

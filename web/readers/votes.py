@@ -17,7 +17,7 @@ from db.settings import settings
 from db.subscribers import subscribers
 from db.votes import tallies, votes
 from emails.links import BadLink, read
-from web import errors, visitor
+from web import errors, headers, visitor
 from web.readers import mailed, vote_limits
 
 blueprint = Blueprint("votes", __name__)
@@ -39,10 +39,10 @@ def vote(slug: str) -> Response:
         return _withdraw(slug)
     voter = _voter()
     with driver_connection(durable=False) as driver:
-        tool_id = votes.cast_at_once(driver, voter, slug, CHOICES[choice], moments.now())
-    if tool_id is None:
+        cast = votes.cast_at_once(driver, voter, slug, CHOICES[choice], moments.now())
+    if not cast:
         abort(404, _NO_TOOL)
-    answer = _answered(slug, tool_id, voter)
+    answer = _answered(slug, voter)
     visitor.remember(answer, voter)
     return answer
 
@@ -57,14 +57,14 @@ def _withdraw(slug: str) -> Response:
         if tool_id is None:
             abort(404, _NO_TOOL)
         votes.withdraw(session, voter, tool_id, moments.now())
-    return _answered(slug, tool_id, voter)
+    return _answered(slug, voter)
 
 
-def _answered(slug: str, tool_id: int, voter: str) -> Response:
+def _answered(slug: str, voter: str) -> Response:
     if not errors.wants_json():
         return _back(slug)
     with reading() as session:
-        return _json(session, slug, tool_id, voter)
+        return _json(session, slug, voter)
 
 
 def _voter() -> str:
@@ -89,7 +89,10 @@ def _is_erased(voter: str) -> bool:
     return subscriber is None or subscriber.state == "erased"
 
 
-def _json(session: Session, slug: str, tool_id: int, voter: str) -> Response:
+def _json(session: Session, slug: str, voter: str) -> Response:
+    tool_id = catalog.tool_id(session, slug)
+    if tool_id is None:  # it was removed just now
+        abort(404, _NO_TOOL)
     seen = tallies.figures(session, [tool_id], voter)[tool_id]
     return jsonify(tool=slug, choice=seen.own, ship=seen.ship, skip=seen.skip, percent=share(seen.ship, seen.skip))
 
@@ -97,7 +100,7 @@ def _json(session: Session, slug: str, tool_id: int, voter: str) -> Response:
 def _back(slug: str) -> Response:
     comparison = request.form.get("comparison", "")
     path = f"/compare/{comparison}" if _SLUG.fullmatch(comparison) else f"/tools/{slug}"
-    return Response(status=303, headers={"Location": f"{path}#{slug}"})  # `redirect` would write a page, too
+    return headers.Redirect(status=303, headers={"Location": f"{path}#{slug}"})  # `redirect` would write a page, too
 
 
 # ---- from a letter -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 
 from db.digests import catalog
+from db.driver import driver_connection
 from db.session import reading, writing
 from db.votes import tallies, votes
 from db.votes.votes import Vote
@@ -49,6 +50,27 @@ def test_alice_sees_her_own_vote_at_once_and_others_see_it_once_folded(catalogue
     assert fold() == 1
     assert seen(catalogue.inkwell, "anonymous:alice") == tallies.Figures(1, 0, "ship")
     assert seen(catalogue.inkwell, "anonymous:bob") == tallies.Figures(1, 0)
+
+
+def test_a_vote_is_committed_by_its_one_step_and_holds_no_lock_after_it(catalogue):
+    """SQLite commits a statement that returns rows only once they are all fetched, and other writers wait meanwhile."""
+    with driver_connection(durable=False) as alice:
+        open_cursor = alice._raw.execute(
+            alice._placeholders(votes._CAST_BY_SLUG), ("anonymous:alice", "ship", alice.at(NOW), "inkwell")
+        )
+        assert seen(catalogue.inkwell, "anonymous:alice").own == "ship"
+        cast("anonymous:bob", catalogue.inkwell, "skip")
+        assert open_cursor.rowcount == 1
+    assert fold() == 2
+
+
+def test_a_vote_on_a_tool_that_is_not_there_is_told_and_leaves_no_row(catalogue):
+    with driver_connection(durable=False) as driver:
+        assert votes.cast_at_once(driver, "anonymous:alice", "inkwell", "ship", NOW)
+        assert votes.cast_at_once(driver, "anonymous:alice", "inkwell", "skip", NOW), "a vote that is changed"
+        assert not votes.cast_at_once(driver, "anonymous:alice", "nowhere", "ship", NOW)
+    assert fold() == 1
+    assert seen(catalogue.inkwell) == tallies.Figures(0, 1)
 
 
 def test_bob_changes_his_mind_and_counts_once(catalogue):

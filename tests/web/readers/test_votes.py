@@ -9,6 +9,7 @@ from db.digests import digests
 from db.session import reading, writing
 from db.subscribers import subscriptions
 from db.votes import votes
+from web import errors
 from web.app import create_app
 
 PAGE = "/compare/quillmate-vs-inkwell"
@@ -230,3 +231,25 @@ def test_a_token_made_for_leaving_does_not_vote(client, catalogue, active, link)
     assert client.get(path).status_code == 404
     assert client.post(path).status_code == 404
     assert cast_votes() == set()
+
+
+# ---- how it is answered ----------------------------------------------------------------------------------------
+
+
+def test_a_vote_is_answered_by_a_redirect_without_a_page_and_with_every_header_of_the_site(client, catalogue):
+    answer = press(client, "ship")
+    assert (answer.status, answer.data) == ("303 SEE OTHER", b"")
+    assert answer.headers["Location"] == PAGE + "#quillmate"
+    assert (answer.headers["Vary"], answer.headers["Cache-Control"]) == ("Cookie", "private, no-cache")
+    page = client.get("/archive").headers
+    for name in ("Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy"):
+        assert answer.headers[name] == page[name]
+
+
+def test_how_a_client_likes_its_answers_is_remembered_only_if_it_says_so_in_few_words(client, catalogue):
+    errors._prefers_json.cache_clear()
+    for _ in range(2):
+        assert press(client, "ship", Accept="application/json, text/html;q=0.9").is_json
+        assert not press(client, "ship", Accept="text/html, application/json;q=0.9").is_json
+        assert press(client, "ship", Accept="application/json" + ", text/plain;q=0.1" * 50).is_json
+    assert errors._prefers_json.cache_info().currsize == 2
