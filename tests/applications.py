@@ -11,7 +11,6 @@ from werkzeug.routing import Rule
 from db.settings import settings
 from web.app import create_app
 from web.readers.answers import store_of
-from worker import bell
 
 
 class CompiledTemplates(BytecodeCache):
@@ -63,5 +62,4 @@ def application() -> Flask:
         getattr(kept, name).update(content)
     kept.test_client_class = None
     store_of(kept).forget()
-    bell.attach()
     return kept

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 import types
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from db import engine, moments, session
 from db.deliveries import recovery
 from db.digests import catalog
 from db.settings import Settings, settings, variable
-from tests import templates
+from tests import templates, threads
 from tests.databases import Emptying, sharing_compiled_statements
 from tests.templates import close_engines as _close_engines
 from tests.templates import order as _order  # noqa: F401  for tests that make databases
@@ -104,15 +105,18 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     for field in Settings.model_fields:
         monkeypatch.delenv(variable(field), raising=False)
     monkeypatch.setenv("SECRET_KEY", "a key for tests")
-    # Without listeners no bell thread starts: it could read the settings at any moment, also between two tests.
+    # Without listeners no bell thread starts, which would never end.
     monkeypatch.setattr(session, "_listeners", [])
+    monkeypatch.setattr(session, "on_commit", lambda listener: None)
     monkeypatch.setattr(engine, "_make", sharing_compiled_statements(engine._make))
     # PostgreSQL's clock goes on while the fixture `clock` stands still.
     monkeypatch.setattr(moments, "measure", lambda _: None)
     monkeypatch.setattr(recovery, "_UP_FOR_SECONDS", text("true"))  # the tests' PostgreSQL may have just started
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
+    running = set(threading.enumerate())
     yield tmp_path
+    threads.wait_until_ended(running)
     _close_engines()
     settings.cache_clear()
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -25,6 +27,15 @@ def broker(redis_url):
     with redis.Redis.from_url(redis_url) as client:
         yield client
     app._pool = None
+
+
+@pytest.fixture
+def made(house, monkeypatch) -> Iterator[bell.Bell]:
+    """A bell of the test's own, whose thread ends with it."""
+    made = bell.Bell()
+    yield made
+    monkeypatch.setattr(bell, "publish", sys.exit)
+    made.ring(frozenset({"votes"}))
 
 
 def test_a_message_carries_the_tasks_name_and_nothing_else(broker):
@@ -50,8 +61,7 @@ def test_no_message_expires_since_the_hosts_clocks_may_differ(broker):
     assert all("expires" not in entry["options"] for entry in schedule.beat().values())
 
 
-def test_many_commits_at_once_are_few_messages(broker, sqlite):
-    made = bell.Bell()
+def test_many_commits_at_once_are_few_messages(broker, sqlite, made):
     for _ in range(200):
         made.ring(frozenset({"votes"}))
     end = time.monotonic() + 10
@@ -89,7 +99,7 @@ def test_without_redis_a_publish_fails_soon(setting, house):
     assert (told.returncode, told.stdout) == (0, "gave up\n"), told.stderr
 
 
-def test_a_ring_without_redis_does_not_fail(house, monkeypatch):
+def test_a_ring_without_redis_does_not_fail(house, made, monkeypatch):
     tried = threading.Event()
 
     def publish(queue: str) -> None:
@@ -97,7 +107,6 @@ def test_a_ring_without_redis_does_not_fail(house, monkeypatch):
         raise OperationalError
 
     monkeypatch.setattr(bell, "publish", publish)
-    made = bell.Bell()
     made.ring(frozenset({"votes"}))
     assert tried.wait(10)
     tried.clear()
