@@ -1,6 +1,7 @@
 """The settings, read from environment variables once and validated."""
 
 import ipaddress
+import os
 from datetime import time, timedelta
 from functools import cache, cached_property
 from pathlib import Path
@@ -8,8 +9,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from db.secret_key import kept_key
 from db.setting_errors import BadSettings, in_words
@@ -45,10 +45,22 @@ def _set(default: Any, caption: str, write: str, **more: Any) -> Any:
 # ---- the settings ------------------------------------------------------------------------------------------
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings; the defaults work on one machine without a mail server."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = ConfigDict(frozen=True, validate_default=True)
+
+    @classmethod
+    def read(cls) -> "Settings":
+        """From the environment variables, whose names may be written in small letters; an empty one counts as unset."""
+        found = {name.upper(): value for name, value in os.environ.items() if value}
+        return cls.model_validate(
+            {
+                field.validation_alias or name: found[variable(name)]
+                for name, field in cls.model_fields.items()
+                if variable(name) in found
+            }
+        )
 
     port: int = _set(8000, "The port that the site listens on.", "a number from 1 to 65535", ge=1, le=65535)
     web_host: IpAddress = _set(
@@ -311,7 +323,7 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """This process's settings. Raises BadSettings, which names each invalid variable and what to write instead."""
     try:
-        return Settings()
+        return Settings.read()
     except ValidationError as error:
         fields = {variable(name): field for name, field in Settings.model_fields.items()}
         raise BadSettings("\n".join(in_words(error, fields))) from None

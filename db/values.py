@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import idna
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator
-from pydantic_settings import NoDecode
 
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
@@ -208,7 +207,7 @@ SiteUrl = Annotated[str, AfterValidator(_site)]
 CaFile = Annotated[Path, AfterValidator(_ca_file)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
-WeeklyTime = Annotated[DayTime, NoDecode, BeforeValidator(_weekly)]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
-Rates = Annotated[tuple[tuple[str, float], ...], NoDecode, BeforeValidator(_rates)]
+WeeklyTime = Annotated[DayTime, BeforeValidator(_weekly)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
+Rates = Annotated[tuple[tuple[str, float], ...], BeforeValidator(_rates)]
 """Pairs of a domain and its letters per second."""

@@ -52,6 +52,10 @@ def test_every_setting_has_a_default_that_works_on_one_machine(given):
     assert (bare.send_window, bare.send_lease, bare.send_rate, bare.send_connections) == (8, 30, 0, 1)
 
 
+def test_a_variable_may_be_written_in_small_letters(given):
+    assert given(port="8100").port == 8100
+
+
 def test_an_empty_variable_is_an_unset_one(given):
     assert given(MAIL_URL="", PORT="").mail_url == "maildir:var/outbox"
 
@@ -197,7 +201,7 @@ def test_a_site_that_others_reach_must_be_given_its_key(given):
 def test_processes_that_start_together_share_one_new_key(given):
     given()
     with ThreadPoolExecutor(16) as pool:
-        keys = set(pool.map(lambda _: Settings().keys, range(48)))
+        keys = set(pool.map(lambda _: Settings.read().keys, range(48)))
     assert len(keys) == 1
     assert len(next(iter(keys))[0]) >= 32
     assert stat.S_IMODE(os.stat("var/secret_key").st_mode) == 0o600

@@ -180,17 +180,17 @@ def test_a_key_that_cannot_sign_says_why(tmp_path: Path, content: bytes | None, 
 
 def test_the_settings_name_a_signer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAIL_FROM", "digest@news.verdicts.example")
-    assert signer_of(Settings()) is None
+    assert signer_of(Settings.read()) is None
     (tmp_path / "key.pem").write_bytes(pem(ED25519))
     monkeypatch.setenv("DKIM_DOMAIN", "verdicts.example")
     monkeypatch.setenv("DKIM_SELECTOR", "w47")
     monkeypatch.setenv("DKIM_KEY_FILE", str(tmp_path / "key.pem"))
-    signer = signer_of(Settings())
+    signer = signer_of(Settings.read())
     assert signer is not None
     assert signer.domain == "verdicts.example"
     monkeypatch.setenv("MAIL_FROM", "digest@elsewhere.example")
     with pytest.raises(BadKey, match="must be the domain in MAIL_FROM"):
-        signer_of(Settings())
+        signer_of(Settings.read())
 
 
 @pytest.mark.parametrize(

@@ -182,9 +182,9 @@ def test_hostile_words_never_make_a_further_header(name: str, subject: str, abou
 def test_an_origin_is_read_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAIL_FROM", "Zoë’s Verdicts <digest@verdicts.example>")
     monkeypatch.setenv("BASE_URL", "https://verdicts.example")
-    assert SenderIdentity.of(Settings()).name == "Zoë’s Verdicts"
+    assert SenderIdentity.of(Settings.read()).name == "Zoë’s Verdicts"
     monkeypatch.setenv("MAIL_FROM", "digest@verdicts.example")
-    assert SenderIdentity.of(Settings()) == ORIGIN
+    assert SenderIdentity.of(Settings.read()) == ORIGIN
 
 
 def test_a_mail_from_that_leaves_no_room_for_bounces_says_so() -> None:
