@@ -18,7 +18,13 @@ def subscriber_id(person: str) -> int | None:
 
 # ---- the same in SQL ---------------------------------------------------------------------------------------
 
-PERSON_OF_ID = "'subscriber:' || id"
+
+def person_in(column: str) -> str:
+    """SQL for the person whose number a column of `subscribers` holds."""
+    return f"'subscriber:' || {column}"
+
+
+PERSON_OF_ID = person_in("id")
 """SQL for the person of a row of `subscribers`."""
 SUBSCRIBERS = "subscriber:%"
 """A LIKE pattern for every person who is a subscriber."""

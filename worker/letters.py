@@ -50,13 +50,14 @@ class Composer:
     identity: SenderIdentity
     keys: tuple[bytes, ...]
 
-    def write(self, claimed: ClaimedLetter, date: bytes) -> tuple[str, bytes]:
+    def write(self, claimed: ClaimedLetter) -> tuple[str, bytes]:
         """The envelope sender and the message of one delivery."""
         number = subscriber_id(claimed.person) or links.NOBODY
         sender = self.identity.verp(links.sign(self.keys, "bounce", number, claimed.id))
         marks = {name: self._value(name, claimed, number) for name in self.encoded.marks}
         message_id = deliveries.message_id(claimed.id, claimed.letter, claimed.created_at, self.identity.domain)
-        return sender, self.encoded.message(Recipient(claimed.address, message_id, sender, marks), date)
+        to = Recipient(claimed.address, message_id, sender, marks, claimed.own_votes)
+        return sender, self.encoded.message(to, date_header(claimed.claimed_at))
 
     def _value(self, name: str, claimed: ClaimedLetter, number: int) -> str:
         if name == "SINCE":
@@ -162,7 +163,7 @@ class BatchComposer:
 
     def _composed(self, claimed: ClaimedLetter) -> Outgoing:
         composer = self.of(claimed.letter, claimed.about)
-        sender, message = composer.write(claimed, date_header(moments.now()))
+        sender, message = composer.write(claimed)
         return Outgoing(sender, claimed.address, message, f"{claimed.letter}-{claimed.id}")
 
 

@@ -68,7 +68,8 @@ class Claim(Row):
 
 class ClaimedLetter(NamedTuple):
     """One letter under a claim. `hashes` are those under which its address could be suppressed; the letter expires a
-    fixed time after `old_from`."""
+    fixed time after `old_from`; `claimed_at` is the Date of its message, and `own_votes` its reader's votes when it was
+    addressed."""
 
     id: int
     letter: str
@@ -80,6 +81,8 @@ class ClaimedLetter(NamedTuple):
     since: datetime | None
     hashes: tuple[str, ...]
     old_from: datetime
+    claimed_at: datetime
+    own_votes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +210,9 @@ def _take(driver: DriverConnection, terms: Terms, digest_id: int | None, limit: 
     due = _DUE.format(what=_SINGLE, order=" ORDER BY id") if digest_id is None else _DUE_OF_DIGEST
     about = () if digest_id is None else (digest_id, digest_id)
     if driver.sqlite:
-        taken = driver.execute(_TAKE_SQLITE.format(due=due), (number, *about, at, limit))
+        taken = driver.execute(_TAKE_SQLITE.format(due=due), (number, at, *about, at, limit))
     else:
-        taken = driver.execute(_TAKE_POSTGRESQL.format(due=due), (*about, at, limit, number))
+        taken = driver.execute(_TAKE_POSTGRESQL.format(due=due), (*about, at, limit, number, at))
     if not taken:
         driver.execute("DELETE FROM claims WHERE id = ?", (number,))
         return None
@@ -254,14 +257,15 @@ _SINGLE = "letter IN ('" + "', '".join(letter for letter in rules.LETTERS if let
 _CLAIM = "INSERT INTO claims (worker, digest_id, lease, win, made_at) VALUES (?, ?, ?, ?, ?) RETURNING id"
 _DUE = f"SELECT id FROM deliveries WHERE {{what}} AND {WAITING.text} AND not_before <= ?{{order}} LIMIT ?"
 _DUE_OF_DIGEST = _DUE.format(what=OF_DIGEST.format(digest="?"), order=IN_ORDER)
-_TAKE_SQLITE = "UPDATE deliveries SET state = 'sending', claim = ?, reason = NULL WHERE id IN ({due})"
+_TAKE_SQLITE = "UPDATE deliveries SET state = 'sending', claim = ?, claimed_at = ?, reason = NULL WHERE id IN ({due})"
 _TAKE_POSTGRESQL = (
     "WITH due AS MATERIALIZED ({due} FOR UPDATE SKIP LOCKED)"
-    " UPDATE deliveries SET state = 'sending', claim = ?, reason = NULL WHERE id IN (SELECT id FROM due)"
+    " UPDATE deliveries SET state = 'sending', claim = ?, claimed_at = ?, reason = NULL"
+    " WHERE id IN (SELECT id FROM due)"
 )
 
 _CLAIMED = (
-    "SELECT d.id, d.letter, d.about, d.person, d.tries, d.created_at, d.not_before, d.settled_at,"
+    "SELECT d.id, d.letter, d.about, d.person, d.tries, d.created_at, d.not_before, d.settled_at, d.own_votes,"
     " coalesce(s.address, t.address, o.address) AS address, coalesce(s.state, 'named') AS state, s.paused_until,"
     " s.confirmed_at"
     " FROM deliveries AS d"
@@ -305,7 +309,7 @@ def _admit(
         return moment + waits.takes + (outages.within(spans, moment, now) if spans else timedelta(0))
 
     letters, over = [], []
-    for id_, letter, about, person, tries, created, due, settled, address, state, paused, since in rows:
+    for id_, letter, about, person, tries, created, due, settled, own, address, state, paused, since in rows:
         # A letter that was tried ages from its creation. One that was never tried, or was queued again by an operator
         # (which clears settled_at), ages from the moment that it is due and SEND_DAILY allows letters.
         created_at = at(created)
@@ -322,9 +326,8 @@ def _admit(
             over.append({"id": id_, "state": "failed", "reason": "given up", "now": now})
         else:
             since = moment_of(since)
-            letters.append(
-                ClaimedLetter(id_, letter, about, person, address, tries, created_at, since, hashes, old_from)
-            )
+            given = id_, letter, about, person, address, tries, created_at, since, hashes, old_from, now, own or ""
+            letters.append(ClaimedLetter(*given))
     return letters, over
 
 

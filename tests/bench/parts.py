@@ -19,7 +19,6 @@ from db.deliveries.settlements import Settlement
 from db.driver import DriverConnection, driver_connection
 from db.session import reading, writing
 from db.settings import settings
-from emails.message import date_header
 from tests.bench import sender, servers
 from worker import letters
 
@@ -60,7 +59,7 @@ def parts() -> dict[str, float]:
         with timed(costs, "compose"):
             for batch in batches:
                 for letter in batch.letters:
-                    composer.write(letter, date_header(datetime.now(UTC)))
+                    composer.write(letter)
         with timed(costs, "settle"):
             for batch in batches:
                 settle(kept, batch)

@@ -30,7 +30,6 @@ from db.settings import settings
 from db.subscribers import audiences
 from emails.dkim import PrivateKey
 from emails.letters import Letter, mark
-from emails.message import date_header
 from emails.transports import Outgoing, open_transport
 from worker import letters, send_slice
 
@@ -117,7 +116,7 @@ def composer(kilobytes: int = KILOBYTES) -> letters.Composer:
 def taken(number: int) -> ClaimedLetter:
     """One letter, as a claim would give it."""
     person, address = f"subscriber:{number}", f"reader-{number}@reader.example"
-    return ClaimedLetter(number, "digest", 1, person, address, 0, NOW, NOW, (), NOW)
+    return ClaimedLetter(number, "digest", 1, person, address, 0, NOW, NOW, (), NOW, NOW)
 
 
 def with_ledger(number: int) -> None:
@@ -138,7 +137,7 @@ def alone(number: int) -> None:
 
         def letter(each: int) -> Outgoing | None:
             if each <= number and each not in ready:
-                envelope, message = made.write(taken(each), date_header(datetime.now(UTC)))
+                envelope, message = made.write(taken(each))
                 ready[each] = Outgoing(envelope, f"reader-{each}@reader.example", message, f"digest-{each}")
             return ready.get(each)
 

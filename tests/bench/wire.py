@@ -20,10 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from db.settings import settings
-from emails.message import date_header
 from tests.bench import postfix, servers
 from tests.bench.postfix import Postfix
-from tests.bench.sender import KEYS, NOW, composer, taken
+from tests.bench.sender import KEYS, composer, taken
 
 Reached = list[tuple[str, bool]]
 SIGNED = ("none", "ed25519", "rsa")
@@ -57,7 +56,7 @@ def as_postfix_reads_it(folder: Path) -> Path:
     """One of our messages in a file, its lines ended as smtp-source wants them."""
     os.environ.setdefault("MAIL_FROM", "Weekly AI Tool Verdicts <digest@verdicts.example>")
     settings.cache_clear()
-    _, message = composer().write(taken(1), date_header(NOW))
+    _, message = composer().write(taken(1))
     file = folder / "message"
     file.write_bytes(message.replace(b"\r\n", b"\n"))
     return file

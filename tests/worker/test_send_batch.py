@@ -266,10 +266,10 @@ def test_a_letter_that_cannot_be_composed_keeps_nobody_waiting(door, clock, monk
     digest(clock, 10)
     write = letters.Composer.write
 
-    def broken(self, taken, date):
+    def broken(self, taken):
         if taken.id == 4:
             raise ValueError("this one is broken")
-        return write(self, taken, date)
+        return write(self, taken)
 
     monkeypatch.setattr(letters.Composer, "write", broken)
     run()

@@ -15,7 +15,6 @@ from db.operators.audit import Actor
 from db.session import reading
 from db.settings import settings
 from emails import links
-from emails.message import date_header
 from tests.conftest import load_catalogue
 from tests.house.test_asking import contents
 from web.actions import digest_tests
@@ -46,8 +45,8 @@ def test_of(slot: str, address: str) -> bytes:
     digest_tests.send_test(Actor("command: tester"), slot, address, NOW)
     with reading() as session:
         owed = session.query(Delivery).filter(Delivery.letter == "test").one()
-        claimed = ClaimedLetter(owed.id, "test", owed.about, owed.person, address, 0, NOW, None, (), NOW)
-        return composer(session, "test", owed.about).write(claimed, date_header(NOW))[1]
+        claimed = ClaimedLetter(owed.id, "test", owed.about, owed.person, address, 0, NOW, None, (), NOW, NOW)
+        return composer(session, "test", owed.about).write(claimed)[1]
 
 
 test_of.__test__ = False  # type: ignore[attr-defined]
