@@ -1,65 +1,113 @@
 """How servers stand slow clients: 2,000 silent connections, 20 slow forms and 20 slow readers at once, then too much.
 
-`python -m tests.bench.front` tries those servers of the table that are installed; names choose some of them.
+`python -m tests.bench.front` compares all candidates by turns and prints a table: some thirteen minutes, of which the
+first one installs what the lock does not have. Names choose some of them; `--rounds 2` does everything twice.
 """
 
+import argparse
 import os
 import shlex
 import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from tests.bench import load
+from tests.bench.front_candidates import CANDIDATES, install, program
 from tests.bench.slow_clients import Crowd, ask
 
-APP = "tests.web.front.applications:app"
-SERVERS = {
-    "front": "gunicorn --config python:web.front.config --workers 2 --threads 5 " + APP,
-    "granian": "granian --interface wsgi --port {port} --workers 2 --blocking-threads 5 --backpressure 128 --no-ws "
-    "--log-level warning " + APP,
-    "gthread": "gunicorn -b 127.0.0.1:{port} -w 2 -k gthread --threads 5 --worker-connections 2000 " + APP,
-    "gevent": "gunicorn -b 127.0.0.1:{port} -w 2 -k gevent --worker-connections 2000 " + APP,
-    "waitress": "python -m tests.bench.front waitress-itself {port}",
-    "uvicorn": "uvicorn --port {port} --workers 2 --interface wsgi --no-access-log " + APP,
-    "hypercorn": "hypercorn -b 127.0.0.1:{port} -w 2 wsgi:" + APP,
-    "cheroot": "cheroot " + APP + " --bind 127.0.0.1:{port} --threads 5",
-    "uwsgi": "uwsgi --http 127.0.0.1:{port} --http-timeout 10 --http-headers-timeout 10 --http-keepalive --master "
-    "--workers 2 --threads 5 --post-buffering 65536 --offload-threads 2 --enable-threads --disable-logging --module "
-    + APP,
-}
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = b"GET /told HTTP/1.1\r\nHost: localhost\r\n\r\n"
 FORM = b"POST /told HTTP/1.1\r\nHost: localhost\r\nContent-Length: 11\r\n\r\nchoice=ship"
-SLOW = b"GET /slow?seconds=0.25 HTTP/1.1\r\nHost: localhost\r\n\r\n"
-SECONDS, PATIENCE, TOO_MANY = 25.0, 3.0, 150
+KEPT = b"GET /kept HTTP/1.1\r\nHost: localhost\r\n\r\n"
+SLOW = b"GET /slow?seconds=0.25 HTTP/1.1\r\nHost: localhost\r\nCookie: voter=1\r\n\r\n"
+SECONDS, PATIENCE, TOO_MANY, RETRY = 22.0, 3.0, 150, 0.2
+COLUMNS = (
+    "server", "others answered", "median, worst", "silent", "half-sent", "a byte a second", "over capacity: refused",
+    "after (median, longest)", "a kept page, retries", "a page afresh, retries", "kept pages", "pages", "memory",
+)  # fmt: skip
 
 
-def beside_the_crowd(port: int) -> str:
+@dataclass
+class Tried:
+    """What one candidate did, over all rounds."""
+
+    cells: list[str] = field(default_factory=list)
+    rates: dict[bytes, list[float]] = field(default_factory=lambda: {KEPT: [], PAGE: []})
+    memory: float = 0.0
+
+
+@contextmanager
+def running(name: str, packages: Path) -> Iterator[tuple[int, float]]:
+    """The candidate's port and memory (PSS in MB, after a first answer), as long as it runs."""
+    port, behind = load.free_port(), load.free_port()
+    candidate = CANDIDATES[name]
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        os.chmod(folder, 0o755)  # nginx's worker is another user where its parent is root
+        for file, text in candidate.files.items():
+            Path(folder, file).write_text(text.format(port=port, behind=behind, folder=folder))
+        environment = os.environ | {
+            "PORT": str(port), "PYTHONPATH": f"{ROOT}{os.pathsep}{packages}", "SECRET_KEY": "a key for the benchmark",
+            "DATABASE_URL": f"sqlite:///{folder}/site.sqlite3", "XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder,
+            "HOME": folder,
+        }  # fmt: skip
+        started = []
+        for command in candidate.commands:
+            words = shlex.split(command.format(port=port, behind=behind, folder=folder))
+            words[0] = program(words[0], packages) or words[0]
+            quiet = None if os.environ.get("SHOW") else subprocess.DEVNULL
+            process = subprocess.Popen(words, env=environment, stdout=quiet, stderr=quiet, start_new_session=True)
+            started.append(process)
+            stack.callback(_end, process)
+        load.wait_until_open(port)
+        _until_it_answers(port)
+        yield port, sum(map(_memory, started))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _until_it_answers(port: int) -> None:
+    for _ in range(100):
+        if ask(port, PAGE, 10)[1].startswith(b"HTTP/1.1 200"):
+            return
+        time.sleep(0.2)
+    raise SystemExit("it never answers")
+
+
+def _memory(process: subprocess.Popen[bytes]) -> float:
+    those = [root := psutil.Process(process.pid), *root.children(recursive=True)]
+    return sum(each.memory_full_info().pss for each in those) / 1e6
+
+
+def beside_the_crowd(port: int) -> list[str]:
     """What one more client gets, and what becomes of the crowd."""
     crowd = Crowd(port, large=b"GET /wide HTTP/1.1\r\nHost: localhost\r\n\r\n")
     crowd.gather()
     watching = crowd.start()
-    found = [
-        ask(port, request, PATIENCE)
-        for request, _ in zip(_endlessly(time.monotonic() + SECONDS), range(10_000), strict=False)
-    ]
+    end = time.monotonic() + SECONDS
+    found = []
+    while time.monotonic() < end:
+        found += [ask(port, request, PATIENCE) for request in (PAGE, FORM)]
+        time.sleep(0.1)
     crowd.over.set()
     watching.join()
     crowd.leave()
     good = [seconds for seconds, answer in found if answer.startswith(b"HTTP/1.1 200")]
-    told = f"{len(good)} of {len(found)}"
-    if good:
-        told += f" | {statistics.median(good) * 1000:.0f} ms, {max(good) * 1000:.0f} ms"
-    return " | ".join([told or "–", *(_ends(crowd, kind) for kind in ("silent", "half a form", "a byte a second"))])
-
-
-def _endlessly(end: float):  # type: ignore[no-untyped-def]
-    while time.monotonic() < end:
-        yield from (PAGE, FORM)
-        time.sleep(0.1)
+    waits = f"{statistics.median(good) * 1000:.0f} ms, {max(good) * 1000:.0f} ms" if good else "–"
+    ends = [_ends(crowd, kind) for kind in ("silent", "half a form", "a byte a second")]
+    return [f"{len(good)} of {len(found)}", waits, *ends]
 
 
 def _ends(crowd: Crowd, kind: str) -> str:
@@ -68,68 +116,114 @@ def _ends(crowd: Crowd, kind: str) -> str:
     if len(ended) < len(those):
         return f"{len(ended)} of {len(those)}"
     statuses = {client.answer[9:12].decode() for client in those} - {""}
-    return f"{max(ended):.0f} s {' '.join(statuses)}".strip()
+    return f"{max(ended, default=0):.0f} s {' '.join(statuses)}".strip()
 
 
-def over_capacity(port: int) -> str:
-    """The longest that somebody waits for a page, or for being refused, while too many ask for slow ones."""
-    over = threading.Event()
+def over_capacity(port: int) -> list[str]:
+    """What those get who ask for too much, and what others get who ask for a page meanwhile."""
+    over, asked, lock = threading.Event(), [], threading.Lock()
 
     def hammer() -> None:
         while not over.is_set():
-            ask(port, SLOW, 20)
+            got = ask(port, SLOW, 10)
+            with lock:
+                asked.append(got)
+            over.wait(RETRY)
 
-    for _ in range(TOO_MANY):
-        threading.Thread(target=hammer, daemon=True).start()
-    time.sleep(1)
-    found = [ask(port, PAGE, 10) for _ in range(30) if not time.sleep(0.1)]
+    threads = [threading.Thread(target=hammer, daemon=True) for _ in range(TOO_MANY)]
+    for each in threads:
+        each.start()
+    time.sleep(2)
+    pages = [_opened(port, KEPT), _opened(port, PAGE)]
     over.set()
-    refused = sum(answer.startswith(b"HTTP/1.1 503") for _, answer in found)
-    return f"{max(seconds for seconds, _ in found):.1f} s" + (f", {refused} of 30 refused" if refused else "")
+    end = time.monotonic() + 11
+    for each in threads:
+        each.join(max(0.0, end - time.monotonic()))
+    refused = sorted(seconds for seconds, answer in asked if answer.startswith(b"HTTP/1.1 503"))
+    if not refused:
+        return [f"0 of {len(asked)}", "–", *pages]
+    told = f"{len(refused)} of {len(asked)}"
+    if any(b"\r\nretry-after:" not in answer.lower() for _, answer in asked if answer.startswith(b"HTTP/1.1 503")):
+        told += ", no Retry-After"
+    return [told, f"{statistics.median(refused):.2f} s, {refused[-1]:.1f} s", *pages]
 
 
-def tried(name: str) -> str:
-    port = load.free_port()
-    words = shlex.split(SERVERS[name].format(port=port))
-    words[0] = str(Path(sys.executable).with_name(words[0]))
-    if not Path(words[0]).exists():
-        return "not installed"
-    environment = os.environ | {"PORT": str(port)}
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(words, env=environment, stdout=quiet, stderr=quiet, start_new_session=True)
+def _opened(port: int, request: bytes) -> str:
+    """The longest of fifteen times until the page is there, and how often it had to be asked for again. After twelve
+    seconds there are no more."""
+    longest, retries, over = 0.0, 0, time.monotonic() + 12
+    for _ in range(15):
+        began = time.monotonic()
+        while not ask(port, request, 10)[1].startswith(b"HTTP/1.1 200") and time.monotonic() < over:
+            retries += 1
+            time.sleep(RETRY)
+        longest = max(longest, time.monotonic() - began)
+        if time.monotonic() > over:
+            break
+        time.sleep(0.1)
+    return f"{longest:.2f} s, {retries}"
+
+
+def rate(port: int, request: bytes) -> float:
+    """Answers a second to one who has the server alone; 0 when they stop."""
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(20)
     try:
-        load.wait_until_open(port)
-        ask(port, PAGE, 30)
-        return f"{beside_the_crowd(port)} | {over_capacity(port)}"
-    except SystemExit as error:
-        return str(error)
+        return load.rate(port, [request] * 1500, b"HTTP/1.1 200")
+    except (OSError, SystemExit):
+        return 0.0
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        signal.alarm(0)
 
 
-def waitress_itself(port: int) -> None:
-    """Two processes of waitress on one socket, tuned for slow clients; it has no command for that."""
-    import socket
+def _too_long(*_: object) -> None:
+    raise TimeoutError
 
-    import waitress  # type: ignore[import-not-found]
 
-    from tests.web.front.applications import app
+def try_it(name: str, packages: Path, tried: Tried, say: Callable[[str], None]) -> None:
+    """One round with one candidate."""
+    with running(name, packages) as (port, tried.memory):
+        for request, rates in tried.rates.items():
+            rates.append(rate(port, request))
+        tried.cells = [*beside_the_crowd(port), *over_capacity(port)]
+    say(f"{name}: {' | '.join(tried.cells)}")
 
-    one = socket.create_server(("127.0.0.1", port), backlog=1024)
-    one.setblocking(False)
-    os.fork()
-    waitress.create_server(
-        app, sockets=[one], threads=5, connection_limit=2000, channel_timeout=10, cleanup_interval=3,
-        asyncore_use_poll=True,
-    ).run()  # fmt: skip
+
+def table(tried: dict[str, Tried]) -> str:
+    """All of them beside each other; rates and memory as ratios to the first one's."""
+    first = next(iter(tried.values()))
+
+    def ratio(each: Tried, request: bytes) -> str:
+        own, others = (statistics.median(one.rates[request] or [0]) for one in (first, each))
+        return f"{others / own:.2f}" if own and others else "–"
+
+    lines = [COLUMNS, ("---",) * len(COLUMNS)]
+    for name, each in tried.items():
+        cells = each.cells or ["–"] * 9
+        lines.append((name, *cells, ratio(each, KEPT), ratio(each, PAGE), f"{each.memory:.0f} MB"))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*CANDIDATES, []])
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--packages", type=Path, default=ROOT / "var" / "fronts", help="where to install them")
+    given = parser.parse_args()
+    packages = given.packages.resolve()
+    if not (packages / "bin").exists():
+        install(packages)
+    tried = {name: Tried() for name in given.names or CANDIDATES}
+    print(f"load before: {os.getloadavg()}", flush=True)
+    for _ in range(given.rounds):
+        for name, each in tried.items():
+            try:
+                try_it(name, packages, each, lambda text: print(text, file=sys.stderr, flush=True))
+            except (SystemExit, psutil.Error) as why:
+                each.cells = [str(why), *[""] * 8]
+    print(f"load after: {os.getloadavg()}", flush=True)
+    print(table(tried))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["waitress-itself"]:
-        waitress_itself(int(sys.argv[2]))
-    print(
-        "server | answered | median, worst | silent | half-sent | a byte a second | over capacity, a page's worst wait"
-    )
-    for name in sys.argv[1:] or SERVERS:
-        print(f"{name} | {tried(name)}", flush=True)
+    main()
