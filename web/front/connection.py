@@ -6,6 +6,8 @@ import struct
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from db.networks import network_of
+from web import origins
 from web.front import answers
 from web.front.answers import Refused
 from web.front.exchange import Exchange
@@ -13,24 +15,22 @@ from web.front.incoming import Incoming
 from web.front.ready import Ready, reads_only
 from web.front.request import Request
 from web.front.spool import IN_MEMORY, Body
+from web.front.time_limits import (
+    ANSWERED_AT_ONCE,
+    BODY_BYTES_A_SECOND,
+    BODY_SECONDS,
+    CLOSE_SECONDS,
+    HEAD_SECONDS,
+    LAST_SECONDS,
+    LEAST_UNSENT,
+    MOST_UNSENT,
+    READ_AT_ONCE,
+    READ_SECONDS,
+)
 
 if TYPE_CHECKING:
     from web.front.loop import Front
 
-HEAD_SECONDS = 10.0
-"""For a whole request line with its headers, from the connection's beginning or from the end of the last answer."""
-BODY_SECONDS = 10.0
-BODY_BYTES_A_SECOND = 64 * 1024
-"""A larger body has a second more for each of these."""
-READ_SECONDS = 20.0
-"""For the client to take the next `MOST_UNSENT - LEAST_UNSENT` bytes of an answer."""
-CLOSE_SECONDS = 3.0
-"""For the client to read a refusal, while what it still sends is thrown away: a reset would destroy the answer."""
-MOST_UNSENT, LEAST_UNSENT = 64 * 1024, 16 * 1024
-READ_AT_ONCE = 64 * 1024
-"""Bytes of one connection in one turn of the loop. Python's own 256 KiB would be seven thousand requests."""
-ANSWERED_AT_ONCE = 2
-"""Pipelined requests of one connection that are answered in one turn, before others have theirs."""
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
@@ -54,6 +54,8 @@ class Connection(asyncio.Protocol):
         "_paused",
         "_reads_slowly",
         "deadline",
+        "held",
+        "network",
         "peer",
         "state",
         "transport",
@@ -65,8 +67,10 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._paused = self._reads_slowly = False
         self.state = State.CLOSING
+        self.peer = self.network = ""
         self.deadline = 0.0
         """When the client's time for what it is at is over; 0 while it is our turn."""
+        self.held = 0
 
     # ---- what asyncio calls ------------------------------------------------------------------------------------
 
@@ -76,14 +80,18 @@ class Connection(asyncio.Protocol):
         transport.max_size = READ_AT_ONCE
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]).partition("%")[0] if peer else ""
-        self._front.opened()
+        self.network = (
+            network_of(self.peer) if self._front.counts_networks and not origins.is_loopback(self.peer) else ""
+        )
+        self._front.places.opened(self)
         self._wait_for_head()
 
     def connection_lost(self, _error: Exception | None) -> None:
         if self._exchange is not None:
             self._exchange.out.leave()
         self._incoming.close()
-        self._front.lost(self)
+        self._front.places.lost(self)
+        self._front.uploaded(self)
 
     def eof_received(self) -> bool:
         """A client that has only ended its own side still gets its answer."""
@@ -97,15 +105,24 @@ class Connection(asyncio.Protocol):
             self._read()
         elif len(self._incoming) > IN_MEMORY:
             self.transport.pause_reading()
+        self._count()
+
+    def _count(self) -> None:
+        """Tell how many bytes wait here: of requests that are not whole, and of answers that are not read."""
+        held = self._incoming.held() + self.transport.get_write_buffer_size()
+        if held or self.held:
+            self._front.places.holds(self, held)
 
     def pause_writing(self) -> None:
         self._paused = True
         if self.state is State.ANSWER:
             self.deadline = self._front.time() + READ_SECONDS
-            self._front.waits_no_more(self)
+            self._front.places.waits_no_more(self)
+        self._count()
 
     def resume_writing(self) -> None:
         self._paused = False
+        self._count()
         if self.state is not State.ANSWER:
             return
         self.deadline = 0.0
@@ -119,7 +136,7 @@ class Connection(asyncio.Protocol):
     def _wait_for_head(self) -> None:
         self.state = State.HEAD
         self.deadline = self._front.time() + HEAD_SECONDS
-        self._front.waits(self)
+        self._front.places.waits(self)
         if self._incoming:
             self.transport.resume_reading()
             self._read()
@@ -155,7 +172,7 @@ class Connection(asyncio.Protocol):
         if most > IN_MEMORY and not self._front.may_upload(self):
             raise Refused(503)
         self.state = State.BODY
-        self._front.waits_no_more(self)
+        self._front.places.waits_no_more(self)
         size = most if request.chunked else request.length
         self.deadline = self._front.time() + BODY_SECONDS + size / BODY_BYTES_A_SECOND
         if request.expects and not self._incoming.has_begun():
@@ -184,7 +201,7 @@ class Connection(asyncio.Protocol):
 
     def _hand_over(self, request: Request, body: Body | None) -> None:
         self.state, self.deadline = State.ANSWER, 0.0
-        self._front.waits_no_more(self)
+        self._front.places.waits_no_more(self)
         self._front.uploaded(self)
         if self._front.stopping:
             request.keep_alive = False
@@ -223,9 +240,9 @@ class Connection(asyncio.Protocol):
         """Wait for the next request, but not before the client reads the answers that it has asked for."""
         if self._paused:
             self.state, self.deadline = State.ANSWER, self._front.time() + READ_SECONDS
-            self._front.waits_no_more(self)
+            self._front.places.waits_no_more(self)
         elif self.state is State.HEAD:
-            self._front.waits(self)
+            self._front.places.waits(self)
             self.deadline = self._front.time() + HEAD_SECONDS
         else:
             self._wait_for_head()
@@ -250,7 +267,7 @@ class Connection(asyncio.Protocol):
 
     def _close(self, seconds: float) -> None:
         """End our side, and wait for the client to end its own."""
-        self._front.waits_no_more(self)
+        self._front.places.waits_no_more(self)
         self._front.uploaded(self)
         self._incoming.close()
         self.state, self.deadline = State.CLOSING, self._front.time() + seconds
@@ -275,15 +292,17 @@ class Connection(asyncio.Protocol):
     def give_way(self) -> None:
         """Of all clients this one has kept us waiting for longest, and somebody else needs the place."""
         self.state = State.CLOSING
-        self._front.waits_no_more(self)
+        self._front.places.waits_no_more(self)
         self.transport.abort()
 
     def end(self) -> None:
-        """The process ends: close now, or after the answer that is under way."""
+        """The process ends: close now, or after the answer that is under way; half a request has some seconds more."""
         if self._exchange is not None:
             self._exchange.keep_alive = False
         if self.state is State.HEAD and not self._incoming:
             self.transport.close()
+        elif self.state in (State.HEAD, State.BODY):
+            self.deadline = min(self.deadline, self._front.time() + LAST_SECONDS)
 
     def _reset(self) -> None:
         """Close without waiting for the client to take what the kernel still holds for it (SO_LINGER of 0 seconds)."""

@@ -32,7 +32,7 @@ class Exchange:
         failed: Callable[["Exchange", int], object],
     ) -> None:
         """`tell` and `failed` are called in the thread: there is more to send, or nothing can be sent."""
-        self.at = monotonic()
+        self.at = self.moved = monotonic()
         self.request, self.body, self.peer, self.app, self.shared = request, body, peer, app, shared
         self.tell, self.failed = tell, failed
         self.out = Outgoing()
@@ -106,6 +106,7 @@ class Exchange:
 
     def _write(self, piece: bytes) -> None:
         """Hand a piece to the loop, after the head."""
+        self.moved = monotonic()
         if not piece:
             return
         data = b""

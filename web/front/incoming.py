@@ -44,6 +44,10 @@ class Incoming:
             self._begin_body(request)
         return self._read_body()
 
+    def held(self) -> int:
+        """The bytes of it that are in memory."""
+        return len(self._buffer) + (self.body.in_memory if self.body is not None else 0)
+
     def has_begun(self) -> bool:
         """Whether a part of the body has come without being asked for."""
         return self.body is not None and self.body.size > 0

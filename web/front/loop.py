@@ -1,15 +1,15 @@
-"""What the connections of one process share: the application, its threads, and who has been silent for how long."""
+"""What the connections of one process share: the application, its threads, and their places."""
 
 import asyncio
 import resource
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
-from itertools import islice
 from typing import Any
 from wsgiref.types import WSGIApplication
 
 from web.front.connection import Connection
 from web.front.exchange import Exchange
+from web.front.places import Places
 from web.front.ready import Ready
 from web.front.request import Request
 from web.front.spool import IN_MEMORY, Body
@@ -34,64 +34,34 @@ class Front:
         shared: dict[str, Any],
         ready: Callable[[Request, str], Ready | None],
         uploads: Mapping[str, int],
+        *,
+        counts_networks: bool = False,
     ) -> None:
-        """`ready` finds what needs no thread. `uploads` says for some paths how many bytes a body may have there."""
+        """`ready` finds what needs no thread. `uploads` says for some paths how many bytes a body may have there.
+        `counts_networks` says that no proxy stands before the site, so that a connection is its reader's own."""
         self.soon, self.next_turn, self.time = loop.call_soon_threadsafe, loop.call_soon, loop.time
         self.threads, self.ready = threads, ready
+        self.places = Places(most_connections())
+        self.counts_networks = counts_networks
         self.stopping = False
         self._loop, self._app, self._shared, self._uploads = loop, app, shared, uploads
-        self._waiting: dict[Connection, None] = {}
-        """Connections from which a request is awaited, by the time since when."""
-        self._others: dict[Connection, None] = {}
-        """All others, by the time since when they are at what they are at."""
         self._uploading: set[Connection] = set()
-        self._most = most_connections()
         self._ends = _ends_of_head()
-
-    # ---- connections ---------------------------------------------------------------------------------------------
-
-    def opened(self) -> None:
-        """Make room for one more. Half a form holds a place as well as silence does, and so does who reads slowly."""
-        if self.connections >= self._most:
-            others = (each for each in self._others if each.deadline and not each.transport.is_closing())
-            if longest := [*islice(self._waiting, 1), *islice(others, 1)]:
-                min(longest, key=lambda each: each.deadline).give_way()
-
-    def waits(self, connection: Connection) -> None:
-        self._others.pop(connection, None)
-        self._waiting.pop(connection, None)
-        self._waiting[connection] = None
-
-    def waits_no_more(self, connection: Connection) -> None:
-        self._waiting.pop(connection, None)
-        self._others.pop(connection, None)
-        self._others[connection] = None
-
-    def lost(self, connection: Connection) -> None:
-        self._waiting.pop(connection, None)
-        self._others.pop(connection, None)
-        self._uploading.discard(connection)
 
     @property
     def connections(self) -> int:
-        return len(self._waiting) + len(self._others)
+        return len(self.places)
 
     def sweep(self) -> None:
         """Let go whose time is over. The front calls it twice a second."""
-        now = self.time()
         self._ends = _ends_of_head()
-        while self._waiting and (oldest := next(iter(self._waiting))).deadline <= now:
-            oldest.overdue()
-            if self._waiting and next(iter(self._waiting)) is oldest:  # it closes by and by
-                self.waits_no_more(oldest)
-        for connection in [each for each in self._others if 0 < each.deadline <= now]:
-            connection.overdue()
+        self.places.sweep(self.time())
         self.threads.give_up()
 
     def stop(self) -> None:
         """Answer what has been asked, and nothing more."""
         self.stopping = True
-        for connection in [*self._waiting, *self._others]:
+        for connection in self.places:
             connection.end()
 
     # ---- requests ------------------------------------------------------------------------------------------------

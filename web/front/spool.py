@@ -27,6 +27,10 @@ class Body:
         self._memory = bytearray()
         self._file: RawIOBase | None = None
 
+    @property
+    def in_memory(self) -> int:
+        return len(self._memory)
+
     def take(self, piece: bytes) -> bool:
         """Keep the piece; False when the body is larger than it may be."""
         self.size += len(piece)

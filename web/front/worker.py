@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -10,13 +11,16 @@ from typing import Any
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker as GunicornWorker
 
+from db.settings import settings
 from web import code_on_disk, limits
 from web.front.connection import Connection
 from web.front.exchange import shared_environ
 from web.front.loop import SWEEP_SECONDS, Front
 from web.front.ready import finder
-from web.front.threads import Threads
+from web.front.threads import STUCK_SECONDS, Threads
+from web.front.time_limits import CLOSE_SECONDS
 
+log = logging.getLogger(__name__)
 BACKLOG = 2048
 AT_ONCE = 1
 """Connections that are accepted in one turn of the loop: so all processes get some, and room is made in time."""
@@ -55,26 +59,37 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn carries no types
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
     def run(self) -> None:
-        self.loop.run_until_complete(self._serve())
-
-    async def _serve(self) -> None:
         threads = Threads(self.cfg.threads)
+        self.loop.run_until_complete(self._serve(threads))
+        if threads.are_stuck():
+            logging.shutdown()
+            os._exit(1)  # Python's own end may wait for what the threads hold
+
+    async def _serve(self, threads: Threads) -> None:
         threads.start()
         name, port = self.sockets[0].sock.getsockname()[:2]
         shared = shared_environ(name, port, processes=self.cfg.workers)
         uploads = getattr(self.wsgi, "config", {}).get("UPLOADS", {})
-        front = Front(self.loop, self.wsgi, threads, shared, finder(self.wsgi), uploads)
+        direct = settings().trusted_proxies == 0
+        front = Front(self.loop, self.wsgi, threads, shared, finder(self.wsgi), uploads, counts_networks=direct)
         servers = []
         for each in self.sockets:
             servers.append(await self.loop.create_server(lambda: Connection(front), sock=each.sock, backlog=AT_ONCE))
             each.sock.listen(BACKLOG)  # asyncio has taken the other number for this one, too
-        while not self._stopped.is_set() and os.getppid() == self.ppid:
+        while not self._stopped.is_set() and os.getppid() == self.ppid and not self._is_stuck(threads):
             front.sweep()
             self.notify()
             await self._pause()
         for server in servers:
             server.close()
-        await self._finish(front)
+        await self._finish(front, CLOSE_SECONDS if threads.are_stuck() else self.cfg.graceful_timeout - 1)
+
+    def _is_stuck(self, threads: Threads) -> bool:
+        if not threads.are_stuck():
+            return False
+        told = "; ".join(threads.where())
+        log.critical("no request has got on for %.0f s: this process is replaced. %s", STUCK_SECONDS, told)
+        return True
 
     async def _pause(self) -> None:
         try:
@@ -83,10 +98,10 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn carries no types
         except TimeoutError:
             return
 
-    async def _finish(self, front: Front) -> None:
+    async def _finish(self, front: Front, seconds: float) -> None:
         """Answer what has been asked, within the time that gunicorn leaves."""
         front.stop()
-        end = self.loop.time() + self.cfg.graceful_timeout - 1
+        end = self.loop.time() + seconds
         while front.connections and self.loop.time() < end:
             self.notify()
             front.sweep()
