@@ -2,12 +2,26 @@
 
 import datetime
 import json
+import os
+import selectors
 import sys
-import threading
 from collections.abc import Iterable
 from typing import Any
 
 from honcho.printer import Message, Printer
+
+
+class Pipe:
+    """What one process says, a line at a time."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._begun = b""
+
+    def lines(self, read: bytes) -> list[str]:
+        """The lines that are whole with these bytes; no bytes are the end, and make the last line whole."""
+        *whole, self._begun = (self._begun + read).split(b"\n") if read else (self._begun, b"")
+        return [line.decode(errors="replace") for line in whole if line.strip()]
 
 
 class RelayedLines:
@@ -16,15 +30,31 @@ class RelayedLines:
     def __init__(self, names: Iterable[str], as_json: bool) -> None:
         self._as_json = as_json
         self._printer: Any = Printer(width=max(map(len, names)))
-        self._lock = threading.Lock()
+        self._pipes = selectors.PollSelector()  # it has no file of its own, which a fork would inherit
+
+    def follow(self, name: str, pipe: int) -> None:
+        """Print from now on what that process writes to this pipe, and close it at its end."""
+        self._pipes.register(pipe, selectors.EVENT_READ, Pipe(name))
+
+    def follows(self) -> bool:
+        """Whether a pipe is still open: somebody may write to it."""
+        return bool(self._pipes.get_map())
+
+    def wait(self, seconds: float) -> None:
+        """Wait that long, or until something was said, and print it."""
+        for key, _ in self._pipes.select(seconds):
+            read = os.read(key.fd, 65536)
+            for line in key.data.lines(read):
+                self.write(key.data.name, line)
+            if not read:
+                self._pipes.unregister(key.fd)
+                os.close(key.fd)
 
     def write(self, name: str, text: str) -> None:
-        if not self._as_json:
+        if self._as_json:
+            print(json.dumps({**_entry(text), "process": name}), file=sys.stdout, flush=True)
+        else:
             self._printer.write(Message("line", text, datetime.datetime.now().astimezone(), name, None))
-            return
-        line = json.dumps({**_entry(text), "process": name})
-        with self._lock:  # one thread for each process writes here
-            print(line, file=sys.stdout, flush=True)
 
 
 def _entry(text: str) -> dict[str, Any]:

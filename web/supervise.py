@@ -3,8 +3,9 @@
 Honcho reads the file. Its own manager is not used: it sends TERM to whole process groups, which ends a sender in the
 middle of a letter, and it stops everything when one process dies.
 
-`verdicts up` prepares the site and then becomes this program (`become`), which imports next to nothing: it lives as
-long as the site, and what the preparation needs would take 60 MB all that time.
+`verdicts up` prepares the site and then becomes this program (`become`), which imports what the lines need and forks
+them, so that they share that memory (docs/decisions/0028-forks-share-what-they-import.md). It has one thread: a fork
+would find every lock held for ever that another thread held.
 """
 
 import json
@@ -13,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,11 +21,15 @@ from typing import NamedTuple, NoReturn
 
 from db.parent_death import end_with_parent
 from web import code_on_disk
+from web.line_process import CAUGHT, LineProcess
+from web.preloaded import Preloaded, ours
 from web.relayed_lines import RelayedLines
 
 PLAN = "VERDICTS_UP"
 """The environment variable in which `verdicts up` hands its plan over to the program that it becomes."""
 
+TICK = 0.1
+"""Seconds between two looks at the processes."""
 TERM_SECONDS = 30
 """Longer than workers and senders take to end, at the most (worker/ending.py)."""
 SHORT_LIFE_SECONDS = 10
@@ -111,38 +115,23 @@ class ProcfileLine:
 
     def __init__(self, name: str, command: str) -> None:
         self.name = name
-        self.command = command
+        self.line = command
+        self.command = ours(command)
         self.short_lives = 0
         self.started = 0.0
         self.start_at = 0.0
         self.told = False
         """Whether the log already says that this process is not restarted."""
-        self.process: subprocess.Popen[bytes] | None = None
-        self.relay_thread: threading.Thread | None = None
+        self.process: LineProcess | None = None
 
-    def start(self, environment: dict[str, str]) -> None:
+    def start(self, environment: dict[str, str], forks: bool) -> LineProcess:
         self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f"exec {self.command}"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=end_with_parent,
-        )
+        self.process = LineProcess(self.line, self.command, forks, environment)
+        return self.process
 
     def signal(self, number: signal.Signals) -> None:
-        """TERM to the process itself, which tells its children in its own time; KILL to all of them."""
-        if self.process is None:
-            return
-        try:
-            if number == signal.SIGKILL:
-                os.killpg(self.process.pid, number)
-            else:
-                self.process.send_signal(number)
-        except ProcessLookupError:
-            return
+        if self.process is not None:
+            self.process.signal(number)
 
 
 class Supervisor:
@@ -163,17 +152,19 @@ class Supervisor:
         self.environment = environment
         self.also = also
         self.may_restart = may_restart
-        self.stopping = threading.Event()
+        self.stopping = False
         self._relayed = RelayedLines(commands, as_json=environment.get("LOG_FORMAT") == "json")
 
     def run(self) -> int:
         """Run until told to stop (0) or until a process cannot be kept alive (1)."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: self.stopping.set())
+        for number in CAUGHT:
+            signal.signal(number, self._stop)
         try:
+            self._preloaded = Preloaded(line.command for line in self.lines)
             for line in self.lines:
                 self._start(line)
-            while not self.stopping.wait(0.1):
+            while not self.stopping:
+                self._relayed.wait(TICK)
                 self.also()
                 failed = next((line for line in self.lines if not self._kept_alive(line)), None)
                 if failed:
@@ -187,10 +178,12 @@ class Supervisor:
         """Print a line of our own among those of the processes."""
         self._relayed.write("up", text)
 
+    def _stop(self, *_: object) -> None:
+        self.stopping = True
+
     def _start(self, line: ProcfileLine) -> None:
-        line.start(self.environment)
-        line.relay_thread = threading.Thread(target=self._relay, args=(line.name, line.process), daemon=True)
-        line.relay_thread.start()
+        process = line.start(self.environment, forks=self._preloaded.can_fork())
+        self._relayed.follow(line.name, process.output)
 
     def _kept_alive(self, line: ProcfileLine) -> bool:
         """Restart the process if it has ended; False after too many short lives in a row."""
@@ -221,40 +214,43 @@ class Supervisor:
         for line in self.lines:
             line.signal(signal.SIGTERM)
         deadline = time.monotonic() + TERM_SECONDS
+        while self._living() and time.monotonic() < deadline:
+            self._relayed.wait(TICK)
+        for line in self._living():
+            self.say(f"{line.name} does not end; killing it.")
         for line in self.lines:
-            if line.process is None:
-                continue
-            try:
-                line.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                self.say(f"{line.name} does not end; killing it.")
             line.signal(signal.SIGKILL)
-            line.process.wait()
-            if line.relay_thread:
-                line.relay_thread.join(2)
+        deadline = time.monotonic() + 2
+        while (self._living() or self._relayed.follows()) and time.monotonic() < deadline:
+            self._relayed.wait(TICK)
 
-    def _relay(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout
-        for text in iter(process.stdout.readline, b""):
-            if text.strip():
-                self._relayed.write(name, text.decode(errors="replace"))
+    def _living(self) -> list[ProcfileLine]:
+        return [line for line in self.lines if line.process and line.process.poll() is None]
 
 
 def _how(code: int) -> str:
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _welcome(plan: Plan, supervisor: Supervisor) -> None:
-    """Print the site's address once the site accepts connections."""
-    while not supervisor.stopping.is_set():
+class Welcome:
+    """Prints the site's address, once the site accepts connections."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._address = plan.host, plan.port
+        self._lines = plan.welcome
+
+    def look(self, say: Callable[[str], None]) -> None:
+        if self._lines and self._answers():
+            for line in self._lines:
+                say(line)
+            self._lines = []
+
+    def _answers(self) -> bool:
         try:
-            socket.create_connection((plan.host, plan.port), timeout=1).close()
+            socket.create_connection(self._address, timeout=0.2).close()
         except OSError:
-            time.sleep(0.2)
-            continue
-        for line in plan.welcome:
-            supervisor.say(line)
-        return
+            return False
+        return True
 
 
 def main() -> None:
@@ -263,14 +259,14 @@ def main() -> None:
     started_as = os.environ[code_on_disk.STARTED_AS]
     redis = RedisServer(plan.redis) if plan.redis else None
 
-    def keep_redis() -> None:
+    welcome = Welcome(plan)
+
+    def also() -> None:
         if redis:
             redis.keep_alive(supervisor.say)
+        welcome.look(supervisor.say)
 
-    supervisor = Supervisor(
-        plan.commands, dict(os.environ), keep_redis, lambda: code_on_disk.fingerprint() == started_as
-    )
-    threading.Thread(target=_welcome, args=(plan, supervisor), daemon=True).start()
+    supervisor = Supervisor(plan.commands, dict(os.environ), also, lambda: code_on_disk.fingerprint() == started_as)
     try:
         sys.exit(supervisor.run())
     finally:

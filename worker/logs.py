@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import traceback
+from functools import cache
 from typing import Any
 
 import structlog
@@ -39,10 +40,13 @@ def _one_line(_logger: WrappedLogger, _method: str, entry: EventDict) -> EventDi
     return entry
 
 
-# structlog's rich tracebacks show every local variable, and ours may hold readers' addresses.
-_for_people = structlog.dev.ConsoleRenderer(
-    colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
-)
+@cache
+def _for_people() -> structlog.dev.ConsoleRenderer:
+    """Made with the first entry: a fork has another standard output than the process that imported this module."""
+    # structlog's rich tracebacks show every local variable, and ours may hold readers' addresses.
+    return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
+
+
 _as_json = structlog.processors.JSONRenderer(default=lambda value: masked_in(str(value)))
 _stamped_here = structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False)
 _stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
@@ -51,7 +55,7 @@ _stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
 def _rendered(logger: WrappedLogger, method: str, entry: EventDict) -> str:
     """The entry as LOG_FORMAT wants it."""
     if not is_json():
-        line = masked_in(str(_for_people(logger, method, _stamped_here(logger, method, entry))))
+        line = masked_in(str(_for_people()(logger, method, _stamped_here(logger, method, entry))))
         return line.encode("utf-8", "backslashreplace").decode()  # a lone surrogate cannot be printed
     entry = structlog.processors.format_exc_info(logger, method, _stamped(logger, method, entry))
     entry.setdefault("logger", getattr(logger, "name", "verdicts"))

@@ -85,6 +85,7 @@ def _run(config: Settings, server: EmbeddedRedis | None, lock: IO[str]) -> NoRet
         "REDIS_URL": config.redis_url,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONSAFEPATH": "1",  # this folder may be another checkout, whose code is not this release's
         code_on_disk.STARTED_AS: code_on_disk.fingerprint(),
     }
     commands = dict(parse_procfile((HERE / "Procfile").read_text()).processes)
