@@ -148,12 +148,14 @@ RULES: tuple[Rule, ...] = (
         can ?not find your .. hostname
         ip name lookup
         doesn t match auth domain
+        mismatch\w* (?:with )?(?:client |sending |your )?ip
         (?:organi[sz]ation|email|domain|administrative|target domain) polic(?:y|ies)
         polic(?:y|ies) that prohibited
         transport rules \w+
         """,
     ),
     # The envelope sender. From Postfix, Sendmail (5.1.8), qmail (badmailfrom), Exim (sender verify).
+    _rule("sender", r"ip(?: addr(?:ess)?)? (?:is |was |has been )?REFUSED by"),
     _rule("mailbox", r"REFUSED (?:by|due to) (?:this |the |its )?(?:recipients?|user)"),
     _rule(
         "sender",
@@ -278,6 +280,7 @@ RULES: tuple[Rule, ...] = (
     # ---- A mailbox that is there and takes nothing. From Gmail (5.2.1), Yahoo, mail.ru, Orange, web.de.
     _rule("mailbox", r"polic\w+ .. (?:target|recipient)"),
     _rule("address", r"(?:disabled or discontinued|marked as invalid)"),
+    _rule("address", r"in ?active .. (?:address|account)", codes=r"^5\d\d 5\.1\.1$"),
     _rule(
         "mailbox", r"(?:in ?active|inactivity|not active|disabled|suspended|locked|frozen|bloque|deactivated|gesperrt)"
     ),
