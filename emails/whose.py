@@ -7,7 +7,7 @@ from emails.reply_table import RULES, Whose
 
 Stage = Literal["connect", "greeting", "hello", "tls", "login", "mail", "rcpt", "data", "dot", "file"]
 
-_STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
+STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _IP = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){3,7}")
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 _EMAIL = re.compile(r"[^\s<>():;,]+@[^\s<>():;,]+")
@@ -34,7 +34,7 @@ _BLAMED: dict[Stage, frozenset[Whose]] = {
 
 def status_in(reply: str) -> str | None:
     """The enhanced status code (RFC 3463) that a reply names, at whichever place: qmail puts (#5.1.1) at the end."""
-    found = [".".join(each) for each in _STATUS.findall(_IP.sub(" ", _URL.sub(" ", reply))) if each[0] == reply[:1]]
+    found = [".".join(each) for each in STATUS.findall(_IP.sub(" ", _URL.sub(" ", reply))) if each[0] == reply[:1]]
     return found[0] if found else None
 
 

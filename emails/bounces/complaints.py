@@ -1,0 +1,33 @@
+"""Reads complaints: feedback reports (RFC 5965), and those that providers write in forms of their own."""
+
+from emails.bounces import addresses, returned
+from emails.bounces.findings import Finding, Kind
+from emails.bounces.mime import Part
+
+BLAMING = ("abuse", "fraud", "opt-out", "opt-out-list", "virus", "other", "miscategorized")
+"""The types that are complaints; auth-failure is ours to mend, and not-spam takes a complaint back."""
+
+_RECIPIENTS = ("original-rcpt-to", "removal-recipient", "x-hmxmroriginalrecipient")
+
+
+def complaints(leaves: list[Part], letter: Part | None) -> list[Finding]:
+    """A finding for each recipient that complains, or none if the mail is no complaint."""
+    for each in leaves:
+        if each.type == "message/feedback-report":
+            return _reported(each, letter)
+    if letter and (original := letter.get("x-hmxmroriginalrecipient")):
+        return [Finding("complaint", recipient=addresses.normal(original), feedback="abuse")]
+    return []
+
+
+def _reported(part: Part, letter: Part | None) -> list[Finding]:
+    fields: dict[str, list[str]] = {}
+    for line in part.text.split("\n")[:500]:
+        name, colon, value = line.partition(":")
+        if colon:
+            fields.setdefault(name.strip().lower(), []).append(value.strip())
+    feedback = (fields.get("feedback-type") or ["abuse"])[0].lower()
+    named = [addresses.normal(value) for name in _RECIPIENTS for value in fields.get(name, [])]
+    found = list(dict.fromkeys(filter(None, named))) or returned.recipients(letter) or [""]
+    kind: Kind = "complaint" if feedback in BLAMING else "other"
+    return [Finding(kind, recipient=each, feedback=feedback) for each in found]

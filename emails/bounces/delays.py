@@ -1,0 +1,43 @@
+"""Tells a warning that a letter is late, while the mail server goes on trying, from a bounce."""
+
+from emails.bounces.patterns import one_of
+
+_READ = 4000
+
+_LATE = one_of(r"""
+    \(delay(?:ed)?\)
+    (?:delivery|message|mail)(?: \S{1,60})?(?: is| was| has been)? (?:temporarily )?delayed
+    delayed (?:mail|delivery|message)
+    delivery (?:delay|incomplete)
+    still being retried
+    this is a warning (?:message )?only
+    do(?: not|n['’]t) need to re-?(?:send|transmit)
+    no action is required
+    (?:will|continue|going|keep)(?: to)?(?: be)? (?:try\w*|retr\w+|attempt\w*) .{0,60}(?:for|until|again|up to|during)
+    (?:will|shall) (?:continue|keep)
+    warning: (?:could not send|message)
+    not yet been delivered
+    zustellung .{0,20}verz(?:ö|oe)gert
+    noch nicht zugestellt
+    weiter(?:hin)? versuch
+    (?:livraison|remise|distribution) .{0,20}(?:retard|différée)
+    (?:entrega|envío|envio) .{0,20}(?:retras|demor|atras|adiad)
+    (?:consegna|recapito) .{0,20}(?:ritard|differit)
+    vertraagd|opóźnion
+    配[信送達][^。]{0,6}遅
+    遅延|延迟|延遲
+""")
+_GIVEN_UP = one_of(r"""
+    (?:will|could|can|shall)(?: not|['’]t|not)(?: be)? (?:retr|continue|further|deliver|sent)
+    not going to
+    permanent|fatal
+    in the queue too long
+    (?:giving|given|gave) up
+    no (?:further|more) attempts
+    returned to sender
+""")
+
+
+def is_late(subject: str, words: str) -> bool:
+    """Whether a mail server says that it goes on trying. What also says that it gave up is no such warning."""
+    return bool(_LATE.search(subject) or (_LATE.search(words[:_READ]) and not _GIVEN_UP.search(words[:_READ])))

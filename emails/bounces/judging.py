@@ -1,0 +1,114 @@
+"""Whose a bounce is. Replies and enhanced status codes mean here what they mean to the sender (emails/whose.py)."""
+
+import re
+from typing import NamedTuple
+
+from emails.bounces import sentences
+from emails.bounces.findings import Kind
+from emails.bounces.steps import step_in
+from emails.reply_table import Whose
+from emails.whose import STATUS, Stage, status_in, whose_is
+
+KINDS: dict[Whose, Kind] = {
+    "address": "hard",
+    "mailbox": "soft",
+    "domain": "soft",
+    "relay": "soft",
+    "unclear": "soft",
+    "message": "content",
+    "sender": "content",
+}
+"""What follows from whose it is; the relay of a bounce is some mail server on the way, not the one we talk to."""
+
+_CONTEXT = 1000
+_TELLS_NOTHING = ("4.0.0", "5.0.0")
+# An SMTP reply's code, and what divides it from its text.
+_CODE = re.compile(r"(?:^|(?<=[\s:;(\[\"'<>=]))([45]\d\d)(?=[\s:;,.#)\]_-]|$)(?!\.\d)[ \t]*[-:;,)\]]?[ \t]*")
+_QUOTED = re.compile(r"[<(][^<>()\s]{1,200}@[^<>()\s]{1,200}[>)]")
+_GAVE_UP = re.compile(r" Giving up on [0-9A-Fa-f.:]{3,40}\.?$")  # qmail; else an IP address would be taken for ours
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class Judged(NamedTuple):
+    """What a report of a recipient means; see Finding."""
+
+    kind: Kind
+    whose: Whose
+    code: int | None
+    status: str | None
+    diagnostic: str
+
+
+def judge(told: str, status: str = "", context: str = "") -> Judged:
+    """Judges what is told of a recipient: the reply or the mail server's own words, the report's status field, and,
+    where these say nothing, what the mail says around them."""
+    line = _GAVE_UP.sub("", one_line(told))
+    said, step = _Said.of(line, status), step_in(line) or step_in(context)
+    whose = said.whose(step)
+    if whose == "unclear" and context:
+        around = _Said.of(one_line(context, _CONTEXT), status)
+        whose, line = around.whose(step), line or one_line(context)
+        said = said._replace(code=said.code or around.code, status=said.status or around.status)
+    return Judged(KINDS[whose], whose, said.code, said.status or None, line)
+
+
+def one_line(text: str, length: int = 500) -> str:
+    """The text in one printable line."""
+    return _UNPRINTABLE.sub(" ", text[: 4 * length]).strip()[:length]
+
+
+class _Said(NamedTuple):
+    """A reply or a sentence: its SMTP code, its enhanced status code, its words, and whether the report calls the
+    failure temporary."""
+
+    code: int | None
+    status: str
+    words: str
+    temporary: bool
+
+    @classmethod
+    def of(cls, line: str, field: str) -> "_Said":
+        code, words = _reply_in(line)
+        found = (status_in(f"{code} {words}") if code else _first_status(line)) or ""
+        status = found if found not in _TELLS_NOTHING else ""
+        temporary = field.lstrip().startswith("4") and not (code and code >= 500)
+        return cls(code, status or _first_status(field) or found, words, temporary or status.startswith("4"))
+
+    def whose(self, step: Stage | None) -> Whose:
+        """Whose it is, by the words and then by the codes; the address's only where that is sure."""
+        told, reply = sentences.whose(self.words), self._by_reply(step or "rcpt")
+        if (told or reply) != "address":
+            return told or reply
+        if reply == "sender":
+            return reply  # "domain not found" may be said of the sender's
+        return "mailbox" if self.temporary or not (told or self._is_sure(step)) else "address"
+
+    def _by_reply(self, step: Stage) -> Whose:
+        status = "" if self.status in _TELLS_NOTHING or self.status in self.words else self.status
+        code = self.code or (450 if self.temporary else 550)
+        if status and status[0] != str(code)[0]:
+            code = int(status[0]) * 100 + 50
+        return whose_is(step, code, f"{code} {status} {self.words}" if status else f"{code} {self.words}")
+
+    def _is_sure(self, step: Stage | None) -> bool:
+        """Whether "user unknown" is to be believed. Mobile carriers also say so of what a reader's filter refuses, at
+        the end of the letter; a reply to RCPT says so by its step, its status, or the address that it quotes."""
+        if self.status.startswith("5.7.") and self.status in self.words:
+            return False
+        quotes = step is None and self.code is not None and bool(_QUOTED.search(self.words))
+        return step == "rcpt" or quotes or self.status.startswith(("5.1.", "5.2.1", "5.4."))
+
+
+def _reply_in(line: str) -> tuple[int | None, str]:
+    """The reply's code and its text, without the codes of its further lines; without a code, None and the words behind
+    the status, or all."""
+    if found := _CODE.search(line):
+        further = rf"(?<= ){found[1]}[- ](?:[245]\.\d\.\d+ )?"
+        return int(found[1]), re.sub(further, "", line[found.end() :])
+    status = STATUS.search(line)
+    return None, line[status.start() :] if status and len(line) - status.end() > 10 else line
+
+
+def _first_status(text: str) -> str:
+    found = STATUS.search(text)
+    return ".".join(found.groups()) if found and found[0] not in _TELLS_NOTHING else ""

@@ -1,0 +1,101 @@
+"""Reads bounces that tell in words: whom they name, and what they say of each."""
+
+import re
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from emails.bounces import addresses
+from emails.bounces.addresses import ADDRESS
+
+_LINES = 400
+_LONGEST = 1000
+_ABOUT_ONE = 40
+
+# An address that has a line to itself, or begins it: `<a@b>:`, `  a@b`, `550 5.1.1 <a@b>... User unknown`.
+_ALONE = re.compile(
+    rf"(?:[45]\d\d (?:[245]\.\d+\.\d+ )?(?=<))?(?:[\s>*•–\-\"'“\[(]|\d+[.)]){{0,12}}"
+    rf"<?({ADDRESS})>?[\s\"'”:,.;)\]]{{0,8}}(?:$|\.\.\.|(?<=[:\s;,])[\s(\-–]|(?<=\s).)"
+)
+_ASKED = re.compile(rf".{{0,80}}?RCPT TO:\s*<?({ADDRESS})>?", re.IGNORECASE)
+_LABELLED = re.compile(
+    r"\W{0,12}(?:(?:final|original|failed|bad|intended|invalid|unknown|actual)[ -])?"
+    r"(?:recipients?|rcpt|to|address(?:ee)?|user|mailbox|empfänger(?:adresse)?|destinat\w{2,8}|adresse|dirección|"
+    r"endereço|indirizzo|ontvanger|odbiorca|宛先|受信者|送信先|収信者|收件人|收件者)"
+    rf"(?: ?(?:address|e-?mail|name|was|is|\(s\)|s))?\s*[:：=]\s*<?({ADDRESS})>?",
+    re.IGNORECASE,
+)
+_INLINE = re.compile(ADDRESS)
+_SOMEBODY_ELSES = re.compile(
+    r"\b(?:from|sender|mail from|reply-to|return-path|envelope-from|postmaster|abuse|contact|administrator|support|"
+    r"forward|help ?desk|von|absender|de|expéditeur|remitente|remetente|mittente|afzender|nadawca)\b.{0,40}$"
+    r"|(?:差出人|发件人).{0,10}$",
+    re.IGNORECASE,
+)
+_NAMES_SENDER = re.compile(
+    r"[\s>*]{0,8}(?:from|sender|mail from|reply-to|return-path|cc|von|de|message-id|差出人|发件人)\s*[:：]",
+    re.IGNORECASE,
+)
+_REPLY = re.compile(r"\W{0,12}(?:[\w' ]{1,40}: ?)?[45]\d\d(?:[ :-]|$)")
+
+_Named = list[tuple[int, str]]
+"""The numbers of lines, and the address that each names."""
+
+
+class Told(NamedTuple):
+    """A recipient, what is said of it in a few lines, and all the lines that speak of it."""
+
+    recipient: str
+    said: str
+    around: str
+
+
+def recipients(text: str, ours: Collection[str], meant: Collection[str]) -> list[Told]:
+    """The recipients that the text names. `ours` are the sender's own addresses, `meant` the returned letter's."""
+    lines = [line[:_LONGEST] for line in text.split("\n", _LINES)[:_LINES]]
+    listed = [list(_listed(lines, pattern)) for pattern in (_ALONE, _ASKED, _LABELLED)]
+    for way in listed:
+        if named := _likely(way, ours):
+            return list(_with_words(lines, named))
+    inline = _likely(_inline(lines), ours)
+    if named := [(at, each) for at, each in inline if each in meant] or inline:
+        return list(_with_words(lines, named))
+    # Somebody may have written to himself.
+    return list(_with_words(lines, next((named for way in listed if (named := _likely(way, ()))), [])))
+
+
+def _likely(named: _Named, ours: Collection[str]) -> _Named:
+    return [(at, each) for at, each in named if each not in ours and not addresses.is_machine(each)]
+
+
+def _listed(lines: list[str], pattern: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+    for at, line in enumerate(lines):
+        if not _NAMES_SENDER.match(line) and (found := pattern.match(line)) and (address := addresses.normal(found[1])):
+            yield at, address
+
+
+def _inline(lines: list[str]) -> _Named:
+    return [
+        (at, address)
+        for at, line in enumerate(lines)
+        if not _NAMES_SENDER.match(line)
+        for found in _INLINE.finditer(line)
+        if not _SOMEBODY_ELSES.search(line[: found.start()]) and (address := addresses.normal(found[0]))
+    ]
+
+
+def _with_words(lines: list[str], named: _Named) -> Iterator[Told]:
+    """Each recipient with its line and those behind it, up to the next one's."""
+    ends = [at for at, _ in named[1:]] + [len(lines)]
+    their: dict[str, list[str]] = {}
+    for (at, address), end in zip(named, ends, strict=False):
+        their.setdefault(address, []).extend(lines[at : max(end, at + 1)][:_ABOUT_ONE])
+    for address, around in their.items():
+        said = _from_reply(around) or (_from_reply(lines) if len(their) == 1 else []) or around
+        yield Told(address, "\n".join(said), "\n".join(around))
+
+
+def _from_reply(lines: list[str]) -> list[str]:
+    """The first paragraph that begins with an SMTP reply."""
+    start = next((at for at, line in enumerate(lines) if _REPLY.match(line)), len(lines))
+    end = next((at for at in range(start, len(lines)) if not lines[at].strip()), len(lines))
+    return lines[start:end]

@@ -1,0 +1,90 @@
+"""Reads the fields of delivery reports (RFC 3464, RFC 6533): one group of fields for each recipient."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from emails.bounces import addresses, mime
+
+_FIELD = re.compile(r"[>\s]{0,3}([A-Za-z][A-Za-z-]{1,60})[ \t]*:[ \t]*(.*)")
+_NAMED = ("final-recipient", "original-recipient", "x-actual-recipient", "x-original-recipient")
+_GROUPS = 200
+
+
+class Report(NamedTuple):
+    """What a report says of one recipient; `action` in lower case, such as failed or delayed."""
+
+    recipient: str
+    original: str
+    action: str
+    status: str
+    diagnostic: str
+
+
+def groups(text: str) -> list[dict[str, str]]:
+    """The fields of each group, by lower-case name; the first of two with one name counts."""
+    found: list[dict[str, str]] = [{}]
+    name, lines = "", text.split("\n")
+    folded: list[str] = []
+    for line in [*lines, ""]:
+        if line[:1] in (" ", "\t") and name and line.strip():
+            folded.append(line.strip())
+            continue
+        if name:
+            found[-1].setdefault(name, " ".join(folded))
+        name, folded = "", []
+        if field := _FIELD.match(line[:4000]):
+            name, folded = field[1].lower(), [field[2].strip()]
+            # Some reports have no blank line between two recipients.
+            if name in found[-1] and name in _NAMED:
+                found.append({})
+        elif not line.strip() and found[-1]:
+            found.append({})
+        if len(found) > _GROUPS:
+            break
+    return [each for each in found if each]
+
+
+def reports(text: str) -> Iterator[Report]:
+    """What the report says of each recipient that it names."""
+    for each in _joined(groups(text)):
+        final, original = _address(each, "final-recipient"), _address(each, "original-recipient")
+        actual = _address(each, "x-actual-recipient") or _address(each, "x-original-recipient")
+        # The last address may be one inside a mail system, such as alice@server.
+        named = original if original and "." not in final.rpartition("@")[2] else final or original or actual
+        if named or each.get("action") or each.get("status"):
+            yield Report(
+                named,
+                original if original != named else "",
+                each.get("action", "").split("(")[0].strip(" .;").lower(),
+                each.get("status", ""),
+                _diagnostic(each),
+            )
+
+
+def _joined(found: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The groups about recipients; a blank line within one does not divide it."""
+    about: list[dict[str, str]] = []
+    for each in found:
+        if any(name in each for name in _NAMED):
+            if about and not any(name in about[-1] for name in _NAMED):
+                each = {**about.pop(), **each}
+            about.append(dict(each))
+        elif (
+            about
+            and not any(name in about[-1] for name in each)
+            and set(each) & {"action", "status", "diagnostic-code"}
+        ):
+            about[-1].update(each)
+        elif not about and set(each) & {"action", "status"}:
+            about.append(dict(each))
+    return about
+
+
+def _address(fields: dict[str, str], name: str) -> str:
+    return addresses.typed(fields[name]) if name in fields else ""
+
+
+def _diagnostic(fields: dict[str, str]) -> str:
+    """The diagnostic without its type, such as `smtp;`."""
+    return re.sub(r"^\s*[\w-]{1,20}\s*;\s*", "", mime.words(fields.get("diagnostic-code", "")[:4000]), count=1)

@@ -1,0 +1,25 @@
+"""At which step of the SMTP conversation a letter was refused, as far as the bounce says."""
+
+import re
+
+from emails.whose import Stage
+
+_AFTER = r"(?:after|in reply to|during|response to) (?:the )?(?:pipelined )?"
+
+_STEPS: dict[Stage, re.Pattern[str]] = {
+    "rcpt": re.compile(rf"{_AFTER}RCPT|>>> RCPT TO|does not like recipient|\bSMTP:RCPT|\[RCPT_TO\]", re.IGNORECASE),
+    "mail": re.compile(rf"{_AFTER}MAIL FROM|>>> MAIL FROM", re.IGNORECASE),
+    "hello": re.compile(
+        rf"{_AFTER}(?:HELO|EHLO|LHLO|initial connection)|>>> (?:HELO|EHLO)|refused to\s+talk to me", re.IGNORECASE
+    ),
+    "dot": re.compile(
+        rf"{_AFTER}(?:end of )?(?:DATA|BDAT)|>>> (?:DATA|\.)|final DATA|failed after I sent the message", re.IGNORECASE
+    ),
+}
+"""From Postfix ("in reply to RCPT TO command"), Exim ("after RCPT TO"), Sendmail's transcripts (">>> RCPT To"), qmail,
+DragonFly and others. With pipelining, Sendmail prints the replies to RCPT under ">>> DATA"."""
+
+
+def step_in(text: str) -> Stage | None:
+    """The step that the text names, or None."""
+    return next((step for step, pattern in _STEPS.items() if pattern.search(text[:20_000])), None)
