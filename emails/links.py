@@ -2,6 +2,10 @@
 
 A token is bound to one purpose and holds no expiry time: that is read from the row which it names. A token is always
 40 characters long, so that a letter can be split around it once for all recipients.
+
+The ids in it are masked with a second HMAC, of the first one (as in RFC 5297), so that no token tells how many readers
+there are. Its last character is a letter: mail programs that make links out of plain text leave out a `-` or `_` at the
+end. Tokens of releases before 0.6.0, which have neither, are still read.
 """
 
 import hashlib
@@ -17,9 +21,14 @@ Purpose = Literal["confirm", "unsubscribe", "preferences", "vote", "bounce"]
 LENGTH = 40
 NOBODY = 0
 """The subject of the links in tests and previews of a letter. No row has this id, so such a link can change nothing."""
-_LARGEST = 2**40
+_BITS = 40
+_IDS, _MAC, _BOUNCE_MAC = 2 * _BITS // 8, 19, 10
+"""Bytes of a token's two ids, and of its MAC."""
+_LAST = b"\0"
+"""The last byte of a link's token, so that the last character is an A."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{40}", re.ASCII)
 _BOUNCE_TOKEN = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_MESSAGE_ID = re.compile(r"([a-z]{1,20})\.([0-9a-f]{32})", re.ASCII)
 
 
 class BadLink(ValueError):
@@ -40,21 +49,39 @@ class Signed(NamedTuple):
 
 def sign(keys: Sequence[bytes], purpose: Purpose, subject: int, delivery: int = 0) -> str:
     """A token of 40 URL-safe characters, signed with the newest key; ids from 0 to 2**40 - 1."""
+    ids = (_checked(subject) << _BITS | _checked(delivery)).to_bytes(_IDS, "big")
     # Mail servers may change the case of a bounce address, so its token is hexadecimal, which holds fewer bytes.
     if purpose == "bounce":
-        ids = _bytes(subject, 5) + _bytes(delivery, 5)
-        return (ids + _mac(keys[0], purpose, ids)[:10]).hex()
-    ids = _bytes(subject, 7) + _bytes(delivery, 7)
-    return urlsafe_b64encode(ids + _mac(keys[0], purpose, ids)).decode()
+        return _masked(keys[0], purpose, ids, _BOUNCE_MAC).hex()
+    return urlsafe_b64encode(_masked(keys[0], purpose, ids, _MAC) + _LAST).decode()
 
 
 def read(keys: Sequence[bytes], purpose: Purpose, token: str) -> Signed:
     """The token's content, if any of the keys signed it; else raises BadLink."""
-    raw, width = _decode(purpose, token)
-    ids, mac = raw[: 2 * width], raw[2 * width :]
-    if not any(hmac.compare_digest(mac, _mac(key, purpose, ids)[: len(mac)]) for key in keys):
-        raise BadLink("this link was not made here, or not for this purpose")
-    return Signed(int.from_bytes(ids[:width], "big"), int.from_bytes(ids[width:], "big"))
+    raw = _decode(purpose, token)
+    masked = raw if purpose == "bounce" else raw.removesuffix(_LAST)
+    for key in keys:
+        if ids := _unmasked(key, purpose, masked, _IDS) or _plain(key, purpose, raw):
+            number = int.from_bytes(ids, "big")
+            return Signed(number >> len(ids) * 4, number % (1 << _BITS))
+    raise BadLink("this link was not made here, or not for this purpose")
+
+
+def message_id(keys: Sequence[bytes], delivery: int, letter: str) -> str:
+    """The part of a delivery's Message-ID before the @ (RFC 5322 3.6.4): the same on every attempt, another for each
+    recipient."""
+    ids = _checked(delivery).to_bytes(_BITS // 8, "big")
+    return f"{letter}.{_masked(keys[0], f'message {letter}', ids, 16 - len(ids)).hex()}"
+
+
+def delivery_of_message_id(keys: Sequence[bytes], local: str) -> int | None:
+    """The delivery that such a part names. None if it was not made here, and for those of releases before 0.6.0, which
+    anybody could make."""
+    if found := _MESSAGE_ID.fullmatch(local.lower()):
+        for key in keys:
+            if ids := _unmasked(key, f"message {found[1]}", bytes.fromhex(found[2]), _BITS // 8):
+                return int.from_bytes(ids, "big")
+    return None
 
 
 def sign_voter(keys: Sequence[bytes], voter: str) -> str:
@@ -72,18 +99,42 @@ def read_voter(keys: Sequence[bytes], cookie: str) -> str:
     return voter
 
 
-def _bytes(number: int, width: int) -> bytes:
-    if not 0 <= number < _LARGEST:
-        raise ValueError(f"ids in a token must be from 0 to {_LARGEST - 1}: {number}")
-    return number.to_bytes(width, "big")
+def _checked(number: int) -> int:
+    if not 0 <= number < 1 << _BITS:
+        raise ValueError(f"ids in a token must be from 0 to {(1 << _BITS) - 1}: {number}")
+    return number
 
 
-def _mac(key: bytes, purpose: str, signed: bytes) -> bytes:
+def _masked(key: bytes, purpose: str, ids: bytes, width: int) -> bytes:
+    """The masked ids, and their MAC of that many bytes."""
+    mac = _mac(key, purpose, ids)[:width]
+    return _exclusive_or(ids, _mac(key, "mask " + purpose, mac)) + mac
+
+
+def _unmasked(key: bytes, purpose: str, masked: bytes, width: int) -> bytes | None:
+    """The ids, which take that many bytes, if the key signed them."""
+    mac = masked[width:]
+    ids = _exclusive_or(masked[:width], _mac(key, "mask " + purpose, mac))
+    return ids if hmac.compare_digest(mac, _mac(key, purpose, ids)[: len(mac)]) else None
+
+
+def _plain(key: bytes, purpose: str, raw: bytes) -> bytes | None:
+    """The ids of a token from before 0.6.0, if the key signed it."""
+    ids, mac = (raw[:10], raw[10:]) if purpose == "bounce" else (raw[:14], raw[14:])
+    return ids if hmac.compare_digest(mac, _mac(key, purpose, ids)[: len(mac)]) else None
+
+
+def _exclusive_or(ids: bytes, mask: bytes) -> bytes:
+    width = len(ids)
+    return (int.from_bytes(ids, "big") ^ int.from_bytes(mask[:width], "big")).to_bytes(width, "big")
+
+
+def _mac(key: bytes, purpose: str, content: bytes) -> bytes:
     started, ended = _keyed(key, purpose)
     inner, outer = started.copy(), ended.copy()
-    inner.update(signed)
+    inner.update(content)
     outer.update(inner.digest())
-    return outer.digest()[:16]
+    return outer.digest()
 
 
 @lru_cache(maxsize=64)
@@ -96,14 +147,13 @@ def _keyed(key: bytes, purpose: str) -> "tuple[hashlib._Hash, hashlib._Hash]":
     return inner, outer
 
 
-def _decode(purpose: str, token: str) -> tuple[bytes, int]:
-    """The token's bytes, and the number of bytes that each id in it occupies."""
+def _decode(purpose: str, token: str) -> bytes:
     if purpose == "bounce":
         token = token.lower()
         if _BOUNCE_TOKEN.fullmatch(token):
-            return bytes.fromhex(token), 5
+            return bytes.fromhex(token)
     elif _TOKEN.fullmatch(token):
-        return urlsafe_b64decode(token), 7
+        return urlsafe_b64decode(token)
     raise BadLink("this link is incomplete: please use the whole link from the letter")
 
 

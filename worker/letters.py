@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -49,15 +49,21 @@ class Composer:
     encoded: EncodedLetter
     identity: SenderIdentity
     keys: tuple[bytes, ...]
+    is_old: bool = False
+    """Whether a release before 0.6.0 froze the digest, and maybe sent some of it: its Message-IDs stay as they were."""
 
     def write(self, claimed: ClaimedLetter) -> tuple[str, bytes]:
         """The envelope sender and the message of one delivery."""
         number = subscriber_id(claimed.person) or links.NOBODY
         sender = self.identity.verp(links.sign(self.keys, "bounce", number, claimed.id))
         marks = {name: self._value(name, claimed, number) for name in self.encoded.marks}
-        message_id = deliveries.message_id(claimed.id, claimed.letter, claimed.created_at, self.identity.domain)
-        to = Recipient(claimed.address, message_id, sender, marks, claimed.own_votes)
+        to = Recipient(claimed.address, self._message_id(claimed), sender, marks, claimed.own_votes)
         return sender, self.encoded.message(to, date_header(claimed.claimed_at))
+
+    def _message_id(self, claimed: ClaimedLetter) -> str:
+        if self.is_old:
+            return self.identity.message_id(deliveries.old_message_id(claimed.id, claimed.letter, claimed.created_at))
+        return self.identity.message_id(links.message_id(self.keys, claimed.id, claimed.letter))
 
     def _value(self, name: str, claimed: ClaimedLetter, number: int) -> str:
         if name == "SINCE":
@@ -76,7 +82,8 @@ def composer(session: Session, letter: str, about: int) -> Composer:
 def _composer(letter: Letter, config: Settings, encoded: bytes | None = None) -> Composer:
     identity = SenderIdentity.of(config)
     bodies = EncodedBodies.read(encoded) if encoded else None
-    return Composer(EncodedLetter(letter, identity, signer(config), bodies), identity, config.keys)
+    is_old = letter.kind == "digest" and bodies is None
+    return Composer(EncodedLetter(letter, identity, signer(config), bodies), identity, config.keys, is_old)
 
 
 @lru_cache(maxsize=1)
@@ -174,7 +181,7 @@ def sample(letter: Letter) -> bytes:
     """A reader's message for a preview: unsigned, with links that open the page of a test."""
     config = settings()
     identity = SenderIdentity.of(config)
-    message_id = deliveries.message_id(0, letter.kind, datetime.fromtimestamp(0, UTC), identity.domain)
+    message_id = identity.message_id(links.message_id(config.keys, links.NOBODY, letter.kind))
     sender = identity.verp(links.sign(config.keys, "bounce", links.NOBODY))
     to = Recipient(SAMPLE_FOR, message_id, sender, sample_marks(letter))
     return EncodedLetter(letter, identity).message(to, date_header(moments.now()))

@@ -73,9 +73,9 @@ class Delivery(Row):
     """By it a message that is written again is compared with the one that was sent."""
 
 
-def message_id(delivery_id: int, letter: str, created_at: datetime, domain: str) -> str:
-    """The Message-ID (RFC 5322 3.6.4) of a delivery: the same on every attempt, another for every recipient."""
-    return f"<{letter}.{delivery_id}.{int(created_at.timestamp())}@{domain}>"
+def old_message_id(delivery_id: int, letter: str, created_at: datetime) -> str:
+    """The part before the @ of the Message-ID that releases before 0.6.0 gave a delivery."""
+    return f"{letter}.{delivery_id}.{int(created_at.timestamp())}"
 
 
 # ---- changes -----------------------------------------------------------------------------------------------

@@ -109,6 +109,11 @@ def slots_of(session: Session, ids: Iterable[int]) -> dict[int, str]:
     return dict(session.execute(select(Digest.id, Digest.slot).where(Digest.id.in_(ids))).all())
 
 
+def frozen_before_encoding(session: Session, ids: Iterable[int]) -> set[int]:
+    """Those of these digests that a release before 0.6.0 froze, which did not keep the encoded letter."""
+    return set(session.scalars(select(Digest.id).where(Digest.id.in_(ids), Digest.encoded.is_(None))))
+
+
 def state_of(session: Session, slot: str) -> str | None:
     """The state of that slot's digest; None if there is no digest yet."""
     return session.scalar(select(Digest.state).where(Digest.slot == slot))

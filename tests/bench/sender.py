@@ -29,6 +29,7 @@ from db.session import is_sqlite, reading, writing
 from db.settings import settings
 from db.subscribers import audiences
 from emails.dkim import PrivateKey
+from emails.encoded_bodies import EncodedBodies
 from emails.letters import Letter, mark
 from emails.transports import Outgoing, open_transport
 from worker import letters, send_slice
@@ -54,6 +55,10 @@ def bodies(kilobytes: int = KILOBYTES) -> tuple[str, str]:
     return html, plain + "Read on the web.\n" * (kilobytes * 300 // KILOBYTES)
 
 
+def frozen(kilobytes: int = KILOBYTES) -> Letter:
+    return Letter("digest", "Larkspur vs Second Pair", "p", *bodies(kilobytes), SLOT)
+
+
 def subscribe(readers: int) -> None:
     """So many confirmed subscribers, put in by SQL."""
     migrations.upgrade()
@@ -77,13 +82,14 @@ def subscribe(readers: int) -> None:
 
 def freeze(kilobytes: int = KILOBYTES) -> None:
     """A digest of this size, frozen for all of them and not yet addressed."""
-    html, plain = bodies(kilobytes)
+    letter = frozen(kilobytes)
     with writing() as session:
         taken = audiences.count_audience(session, NOW)
         made = digests.open_slot(session, SLOT, schedule.of_digests().due(SLOT), NOW)
         digests.freeze(
-            session, made, [], content={}, subject="Larkspur vs Second Pair", preheader="p", html=html, text=plain,
-            frozen_at=NOW, cutoff=NOW, freeze=taken.number, audience=taken.audience,
+            session, made, [], content={}, subject=letter.subject, preheader="p", html=letter.html, text=letter.text,
+            encoded=EncodedBodies.of(letter).kept(), frozen_at=NOW, cutoff=NOW, freeze=taken.number,
+            audience=taken.audience,
         )  # fmt: skip
 
 
@@ -109,8 +115,8 @@ def sign_with(kind: str, folder: Path) -> None:
 
 
 def composer(kilobytes: int = KILOBYTES) -> letters.Composer:
-    html, plain = bodies(kilobytes)
-    return letters._composer(Letter("digest", "Larkspur vs Second Pair", "p", html, plain, SLOT), settings())
+    letter = frozen(kilobytes)
+    return letters._composer(letter, settings(), EncodedBodies.of(letter).kept())
 
 
 def taken(number: int) -> ClaimedLetter:

@@ -48,7 +48,72 @@ def test_a_letter_signed_with_an_older_key_still_works() -> None:
 @pytest.mark.parametrize("key", [b"k", b"k" * 64, b"k" * 65])
 def test_a_token_carries_the_librarys_own_hmac(key: bytes) -> None:
     raw = urlsafe_b64decode(links.sign([key], "vote", 7, 9))
-    assert raw[14:] == hmac.digest(key, b"vote|" + raw[:14], "sha256")[:16]
+    masked, mac = raw[:10], raw[10:29]
+    mask = hmac.digest(key, b"mask vote|" + mac, "sha256")
+    ids = bytes(one ^ other for one, other in zip(masked, mask, strict=False))
+    assert ids == (7).to_bytes(5, "big") + (9).to_bytes(5, "big")
+    assert mac == hmac.digest(key, b"vote|" + ids, "sha256")[:19]
+
+
+@given(st.sampled_from(PURPOSES), IDS, IDS)
+def test_no_token_ends_in_what_mail_programs_leave_out_of_a_link(
+    purpose: links.Purpose, subject: int, delivery: int
+) -> None:
+    assert links.sign(KEYS, purpose, subject, delivery)[-1].isalnum()
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_token_tells_nobody_how_many_readers_there_are(purpose: links.Purpose) -> None:
+    """Neighbours share no more characters than chance has it: with plain ids, nearly all before the MAC are equal."""
+    tokens = [links.sign(KEYS, purpose, number, number) for number in range(1, 33)]
+    masked = 20 if purpose == "bounce" else 13
+    for at in range(masked):
+        assert len({token[at] for token in tokens}) > 5, at
+
+
+@pytest.mark.parametrize(
+    ("purpose", "token", "with_the_older_key"),
+    [
+        ("unsubscribe", "AAAAAAAABwAAAAAAAAmRfYTfrHqGbD6EGu300UfN", "AAAAAAAABwAAAAAAAAmNxH_dnfuIcY6fuxNS75cm"),
+        ("vote", "AAAAAAAABwAAAAAAAAnb9BIVG5m0W2ZKYcgbFi5O", "AAAAAAAABwAAAAAAAAn77GIMmaMCchf_w22a1p0Q"),
+        ("bounce", "00000000070000000009e79ae9f1188fa60e2817", "000000000700000000092f6324fc8bc1f83654ec"),
+    ],
+)
+def test_what_releases_before_0_6_0_sent_still_works(
+    purpose: links.Purpose, token: str, with_the_older_key: str
+) -> None:
+    for sent in (token, with_the_older_key):
+        assert links.read(KEYS, purpose, sent) == (7, 9)
+        with pytest.raises(links.BadLink):
+            links.read(KEYS, purpose, sent[:9] + "9" + sent[10:])
+    with pytest.raises(links.BadLink):
+        links.read(KEYS[:1], purpose, with_the_older_key)
+
+
+# ---- Message-ID ----------------------------------------------------------------------------------------------
+
+
+@given(IDS)
+def test_a_message_id_names_its_delivery_to_us_alone(delivery: int) -> None:
+    local = links.message_id(KEYS, delivery, "digest")
+    assert local == links.message_id(KEYS, delivery, "digest")
+    assert links.delivery_of_message_id(KEYS, local.upper()) == delivery
+    assert links.delivery_of_message_id((b"another house", *KEYS), local) == delivery
+    assert links.delivery_of_message_id(KEYS[1:], local) is None
+    assert links.delivery_of_message_id(KEYS, local.replace("digest", "confirm")) is None
+
+
+def test_message_ids_of_neighbours_look_unlike() -> None:
+    first, second = (links.message_id(KEYS, delivery, "digest").removeprefix("digest.") for delivery in (1, 2))
+    assert sum(one == other for one, other in zip(first, second, strict=True)) < 10
+
+
+@pytest.mark.parametrize("local", ["", "digest", "digest.7.1763370000", "digest." + "0" * 32, "0" * 32, "digest.é"])
+def test_a_message_id_that_was_not_made_here_names_no_delivery(local: str) -> None:
+    assert links.delivery_of_message_id(KEYS, local) is None
+
+
+# ---- bounces and bad shapes ----------------------------------------------------------------------------------
 
 
 def test_a_bounce_address_may_come_back_in_capitals() -> None:

@@ -12,9 +12,10 @@ from db.deliveries import addressing, erasure
 from db.digests import digests
 from db.persons import person_of
 from db.session import reading, writing
+from db.settings import settings
 from db.subscribers import subscribers
 from db.votes import votes
-from emails import letters
+from emails import letters, links
 from emails.letter import OwnVote
 from emails.message import Recipient
 from emails.replies import Outcome, judge
@@ -189,3 +190,29 @@ def test_all_letters_of_a_claim_have_its_moment_as_their_date_however_long_they_
     run.address_frozen()
     transports.run()
     assert {parsedate_to_datetime(message["Date"]) for message in sent_to(door).values()} == {began}
+
+
+# ---- Message-ID ----------------------------------------------------------------------------------------------
+
+
+def test_no_message_id_counts_the_letters_and_ours_names_its_delivery(door, clock, votes_of):
+    send(SLOT, clock.now)
+    run.address_frozen()
+    transports.run()
+    for message in sent_to(door).values():
+        local, _, domain = message["Message-ID"].strip("<>").partition("@")
+        number = links.delivery_of_message_id(settings().keys, local)
+        with reading() as session:
+            assert session.scalar(text("SELECT about FROM deliveries WHERE id = :id"), {"id": number}) == 1
+        assert domain == "verdicts.example"
+
+
+def test_a_digest_that_an_older_release_may_have_begun_keeps_its_message_ids(door, clock, votes_of):
+    send(SLOT, clock.now)
+    with writing() as session:
+        session.execute(text("UPDATE digests SET encoded = NULL"))
+    run.address_frozen()
+    transports.run()
+    with reading() as session:
+        kept = session.execute(text("SELECT id, created_at FROM deliveries WHERE person = 'subscriber:1'")).one()
+    assert sent_to(door)["alice@reader.example"]["Message-ID"].startswith(f"<digest.{kept.id}.17")

@@ -18,6 +18,7 @@ from db.subscribers import lists, subscribers, suppressions
 from db.subscribers.subscribers import Consent, Subscriber
 from db.subscribers.suppressions import Suppression
 from db.votes.votes import Vote
+from emails import links
 from emails.sender_identity import SenderIdentity
 
 MOST_LETTERS = 500
@@ -85,8 +86,11 @@ def of(session: Session, subscriber_id: int, now: datetime) -> Timeline:
     letters = deliveries.of_person(session, person_of(who.id))
     told = letters[-MOST_LETTERS:]
     events = [_consent(each) for each in subscribers.history(session, who.id)]
-    slots = _slots(session, told)
-    events += [_letter(each, slots.get(each.about, "") if each.letter == "digest" else "") for each in told]
+    abouts = {each.about for each in told if each.letter == "digest"}
+    slots, old = digests.slots_of(session, abouts), digests.frozen_before_encoding(session, abouts)
+    for each in told:
+        about = each.about if each.letter == "digest" else None
+        events.append(_letter(each, slots.get(about, "") if about else "", _message_id(each, is_old=about in old)))
     events += [_order(each) for each in _orders(session, who.id)]
     if held is not None:
         note = (("note", held.note),) if held.note else ()
@@ -116,15 +120,25 @@ def _consent(each: Consent) -> TimelineEntry:
     return TimelineEntry(each.at, "consent", sign, level, _SAID[each.what], _given(shown), _given(private))
 
 
-def _letter(each: Delivery, slot: str) -> TimelineEntry:
+def _message_id(each: Delivery, *, is_old: bool) -> str:
+    """The Message-ID of a letter that was tried; those that releases before 0.6.0 began are named their way."""
+    if not (each.claimed_at or each.tries):
+        return ""
+    if is_old or each.claimed_at is None:
+        local = deliveries.old_message_id(each.id, each.letter, each.created_at)
+    else:
+        local = links.message_id(settings().keys, each.id, each.letter)
+    return SenderIdentity.of(settings()).message_id(local)
+
+
+def _letter(each: Delivery, slot: str, message_id: str) -> TimelineEntry:
     sign, level = _LEVELS[each.state]
-    domain = SenderIdentity.of(settings()).domain
     late = each.not_before if each.state in ("pending", "deferred") else None
     reply = each.reply or (str(each.code) if each.code else "")  # a reply begins with its code
     shown = [
         ("why", each.reason), ("the server said", reply), ("tries", str(each.tries)),
         ("settled", _moment(each.settled_at)), ("next try", _moment(late)),
-        ("Message-ID", deliveries.message_id(each.id, each.letter, each.created_at, domain)),
+        ("Message-ID", message_id),
     ]  # fmt: skip
     title = f"Letter {each.letter}{' ' + slot if slot else ''}: {each.state}"
     return TimelineEntry(each.created_at, "letter", sign, level, title, _given(shown))
@@ -142,11 +156,6 @@ def _given(pairs: list[tuple[str, str | None]]) -> tuple[tuple[str, str], ...]:
 
 def _moment(when: datetime | None) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S} UTC" if when else ""
-
-
-def _slots(session: Session, letters: list[Delivery]) -> dict[int, str]:
-    abouts = {each.about for each in letters if each.letter == "digest"}
-    return digests.slots_of(session, abouts)
 
 
 def _orders(session: Session, subscriber_id: int) -> list[AuditEntry]:

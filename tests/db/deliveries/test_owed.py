@@ -11,7 +11,7 @@ from db.deliveries.settlements import Settlement
 from db.digests import digests
 from db.driver import driver_connection
 from db.session import reading, writing
-from tests.claiming import LATER, LEASE, NOW, WIN, claim, make_digest, recover, settle, states
+from tests.claiming import LEASE, NOW, WIN, claim, make_digest, recover, settle, states
 
 
 def test_a_deferred_letter_is_claimed_again_when_its_time_comes(digest):
@@ -63,19 +63,6 @@ def test_a_digest_is_finished_only_when_nothing_is_owed_or_in_doubt(digest):
         assert len(exceptions.resolve(session, digest, True, NOW)) == 4
     assert finished()
     assert states() == {"sent": 30}
-
-
-def test_the_message_id_is_the_same_on_every_attempt(digest):
-    batch = claim(digest, 1)
-    assert batch is not None
-
-    def named(letter) -> str:
-        return deliveries.message_id(letter.id, letter.letter, letter.created_at, "verdicts.example")
-
-    recover(resend=True)
-    again = claim(digest, 1, at=LATER)
-    assert again is not None
-    assert named(batch.letters[0]) == named(again.letters[0])
 
 
 def test_addressing_stops_and_goes_on_without_repeating_or_leaving_out_anybody(database, monkeypatch):

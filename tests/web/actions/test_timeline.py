@@ -58,6 +58,7 @@ def test_the_story_is_complete_and_in_time_order(alice, cast):
     assert letter["the server said"] == f"451 try later, {cast.alice}"
     assert letter["tries"] == "2"
     assert letter["Message-ID"].startswith("<digest.")
+    assert "Message-ID" not in dict(found.events[2].open), "the welcome has not been tried"
     assert [vote.choice for vote in found.votes] == ["ship"]
 
 
