@@ -54,6 +54,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        auto_reload=False,  # a letter that was begun with one release's templates is not ended with another's
     )
     shown: dict[str, Any] = {
         "percent": formats.percent,

@@ -35,3 +35,16 @@ def test_a_mark_without_a_value_is_named() -> None:
     with pytest.raises(KeyError, match="CONFIRM"):
         letter.filled({})
     assert "{~" not in letter.filled(ALICE).html
+
+
+def test_a_process_ends_a_letter_with_the_templates_that_it_began_with(tmp_path, monkeypatch) -> None:
+    """A pull while it sends would otherwise give it another release's text."""
+    monkeypatch.setattr(render, "TEMPLATES", tmp_path)
+    render._environment.cache_clear()
+    try:
+        (tmp_path / "letter.txt").write_text("before")
+        assert render.text("letter") == "before\n"
+        (tmp_path / "letter.txt").write_text("after a pull")
+        assert render.text("letter") == "before\n"
+    finally:
+        render._environment.cache_clear()
