@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
                 answered += 1
                 if answered == ANSWERED_AT_ONCE and self._incoming and self.state is State.HEAD:
                     self.transport.pause_reading()
-                    self._front.next_turn(self._go_on)
+                    self._front.go_on_later(self)
                     return
             if self.state is State.HEAD and self._incoming.request is not None:
                 self._wait_for_body(self._incoming.request)
@@ -161,7 +161,7 @@ class Connection(asyncio.Protocol):
         """Not while a thread is at the last one, and not for a client that has left: asyncio logs each such write."""
         return self.state in (State.HEAD, State.BODY) and not self.transport.is_closing()
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """The others have had their turn."""
         if self.state is State.HEAD and not self.transport.is_closing():
             self.transport.resume_reading()

@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+from collections import deque
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import Any
@@ -20,6 +21,8 @@ MOST_CONNECTIONS = 8192
 SPARE_FILES = 256
 MOST_UPLOADS = 4
 """Bodies on disk at once, in one process."""
+GO_ON_AT_ONCE = 16
+"""Connections whose pipelined requests are answered further in one turn of the loop."""
 SWEEP_SECONDS = 0.5
 
 
@@ -39,12 +42,14 @@ class Front:
     ) -> None:
         """`ready` finds what needs no thread. `uploads` says for some paths how many bytes a body may have there.
         `counts_networks` says that no proxy stands before the site, so that a connection is its reader's own."""
-        self.soon, self.next_turn, self.time = loop.call_soon_threadsafe, loop.call_soon, loop.time
+        self.soon, self.time = loop.call_soon_threadsafe, loop.time
         self.threads, self.ready = threads, ready
         self.places = Places(most_connections())
         self.counts_networks = counts_networks
         self.stopping = False
         self._loop, self._app, self._shared, self._uploads = loop, app, shared, uploads
+        self._pipelined: deque[Connection] = deque()
+        """Connections with more requests than they may have answered in one turn."""
         self._uploading: set[Connection] = set()
         self._ends = _ends_of_head()
 
@@ -63,6 +68,20 @@ class Front:
         self.stopping = True
         for connection in self.places:
             connection.end()
+
+    def go_on_later(self, connection: Connection) -> None:
+        """Answer this one's next requests once others have had their turn; so many of them that a turn stays short, as
+        each turn also accepts one new connection."""
+        self._pipelined.append(connection)
+        if len(self._pipelined) == 1:
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        these = [self._pipelined.popleft() for _ in range(min(GO_ON_AT_ONCE, len(self._pipelined)))]
+        if self._pipelined:
+            self._loop.call_soon(self._go_on)
+        for each in these:
+            each.go_on()
 
     # ---- requests ------------------------------------------------------------------------------------------------
 

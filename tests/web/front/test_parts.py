@@ -11,6 +11,7 @@ from web.front import answers
 from web.front import threads as threads_
 from web.front.connection import ANSWERED_AT_ONCE, Connection
 from web.front.incoming import Incoming
+from web.front.loop import GO_ON_AT_ONCE, Front
 from web.front.spool import ON_THE_WAY, Body, Gone, Outgoing
 from web.front.threads import MOST_WAITING, Threads
 
@@ -50,6 +51,8 @@ def busy():
     assert made.offer(work, first=False)
     until(lambda: made._began[0])
     yield made, work.leave, done
+    for waiting in (made._first, made._second):
+        waiting.clear()
     work.leave.set()
     made.end()
 
@@ -153,7 +156,8 @@ def test_a_flood_of_empty_lines_is_passed_over_at_once():
 def test_one_connection_s_pipelined_requests_are_answered_by_turns_with_others():
     """Four clients that sent without end once kept everybody else waiting for three seconds."""
     turns = []
-    front = MagicMock(time=time.monotonic, next_turn=turns.append, stopping=False, ready=lambda *_: answers.ALIVE)
+    front = MagicMock(time=time.monotonic, stopping=False, ready=lambda *_: answers.ALIVE)
+    front.go_on_later = lambda client: turns.append(client.go_on)
     front.end_of_head = lambda *_: b"\r\n"
     transport = MagicMock()
     transport.is_closing.return_value = False
@@ -170,3 +174,31 @@ def test_one_connection_s_pipelined_requests_are_answered_by_turns_with_others()
     transport.is_closing.return_value = True
     turns.pop()()
     assert transport.write.call_count == 100 + ANSWERED_AT_ONCE, "nothing is written to whoever has left"
+
+
+def test_hundreds_of_pipelines_leave_each_turn_of_the_loop_short():
+    """Each turn accepts one new connection, so eight hundred of them once kept others waiting for five seconds."""
+    loop, turns, went_on = MagicMock(call_soon=lambda turn: turns.append(turn)), [], []
+    front = Front(loop, MagicMock(), MagicMock(), {}, MagicMock(), {})
+
+    def client(number: int) -> MagicMock:
+        made = MagicMock()
+
+        def go_on() -> None:
+            went_on.append(number)
+            if number == 3 and went_on.count(3) < 3:
+                front.go_on_later(made)  # it has still more
+
+        made.go_on = go_on
+        return made
+
+    for number in range(GO_ON_AT_ONCE * 2 + 5):
+        front.go_on_later(client(number))
+    sizes = []
+    while turns:
+        before = len(went_on)
+        assert len(turns) == 1
+        turns.pop()()
+        sizes.append(len(went_on) - before)
+    assert max(sizes) == GO_ON_AT_ONCE
+    assert went_on == [*range(GO_ON_AT_ONCE * 2 + 5), 3, 3]
