@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from db.engine import as_sqlalchemy_errors, engine, writes_on_sqlite
-from db.session import Session
+from db.session import Session, read_only
 
 
 class DriverConnection:
@@ -71,6 +71,16 @@ def driver_connection(*, durable: bool = True) -> Iterator[DriverConnection]:
             writes_on_sqlite(connection, durable=durable)
         else:
             connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield DriverConnection(connection)
+
+
+@contextmanager
+def driver_reading() -> Iterator[DriverConnection]:
+    """A driver connection in a transaction that the database keeps read-only, as `reading` gives it, without the
+    session, which would cost more than a page's questions."""
+    bound = read_only(engine())
+    with as_sqlalchemy_errors(bound.dialect.loaded_dbapi.Error), bound.connect() as connection:
+        connection.begin()
         yield DriverConnection(connection)
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, text
+from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Integer, MetaData, text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.orm import Session as Session
 from sqlalchemy.types import TypeDecorator
@@ -58,14 +59,17 @@ class Row(DeclarativeBase):
 @contextmanager
 def reading(*, snapshot: bool = False) -> Iterator[Session]:
     """A transaction that the database keeps read-only; with `snapshot` all its queries see one instant."""
-    bound = engine()
-    if bound.dialect.name == "sqlite":
-        bound = bound.execution_options(purpose="reading")
-    else:
-        level = "REPEATABLE READ" if snapshot else "READ COMMITTED"
-        bound = bound.execution_options(postgresql_readonly=True, isolation_level=level)
-    with Session(bound, expire_on_commit=False, autoflush=False) as session:
+    with Session(read_only(engine(), snapshot=snapshot), expire_on_commit=False, autoflush=False) as session:
         yield session
+
+
+@lru_cache(maxsize=8)
+def read_only(bound: Engine, *, snapshot: bool = False) -> Engine:
+    """The engine with transactions that the database keeps read-only."""
+    if bound.dialect.name == "sqlite":
+        return bound.execution_options(purpose="reading")
+    level = "REPEATABLE READ" if snapshot else "READ COMMITTED"
+    return bound.execution_options(postgresql_readonly=True, isolation_level=level)
 
 
 @contextmanager

@@ -51,6 +51,7 @@ def create_app() -> Flask:
     origins.install(app)
     readable.install(app)
     request_log.install(app)
+    answers.install(app)
     app.before_request(heartbeats.start_after_fork)
     bulkhead.install(app)
     headers.install(app)
@@ -59,7 +60,6 @@ def create_app() -> Flask:
     for part in (pages, votes, subscriptions, outbox, health, metrics):
         app.register_blueprint(part.blueprint)
     operator.install(app)
-    answers.install(app)
     app.jinja_env.globals.update(_words())
     bell.attach()
     if settings().trusted_proxies:

@@ -11,6 +11,8 @@ them, the next asks it for a sign of life first, and all others are refused at o
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import get_ident
 
 import structlog
@@ -61,13 +63,18 @@ class Bulkhead:
             self._inside[get_ident()] = time.monotonic()
             return True
 
-    def enter_alone(self) -> bool:
-        """Take a place only if nobody is inside."""
+    def enter_at_once(self, most: int | None = None) -> bool:
+        """Take a place if there is one now; with `most`, only if fewer than so many are inside."""
+        most = self.places if most is None else most
         with self._changed:
-            if self._inside:
+            if most is not None and len(self._inside) >= most:
                 return False
             self._inside[get_ident()] = time.monotonic()
             return True
+
+    def enter_alone(self) -> bool:
+        """Take a place only if nobody is inside."""
+        return self.enter_at_once(1)
 
     def leave(self) -> None:
         """Give the place back, if this thread has one."""
@@ -113,8 +120,33 @@ class Silence:
 
 def met_silence(error: Exception) -> bool:
     """Whether this request waited in vain for a database that is silent; later requests are then refused at once."""
-    silence: Silence = current_app.extensions["silence"]
-    return not is_lock(error) and silence.met()
+    return not is_lock(error) and _silence_of(current_app).met()
+
+
+@contextmanager
+def asks_at_once(app: Flask) -> Iterator[bool]:
+    """For a page that is made before Flask begins: a place to ask the database from, as `install` gives each request.
+    False where Flask has to wait for one, or has to ask a silent database for a sign of life."""
+    silence = _silence_of(app)
+    if silence.known or not silence.places.enter_at_once():
+        yield False
+        return
+    wait_at_most(LOCK_SECONDS)
+    try:
+        yield True
+    except SQLAlchemyError as error:
+        if not is_lock(error):
+            silence.met()  # while the place is still held, which tells for how long
+        raise
+    finally:
+        wait_at_most(None)
+        silence.places.leave()
+
+
+def _silence_of(app: Flask) -> Silence:
+    silence = app.extensions["silence"]
+    assert isinstance(silence, Silence)
+    return silence
 
 
 def install(app: Flask) -> None:

@@ -5,6 +5,8 @@ from datetime import timedelta
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, Response, abort, request
+from werkzeug.datastructures import MultiDict
+from werkzeug.sansio.http import parse_cookie
 
 from db.networks import without_port
 from db.settings import settings
@@ -19,6 +21,7 @@ can make a reader vote as somebody else (RFC 6265bis 4.1.3.2)."""
 LIFE = timedelta(days=400)
 """The longest that browsers keep any cookie; each vote renews it."""
 _SECONDS = int(LIFE.total_seconds())
+Cookies = MultiDict[str, str]
 _READERS = ("pages", "votes", "subscriptions")
 _MOST = 8
 """Cookies of one name that are looked at."""
@@ -29,16 +32,28 @@ def install(app: Flask) -> None:
 
     @app.after_request
     def rename(response: Response) -> Response:
-        if request.blueprint in _READERS and COOKIE in request.cookies and _is_secure():
+        if request.blueprint in _READERS and is_owed_a_name(request.cookies):
             _rename(response)
         return response
 
 
 def voter() -> str | None:
     """The voter in this browser's cookie; None without a cookie, or with one that this site did not sign."""
-    if "HTTP_COOKIE" not in request.environ:
-        return None
-    return (_voter_in(SECURE_COOKIE) if _is_secure() else None) or _voter_in(COOKIE)
+    return voter_of(request.cookies) if "HTTP_COOKIE" in request.environ else None
+
+
+def cookies_of(environ: WSGIEnvironment) -> Cookies:
+    """As Flask reads them."""
+    return parse_cookie(environ.get("HTTP_COOKIE"))
+
+
+def voter_of(cookies: Cookies) -> str | None:
+    return (_voter_in(cookies, SECURE_COOKIE) if _is_secure() else None) or _voter_in(cookies, COOKIE)
+
+
+def is_owed_a_name(cookies: Cookies) -> bool:
+    """Whether a reader comes with the cookie's old name, and gets the new one with the answer."""
+    return COOKIE in cookies and _is_secure()
 
 
 def remember(response: Response, voter: str) -> None:
@@ -54,10 +69,10 @@ def _is_secure() -> bool:
     return settings().base_url.startswith("https:")
 
 
-def _voter_in(name: str) -> str | None:
+def _voter_in(cookies: Cookies, name: str) -> str | None:
     """The voter in the cookies of this name. Where they name two, somebody else has set one of them, and nobody knows
     which: then it is neither."""
-    found = {_read(each) for each in request.cookies.getlist(name)[:_MOST]} - {None}
+    found = {_read(each) for each in cookies.getlist(name)[:_MOST]} - {None}
     return found.pop() if len(found) == 1 else None
 
 
@@ -73,11 +88,11 @@ def _read(cookie: str) -> str | None:
 def _rename(response: Response) -> None:
     """The old cookie goes once the new one is there. Before that, to delete a reader's own would leave alone the one
     that another host of the domain has set beside it."""
-    has_new = _voter_in(SECURE_COOKIE) or any(
+    has_new = _voter_in(request.cookies, SECURE_COOKIE) or any(
         each.startswith(f"{SECURE_COOKIE}=") for each in response.headers.getlist("Set-Cookie")
     )
     if not has_new:
-        known = _voter_in(COOKIE)
+        known = _voter_in(request.cookies, COOKIE)
         if known is None:
             return
         remember(response, known)

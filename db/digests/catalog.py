@@ -111,10 +111,6 @@ def latest(session: Session, now: datetime, limit: int, offset: int = 0) -> list
     return list(session.scalars(newest.limit(limit).offset(offset)))
 
 
-def count_published(session: Session, now: datetime) -> int:
-    return session.scalar(select(func.count()).where(Comparison.publish_at <= now)) or 0
-
-
 def comparison(session: Session, slug: str, now: datetime) -> Comparison | None:
     """The published comparison of that slug."""
     query = select(Comparison).where(Comparison.slug == slug, Comparison.publish_at <= now)

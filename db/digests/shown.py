@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from db.digests.digests import GONE
-from db.driver import driver_connection_of, moment_of
+from db.driver import DriverConnection, moment_of
 from db.rules import Choice
-from db.session import Session
 
 
 class ShownReview(NamedTuple):
@@ -64,6 +63,7 @@ _PUBLISHED = (
     " JOIN tools a ON a.id = c.a_id JOIN tools b ON b.id = c.b_id WHERE c.publish_at <= ?"
 )
 _NEWEST = " ORDER BY c.publish_at DESC, c.id DESC"
+_COUNT = "SELECT count(*) FROM comparisons WHERE publish_at <= ?"
 _TOOL = f"SELECT {', '.join(_FIELDS)} FROM tools WHERE slug = ?"
 _REVIEWS = (
     "SELECT r.tool_id, w.id, w.name, w.lens, r.verdict, r.quote FROM reviews r JOIN reviewers w ON w.id = r.reviewer_id"
@@ -73,48 +73,52 @@ _IS_GONE = ", ".join(f"'{state}'" for state in GONE)
 _LAST_DIGEST = f"SELECT slot FROM digests WHERE state IN ({_IS_GONE}) ORDER BY frozen_at DESC, id DESC LIMIT 1"
 
 
-def comparison(session: Session, slug: str, now: datetime) -> ShownComparison | None:
+def comparison(driver: DriverConnection, slug: str, now: datetime) -> ShownComparison | None:
     """The published comparison of that slug."""
-    return next(iter(_comparisons(session, now, " AND c.slug = ?", (slug,))), None)
+    return next(iter(_comparisons(driver, now, " AND c.slug = ?", (slug,))), None)
 
 
-def latest(session: Session, now: datetime, limit: int, offset: int = 0) -> list[ShownComparison]:
+def latest(driver: DriverConnection, now: datetime, limit: int, offset: int = 0) -> list[ShownComparison]:
     """Published comparisons, newest first."""
-    return _comparisons(session, now, f"{_NEWEST} LIMIT ? OFFSET ?", (limit, offset))
+    return _comparisons(driver, now, f"{_NEWEST} LIMIT ? OFFSET ?", (limit, offset))
 
 
-def comparisons_of(session: Session, tool_id: int, now: datetime) -> list[ShownComparison]:
+def comparisons_of(driver: DriverConnection, tool_id: int, now: datetime) -> list[ShownComparison]:
     """Published comparisons of the tool, newest first."""
-    return _comparisons(session, now, f" AND (c.a_id = ? OR c.b_id = ?){_NEWEST}", (tool_id, tool_id))
+    return _comparisons(driver, now, f" AND (c.a_id = ? OR c.b_id = ?){_NEWEST}", (tool_id, tool_id))
 
 
-def tool(session: Session, slug: str) -> ShownTool | None:
-    rows = _fetch(session, _TOOL, (slug,))
-    return _tools(session, rows)[0] if rows else None
+def count(driver: DriverConnection, now: datetime) -> int:
+    """The number of published comparisons."""
+    return int(driver.fetch(_COUNT, (driver.at(now),))[0][0])
 
 
-def latest_slot(session: Session) -> str | None:
+def tool(driver: DriverConnection, slug: str) -> ShownTool | None:
+    rows = driver.fetch(_TOOL, (slug,))
+    return _tools(driver, rows)[0] if rows else None
+
+
+def latest_slot(driver: DriverConnection) -> str | None:
     """The slot of the newest digest that has begun to go out; every page shows it."""
-    rows = _fetch(session, _LAST_DIGEST, ())
+    rows = driver.fetch(_LAST_DIGEST, ())
     return rows[0][0] if rows else None
 
 
-def _comparisons(session: Session, now: datetime, more: str, values: Sequence[Any]) -> list[ShownComparison]:
-    with driver_connection_of(session) as driver:
-        rows = driver.fetch(_PUBLISHED + more, (driver.at(now), *values))
+def _comparisons(driver: DriverConnection, now: datetime, more: str, values: Sequence[Any]) -> list[ShownComparison]:
+    rows = driver.fetch(_PUBLISHED + more, (driver.at(now), *values))
     end = 3 + len(_FIELDS)
     sides = [side for row in rows for side in (row[3:end], row[end:])]
-    tools = iter(_tools(session, sides))
+    tools = iter(_tools(driver, sides))
     return [ShownComparison(row[0], row[1], _moment(row[2]), next(tools), next(tools)) for row in rows]
 
 
-def _tools(session: Session, rows: Sequence[Sequence[Any]]) -> list[ShownTool]:
+def _tools(driver: DriverConnection, rows: Sequence[Sequence[Any]]) -> list[ShownTool]:
     """The tools of these rows, in their order, with their reviews."""
     reviews: dict[int, list[ShownReview]] = defaultdict(list)
     ids = sorted({row[0] for row in rows})
     if ids:
         marks = ", ".join("?" * len(ids))
-        for tool_id, *review in _fetch(session, _REVIEWS.format(marks), ids):
+        for tool_id, *review in driver.fetch(_REVIEWS.format(marks), ids):
             reviews[tool_id].append(ShownReview(*review))
     return [_tool(row, reviews[row[0]]) for row in rows]
 
@@ -122,11 +126,6 @@ def _tools(session: Session, rows: Sequence[Sequence[Any]]) -> list[ShownTool]:
 def _tool(row: Sequence[Any], reviews: list[ShownReview]) -> ShownTool:
     ship = sum(review.verdict == "ship" for review in reviews)
     return ShownTool._make((*row, tuple(reviews), (ship, len(reviews) - ship)))
-
-
-def _fetch(session: Session, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with driver_connection_of(session) as driver:
-        return driver.fetch(sql, values)
 
 
 def _moment(kept: Any) -> datetime:

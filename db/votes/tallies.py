@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, case, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db.driver import driver_connection_of
+from db.driver import DriverConnection
 from db.persons import SUBSCRIBERS
 from db.rules import Choice, share
 from db.session import BigId, Row, is_sqlite
@@ -140,7 +140,7 @@ def figures(session: Session, tool_ids: Iterable[int], voter: str | None = None)
 
 
 def shown(
-    session: Session, tool_ids: Iterable[int], today: date, weeks: int = 12
+    driver: DriverConnection, tool_ids: Iterable[int], today: date, weeks: int = 12
 ) -> tuple[dict[int, Figures], dict[int, list[int | None]]]:
     """What pages show of these tools: their community figures, and community ship at the ends of the last weeks, as
     `trend` says; both by one statement past SQLAlchemy (decision 12). Without weeks, figures alone."""
@@ -148,12 +148,11 @@ def shown(
     if not ids:
         return {}, {}
     marks, ends = ", ".join("?" * len(ids)), [today - timedelta(weeks=back) for back in range(weeks - 1, -1, -1)]
-    with driver_connection_of(session) as driver:
-        if not weeks:
-            rows = driver.fetch(_SUMS.format(marks), ids)
-        else:
-            first = ends[0].isoformat() if driver.sqlite else ends[0]
-            rows = driver.fetch(_SUMS_AND_DAYS.format(marks), (*ids, first, first, *ids))
+    if not weeks:
+        rows = driver.fetch(_SUMS.format(marks), ids)
+    else:
+        first = ends[0].isoformat() if driver.sqlite else ends[0]
+        rows = driver.fetch(_SUMS_AND_DAYS.format(marks), (*ids, first, first, *ids))
     figures = {tool_id: Figures() for tool_id in ids}
     days: dict[int, list[tuple[str, int, int]]] = {tool_id: [] for tool_id in ids}
     for tool_id, day, ship, skip in rows:
@@ -185,14 +184,13 @@ def _at_ends(days: list[tuple[str, int, int]], ends: list[date]) -> list[int | N
     return points
 
 
-def own_figures(session: Session, tool_ids: Iterable[int], voter: str) -> dict[int, Figures]:
+def own_figures(driver: DriverConnection, tool_ids: Iterable[int], voter: str) -> dict[int, Figures]:
     """The figures of those of these tools on which the voter has a vote, or withdrew one that is still counted.
 
     One statement, so that a fold at the same moment neither drops their vote nor counts it twice.
     """
     ids = sorted(tool_ids)
-    with driver_connection_of(session) as driver:
-        rows = driver.fetch(_OWN.format(", ".join("?" * len(ids))), (voter, *ids))
+    rows = driver.fetch(_OWN.format(", ".join("?" * len(ids))), (voter, *ids))
     return {
         tool_id: _with_own(Figures(int(ship or 0), int(skip or 0)), choice, counted)
         for tool_id, choice, counted, ship, skip in rows

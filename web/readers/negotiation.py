@@ -63,7 +63,7 @@ def answered(method: str, asked: Asked, etag: str, coding: Coding, body: bytes, 
     """The answer with these headers and its ETag; 304 to whoever has it already."""
     told.append(("ETag", etag))
     if has(asked.get("if-none-match"), etag):
-        return KeptAnswer(304, told, b"")
+        return KeptAnswer(304, [each for each in told if each[0] != "Content-Type"], b"")  # it has no content
     told.append(("Content-Length", str(len(body))))
     if coding == "gzip":
         told.append(("Content-Encoding", "gzip"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from wsgiref.types import WSGIEnvironment
 
-from flask import Blueprint, Response, abort, make_response, render_template, request
+from flask import Blueprint, Response, abort, g, make_response, render_template, request
 from markupsafe import Markup, escape
 
 from db.settings import Settings, settings
@@ -49,7 +49,9 @@ class KeptLetter:
 
 def is_shown() -> bool:
     """Whether this request comes from somebody who may read the emails."""
-    return is_shown_to(request.environ)
+    if "outbox_is_shown" not in g:
+        g.outbox_is_shown = is_shown_to(request.environ)
+    return bool(g.outbox_is_shown)
 
 
 def is_shown_to(environ: WSGIEnvironment) -> bool:

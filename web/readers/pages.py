@@ -1,11 +1,12 @@
 """Readers' pages: home, the archive, a comparison, a tool, a past digest."""
 
-from flask import Blueprint, abort, request
+from flask import Blueprint, abort
 
 from db import moments
-from db.digests import catalog, digests, shown
+from db.digests import digests, shown
 from db.digests.shown import ShownComparison, ShownReview, ShownTool
-from db.session import Session, reading
+from db.driver import DriverConnection, driver_reading
+from db.session import reading
 from db.settings import settings
 from db.votes import tallies
 from db.votes.tallies import Figures
@@ -23,14 +24,14 @@ ON_A_PAGE = 20
 
 
 @blueprint.get("/")
-@kept_page
+@kept_page()
 def home() -> Pieces:
     now = moments.now()
-    with reading() as session:
-        found = shown.latest(session, now, ON_HOME)
-        more = len(found) == ON_HOME and catalog.count_published(session, now) > ON_HOME
-        figures = _figures(session, found)
-        last = shown.latest_slot(session)
+    with driver_reading() as driver:
+        found = shown.latest(driver, now, ON_HOME)
+        more = len(found) == ON_HOME and shown.count(driver, now) > ON_HOME
+        figures = _figures(driver, found)
+        last = shown.latest_slot(driver)
     page = metadata.of_site()
     return render(
         "home.html", figures, here="home", page=page, comparisons=found, more=more, last_digest=last,
@@ -39,38 +40,37 @@ def home() -> Pieces:
 
 
 @blueprint.get("/archive")
-@kept_page
-def archive() -> Pieces:
-    number = request.args.get("page", "1")
-    if not (number.isascii() and number.isdigit() and 1 <= len(number) <= 6 and int(number)):
+@kept_page("page")
+def archive(page: str = "1") -> Pieces:
+    if not (page.isascii() and page.isdigit() and 1 <= len(page) <= 6 and int(page)):
         abort(404, "The archive has no such page; its first page is 1.")
-    now, place = moments.now(), int(number)
-    with reading() as session:
-        found = shown.latest(session, now, ON_A_PAGE, (place - 1) * ON_A_PAGE)
-        count = catalog.count_published(session, now)
-        figures = _figures(session, found)
-        last = shown.latest_slot(session)
+    now, place = moments.now(), int(page)
+    with driver_reading() as driver:
+        found = shown.latest(driver, now, ON_A_PAGE, (place - 1) * ON_A_PAGE)
+        count = shown.count(driver, now)
+        figures = _figures(driver, found)
+        last = shown.latest_slot(driver)
     pages = max(1, -(-count // ON_A_PAGE))
     if place > pages:
         abort(404, f"The archive’s last page is {pages}.")
     path = "/archive" if place == 1 else f"/archive?page={place}"
-    page = Page(path, f"Archive · {settings().site_name}", "Every comparison, latest first.")
+    head = Page(path, f"Archive · {settings().site_name}", "Every comparison, latest first.")
     return render(
-        "archive.html", figures, here="archive", page=page, comparisons=found, count=count, page_number=place,
+        "archive.html", figures, here="archive", page=head, comparisons=found, count=count, page_number=place,
         pages=pages, last_digest=last, subscribe_at="#join_us",
     )  # fmt: skip
 
 
 @blueprint.get("/compare/<slug:slug>")
-@kept_page
+@kept_page()
 def comparison(slug: str) -> Pieces:
     now = moments.now()
-    with reading() as session:
-        found = shown.comparison(session, slug, now)
+    with driver_reading() as driver:
+        found = shown.comparison(driver, slug, now)
         if found is None:
             abort(404, "There’s no comparison here, or it isn’t published yet. The archive lists them all.")
-        figures, trends = tallies.shown(session, [tool.id for tool in found.tools], now.date())
-        last = shown.latest_slot(session)
+        figures, trends = tallies.shown(driver, [tool.id for tool in found.tools], now.date())
+        last = shown.latest_slot(driver)
     return render(
         "comparison.html", figures, page=metadata.of_comparison(found), comparison=found,
         trends=trends, scorecard=_scorecard(*found.tools), last_digest=last, subscribe_at="#join_us",
@@ -78,17 +78,17 @@ def comparison(slug: str) -> Pieces:
 
 
 @blueprint.get("/tools/<slug:slug>")
-@kept_page
+@kept_page()
 def tool(slug: str) -> Pieces:
     now = moments.now()
-    with reading() as session:
-        found = shown.tool(session, slug)
+    with driver_reading() as driver:
+        found = shown.tool(driver, slug)
         if found is None:
             abort(404, "There’s no tool at this address. The archive lists every comparison and its tools.")
-        stands = shown.comparisons_of(session, found.id, now)
-        _, trends = tallies.shown(session, [found.id], now.date())
-        figures = _figures(session, stands, found)
-        last = shown.latest_slot(session)
+        stands = shown.comparisons_of(driver, found.id, now)
+        _, trends = tallies.shown(driver, [found.id], now.date())
+        figures = _figures(driver, stands, found)
+        last = shown.latest_slot(driver)
     return render(
         "tool.html", figures, page=metadata.of_tool(found), tool=found,
         trend=tuple(trends[found.id]), comparisons=stands, last_digest=last, subscribe_at="#join_us",
@@ -96,22 +96,22 @@ def tool(slug: str) -> Pieces:
 
 
 @blueprint.get("/digests/<slug:slot>")
-@kept_page
+@kept_page()
 def digest(slot: str) -> Pieces:
     with reading() as session:
         found = digests.by_slot(session, slot)
         if found is None or found.content is None or found.frozen_at is None:
             abort(404, f"No digest was sent for {slot}. The archive lists every comparison.")
         content = DigestContent.from_json(found.content)
-        last = shown.latest_slot(session)
+        last = digests.latest_slot(session)
     heads = " · ".join(part.heading for part in content.comparisons)
     page = Page(f"/digests/{slot}", f"Digest of {day(content.due)}", metadata.short(heads), "article")
     return render("digest.html", {}, here=slot, page=page, content=content, last_digest=last, subscribe_at="#join_us")
 
 
-def _figures(session: Session, comparisons: list[ShownComparison], *more: ShownTool) -> dict[int, Figures]:
+def _figures(driver: DriverConnection, comparisons: list[ShownComparison], *more: ShownTool) -> dict[int, Figures]:
     tools = {tool.id for each in comparisons for tool in each.tools} | {tool.id for tool in more}
-    return tallies.shown(session, sorted(tools), moments.now().date(), 0)[0]
+    return tallies.shown(driver, sorted(tools), moments.now().date(), 0)[0]
 
 
 def _scorecard(a: ShownTool, b: ShownTool) -> list[tuple[ShownReview, ShownReview | None, ShownReview | None]]:

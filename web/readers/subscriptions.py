@@ -35,7 +35,7 @@ CONSENT_VERSION = "2026-11-28"
 
 
 @blueprint.get("/subscribe")
-@kept_page
+@kept_page()
 def form() -> Pieces:
     return render("subscribe.html", {})
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from db.digests import catalog, digests, shown
+from db.driver import driver_connection_of
 from db.session import reading, writing
 from db.votes import tallies, votes
 from tests.conftest import START
@@ -36,16 +37,20 @@ def _tool(tool) -> tuple:
 
 
 def test_comparisons_and_tools_are_the_same(several):
-    with reading() as session:
+    with reading() as session, driver_connection_of(session) as driver:
         for limit, offset in ((3, 0), (3, 2), (50, 0), (3, 50)):
-            plain, objects = (room.latest(session, START, limit, offset) for room in (shown, catalog))
+            plain, objects = (
+                room.latest(source, START, limit, offset) for room, source in ((shown, driver), (catalog, session))
+            )
             assert list(map(told, plain)) == list(map(told, objects))
         for tool_id in (several.patchbay, several.quillmate, 99):
-            plain, objects = (room.comparisons_of(session, tool_id, START) for room in (shown, catalog))
+            plain, objects = (
+                room.comparisons_of(source, tool_id, START) for room, source in ((shown, driver), (catalog, session))
+            )
             assert list(map(told, plain)) == list(map(told, objects))
-        assert told(shown.comparison(session, "more-1", START)) == told(catalog.comparison(session, "more-1", START))
-        assert _tool(shown.tool(session, "inkwell")) == _tool(catalog.tool(session, "inkwell"))
-        assert shown.comparison(session, "later", START) is shown.tool(session, "nothing") is None
+        assert told(shown.comparison(driver, "more-1", START)) == told(catalog.comparison(session, "more-1", START))
+        assert _tool(shown.tool(driver, "inkwell")) == _tool(catalog.tool(session, "inkwell"))
+        assert shown.comparison(driver, "later", START) is shown.tool(driver, "nothing") is None
 
 
 def test_the_last_digest_is_the_one_that_began_to_go_out_last(several):
@@ -53,8 +58,8 @@ def test_the_last_digest_is_the_one_that_began_to_go_out_last(several):
         for week, state in ((45, "finished"), (46, "paused"), (47, "cancelled"), (48, "draft")):
             at = None if state == "draft" else START + timedelta(weeks=week)
             session.add(digests.Digest(slot=f"2026-W{week}", due_at=START, opened_at=START, state=state, frozen_at=at))
-    with reading() as session:
-        assert shown.latest_slot(session) == digests.latest_slot(session) == "2026-W46"
+    with reading() as session, driver_connection_of(session) as driver:
+        assert shown.latest_slot(driver) == digests.latest_slot(session) == "2026-W46"
 
 
 def test_figures_and_weeks_are_the_same(several):
@@ -66,10 +71,10 @@ def test_figures_and_weeks_are_the_same(several):
             while tallies.fold(session, at):
                 pass
     ids = [several.quillmate, several.inkwell, several.patchbay]
-    with reading() as session:
+    with reading() as session, driver_connection_of(session) as driver:
         for today in (START.date(), START.date() + timedelta(days=3), START.date() - timedelta(days=40)):
-            figures, weeks = tallies.shown(session, ids, today)
-            assert figures == tallies.figures(session, ids) == tallies.shown(session, ids, today, 0)[0]
+            figures, weeks = tallies.shown(driver, ids, today)
+            assert figures == tallies.figures(session, ids) == tallies.shown(driver, ids, today, 0)[0]
             for tool_id in ids:
                 assert weeks[tool_id] == [each for _, each in tallies.trend(session, tool_id, today)]
-        assert tallies.shown(session, [], START.date()) == ({}, {})
+        assert tallies.shown(driver, [], START.date()) == ({}, {})
