@@ -1,5 +1,6 @@
 """Prints what the processes of `verdicts up` say: lines for people, or one JSON object a line (LOG_FORMAT)."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -29,7 +30,7 @@ class RelayedLines:
 
     def __init__(self, names: Iterable[str], as_json: bool) -> None:
         self._as_json = as_json
-        self._printer: Any = Printer(width=max(map(len, names)))
+        self._printer: Any = Printer(sys.stdout, width=max(map(len, names)))
         self._pipes = selectors.PollSelector()  # it has no file of its own, which a fork would inherit
 
     def follow(self, name: str, pipe: int) -> None:
@@ -51,6 +52,14 @@ class RelayedLines:
                 os.close(key.fd)
 
     def write(self, name: str, text: str) -> None:
+        # When the disk is full, or nobody reads this any more, the site goes on; its log does not.
+        with contextlib.suppress(OSError):
+            try:
+                self._print(name, text)
+            except UnicodeEncodeError:  # standard output is not UTF-8
+                self._print(name, text.encode("ascii", "backslashreplace").decode())
+
+    def _print(self, name: str, text: str) -> None:
         if self._as_json:
             print(json.dumps({**_entry(text), "process": name}), file=sys.stdout, flush=True)
         else:

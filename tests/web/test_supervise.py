@@ -1,5 +1,6 @@
 """The supervisor: what dies is started again, what must end ends whole."""
 
+import io
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from tests.prepared import Command
+from web.relayed_lines import RelayedLines
 
 SCRIPT = """
 import os, sys
@@ -29,9 +31,9 @@ def supervise(house):
     """Start a supervisor over these lines, in a process of its own."""
     started = []
 
-    def start(**lines: str) -> Command:
+    def start(says_to: int = subprocess.PIPE, **lines: str) -> Command:
         words = [word for line in lines.items() for word in line]
-        process = Command(["python", "-c", SCRIPT, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process = Command(["python", "-c", SCRIPT, *words], stdout=says_to, stderr=subprocess.STDOUT)
         started.append(process)
         return process
 
@@ -82,6 +84,24 @@ def test_what_dies_is_started_again(supervise):
     one.send_signal(signal.SIGINT)
     assert one.wait(10) == 0
     assert "one ended (killed by signal 9)." in one.stdout.read()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's full disk")
+def test_a_full_disk_under_the_log_stops_nobody(supervise):
+    with open("/dev/full", "wb", buffering=0) as full:
+        one = supervise(says_to=full.fileno(), one="sh -c 'echo hello; exec sleep 60'")
+    first = wait_for(lambda: children(one))[0]
+    wait_for(lambda: first.name() == "sleep")
+    first.kill()
+    wait_for(lambda: [child for child in children(one) if child.pid != first.pid and child.name() == "sleep"])
+    one.send_signal(signal.SIGTERM)
+    assert one.wait(10) == 0
+
+
+def test_a_log_that_knows_few_letters_is_written_all_the_same(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="latin-1", write_through=True))
+    RelayedLines(["web"], as_json=False).write("web", "caf\xe9 \N{SNOWMAN}")
+    assert sys.stdout.buffer.getvalue().endswith(b"web | caf\\xe9 \\u2603\n")
 
 
 def test_what_keeps_dying_ends_everything_in_words(supervise):
