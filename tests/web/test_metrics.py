@@ -129,6 +129,29 @@ def test_without_a_token_only_programs_on_this_machine_may_read(client, headers,
     assert "METRICS_TOKEN" in answer.text
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("site", "token", "status"),
+    [("https://verdicts.example", TOKEN, 401), ("https://verdicts.example", "", 200),
+     ("http://127.0.0.1:8000", TOKEN, 200)],
+)  # fmt: skip
+def test_what_looks_like_a_program_of_this_machine_may_be_a_bare_proxy_so_a_public_site_with_a_token_asks_for_it(
+    client, setting, site, token, status
+):
+    """nginx 1.29.7 with `proxy_pass http://127.0.0.1:8000` alone sends HTTP/1.1, this Host, and nothing else."""
+    setting(METRICS_TOKEN=token, BASE_URL=site)
+    bare = {"Host": "127.0.0.1:8000"}
+    assert client.get("/metrics", headers=bare, environ_base=HERE).status_code == status
+
+
+@pytest.mark.once
+def test_by_the_site_s_own_name_this_machine_is_asked_for_the_token_as_well(client, setting):
+    """Who asks by a name that others can ask by may have been sent by them."""
+    setting(METRICS_TOKEN=TOKEN)
+    answer = client.get("/metrics", headers={"Host": "verdicts.example"}, environ_base=HERE)
+    assert answer.status_code == 401
+
+
 def test_a_short_token_is_refused_at_the_start(setting):
     with pytest.raises(ValueError, match="METRICS_TOKEN"):
         setting(METRICS_TOKEN="secret")

@@ -1,4 +1,5 @@
-"""What `verdicts doctor` says of the way that readers come: whether BASE_URL leads through the proxy to this site."""
+"""What `verdicts doctor` says of the way that readers come: whether BASE_URL leads through the proxy to this
+site, and to nothing that is not theirs."""
 
 import http.client
 import socket
@@ -17,6 +18,11 @@ _PASS_ON = (
     "HAProxy, Caddy and Traefik do by default)"
 )
 
+_HIDDEN = (
+    "the proxy asks as a program of this machine would; let it send X-Forwarded-For (nginx: proxy_set_header "
+    "X-Forwarded-For $proxy_add_x_forwarded_for), or set METRICS_TOKEN"
+)
+
 
 class Answer(NamedTuple):
     """What somebody answered at BASE_URL."""
@@ -31,7 +37,13 @@ def way(config: Settings) -> Iterator[tuple[bool | None, str]]:
     if config.is_local:
         return
     found = _asked(config.base_url)
-    yield told(found, config.base_url) if isinstance(found, Answer) else (None, _unreached(found, config.base_url))
+    if not isinstance(found, Answer):
+        yield None, _unreached(found, config.base_url)
+        return
+    yield told(found, config.base_url)
+    measures = _asked(config.base_url, "/metrics")
+    if isinstance(measures, Answer) and measures.status == 200:
+        yield False, f"{config.base_url}/metrics can be read by everybody: {_HIDDEN}"
 
 
 def told(answer: Answer, site: str) -> tuple[bool | None, str]:
@@ -69,13 +81,13 @@ def _unreached(error: Exception | None, site: str) -> str:
     return f"{site} cannot be reached from here: {type(error).__name__}"
 
 
-def _asked(site: str) -> Answer | Exception | None:
+def _asked(site: str, path: str = "/") -> Answer | Exception | None:
     """The answer, the error, or None for none in time. The thread ends with the command."""
     found: list[Answer | Exception] = []
 
     def ask() -> None:
         try:
-            found.append(_get(site))
+            found.append(_get(site, path))
         except (OSError, http.client.HTTPException, ValueError) as error:
             found.append(error)
 
@@ -85,13 +97,13 @@ def _asked(site: str) -> Answer | Exception | None:
     return found[0] if found else None
 
 
-def _get(site: str) -> Answer:
+def _get(site: str, path: str) -> Answer:
     parts = urlsplit(site)
     secure = parts.scheme == "https"
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=PATIENCE)
     try:
-        connection.request("GET", "/", headers={"Accept": "text/html", "User-Agent": "verdicts doctor"})
+        connection.request("GET", path, headers={"Accept": "text/html", "User-Agent": "verdicts doctor"})
         answer = connection.getresponse()
         return Answer(answer.status, answer.getheader("Location") or "")
     finally:

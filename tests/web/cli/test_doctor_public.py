@@ -33,7 +33,7 @@ def behind(setting, sqlite, redis_url, monkeypatch):
             lambda host, *more, **named: real("127.0.0.1" if host == "verdicts.example" else host, *more, **named),
         )  # fmt: skip
         done = CliRunner().invoke(main, ["doctor"])
-        return next(line for line in done.output.splitlines() if "public address" in line)
+        return "\n".join(line for line in done.output.splitlines() if "public address" in line)
 
     yield found
     for server in servers:
@@ -51,6 +51,16 @@ def test_nginxs_default_is_named_before_a_reader_meets_it(behind):
     line = behind(proxy)
     assert line.startswith("✕ public address")
     assert "proxy_set_header Host $host" in line
+
+
+def test_a_proxy_that_lets_everybody_read_the_metrics_is_named(behind):
+    def proxy(app):
+        """A bare nginx: it asks by its upstream's name, and adds no header."""
+        return lambda environ, start: app(environ | {"HTTP_HOST": "127.0.0.1:8000"}, start)
+
+    line = behind(proxy)
+    assert "/metrics can be read by everybody" in line
+    assert "X-Forwarded-For" in line
 
 
 def test_a_proxy_that_never_answers_is_not_waited_for(behind, monkeypatch):
