@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from alembic import command
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import OperationalError
@@ -46,7 +47,7 @@ class Step:
 def pending() -> list[Step]:
     """The revisions that an upgrade would run now, in their order."""
     stands = schema.standing().revision
-    scripts = [each for each in ScriptDirectory.from_config(_config()).walk_revisions() if each.revision > stands]
+    scripts = [each for each in _scripts().walk_revisions() if each.revision > stands]
     with reading() as session:
         connection = session.connection()
         return [
@@ -81,7 +82,7 @@ def run(connection: Connection, revision: str) -> None:
     """Run one revision, and retry it while its tables are locked."""
     for left in reversed(range(TRIES)):
         try:
-            command.upgrade(_config(connection), revision)
+            _run(connection, revision)
         except Overtaken:
             connection.rollback()
             return
@@ -94,6 +95,18 @@ def run(connection: Connection, revision: str) -> None:
             time.sleep(BETWEEN_TRIES)
         else:
             return
+
+
+def _run(connection: Connection, revision: str) -> None:
+    """What `alembic upgrade` does, which would load the files of all revisions anew for each."""
+    scripts = _scripts()
+    with EnvironmentContext(
+        _config(connection),
+        scripts,
+        fn=lambda stands, _: scripts._upgrade_revs(revision, stands),
+        destination_rev=revision,
+    ):
+        scripts.run_env()
 
 
 def _in_use(error: OperationalError) -> bool:
@@ -144,6 +157,12 @@ def _count(connection: Connection, table: str) -> int:
         if estimate and estimate > COUNTED_EXACTLY:
             return int(estimate)
     return int(connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    """The revisions, as they lay on the disk when this process first asked."""
+    return ScriptDirectory.from_config(_config())
 
 
 def _config(connection: Connection | None = None) -> Config:
