@@ -2,16 +2,16 @@
 
 import logging
 import re
-import sys
 from collections.abc import Callable, Iterable
-from email.utils import formatdate
 from time import monotonic
 from types import TracebackType
 from typing import Any
 from wsgiref.types import WSGIApplication
 
 from web.front.request import Request
+from web.front.response_head import Head
 from web.front.spool import Body, Gone, Outgoing
+from web.front.wsgi_environ import environ_of
 
 log = logging.getLogger(__name__)
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
@@ -142,66 +142,6 @@ class Exchange:
         self.begun = True
         if not self._status:
             raise AssertionError("start_response was not called")
-        code = int(self._status[:3])
-        lines, told = [f"HTTP/1.1 {self._status}", f"Date: {formatdate(usegmt=True)}"], False
-        for name, value in self._headers:
-            lower = name.lower()
-            if lower == "content-length":
-                told, length = True, int(value)
-                if code == 204:
-                    continue
-            elif lower in ("connection", "transfer-encoding", "keep-alive"):
-                continue  # the connection is the front's
-            lines.append(f"{name}: {value}")
-        bare = self.request.method == "HEAD" or code in (204, 304) or code < 200
-        if bare:
-            self._left = 0
-        elif length is not None:
-            self._left = length
-            if not told:
-                lines.append(f"Content-Length: {length}")
-        elif self.request.version == "1.1":
-            self._chunks = True
-            lines.append("Transfer-Encoding: chunked")
-        else:
-            self.keep_alive = False  # its end is the end of the connection
-        if not self.keep_alive:
-            lines.append("Connection: close")
-        elif self.request.version == "1.0":
-            lines.append("Connection: keep-alive")
-        if bare and self.request.method == "HEAD" and length is not None and not told and length:
-            lines.append(f"Content-Length: {length}")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def environ_of(request: Request, body: Body | None, shared: dict[str, Any], peer: str) -> dict[str, Any]:
-    """The WSGI environ of a whole request; `shared` holds what all requests of a process share."""
-    environ = shared.copy()
-    environ["REQUEST_METHOD"] = request.method
-    environ["PATH_INFO"] = request.path
-    environ["QUERY_STRING"] = request.query
-    environ["SERVER_PROTOCOL"] = f"HTTP/{request.version}"
-    environ["REMOTE_ADDR"] = peer
-    environ["wsgi.input"] = (body or Body(0)).read_from()
-    for name, value in request.headers.items():
-        if name == "content-type":
-            environ["CONTENT_TYPE"] = value
-        elif name not in ("content-length", "transfer-encoding"):
-            environ["HTTP_" + name.upper().replace("-", "_")] = value
-    if body is not None:
-        environ["CONTENT_LENGTH"] = str(body.size)
-    return environ
-
-
-def shared_environ(name: str, port: int, *, processes: int) -> dict[str, Any]:
-    return {
-        "SCRIPT_NAME": "",
-        "SERVER_NAME": name,
-        "SERVER_PORT": str(port),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": processes > 1,
-        "wsgi.run_once": False,
-    }
+        head = Head(self.request, self._status, self._headers, length, keep_alive=self.keep_alive)
+        self.keep_alive, self._left, self._chunks = head.keep_alive, head.left, head.chunks
+        return head.encoded()
