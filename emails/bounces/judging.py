@@ -26,7 +26,6 @@ _TELLS_NOTHING = ("4.0.0", "5.0.0")
 _CODE = re.compile(r"(?:^|(?<=[\s:;(\[\"'<>=]))([45]\d\d)(?=[\s:;,.#)\]_-]|$)(?!\.\d)[ \t]*[-:;,)\]]?[ \t]*")
 _QUOTED = re.compile(r"[<(][^<>()\s]{1,200}@[^<>()\s]{1,200}[>)]")
 _GAVE_UP = re.compile(r" Giving up on [0-9A-Fa-f.:]{3,40}\.?$")  # qmail; else an IP address would be taken for ours
-_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class Judged(NamedTuple):
@@ -54,7 +53,8 @@ def judge(told: str, status: str = "", context: str = "") -> Judged:
 
 def one_line(text: str, length: int = 500) -> str:
     """The text in one printable line."""
-    return _UNPRINTABLE.sub(" ", text[: 4 * length]).strip()[:length]
+    printable = "".join(each if each.isprintable() else " " for each in text[: 4 * length])
+    return " ".join(printable.split())[:length].strip()
 
 
 class _Said(NamedTuple):

@@ -36,6 +36,7 @@ _NAMES_SENDER = re.compile(
     re.IGNORECASE,
 )
 _REPLY = re.compile(r"\W{0,12}(?:[\w' ]{1,40}: ?)?[45]\d\d(?:[ :-]|$)")
+_RULER = re.compile(r"\s*(?:[-=*_#]{3}|$)")
 
 _Named = list[tuple[int, str]]
 """The numbers of lines, and the address that each names."""
@@ -95,7 +96,7 @@ def _with_words(lines: list[str], named: _Named) -> Iterator[Told]:
 
 
 def _from_reply(lines: list[str]) -> list[str]:
-    """The first paragraph that begins with an SMTP reply."""
+    """The first paragraph that begins with an SMTP reply, up to a ruler if there is one."""
     start = next((at for at, line in enumerate(lines) if _REPLY.match(line)), len(lines))
-    end = next((at for at in range(start, len(lines)) if not lines[at].strip()), len(lines))
+    end = next((at for at in range(start, len(lines)) if _RULER.match(lines[at])), len(lines))
     return lines[start:end]

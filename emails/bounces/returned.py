@@ -1,5 +1,6 @@
 """The returned letter: found as a part of the mail or behind a line in its text, and what its header proves."""
 
+import itertools
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -26,6 +27,7 @@ _NAMES = re.compile(
     r"x-[\w-]{1,60})\s*:",
     re.IGNORECASE,
 )
+_IN_HEADER = re.compile(r"(?:> ?)?(?:[!-9;-~]{1,80}\s*:|[ \t]+\S)")
 _TELLING = {"return-path", "received", "message-id"}
 _VERP = re.compile(r"(?<![A-Za-z0-9])b-([0-9a-f]{40})@", re.IGNORECASE | re.ASCII)
 _LEAVE = re.compile(r"/unsubscribe/([A-Za-z0-9_-]{40})(?![A-Za-z0-9_-])", re.ASCII)
@@ -99,5 +101,6 @@ def _begins_header(lines: list[str], at: int) -> bool:
     """Whether a letter's header begins here: three known fields, one of them such as no prose quotes."""
     if not _NAMES.match(lines[at]):
         return False
-    names = {found[1].lower() for line in lines[at : at + _HEADER] if (found := _NAMES.match(line))}
+    header = itertools.takewhile(_IN_HEADER.match, lines[at : at + _HEADER])
+    names = {found[1].lower() for line in header if (found := _NAMES.match(line))}
     return len(names) >= 3 and not names.isdisjoint(_TELLING)
