@@ -1,11 +1,11 @@
 """Statements on the raw driver, past SQLAlchemy, for what happens with every vote or every few letters."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, PoolProxiedConnection
 
 from db.engine import as_sqlalchemy_errors, engine, writes_on_sqlite
 from db.session import Session, read_only
@@ -18,18 +18,19 @@ class DriverConnection:
     `transaction()`, which takes the write lock at once and survives a power cut.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self.sqlite = connection.dialect.name == "sqlite"
-        self._raw: Any = connection.connection.dbapi_connection
+    def __init__(self, lent: PoolProxiedConnection, *, sqlite: bool) -> None:
+        self.sqlite = sqlite
+        self._raw: Any = lent.dbapi_connection
+        self._cursor: Any = self._raw if sqlite else _cursor_of(lent)
 
     def fetch(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows that a statement returns."""
-        rows: list[tuple[Any, ...]] = self._raw.execute(self._placeholders(sql), values).fetchall()
+        rows: list[tuple[Any, ...]] = self._cursor.execute(self._placeholders(sql), values).fetchall()
         return rows
 
     def execute(self, sql: str, values: Sequence[Any]) -> int:
         """The number of rows that a statement changed."""
-        return int(self._raw.execute(self._placeholders(sql), values).rowcount)
+        return int(self._cursor.execute(self._placeholders(sql), values).rowcount)
 
     def _placeholders(self, sql: str) -> str:
         return sql if self.sqlite else sql.replace("?", "%s")
@@ -62,16 +63,44 @@ class DriverConnection:
             self._raw.execute("ROLLBACK")
 
 
+def _cursor_of(lent: PoolProxiedConnection) -> Any:
+    """The session's own cursor, made once: to make one costs psycopg half as much as to run a statement."""
+    kept = lent.info.get(_CURSOR)
+    if kept is None:
+        kept = lent.info[_CURSOR] = lent.cursor()
+    return kept
+
+
+_CURSOR = "cursor"
+
+
 @contextmanager
 def driver_connection(*, durable: bool = True) -> Iterator[DriverConnection]:
     """A driver connection for the length of a slice; `durable` as in `writing`."""
     bound = engine()
-    with as_sqlalchemy_errors(bound.dialect.loaded_dbapi.Error), bound.connect() as connection:
-        if bound.dialect.name == "sqlite":
-            writes_on_sqlite(connection, durable=durable)
+    sqlite = bound.dialect.name == "sqlite"
+    with as_sqlalchemy_errors(bound.dialect.loaded_dbapi.Error), closing(bound.raw_connection()) as lent:
+        if sqlite:
+            writes_on_sqlite(lent, durable=durable)
+            yield DriverConnection(lent, sqlite=True)
         else:
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-        yield DriverConnection(connection)
+            with _autocommit(lent):
+                yield DriverConnection(lent, sqlite=False)
+
+
+@contextmanager
+def _autocommit(lent: PoolProxiedConnection) -> Iterator[None]:
+    """SQLAlchemy's own way to do so costs as much as a statement."""
+    session: Any = lent.dbapi_connection
+    session.autocommit = True
+    try:
+        yield
+    finally:
+        try:
+            session.rollback()  # does nothing, unless a transaction was left open
+            session.autocommit = False
+        except Exception:  # it is lost
+            lent.invalidate()
 
 
 @contextmanager
@@ -81,14 +110,18 @@ def driver_reading() -> Iterator[DriverConnection]:
     bound = read_only(engine())
     with as_sqlalchemy_errors(bound.dialect.loaded_dbapi.Error), bound.connect() as connection:
         connection.begin()
-        yield DriverConnection(connection)
+        yield _within(connection)
 
 
 @contextmanager
 def driver_connection_of(session: Session) -> Iterator[DriverConnection]:
     """A driver connection inside the session's transaction; it does not see unflushed changes."""
     with as_sqlalchemy_errors(engine().dialect.loaded_dbapi.Error):
-        yield DriverConnection(session.connection())
+        yield _within(session.connection())
+
+
+def _within(connection: Connection) -> DriverConnection:
+    return DriverConnection(connection.connection, sqlite=connection.dialect.name == "sqlite")
 
 
 def moment_of(kept: str | datetime | None) -> datetime | None:

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, FromClause, create_engine, event
+from sqlalchemy import Connection, Engine, FromClause, PoolProxiedConnection, create_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
@@ -226,16 +226,16 @@ def _begin_sqlite(connection: Connection) -> None:
                 connection.info[_MODE] = "reading"
             run("BEGIN")
             return
-        writes_on_sqlite(connection, durable=options.get("durable", True))
+        writes_on_sqlite(connection.connection, durable=options.get("durable", True))
         run("BEGIN IMMEDIATE")  # with a deferred BEGIN, a read that turns into a write can fail at once
 
 
-def writes_on_sqlite(connection: Connection, *, durable: bool) -> None:
+def writes_on_sqlite(connection: PoolProxiedConnection, *, durable: bool) -> None:
     """Let this connection write."""
     mode = "FULL" if durable else "NORMAL"
     if connection.info.get(_MODE) == mode:
         return
-    raw: Any = connection.connection.dbapi_connection
+    raw: Any = connection.dbapi_connection
     raw.execute("PRAGMA query_only=OFF")
     raw.execute(f"PRAGMA synchronous={mode}")
     connection.info[_MODE] = mode
