@@ -7,26 +7,25 @@ import idna
 from emails.bounces import mime
 
 _ATOM = r"[^\s<>()\[\],;:\"'|@＠“”‘’«»「」、。，：；（）【】]"
-_LOCAL = rf"\"[^\"\n]{{1,64}}\"|{_ATOM}{{1,160}}|{_ATOM}{{0,80}}'{_ATOM}{{1,80}}"
+_LOCAL = rf"\"[^\"\n]{{1,64}}\"|{_ATOM}{{1,160}}|{_ATOM}{{1,80}}'{_ATOM}{{1,80}}"
 ADDRESS = rf"(?:{_LOCAL})@(?:\[[0-9a-fA-F.:IPv]{{3,60}}\]|[\w.-]{{1,253}})"
 """A pattern for what may be an address in a text: quoted, internationalised, or with a literal for its domain."""
 _ADDRESS = re.compile(ADDRESS)
 _TYPED = re.compile(r"\s*[\w-]{1,20}\s*;\s*(.*)", re.DOTALL)
 _HEXADECIMAL = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
-_PREFIX = re.compile(r"(?:mailto|smtp|rfc822|to|cc|in|dns)[:=]", re.IGNORECASE)
+_PREFIX = re.compile(r"^(?:mailto|smtp|rfc822|to|cc):", re.IGNORECASE)
 
 
 def normal(address: str) -> str:
     """The address without what is written around it, decoded; "" if it is none."""
-    bare = _PREFIX.sub("", mime.words(address.strip()), count=1).strip(" \t\r\n<>()[]'`,;:")
+    bare = _PREFIX.sub("", mime.words(address[:1000].strip(" \t\r\n<>")))
     bare = _HEXADECIMAL.sub(lambda found: _character(int(found[1], 16)), bare)
     if bare.startswith("@"):
         bare = bare.partition(":")[2]  # a source route (RFC 5321, appendix C)
-    local, at, domain = bare.rpartition("@")
-    domain = domain.strip(". >\"'").lower()
-    if not at or not local or not domain or len(bare) > 320 or not bare.isprintable() or " " in domain:
-        return ""
-    return f"{_unquoted(local.strip(' '))}@{_ascii(domain)}"
+    found = _ADDRESS.search(bare)
+    local, _, domain = found[0].rpartition("@") if found else ("", "", "")
+    domain = domain.strip(".").lower()
+    return f"{_unquoted(local)}@{_ascii(domain)}" if domain and found and found[0].isprintable() else ""
 
 
 def typed(value: str) -> str:

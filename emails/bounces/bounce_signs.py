@@ -1,5 +1,7 @@
 """Tells by a mail's sender, subject and header whether it is a bounce at all."""
 
+import re
+
 from emails.bounces import automatic, mime
 from emails.bounces.mime import Part
 from emails.bounces.patterns import one_of
@@ -42,6 +44,7 @@ _FAILED = one_of(r"""
     配信(?:不能|失敗|エラー|できません)|送信(?:エラー|失敗)|エラーメール
     退信|退件|无法投递|投递失败|未送达
 """)
+_REPLY = re.compile(r"^\W{0,12}[45]\d\d[ -]", re.MULTILINE)
 
 
 def is_bounce(mail: Part, words: str, letter: Part | None) -> bool:
@@ -55,9 +58,10 @@ def is_bounce(mail: Part, words: str, letter: Part | None) -> bool:
         return True
     if automatic.replies_by_itself(mail):
         return False
-    named = not automatic.is_answer(subject) and bool(_FAILED.search(subject))
+    answers = automatic.is_answer(subject)
+    named = not answers and bool(_FAILED.search(subject))
     if _MAYBE_PERSON.search(sender) or mail.get("return-path").strip() == "<>":
-        return named or bool(_FAILED.search(words[:_READ]))
+        return named or (bool(_FAILED.search(words[:_READ])) and (not answers or bool(_REPLY.search(words[:_READ]))))
     return named and letter is not None
 
 

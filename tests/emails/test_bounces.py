@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emails import links
-from emails.bounces import Finding, read
+from emails.bounces import Finding, addresses, read
 from emails.bounces.judging import judge
 from emails.sender_identity import SenderIdentity
 from tests.bench.bounces import figures, scores
@@ -139,11 +139,38 @@ def test_the_address_is_given_up_for_this(reply: str, status: str) -> None:
     assert judge(reply, status).kind == "hard"
 
 
-def test_an_answer_of_a_person_who_writes_from_postmaster_is_no_bounce() -> None:
-    mail = (
-        "From: Ann <postmaster@tiny.example>\nTo: news@verdicts.example\nSubject: Re: Which editor?\n\nI ship both.\n"
-    )
-    assert read(mail.encode())[0].kind == "reply"
+@pytest.mark.parametrize(
+    "words",
+    [
+        "I ship both.",
+        "Your last one could not be delivered, they said, because my mailbox is full. bob@reader.example is better.",
+        "> The editor that was rejected\n\nNo such user would want it: 550 5.1.1 user unknown!",
+    ],
+)
+def test_an_answer_of_a_person_is_no_bounce_even_from_postmaster(words: str) -> None:
+    for person in ("Ann <ann@tiny.example>", "Ann <postmaster@tiny.example>"):
+        mail = f"From: {person}\nTo: news@verdicts.example\nSubject: Re: Which editor?\nIn-Reply-To: <1@x>\n\n{words}\n"
+        assert read(mail.encode())[0].kind == "reply"
+
+
+@pytest.mark.parametrize(
+    ("spelled", "address"),
+    [
+        ("rfc822; <Alice@Reader.EXAMPLE>", "Alice@reader.example"),
+        ("RFC822;alice@reader.example (Alice)", "alice@reader.example"),
+        (r"utf-8; \x{E4}lise@bücher.example", "älise@xn--bcher-kva.example"),
+        ("rfc822; @gate.example:alice@reader.example", "alice@reader.example"),
+        ('rfc822; "alice smith"@reader.example', '"alice smith"@reader.example'),
+        ("rfc822; o'brien@reader.example", "o'brien@reader.example"),
+        ("rfc822; 'alice@reader.example'", "alice@reader.example"),
+        ("rfc822; alice@[192.0.2.1]", "alice@[192.0.2.1]"),
+        ("rfc822; =?utf-8?b?8J+QiA==?=@reader.example", "🐈@reader.example"),
+        ("rfc822; |/usr/bin/filter alice@reader.example /var/alice", "alice@reader.example"),
+        ("X400; /G=Alice/O=Reader/C=GB/", ""),
+    ],
+)
+def test_an_address_is_read_however_a_report_spells_it(spelled: str, address: str) -> None:
+    assert addresses.typed(spelled) == address
 
 
 def test_a_bounce_in_a_bounce_is_read_from_the_inner_one() -> None:
