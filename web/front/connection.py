@@ -26,6 +26,7 @@ from web.front.time_limits import (
     MOST_UNSENT,
     READ_AT_ONCE,
     READ_SECONDS,
+    UNREAD_SECONDS,
 )
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ class Connection(asyncio.Protocol):
         self._incoming.add(data)
         if self.state is not State.ANSWER:
             self._read()
-        elif len(self._incoming) > IN_MEMORY:
+            return
+        if len(self._incoming) > IN_MEMORY:
             self.transport.pause_reading()
         self._count()
 
@@ -142,20 +144,24 @@ class Connection(asyncio.Protocol):
             self._read()
 
     def _read(self) -> None:
-        """Answer, or hand over, each request that is whole, one after the other."""
-        answered = 0
         try:
-            while self._may_read() and (whole := self._incoming.next()) is not None:
-                self._answer(*whole)
-                answered += 1
-                if answered == ANSWERED_AT_ONCE and self._incoming and self.state is State.HEAD:
-                    self.transport.pause_reading()
-                    self._front.go_on_later(self)
-                    return
-            if self.state is State.HEAD and self._incoming.request is not None:
-                self._wait_for_body(self._incoming.request)
+            self._read_requests()
         except Refused as refused:
             self._refuse(refused.status, head_only=self._incoming.asks_for_head)
+        self._count()
+
+    def _read_requests(self) -> None:
+        """Answer, or hand over, each request that is whole, one after the other. Raises Refused."""
+        answered = 0
+        while self._may_read() and (whole := self._incoming.next()) is not None:
+            self._answer(*whole)
+            answered += 1
+            if answered == ANSWERED_AT_ONCE and self._incoming and self.state is State.HEAD:
+                self.transport.pause_reading()
+                self._front.go_on_later(self)
+                return
+        if self.state is State.HEAD and self._incoming.request is not None:
+            self._wait_for_body(self._incoming.request)
 
     def _may_read(self) -> bool:
         """Not while a thread is at the last one, and not for a client that has left: asyncio logs each such write."""
@@ -270,6 +276,7 @@ class Connection(asyncio.Protocol):
         self._front.places.waits_no_more(self)
         self._front.uploaded(self)
         self._incoming.close()
+        self._count()
         self.state, self.deadline = State.CLOSING, self._front.time() + seconds
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -296,13 +303,14 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
     def end(self) -> None:
-        """The process ends: close now, or after the answer that is under way; half a request has some seconds more."""
+        """The process ends: close after the answer that is under way. Half a request has some seconds more, and silence
+        a moment: to close before a request is read that has come in would reset the connection."""
         if self._exchange is not None:
             self._exchange.keep_alive = False
-        if self.state is State.HEAD and not self._incoming:
-            self.transport.close()
-        elif self.state in (State.HEAD, State.BODY):
-            self.deadline = min(self.deadline, self._front.time() + LAST_SECONDS)
+        if self.state in (State.HEAD, State.BODY):
+            has_begun = self._incoming or self.state is State.BODY
+            self.deadline = min(self.deadline, self._front.time() + (LAST_SECONDS if has_begun else UNREAD_SECONDS))
+            self._front.places.waits_no_more(self)
 
     def _reset(self) -> None:
         """Close without waiting for the client to take what the kernel still holds for it (SO_LINGER of 0 seconds)."""

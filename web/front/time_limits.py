@@ -11,6 +11,8 @@ CLOSE_SECONDS = 3.0
 """For the client to read a refusal, while what it still sends is thrown away: a reset would destroy the answer."""
 LAST_SECONDS = 5.0
 """After TERM: for the client to send the rest of a request that has begun. Gunicorn leaves ten in all."""
+UNREAD_SECONDS = 0.2
+"""After TERM: for what has come in and was not read yet."""
 MOST_UNSENT, LEAST_UNSENT = 16 * 1024, 4 * 1024
 """Once more than the first waits to be sent, no more is written until the client has taken all but the second."""
 READ_AT_ONCE = 64 * 1024

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -80,9 +81,19 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn carries no types
             front.sweep()
             self.notify()
             await self._pause()
+        if not threads.are_stuck():  # else the other processes take them
+            await self._accept_the_rest(front)
         for server in servers:
             server.close()
         await self._finish(front, CLOSE_SECONDS if threads.are_stuck() else self.cfg.graceful_timeout - 1)
+
+    async def _accept_the_rest(self, front: Front) -> None:
+        """Take the connections that wait in the kernel: it would reset them."""
+        for each in self.sockets:
+            with suppress(OSError):
+                while True:
+                    client, _ = each.sock.accept()
+                    await self.loop.connect_accepted_socket(lambda: Connection(front), client)
 
     def _is_stuck(self, threads: Threads) -> bool:
         if not threads.are_stuck():

@@ -1,8 +1,10 @@
 """A process whose threads are all stuck is replaced, and one that ends answers what is half there."""
 
+import asyncio
 import socket
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import pytest
@@ -11,6 +13,7 @@ from tests.crash.processes import until
 from tests.web.front.serving import served
 from web.front.exchange import Exchange
 from web.front.threads import STUCK_SECONDS, Threads
+from web.front.worker import Worker
 
 pytestmark = pytest.mark.once
 
@@ -49,6 +52,24 @@ def test_a_request_gets_on_with_each_piece_of_its_answer(monkeypatch):
     assert seen == [100, 101, 102, 103]
 
 
+def test_who_waits_in_the_kernel_when_a_process_ends_is_let_in_before_the_port_closes():
+    front = MagicMock(counts_networks=False)
+
+    async def ended() -> None:
+        worker = SimpleNamespace(sockets=[SimpleNamespace(sock=listener)], loop=asyncio.get_running_loop())
+        await Worker._accept_the_rest(worker, front)
+        assert front.places.opened.call_count == 3
+        for call in front.places.opened.call_args_list:
+            call.args[0].transport.abort()
+
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        listener.setblocking(False)
+        for _ in range(3):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        asyncio.run(ended())
+
+
 def _say(stack: ExitStack, port: int, request: bytes) -> socket.socket:
     client = stack.enter_context(socket.create_connection(("127.0.0.1", port), 20))
     client.sendall(request)
@@ -81,11 +102,14 @@ def test_a_process_whose_threads_never_come_back_is_replaced_and_one_that_ends_a
         until(held_up, "the watchdog", 30)
         assert "web/front/ending.py:1" in server.said(), "it says where they are"
         half, late = _in_hand(stack, server.port), _in_hand(stack, server.port)
+        unread = [_say(stack, server.port, b"GET /pid HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(20)]
         for client in (half, late):
             client.sendall(b"POST /pid HTTP/1.1\r\nHost: localhost\r\nContent-Length: 11\r\n\r\nchoice")
         server.process.terminate()
         late.sendall(b"=ship")
         assert late.recv(100).startswith(b"HTTP/1.1 405 "), "it was sent in time"
+        statuses = {client.recv(1000)[:12] for client in unread}
+        assert statuses <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}, "nobody's connection is reset"
         answer = half.recv(1000)
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b"\r\nConnection: close\r\n" in answer

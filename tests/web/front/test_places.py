@@ -4,10 +4,11 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from web.front import answers
 from web.front import places as places_
 from web.front.connection import Connection, State
 from web.front.places import MOST_HELD, SHARE, Places
-from web.front.time_limits import HEAD_SECONDS, LAST_SECONDS
+from web.front.time_limits import HEAD_SECONDS, LAST_SECONDS, UNREAD_SECONDS
 
 pytestmark = pytest.mark.once
 
@@ -124,6 +125,16 @@ def test_half_a_form_and_an_unread_answer_are_counted_until_they_are_whole_and_r
     assert front.places.held == 0
 
 
+def test_pipelined_requests_are_counted_until_they_are_answered(front):
+    front.ready, front.end_of_head, turns = (lambda *_: answers.ALIVE), (lambda *_: b"\r\n"), []
+    front.go_on_later = turns.append
+    connected(front).data_received(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 50)
+    assert front.places.held > 1000
+    while turns:
+        turns.pop().go_on()
+    assert front.places.held == 0
+
+
 def test_hundreds_of_unread_pipelines_cost_no_more_than_the_budget(front, monkeypatch):
     monkeypatch.setattr(places_, "MOST_HELD", 1_000_000)
     clients = [connected(front) for _ in range(25)]
@@ -152,7 +163,9 @@ def test_a_request_that_is_half_there_when_the_process_ends_has_some_seconds_and
     client.data_received(half)
     client.end()
     silent.end()
+    front.places.sweep(100.0 + UNREAD_SECONDS)
     assert silent.transport.close.called
+    assert not client.transport.write.called
     assert client.deadline == 100.0 + LAST_SECONDS < 100.0 + HEAD_SECONDS
     front.places.sweep(100.0 + LAST_SECONDS)
     (answer,), _ = client.transport.write.call_args
