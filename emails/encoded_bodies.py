@@ -46,8 +46,12 @@ class EncodedBodies(NamedTuple):
 
     def kept(self) -> bytes:
         """The bodies in about a tenth of their size; for read(), also in later releases."""
+        return zlib.compress(self.as_json(), 9)
+
+    def as_json(self) -> bytes:
+        """The bodies as JSON, the same for the same bodies."""
         told = {"format": _FORMAT, "boundary": self.boundary.decode(), "pieces": list(map(_kept, self.pieces))}
-        return zlib.compress(json.dumps(told).encode(), 9)
+        return json.dumps(told).encode()
 
 
 def _kept(piece: Piece) -> Any:

@@ -4,6 +4,7 @@ The mail server, the DKIM signature and the Maildir all get the same bytes: 7-bi
 most 76 columns, and no line that begins with a dot.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -62,9 +63,9 @@ class EncodedLetter:
         bodies: EncodedBodies | None = None,
     ) -> None:
         self.letter = letter
-        self.marks = letter.marks
         head, tail = _constant_fields(letter, identity)
-        boundary, pieces = bodies or EncodedBodies.of(letter)
+        bodies = bodies or EncodedBodies.of(letter)
+        boundary, pieces = bodies
         tail.append(b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n' % boundary)
         self._start, self._rest = b"".join(head), b"".join(tail) + b"\r\n"
         self._mailing = letter.mailing
@@ -74,28 +75,48 @@ class EncodedLetter:
         self._body: list[bytes] = [_at_first(piece) for piece in pieces]
         self._places = [(at, name) for at, name in enumerate(pieces) if isinstance(name, str)]
         self._own_votes = _by_tool(pieces)
+        self.marks = sorted({name for _, name in self._places})
+        constant = self._start, self._rest, self._list_start, self._list_rest, bodies.as_json()
+        self._says = hashlib.blake2b(hashlib.sha256(b"\n".join(constant)).digest(), digest_size=8)
         self._signer = signer.prepare([*head, *tail]) if signer else None
 
     def message(self, recipient: Recipient, date: bytes) -> bytes:
         """The complete message, header and bodies. Raises Unwritable for a value that it cannot hold."""
+        return self.written(recipient, date)[0]
+
+    def written(self, recipient: Recipient, date: bytes) -> tuple[bytes, bytes]:
+        """The complete message, and its fingerprint of 16 bytes. Raises Unwritable for a value that it cannot hold.
+
+        The first half of the fingerprint is a hash of what the message says: the encoded letter and the recipient's own
+        values. The second is one of what depends on the keys: Message-ID, tokens and signature.
+        """
         to = headers.address(recipient.address).encode("ascii")
         if not _MESSAGE_ID.fullmatch(recipient.message_id):
             raise Unwritable(f"this is no Message-ID: {recipient.message_id[:80]!r}")
+        message_id = recipient.message_id.encode("ascii")
         values = {name: _value(name, recipient.marks) for name in self.marks}
-        fields = {b"to": to, b"date": date, b"message-id": recipient.message_id.encode("ascii")}
+        fields = {b"to": to, b"date": date, b"message-id": message_id}
         if self._mailing:
             token = values["UNSUBSCRIBE"]
             fields[b"list-unsubscribe"] = b"".join((self._list_start, token, self._list_rest, token, b">"))
+        signature, message = self._joined(fields, self._bodies(values, recipient.own_votes))
+        says, by_keys = self._says.copy(), _BY_KEYS.copy()
+        says.update(b"\n".join((to, date, recipient.own_votes.encode(), values.pop("SINCE", b""))))
+        by_keys.update(b"\n".join((message_id, *values.values(), signature)))
+        return message, says.digest() + by_keys.digest()
+
+    def _bodies(self, values: Mapping[str, bytes], own_votes: str) -> list[bytes]:
         body = self._body.copy()
         for at, name in self._places:
             body[at] = values[name]
-        for tool, vote in enumerate(recipient.own_votes):
+        for tool, vote in enumerate(own_votes):
             if vote != "-":
                 for at, said in self._own_votes.get(tool, ()):
                     body[at] = said.get(vote, body[at])
-        return self._joined(fields, body)
+        return body
 
-    def _joined(self, fields: dict[bytes, bytes], body: list[bytes]) -> bytes:
+    def _joined(self, fields: dict[bytes, bytes], body: list[bytes]) -> tuple[bytes, bytes]:
+        """The signature, if there is a signer, and the message with it."""
         varying = [
             b"To: ", fields[b"to"], b"\r\nDate: ", fields[b"date"],
             b"\r\nMessage-ID: ", fields[b"message-id"], b"\r\n",
@@ -103,10 +124,13 @@ class EncodedLetter:
         if self._mailing:
             varying += (b"List-Unsubscribe: ", fields[b"list-unsubscribe"], b"\r\n")
         if self._signer is None:
-            return b"".join((self._start, *varying, self._rest, *body))
+            return b"", b"".join((self._start, *varying, self._rest, *body))
         whole = b"".join(body)
         signature = self._signer.signature(fields, whole)
-        return b"".join((signature, self._start, *varying, self._rest, whole))
+        return signature, b"".join((signature, self._start, *varying, self._rest, whole))
+
+
+_BY_KEYS = hashlib.blake2b(digest_size=8)
 
 
 def _constant_fields(letter: Letter, identity: SenderIdentity) -> tuple[list[bytes], list[bytes]]:

@@ -14,14 +14,15 @@ Kind = Literal["sent", "refused", "deferred", "relay", "unknown"]
 class Outgoing(NamedTuple):
     """One message, ready to send.
 
-    sender and to are the envelope addresses; message comes from EncodedLetter.message; name identifies the delivery and
-    is the same on every attempt.
+    sender and to are the envelope addresses; message and its fingerprint come from EncodedLetter.written; name
+    identifies the delivery and is the same on every attempt.
     """
 
     sender: str
     to: str
     message: bytes
     name: str
+    fingerprint: bytes = b""
 
 
 Following = Callable[[], Outgoing | None]

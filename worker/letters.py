@@ -11,7 +11,7 @@ from types import MappingProxyType
 from sqlalchemy.orm import Session, undefer
 
 from db import moments
-from db.deliveries import deliveries
+from db.deliveries import deliveries, fingerprints
 from db.deliveries.claims import ClaimedLetter
 from db.digests import rule_history
 from db.digests.digests import Digest, TestLetter
@@ -52,13 +52,15 @@ class Composer:
     is_old: bool = False
     """Whether a release before 0.6.0 froze the digest, and maybe sent some of it: its Message-IDs stay as they were."""
 
-    def write(self, claimed: ClaimedLetter) -> tuple[str, bytes]:
-        """The envelope sender and the message of one delivery."""
+    def write(self, claimed: ClaimedLetter) -> Outgoing:
+        """The message of one delivery, with its envelope."""
         number = subscriber_id(claimed.person) or links.NOBODY
         sender = self.identity.verp(links.sign(self.keys, "bounce", number, claimed.id))
         marks = {name: self._value(name, claimed, number) for name in self.encoded.marks}
         to = Recipient(claimed.address, self._message_id(claimed), sender, marks, claimed.own_votes)
-        return sender, self.encoded.message(to, date_header(claimed.claimed_at))
+        message, fingerprint = self.encoded.written(to, date_header(claimed.claimed_at))
+        name = f"{claimed.letter}-{claimed.id}"
+        return Outgoing(sender, claimed.address, message, name, fingerprints.dated(claimed.claimed_at, fingerprint))
 
     def _message_id(self, claimed: ClaimedLetter) -> str:
         if self.is_old:
@@ -141,10 +143,14 @@ have the same names."""
 
 
 class BatchComposer:
-    """Composes one batch's letters, some of them ahead of time; `took` counts the seconds spent on those."""
+    """Composes one batch's letters, some of them ahead of time; `took` counts the seconds spent on those.
+
+    `fingerprints` has those of the letters that were asked for to be sent, by the delivery's id.
+    """
 
     def __init__(self) -> None:
         self.took = 0.0
+        self.fingerprints: dict[int, bytes] = {}
         self._made: dict[tuple[str, int], Composer] = {}
         self._ready: dict[int, Outgoing] = {}
 
@@ -156,7 +162,9 @@ class BatchComposer:
 
     def compose(self, claimed: ClaimedLetter) -> Outgoing:
         """The letter's message: the one that ahead() composed already, or else composed now."""
-        return self._ready.pop(claimed.id, None) or self._composed(claimed)
+        outgoing = self._ready.pop(claimed.id, None) or self._composed(claimed)
+        self.fingerprints[claimed.id] = outgoing.fingerprint
+        return outgoing
 
     def ahead(self, claimed: ClaimedLetter) -> Outgoing | None:
         """Compose a digest's letter ahead of its turn. Returns None for any other kind, which would need a query, and
@@ -169,9 +177,7 @@ class BatchComposer:
         return self._ready.get(claimed.id)
 
     def _composed(self, claimed: ClaimedLetter) -> Outgoing:
-        composer = self.of(claimed.letter, claimed.about)
-        sender, message = composer.write(claimed)
-        return Outgoing(sender, claimed.address, message, f"{claimed.letter}-{claimed.id}")
+        return self.of(claimed.letter, claimed.about).write(claimed)
 
 
 SAMPLE_FOR = "you@reader.example"

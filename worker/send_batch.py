@@ -193,8 +193,10 @@ class BatchSend:
 
     def _settlement(self, letter: ClaimedLetter, outcome: Outcome) -> Settlement:
         if outcome.kind == "deferred" and outcome.whose in ("sender", "relay"):
-            return put_off(letter, outcome, self.slice.history.times_put_off(letter), moments.now())
-        return settlement(letter, outcome, moments.now())
+            settled = put_off(letter, outcome, self.slice.history.times_put_off(letter), moments.now())
+        else:
+            settled = settlement(letter, outcome, moments.now())
+        return settled._replace(fingerprint=self.composer.fingerprints.get(letter.id))
 
     def _handed_over(self, letter: ClaimedLetter, outgoing: Outgoing, after: Sequence[ClaimedLetter]) -> Outcome:
         """The current letter's outcome, adjusted by the reply history."""
@@ -252,7 +254,8 @@ class BatchSend:
         self.sent += 1
         certain = self.heard is None and self.transport.certain  # sending it again only writes the same file again
         if outcome.kind != "relay" and not certain:  # else it goes back to pending
-            self.begun.append(settlement(letter, outcome, moments.now()))
+            tried = self.composer.fingerprints.get(letter.id)
+            self.begun.append(settlement(letter, outcome, moments.now())._replace(fingerprint=tried))
 
     def write_down(self) -> None:
         """Write what is known of a batch that was broken off, and end its claim. Raises what the database raises, and

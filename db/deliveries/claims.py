@@ -264,15 +264,17 @@ _TAKE_POSTGRESQL = (
     " WHERE id IN (SELECT id FROM due)"
 )
 
-_CLAIMED = (
-    "SELECT d.id, d.letter, d.about, d.person, d.tries, d.created_at, d.not_before, d.settled_at, d.own_votes,"
-    " coalesce(s.address, t.address, o.address) AS address, coalesce(s.state, 'named') AS state, s.paused_until,"
-    " s.confirmed_at"
+_ADDRESS = "coalesce(s.address, t.address, o.address) AS address"
+_WITH_RECIPIENT = (
     " FROM deliveries AS d"
     " LEFT JOIN subscribers AS s"
     f" ON s.id = {number_in('d.person')}"
     " LEFT JOIN test_letters AS t ON d.letter = 'test' AND t.id = d.about"
     f" LEFT JOIN operators AS o ON o.id = {number_in('d.person', 'operator')}"
+)
+_CLAIMED = (
+    "SELECT d.id, d.letter, d.about, d.person, d.tries, d.created_at, d.not_before, d.settled_at, d.own_votes,"
+    f" {_ADDRESS}, coalesce(s.state, 'named') AS state, s.paused_until, s.confirmed_at{_WITH_RECIPIENT}"
     " AND o.alerts AND o.disabled_at IS NULL"
     " WHERE d.claim = ? AND d.state = 'sending' ORDER BY d.id"
 )
@@ -378,6 +380,15 @@ _OWED = text(
     f"SELECT id FROM deliveries WHERE {OF_DIGEST.format(digest=':digest')} AND {WAITING.text}"
     f" AND not_before <= :now{IN_ORDER} LIMIT 1"
 ).bindparams(bindparam("now", type_=Moment()))
+
+
+def recipient(session: Session, delivery_id: int) -> tuple[str | None, datetime | None]:
+    """The address of a delivery's recipient, if it is still known, and since when they are a subscriber."""
+    with driver_connection_of(session) as driver:
+        [(address, since)] = driver.fetch(
+            f"SELECT {_ADDRESS}, s.confirmed_at{_WITH_RECIPIENT} WHERE d.id = ?", (delivery_id,)
+        )
+    return address, moment_of(since)
 
 
 def at_work(session: Session, now: datetime) -> int:

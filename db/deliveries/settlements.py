@@ -18,7 +18,7 @@ from db.rules import Person
 
 
 class Settlement(NamedTuple):
-    """One letter's outcome: its new state, and the server's reply."""
+    """One letter's outcome: its new state, the server's reply, and by which message it was tried."""
 
     id: int
     state: str
@@ -29,6 +29,8 @@ class Settlement(NamedTuple):
     tried: int = 1
     hard: bool = False
     """Whether the server says that the address does not exist."""
+    fingerprint: bytes | None = None
+    """That of the message (see fingerprints.py); None if it was not tried now."""
 
 
 class Fenced(Exception):
@@ -103,12 +105,14 @@ def _settle_sqlite(
 def _row(driver: DriverConnection, batch: Batch, o: Settlement, now: datetime) -> tuple[Any, ...]:
     """The parameters of _SETTLE_ONE."""
     not_before = o.not_before and driver.at(o.not_before)
-    return o.state, o.reason, o.code, o.reply, o.tried, not_before, driver.at(now), o.id, batch.claim
+    told = o.state, o.reason, o.code, o.reply, o.tried, not_before, o.fingerprint
+    return *told, driver.at(now), o.id, batch.claim
 
 
 _SETTLE_ONE = (
     "UPDATE deliveries SET state = ?, reason = ?, code = ?, reply = ?, tries = tries + ?,"
-    " not_before = coalesce(?, not_before), settled_at = ? WHERE id = ? AND claim = ? AND state {states}"
+    " not_before = coalesce(?, not_before), fingerprint = coalesce(?, fingerprint), settled_at = ?"
+    " WHERE id = ? AND claim = ? AND state {states}"
 )
 _SETTLE_SQLITE = _SETTLE_ONE.format(states="= 'sending'")
 
@@ -123,7 +127,10 @@ def _settle_postgresql(
 ) -> tuple[int, list[tuple[Any, ...]]]:
     """The number of letters settled, and the rows of those next ones that may no longer be sent. Both come from one
     statement, because a second round trip would take as long as sending a letter."""
-    rows = json.dumps([(*o[:5], o.not_before and o.not_before.isoformat(), o.tried) for o in begun])
+    rows = json.dumps([
+        (*o[:5], o.not_before and o.not_before.isoformat(), o.tried, o.fingerprint and o.fingerprint.hex())
+        for o in begun
+    ])  # fmt: skip
     asked = _asked(driver, batch, next_)
     found = driver.fetch(_SETTLE_POSTGRESQL if asked else _SETTLE_ONLY, (lease, batch.claim, now, rows, *asked))
     [(_, held, done, _)] = [row for row in found if row[0] == "settled"]
@@ -227,10 +234,12 @@ _SETTLE_ONLY = """
     WITH mine AS (UPDATE claims SET lease = ? WHERE id = ? RETURNING id),
     done AS (
         UPDATE deliveries AS d SET state = o.state, reason = o.reason, code = o.code, reply = o.reply,
-            tries = d.tries + o.tried, not_before = coalesce(o.not_before, d.not_before), settled_at = ?
+            tries = d.tries + o.tried, not_before = coalesce(o.not_before, d.not_before),
+            fingerprint = coalesce(o.fingerprint, d.fingerprint), settled_at = ?
         FROM mine, (
             SELECT CAST(o->>0 AS bigint) AS id, o->>1 AS state, o->>2 AS reason, CAST(o->>3 AS int) AS code,
-                o->>4 AS reply, CAST(o->>5 AS timestamptz) AS not_before, CAST(o->>6 AS int) AS tried
+                o->>4 AS reply, CAST(o->>5 AS timestamptz) AS not_before, CAST(o->>6 AS int) AS tried,
+                decode(o->>7, 'hex') AS fingerprint
             FROM json_array_elements(?::json) AS o) AS o
         WHERE d.id = o.id AND d.claim = mine.id AND d.state = 'sending' RETURNING 1)
     SELECT 'settled', (SELECT count(*) FROM mine)::text, (SELECT count(*) FROM done)::text, NULL::timestamptz

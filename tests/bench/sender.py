@@ -143,8 +143,7 @@ def alone(number: int) -> None:
 
         def letter(each: int) -> Outgoing | None:
             if each <= number and each not in ready:
-                envelope, message = made.write(taken(each))
-                ready[each] = Outgoing(envelope, f"reader-{each}@reader.example", message, f"digest-{each}")
+                ready[each] = made.write(taken(each))
             return ready.get(each)
 
         for each in range(first, number + 1, connections):

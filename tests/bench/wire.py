@@ -56,7 +56,7 @@ def as_postfix_reads_it(folder: Path) -> Path:
     """One of our messages in a file, its lines ended as smtp-source wants them."""
     os.environ.setdefault("MAIL_FROM", "Weekly AI Tool Verdicts <digest@verdicts.example>")
     settings.cache_clear()
-    _, message = composer().write(taken(1))
+    message = composer().write(taken(1)).message
     file = folder / "message"
     file.write_bytes(message.replace(b"\r\n", b"\n"))
     return file

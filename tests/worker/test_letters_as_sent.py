@@ -10,13 +10,11 @@ from sqlalchemy import text
 
 from db.deliveries import addressing, erasure
 from db.digests import digests
-from db.persons import person_of
 from db.session import reading, writing
 from db.settings import settings
 from db.subscribers import subscribers
 from db.votes import votes
-from emails import letters, links
-from emails.letter import OwnVote
+from emails import links
 from emails.message import Recipient
 from emails.replies import Outcome, judge
 from tests import transports
@@ -27,42 +25,6 @@ from worker.letters import composer, frozen_letter
 VALUES = dict.fromkeys(("VOTE", "UNSUBSCRIBE", "PREFERENCES", "SINCE"), "x")
 RECIPIENT = Recipient("a@b.example", "<1@b.example>", "b@b.example", VALUES, "sk")
 pytestmark = pytest.mark.usefixtures("catalogue")
-
-
-def own(tool: int, said: str) -> str:
-    return str(OwnVote(tool, f"You said ship {said}.", f"You said skip {said}.", f"Not yet {said}."))
-
-
-@pytest.fixture
-def asking(monkeypatch) -> None:
-    """Digests that tell each reader what they said of the first two tools."""
-    made = letters.digest
-
-    def digest(*given) -> letters.Letter:
-        letter = made(*given)
-        return letters.Letter(
-            letter.kind, letter.subject, letter.preheader,
-            letter.html.replace("</body>", f"<p>{own(0, 'to one')} {own(1, 'to two')}</p></body>"),
-            f"{own(0, 'to one')} {own(1, 'to two')}\n{letter.text}", letter.about,
-        )  # fmt: skip
-
-    monkeypatch.setattr(letters, "digest", digest)
-
-
-@pytest.fixture
-def votes_of(catalogue, cast, clock) -> dict[str, str]:
-    """Three readers as voters: Alice said ship to one and skip to two; Bob ship to two, and took back a vote on one;
-    Charlie has voted on another tool."""
-    first, second = catalogue.quillmate, catalogue.inkwell
-    persons = {who: person_of(join(getattr(cast, who), clock.now)) for who in ("alice", "bob", "charlie")}
-    with writing() as session:
-        votes.cast(session, persons["alice"], first, "ship", clock.now)
-        votes.cast(session, persons["alice"], second, "skip", clock.now)
-        votes.cast(session, persons["bob"], first, "skip", clock.now)
-        votes.cast(session, persons["bob"], second, "ship", clock.now)
-        votes.withdraw(session, persons["bob"], first, clock.now)
-        votes.cast(session, persons["charlie"], catalogue.patchbay, "ship", clock.now)
-    return persons
 
 
 # ---- the freeze ----------------------------------------------------------------------------------------------

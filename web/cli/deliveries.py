@@ -38,10 +38,10 @@ reason_option = click.option("--reason", help="Only letters with this reason; no
 
 
 KEPT = rules.RETENTION["deliveries"].until
-DOMAINS = {name: ("web.cli.held_domains", name) for name in ("held", "release")}
+LATER = {name: ("web.cli.held_domains", name) for name in ("held", "release")} | {"show": ("web.cli.delivery", "show")}
 
 
-@click.group(cls=Later, later=DOMAINS)
+@click.group(cls=Later, later=LATER)
 def deliveries() -> None:
     """Deliveries: every letter to every person."""
 
@@ -57,7 +57,7 @@ def list_(slot: str, state: str | None, code: Any, reason: str | None, json: boo
     chosen = DeliveryFilter((state,) if state else (), code, reason)
     with reading() as session:
         found = digests.get(session, slot)
-        rows = [_row(each, address) for each, address in exceptions.listed(session, found, chosen)]
+        rows = [row_of(each, address) for each, address in exceptions.listed(session, found, chosen)]
     if json:
         as_json(rows)
         return
@@ -68,7 +68,7 @@ def list_(slot: str, state: str | None, code: Any, reason: str | None, json: boo
     table(columns, [[row[column] for column in columns] for row in rows], none)
 
 
-def _row(each: Delivery, address: str | None) -> dict[str, Any]:
+def row_of(each: Delivery, address: str | None) -> dict[str, Any]:
     names = (
         "id",
         "letter",
@@ -98,7 +98,7 @@ def explain(address: str, slot: str | None, json: bool) -> None:
         found = deliveries_ledger.of_person(session, person_of(subscriber.id))
         slots = {each.id: each.slot for each in digests.listed(session, limit=10_000)}
         listed = suppressions.suppressed(session, [subscriber.address or ""])
-    rows = [_row(each, subscriber.address) | {"slot": slots.get(each.about) if each.letter == "digest" else None}
+    rows = [row_of(each, subscriber.address) | {"slot": slots.get(each.about) if each.letter == "digest" else None}
             for each in found]  # fmt: skip
     if slot is not None:
         rows = [row for row in rows if row["slot"] == slot]

@@ -46,7 +46,7 @@ def test_of(slot: str, address: str) -> bytes:
     with reading() as session:
         owed = session.query(Delivery).filter(Delivery.letter == "test").one()
         claimed = ClaimedLetter(owed.id, "test", owed.about, owed.person, address, 0, NOW, None, (), NOW, NOW)
-        return composer(session, "test", owed.about).write(claimed)[1]
+        return composer(session, "test", owed.about).write(claimed).message
 
 
 test_of.__test__ = False  # type: ignore[attr-defined]
