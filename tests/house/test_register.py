@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import pytest
 from sqlalchemy import JSON, Column, MetaData, String, Table
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -14,11 +13,10 @@ from db.tables import TABLES
 COLUMNS = [column for table in TABLES.sorted_tables for column in table.columns]
 
 
-@pytest.mark.parametrize("column", COLUMNS, ids=str)
-def test_every_column_says_whether_it_can_hold_a_person(column):
-    assert register.word_of(column) in register.WORDS, (
-        f"{column} says in its type, as db/register.py shows, what it holds"
-    )
+def test_every_column_says_whether_it_can_hold_a_person():
+    silent = [str(each) for each in COLUMNS if register.word_of(each) not in register.WORDS]
+    assert silent == [], "say in its type, as db/register.py shows, what it holds"
+    assert len(COLUMNS) > 250
 
 
 def test_text_without_a_word_and_json_without_one_are_noticed():

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy.engine import make_url
 from werkzeug.datastructures import ImmutableMultiDict
 
-from db.monitoring import pauses
+from db.monitoring import backlog, pauses, visitors
 from db.session import reading
 from tests import newsroom, walking
 from tests.conftest import _close_engines
@@ -98,8 +98,8 @@ def framed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         kept: list[object] = []
         return lambda *given: kept[0] if kept else kept.append(ask(*given)) or kept[0]
 
-    for name in ("strip", "counts"):
-        monkeypatch.setattr(health, name, first(getattr(health, name)))
+    for room, name in ((health, "strip"), (health, "counts"), (backlog, "standing"), (visitors, "hidden_behind")):
+        monkeypatch.setattr(room, name, first(getattr(room, name)))
 
 
 def test_no_nonsense_in_a_filter_breaks_a_page(room, database, console, answers, framed_once):

@@ -107,7 +107,6 @@ def test_it_is_closed_to_who_comes_by_another_name(client, put):
     assert client.get("/outbox", headers={"Host": "127.0.0.1:8000"}).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/outbox", "/outbox/1.a", "/outbox/1.a/html"])
 @pytest.mark.parametrize("proxies", [0, 1, 2])
 @pytest.mark.parametrize(
     "header",
@@ -126,12 +125,13 @@ def test_it_is_closed_to_who_comes_by_another_name(client, put):
         {"X-Envoy-External-Address": "127.0.0.1"},
     ],
 )
-def test_it_is_closed_to_whoever_comes_through_a_proxy(sqlite, put, setting, path, proxies, header):
+def test_it_is_closed_to_whoever_comes_through_a_proxy(sqlite, put, setting, proxies, header):
     setting(TRUSTED_PROXIES=proxies)
     put("1.a")
     client = create_app().test_client()
-    assert client.get(path).status_code == 200
-    assert client.get(path, headers=header).status_code == 404
+    for path in ("/outbox", "/outbox/1.a", "/outbox/1.a/html"):
+        assert client.get(path).status_code == 200
+        assert client.get(path, headers=header).status_code == 404
     assert "/outbox" not in client.get("/subscribe", headers=header).text
 
 
