@@ -4,7 +4,7 @@ import re
 
 import idna
 
-from emails.bounces import mime
+from emails.bounces import encoded
 
 _ATOM = r"[^\s<>()\[\],;:\"'|@＠“”‘’«»「」、。，：；（）【】]"
 _LOCAL = rf"\"[^\"\n]{{1,64}}\"|{_ATOM}{{1,160}}|{_ATOM}{{1,80}}'{_ATOM}{{1,80}}"
@@ -18,7 +18,7 @@ _PREFIX = re.compile(r"^(?:mailto|smtp|rfc822|to|cc):", re.IGNORECASE)
 
 def normal(address: str) -> str:
     """The address without what is written around it, decoded; "" if it is none."""
-    bare = _PREFIX.sub("", mime.words(address[:1000].strip(" \t\r\n<>")))
+    bare = _PREFIX.sub("", encoded.words(address[:1000].strip(" \t\r\n<>")))
     bare = _HEXADECIMAL.sub(lambda found: _character(int(found[1], 16)), bare)
     if bare.startswith("@"):
         bare = bare.partition(":")[2]  # a source route (RFC 5321, appendix C)

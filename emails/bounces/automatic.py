@@ -2,7 +2,7 @@
 
 import re
 
-from emails.bounces import addresses, mime
+from emails.bounces import addresses, encoded
 from emails.bounces.findings import Finding, Kind
 from emails.bounces.mime import Part
 from emails.bounces.patterns import one_of
@@ -72,7 +72,7 @@ def replies_by_itself(mail: Part) -> bool:
         return True
     if mail.get("precedence").strip().lower() in ("auto_reply", "auto-reply"):
         return True
-    subject = mime.words(mail.get("subject"))
+    subject = encoded.words(mail.get("subject"))
     return not is_answer(subject) and bool(_VACATION.search(subject))
 
 
@@ -86,7 +86,7 @@ def unsubscribing(mail: Part) -> Finding | None:
     to = addresses.all_in(", ".join([*mail.all("to"), *mail.all("delivered-to"), *mail.all("x-original-to")])[:4000])
     if not any(_LEAVES.search(each.partition("@")[0]) for each in to):
         return None
-    token = _TOKEN.search(mime.words(mail.get("subject")))
+    token = _TOKEN.search(encoded.words(mail.get("subject")))
     return Finding("unsubscribe", recipient=_writer(mail), unsubscribe_token=token[1] if token else None)
 
 
@@ -96,11 +96,11 @@ def harmless(mail: Part, words: str) -> Finding:
 
 
 def _writer(mail: Part) -> str:
-    return next(iter(addresses.all_in(mime.words(mail.get("from"))[:1000])), "")
+    return next(iter(addresses.all_in(encoded.words(mail.get("from"))[:1000])), "")
 
 
 def _kind(mail: Part, words: str) -> Kind:
-    subject = mime.words(mail.get("subject"))
+    subject = encoded.words(mail.get("subject"))
     submitted = mail.get("auto-submitted").strip().lower()
     by_itself = replies_by_itself(mail) or is_read_receipt(mail) or bool(submitted and not submitted.startswith("no"))
     answers = bool(mail.get("in-reply-to") or mail.get("references")) or is_answer(subject)

@@ -2,7 +2,7 @@
 
 import re
 
-from emails.bounces import automatic, mime
+from emails.bounces import automatic, encoded
 from emails.bounces.mime import Part
 from emails.bounces.patterns import one_of
 
@@ -53,7 +53,7 @@ def is_bounce(mail: Part, words: str, letter: Part | None) -> bool:
         return True
     if mail.type == "multipart/report":
         return not automatic.is_read_receipt(mail)
-    sender, subject = mime.words(mail.get("from")), mime.words(mail.get("subject"))
+    sender, subject = encoded.words(mail.get("from")), encoded.words(mail.get("subject"))
     if _DAEMON.search(sender):
         return True
     if automatic.replies_by_itself(mail):
@@ -69,5 +69,5 @@ def is_wrapped(letter: Part | None) -> bool:
     """Whether the returned letter is itself a bounce, which a gateway on the way wrapped into another."""
     if letter is None:
         return False
-    sender, subject = mime.words(letter.get("from")), mime.words(letter.get("subject"))
+    sender, subject = encoded.words(letter.get("from")), encoded.words(letter.get("subject"))
     return bool((_DAEMON.search(sender) or _MAYBE_PERSON.search(sender)) and _FAILED.search(subject))

@@ -4,8 +4,8 @@ from emails.bounces import addresses, returned
 from emails.bounces.findings import Finding, Kind
 from emails.bounces.mime import Part
 
-BLAMING = ("abuse", "fraud", "opt-out", "opt-out-list", "virus", "other", "miscategorized")
-"""The types that are complaints; auth-failure is ours to mend, and not-spam takes a complaint back."""
+_HARMLESS = ("not-spam", "auth-failure", "dmarc")
+"""The types that are no complaint of a reader: one takes it back, the others are ours to mend."""
 
 _RECIPIENTS = ("original-rcpt-to", "removal-recipient", "x-hmxmroriginalrecipient")
 
@@ -20,6 +20,11 @@ def complaints(leaves: list[Part], letter: Part | None) -> list[Finding]:
     return []
 
 
+def kind_of(feedback: str) -> Kind:
+    """What a report with this Feedback-Type is."""
+    return "other" if feedback in _HARMLESS else "complaint"
+
+
 def _reported(part: Part, letter: Part | None) -> list[Finding]:
     fields: dict[str, list[str]] = {}
     for line in part.text.split("\n")[:500]:
@@ -29,5 +34,4 @@ def _reported(part: Part, letter: Part | None) -> list[Finding]:
     feedback = (fields.get("feedback-type") or ["abuse"])[0].lower()
     named = [addresses.normal(value) for name in _RECIPIENTS for value in fields.get(name, [])]
     found = list(dict.fromkeys(filter(None, named))) or returned.recipients(letter) or [""]
-    kind: Kind = "complaint" if feedback in BLAMING else "other"
-    return [Finding(kind, recipient=each, feedback=feedback) for each in found]
+    return [Finding(kind_of(feedback), recipient=each, feedback=feedback) for each in found]

@@ -17,13 +17,13 @@ def text_of(markup: str) -> str:
 
 def _without(markup: str, name: str) -> str:
     """The markup without that element; one that is never closed is cut to the end."""
-    kept, at, lower = [], 0, markup.lower()
-    if len(lower) != len(markup):
-        return markup
-    while (start := lower.find(f"<{name}", at)) >= 0:
-        kept.append(markup[at:start])
-        end = lower.find(f"</{name}", start)
-        if end < 0:
+    kept, at, closing = [], 0, re.compile(rf"</{name}\b", re.IGNORECASE)
+    for opening in re.finditer(rf"<{name}\b", markup, re.IGNORECASE):
+        if opening.start() < at:
+            continue
+        kept.append(markup[at : opening.start()])
+        end = closing.search(markup, opening.end())
+        if end is None:
             return "".join(kept)
-        at = end
+        at = end.start()
     return "".join([*kept, markup[at:]])

@@ -25,6 +25,7 @@ _TELLS_NOTHING = ("4.0.0", "5.0.0")
 # An SMTP reply's code, and what divides it from its text.
 _CODE = re.compile(r"(?:^|(?<=[\s:;(\[\"'<>=]))([45]\d\d)(?=[\s:;,.#)\]_-]|$)(?!\.\d)[ \t]*[-:;,)\]]?[ \t]*")
 _QUOTED = re.compile(r"[<(][^<>()\s]{1,200}@[^<>()\s]{1,200}[>)]")
+_IN_REPLY_TO = re.compile(r" \(in reply to [A-Za-z ]{1,40}\)$")  # Postfix; else "MAIL FROM" would be taken for a reason
 _GAVE_UP = re.compile(r" Giving up on [0-9A-Fa-f.:]{3,40}\.?$")  # qmail; else an IP address would be taken for ours
 
 
@@ -42,7 +43,7 @@ def judge(told: str, status: str = "", context: str = "") -> Judged:
     """Judges what is told of a recipient: the reply or the mail server's own words, the report's status field, and,
     where these say nothing, what the mail says around them."""
     line = _GAVE_UP.sub("", one_line(told))
-    said, step = _Said.of(line, status), step_in(line) or step_in(context)
+    said, step = _Said.of(_IN_REPLY_TO.sub("", line), status), step_in(line) or step_in(context)
     whose = said.whose(step)
     if whose == "unclear" and context:
         around = _Said.of(one_line(context, _CONTEXT), status)
@@ -93,8 +94,6 @@ class _Said(NamedTuple):
     def _is_sure(self, step: Stage | None) -> bool:
         """Whether "user unknown" is to be believed. Mobile carriers also say so of what a reader's filter refuses, at
         the end of the letter; a reply to RCPT says so by its step, its status, or the address that it quotes."""
-        if self.status.startswith("5.7.") and self.status in self.words:
-            return False
         quotes = step is None and self.code is not None and bool(_QUOTED.search(self.words))
         return step == "rcpt" or quotes or self.status.startswith(("5.1.", "5.2.1", "5.4."))
 

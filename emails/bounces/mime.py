@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from emails.bounces import charsets
+from emails.bounces import charsets, encoded
 
-PARTS = 100
-DEPTH = 8
-HEADER_BYTES = 128 * 1024
-TEXT_BYTES = 128 * 1024
+_PARTS = 100
+_DEPTH = 8
+_HEADER_BYTES = 128 * 1024
+_TEXT_BYTES = 128 * 1024
 
 RETURNED = {
     "message/rfc822", "message/global", "message/partial", "text/rfc822-headers", "text/rfc822-header",
@@ -25,9 +25,7 @@ RETURNED = {
 
 _FIELD = re.compile(rb"([!-9;-~]{1,80})[ \t]*:[ \t]*(.*)", re.DOTALL)
 _TYPE = re.compile(r"\s*([\w.+-]{1,60}/[\w.+-]{1,60})", re.ASCII)
-_WORD = re.compile(r"=\?([\w.:+-]{1,40})(?:\*[\w-]{1,10})?\?([bq])\?([^?\r\n]{0,2000})\?=", re.IGNORECASE | re.ASCII)
 _USED = re.compile(rb"^--([!-~]{1,200})[ \t]*\nContent-", re.MULTILINE | re.IGNORECASE)
-_BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?)")
 
 
 @dataclass
@@ -61,13 +59,13 @@ class Part:
     @cached_property
     def content(self) -> bytes:
         """The body without its transfer encoding, as much of it as is read."""
-        body = self.body[: 2 * TEXT_BYTES]
+        body = self.body[: 2 * _TEXT_BYTES]
         match self.get("content-transfer-encoding").strip().lower():
             case "base64":
-                return _from_base64(body)[:TEXT_BYTES]
+                return encoded.from_base64(body)[:_TEXT_BYTES]
             case "quoted-printable":
-                return binascii.a2b_qp(body)[:TEXT_BYTES]
-        return body[:TEXT_BYTES]
+                return binascii.a2b_qp(body)[:_TEXT_BYTES]
+        return body[:_TEXT_BYTES]
 
     @cached_property
     def text(self) -> str:
@@ -83,17 +81,12 @@ class Part:
 
 def parse(raw: bytes) -> Part:
     """The mail and its parts."""
-    return _parse(raw.replace(b"\r\n", b"\n").lstrip(b"\xef\xbb\xbf\n\r \t"), DEPTH, [PARTS])
+    return _parse(raw.replace(b"\r\n", b"\n").lstrip(b"\xef\xbb\xbf\n\r \t"), _DEPTH, [_PARTS])
 
 
 def parse_header(content: bytes) -> Part:
     """A returned letter, which may be its header alone; its parts are not looked at."""
     return _parse(content.replace(b"\r\n", b"\n").lstrip(b"\n\r \t"), 0, [0])
-
-
-def words(value: str) -> str:
-    """A header's text without encoded-words (RFC 2047)."""
-    return _WORD.sub(_word, _BETWEEN_WORDS.sub(r"\1", value[:4000])) if "=?" in value else value
 
 
 def _parse(raw: bytes, depth: int, left: list[int]) -> Part:
@@ -103,7 +96,7 @@ def _parse(raw: bytes, depth: int, left: list[int]) -> Part:
     if (
         not part.get("content-type")
         and body.startswith((b"--", b"This is a MIME"))
-        and _USED.search(body, 0, HEADER_BYTES)
+        and _USED.search(body, 0, _HEADER_BYTES)
     ):
         part.type = "multipart/mixed"  # whose header got lost
     if part.type.startswith("multipart/") and depth:
@@ -119,7 +112,7 @@ def _in_use(boundary: bytes, body: bytes) -> bytes:
     """The boundary, or the one that the body uses, if a relay has lost or rewritten it in the header."""
     if boundary and b"--" + boundary in body:
         return boundary
-    used = _USED.search(body, 0, HEADER_BYTES)
+    used = _USED.search(body, 0, _HEADER_BYTES)
     return used[1] if used else boundary
 
 
@@ -130,7 +123,7 @@ def _divide(raw: bytes) -> tuple[bytes, bytes]:
     first = head[:200].partition(b"\n")[0]
     if not _FIELD.match(first) and not first.startswith(b"From "):
         return b"", raw
-    return head[:HEADER_BYTES], body
+    return head[:_HEADER_BYTES], body
 
 
 def _fields(head: bytes) -> Iterator[tuple[str, str]]:
@@ -156,7 +149,7 @@ def _slices(body: bytes, boundary: bytes) -> Iterator[bytes]:
         return
     line = b"\n--" + boundary
     at, start = body.find(line), None
-    for _ in range(4 * PARTS):
+    for _ in range(4 * _PARTS):
         if at < 0:
             break
         end = at + len(line)
@@ -171,17 +164,3 @@ def _slices(body: bytes, boundary: bytes) -> Iterator[bytes]:
         at = body.find(line, end)
     if start is not None:
         yield body[start:]
-
-
-def _from_base64(body: bytes) -> bytes:
-    plain = re.sub(rb"[^A-Za-z0-9+/]", b"", body)
-    return binascii.a2b_base64(
-        plain[: len(plain) // 4 * 4] if len(plain) % 4 == 1 else plain + b"=" * (-len(plain) % 4)
-    )
-
-
-def _word(found: re.Match[str]) -> str:
-    charset, encoding, encoded = found.groups()
-    given = encoded.encode("latin-1", "replace")
-    plain = _from_base64(given) if encoding in "bB" else binascii.a2b_qp(given.replace(b"_", b" "), header=False)
-    return charsets.decoded(plain, charset)

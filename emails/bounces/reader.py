@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
-from emails.bounces import addresses, automatic, delays, html_text, judging, mime, prose, returned, ses
+from emails.bounces import addresses, automatic, delays, encoded, html_text, judging, mime, prose, returned, ses
 from emails.bounces.bounce_signs import is_bounce, is_wrapped
 from emails.bounces.complaints import complaints
 from emails.bounces.findings import Finding
@@ -42,7 +42,7 @@ class _Mail:
         divided = [returned.divide(_text(each)) for each in [each for each in leaves if _holds_words(each)][:_TEXTS]]
         letter = returned.letter_in(leaves, [behind for _, behind in divided])
         names = [value for each in ("from", "to", "delivered-to", "x-original-to") for value in whole.all(each)]
-        ours = addresses.all_in(mime.words(", ".join([*names, *returned.sent_by(letter)])[:_NAMES]))
+        ours = addresses.all_in(encoded.words(", ".join([*names, *returned.sent_by(letter)])[:_NAMES]))
         words = "\n".join(each for each, _ in divided)[:_WORDS]
         return cls(whole, leaves, words, letter, frozenset(ours), returned.recipients(letter))
 
@@ -130,7 +130,7 @@ def _in_words(mail: _Mail) -> list[Finding]:
         named = {each.recipient: each for each in told}
         told = [named.get(each, prose.Told(each, mail.words, mail.words)) for each in failed]
     told = told or [prose.Told(next(iter(mail.meant), ""), mail.words, mail.words)]
-    late = delays.is_late(mime.words(mail.whole.get("subject")), mail.words)
+    late = delays.is_late(encoded.words(mail.whole.get("subject")), mail.words)
     return [_finding(_judged(mail, each), each.recipient, late=late) for each in told[:RECIPIENTS]]
 
 

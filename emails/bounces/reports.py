@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from emails.bounces import addresses, mime
+from emails.bounces import addresses, encoded
 
 _FIELD = re.compile(r"[>\s]{0,3}([A-Za-z][A-Za-z-]{1,60})[ \t]*:[ \t]*(.*)")
 _NAMED = ("final-recipient", "original-recipient", "x-actual-recipient", "x-original-recipient")
 _GROUPS = 200
+_LONGEST = 4000
 
 
 class Report(NamedTuple):
@@ -24,25 +25,30 @@ class Report(NamedTuple):
 def groups(text: str) -> list[dict[str, str]]:
     """The fields of each group, by lower-case name; the first of two with one name counts."""
     found: list[dict[str, str]] = [{}]
-    name, lines = "", text.split("\n")
-    folded: list[str] = []
-    for line in [*lines, ""]:
-        if line[:1] in (" ", "\t") and name and line.strip():
-            folded.append(line.strip())
-            continue
-        if name:
-            found[-1].setdefault(name, " ".join(folded))
-        name, folded = "", []
-        if field := _FIELD.match(line[:4000]):
-            name, folded = field[1].lower(), [field[2].strip()]
-            # Some reports have no blank line between two recipients.
-            if name in found[-1] and name in _NAMED:
-                found.append({})
-        elif not line.strip() and found[-1]:
+    for line in _unfolded(text):
+        field = _FIELD.match(line[:_LONGEST])
+        name = field[1].lower() if field else ""
+        # Some reports have no blank line between two recipients.
+        if found[-1] and (not line.strip() or (name in _NAMED and name in found[-1])):
             found.append({})
+        if field:
+            found[-1].setdefault(name, field[2].strip())
         if len(found) > _GROUPS:
             break
     return [each for each in found if each]
+
+
+def _unfolded(text: str) -> Iterator[str]:
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if lines and line[:1] in (" ", "\t") and line.strip() and lines[0].strip():
+            lines.append(line.strip())
+        else:
+            yield from filter(None, [" ".join(lines)] if lines else [])
+            if not line.strip():
+                yield ""
+            lines = [line.rstrip()] if line.strip() else []
+    yield " ".join(lines)
 
 
 def reports(text: str) -> Iterator[Report]:
@@ -87,4 +93,4 @@ def _address(fields: dict[str, str], name: str) -> str:
 
 def _diagnostic(fields: dict[str, str]) -> str:
     """The diagnostic without its type, such as `smtp;`."""
-    return re.sub(r"^\s*[\w-]{1,20}\s*;\s*", "", mime.words(fields.get("diagnostic-code", "")[:4000]), count=1)
+    return re.sub(r"^\s*[\w-]{1,20}\s*;\s*", "", encoded.words(fields.get("diagnostic-code", "")), count=1)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from emails.bounces import addresses, mime
+from emails.bounces import addresses, encoded, mime
 from emails.bounces.mime import Part
 from emails.bounces.patterns import one_of
 
@@ -84,7 +84,7 @@ def sent_by(letter: Part | None) -> list[str]:
 def recipients(letter: Part | None) -> list[str]:
     """Whom the returned letter was for, by its header."""
     for name in _SENT_TO:
-        if found := addresses.all_in(mime.words(", ".join(_values(letter, (name,)))[:4000])):
+        if found := addresses.all_in(encoded.words(", ".join(_values(letter, (name,)))[:4000])):
             return found
     return []
 

@@ -67,7 +67,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
             address (?:you entered )?(?:couldn['’]t|could not|can['’]?t|cannot) be found
             address not found
             wurde unter .. nicht gefunden
-            delivery error: dd .{0,20}(?:user doesn['’]t have|not a valid recipient)
+            delivery error: dd .{0,100}(?:user doesn['’]t have|not a valid recipient|is no longer valid)
             ^\W*unknown user: \S+@
             (?:user|recipient|address) has (?:moved|changed)
             moved to a new address

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from emails.bounces import addresses, judging
+from emails.bounces.complaints import kind_of
 from emails.bounces.findings import Finding
 
-_DEPTH = 6
+_RECIPIENTS = 100
 
 
 def notification_in(text: str) -> dict[str, Any] | None:
@@ -23,7 +25,7 @@ def notification_in(text: str) -> dict[str, Any] | None:
         if isinstance(found.get("Message"), str):
             start = found["Message"].lstrip()
         elif "notificationType" in found or "eventType" in found:
-            return found if isinstance(found, dict) else None
+            return dict(found)
         else:
             return None
     return None
@@ -32,52 +34,32 @@ def notification_in(text: str) -> dict[str, Any] | None:
 def findings(told: Mapping[str, Any]) -> list[Finding]:
     """What the notification says of each recipient. Fields of the wrong shape count as absent."""
     kind = str(told.get("notificationType") or told.get("eventType") or "").lower()
-    mail = _mapping(told.get("mail"))
-    about = _mapping(told.get(kind) or told.get("deliveryDelay" if kind == "deliverydelay" else kind))
-    message_id = _header(mail, "message-id")
+    about = _mapping(told.get("deliveryDelay" if kind == "deliverydelay" else kind))
     match kind:
         case "bounce":
-            bounced = _mappings(about.get("bouncedRecipients"))
-            return [_bounced(each, about, message_id) for each in bounced]
+            found = [_bounced(each, str(about.get("bounceSubType"))) for each in _mappings(about, "bouncedRecipients")]
         case "complaint":
             feedback = str(about.get("complaintFeedbackType") or "abuse").lower()
-            their = [_address(each) for each in _mappings(about.get("complainedRecipients"))]
-            blaming = feedback not in ("not-spam", "auth-failure")
-            return [
-                Finding("complaint" if blaming else "other", each, feedback=feedback, message_id=message_id)
-                for each in their
-            ]
+            their = [_address(each) for each in _mappings(about, "complainedRecipients")]
+            found = [Finding(kind_of(feedback), each, feedback=feedback) for each in their]
         case "delivery":
-            return [
-                Finding("delivered", addresses.normal(str(each)), message_id=message_id)
-                for each in _list(about.get("recipients"))
-            ]
+            found = [Finding("delivered", addresses.normal(str(each))) for each in _list(about, "recipients")]
         case "deliverydelay":
-            return [
-                Finding("delayed", _address(each), message_id=message_id)
-                for each in _mappings(about.get("delayedRecipients"))
-            ]
-    return []
+            found = [Finding("delayed", _address(each)) for each in _mappings(about, "delayedRecipients")]
+        case _:
+            found = []
+    message_id = _message_id(_mapping(told.get("mail")))
+    return [replace(each, message_id=message_id) for each in found]
 
 
-def _bounced(each: Mapping[str, Any], about: Mapping[str, Any], message_id: str | None) -> Finding:
+def _bounced(each: Mapping[str, Any], subtype: str) -> Finding:
     told = str(each.get("diagnosticCode") or "").partition(";")
-    judged = judging.judge(
-        told[2] or told[0], str(each.get("status") or ""), _NAMED.get(str(about.get("bounceSubType")), "")
-    )
-    return Finding(
-        judged.kind,
-        _address(each),
-        None,
-        judged.code,
-        judged.status,
-        judged.diagnostic,
-        judged.whose,
-        message_id=message_id,
-    )
+    judged = judging.judge(told[2] or told[0], str(each.get("status") or ""), _SUBTYPES.get(subtype, ""))
+    recipient = _address(each)
+    return Finding(judged.kind, recipient, None, judged.code, judged.status, judged.diagnostic, judged.whose)
 
 
-_NAMED = {
+_SUBTYPES = {
     "NoEmail": "550 5.1.1 no such user",
     "MailboxFull": "552 5.2.2 mailbox full",
     "MessageTooLarge": "552 5.3.4 message too large",
@@ -91,18 +73,21 @@ def _address(each: Mapping[str, Any]) -> str:
     return addresses.normal(str(each.get("emailAddress") or ""))
 
 
-def _header(mail: Mapping[str, Any], name: str) -> str | None:
-    found = [str(each.get("value")) for each in _mappings(mail.get("headers")) if str(each.get("name")).lower() == name]
-    return found[0][:300] if found else None
+def _message_id(mail: Mapping[str, Any]) -> str | None:
+    headers = _mappings(mail, "headers")
+    return next(
+        (str(each.get("value"))[:250] for each in headers if str(each.get("name")).lower() == "message-id"), None
+    )
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Any) -> list[Any]:
-    return value[:1000] if isinstance(value, list) else []
+def _list(within: Mapping[str, Any], name: str) -> list[Any]:
+    value = within.get(name)
+    return value[:_RECIPIENTS] if isinstance(value, list) else []
 
 
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in _list(value) if isinstance(each, dict)]
+def _mappings(within: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    return [each for each in _list(within, name) if isinstance(each, dict)]
