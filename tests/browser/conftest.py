@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 from werkzeug.serving import make_server
 
 from web.app import create_app
@@ -24,15 +24,31 @@ QUIET = [
 ]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip("no Chromium on this machine: the pages were not tried in a browser (Debian: apt install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
-        yield browser
+HERE = Path(__file__).parent
+_running: list[tuple[Playwright, Browser]] = []
+
+
+@pytest.fixture
+def chromium() -> Browser:
+    """The browser, which starts with the first test of this folder and ends after the last."""
+    if not _running:
+        program = next(filter(None, map(shutil.which, NAMES)), None)
+        if program is None:
+            pytest.skip(
+                "no Chromium on this machine: the pages were not tried in a browser (Debian: apt install chromium)"
+            )
+        playwright = sync_playwright().start()
+        _running.append((playwright, playwright.chromium.launch(executable_path=program, args=QUIET)))
+    return _running[0][1]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Playwright occupies this thread's asyncio loop, which tests of other folders may want."""
+    if _running and (nextitem is None or HERE not in nextitem.path.parents):
+        playwright, browser = _running.pop()
         browser.close()
+        playwright.stop()
 
 
 @pytest.fixture
@@ -81,7 +97,7 @@ def open_browser(chromium: Browser, site: str) -> Iterator:
     assert complaints == []
 
 
-AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
+AXE = HERE / "node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 

@@ -54,9 +54,7 @@ def test_an_invited_operator_gets_in_and_sets_up_a_second_factor(open_browser, a
     without_script.get_by_role("heading", name="The second factor").wait_for()
     typed(without_script, code=recovery)
     without_script.get_by_role("heading", name="Accounts").wait_for()
-    for path in ("/operator/account", "/operator/audit", "/operator/accounts", "/operator/accounts/1"):
-        for width in (360, 1280):
-            page.set_viewport_size({"width": width, "height": 800})
-            page.goto(path)
-            assert axe(page) == []
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
+    for path in ("/operator/account", "/operator/accounts/1"):  # they say more of who has a second factor
+        page.goto(path)
+        assert axe(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
