@@ -79,22 +79,11 @@ def test_the_copy_sends_nothing_more_without_the_old_database_and_exactly_the_re
     scene: Scene, database: str, tmp_path: Path, setting
 ):
     site = restored_amid(scene, tmp_path, setting)
+    if not scene.on_postgresql:  # a restored site does not see which kind its old database was until it asks it
+        sends_nothing_more(scene, site)
+        site = restored(scene, tmp_path, setting, "again")
     try:
         assert_silent(scene, site)
-        taken = len(scene.mail.letters())
-        assert "may have gone out" in verdicts("restore", "confirm")
-        let_them_look(scene, site)
-        assert len(scene.mail.letters()) == taken
-        found = scene.reckon()
-        assert not found.doubled
-        assert set(found.states) == {"sent", "unknown"}
-        assert scene.account().holds
-    finally:
-        site.close()
-
-    again = restored(scene, tmp_path, setting, "again")
-    try:
-        assert_silent(scene, again)
         confirmed = CliRunner().invoke(main, ["restore", "confirm", "--old", database])
         if "still runs" in confirmed.output:
             let_the_old_one_count_as_gone(database)
@@ -107,7 +96,22 @@ def test_the_copy_sends_nothing_more_without_the_old_database_and_exactly_the_re
         assert found.unknown <= 2 * WINDOW
         assert found.states["sent"] + found.unknown == READERS
     finally:
-        again.close()
+        site.close()
+
+
+def sends_nothing_more(scene: Scene, site: Deployment) -> None:
+    try:
+        assert_silent(scene, site)
+        taken = len(scene.mail.letters())
+        assert "may have gone out" in verdicts("restore", "confirm")
+        let_them_look(scene, site)
+        assert len(scene.mail.letters()) == taken
+        found = scene.reckon()
+        assert not found.doubled
+        assert set(found.states) == {"sent", "unknown"}
+        assert scene.account().holds
+    finally:
+        site.close()
 
 
 def let_the_old_one_count_as_gone(database: str) -> None:

@@ -6,17 +6,13 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from pathlib import Path
 
 import psutil
 import pytest
 
-from db import migrations
 from tests.prepared import Command
 from tests.web.test_supervise import wait_for
 from web import code_on_disk
-
-GUNICORN = str(Path(sys.executable).with_name("gunicorn"))
 
 
 def free_port() -> int:
@@ -47,17 +43,13 @@ print([browser.get(page).status_code for page in ("/", "/archive", "/nowhere", "
 """
 
 
-def test_pages_that_nobody_has_seen_yet_can_be_shown_after_a_pull(house, setting):
-    setting(DATABASE_URL=f"sqlite:///{house}/site.sqlite3")
-    migrations.upgrade()
+def test_pages_that_nobody_has_seen_yet_can_be_shown_after_a_pull(sqlite, house):
     site = Command(["python", "-c", AFTER_A_PULL], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert "[200, 200, 404, 200]" in site.communicate(timeout=30)[0]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kills one worker of a web server by its process")
-def test_a_web_worker_replaced_after_a_pull_waits_and_the_site_stays_open(house, setting):
-    setting(DATABASE_URL=f"sqlite:///{house}/site.sqlite3")
-    migrations.upgrade()
+def test_a_web_worker_replaced_after_a_pull_waits_and_the_site_stays_open(sqlite, house):
     port = free_port()
     # The first two workers find what the site was started with; for a third another release lies on the disk.
     (house / "web_worker.py").write_text(
@@ -72,13 +64,11 @@ def test_a_web_worker_replaced_after_a_pull_waits_and_the_site_stays_open(house,
     (house / "web_app.py").write_text(
         "import os\nfrom web.app import app\nopen('serves', 'a').write(f'{os.getpid()}\\n')\n"
     )
-    line = [GUNICORN, "--config", "python:web.front.config", "--workers", "2", "--threads", "5",
+    line = ["gunicorn", "--config", "python:web.front.config", "--workers", "2", "--threads", "5",
             "--pythonpath", str(house), "--worker-class", "web_worker.Worker", "web_app:app"]  # fmt: skip
     said = house / "said.txt"
     with said.open("w") as out:
-        server = subprocess.Popen(
-            line, env=dict(os.environ) | {"PORT": str(port)}, stdout=out, stderr=subprocess.STDOUT
-        )
+        server = Command(line, env=os.environ | {"PORT": str(port)}, stdout=out.fileno(), stderr=out.fileno())
     try:
 
         def answers() -> bool:
@@ -89,10 +79,10 @@ def test_a_web_worker_replaced_after_a_pull_waits_and_the_site_stays_open(house,
                 return False
 
         serving = house / "serves"
-        wait_for(lambda: serving.exists() and len(serving.read_text().split()) == 2 and answers(), 30)
+        wait_for(lambda: serving.exists() and len(serving.read_text().split()) == 2 and answers(), 60)
         os.kill(int(serving.read_text().split()[0]), signal.SIGKILL)
-        wait_for(lambda: "This web process is not started again" in said.read_text(), 30)
-        wait_for(answers)
+        wait_for(lambda: "This web process is not started again" in said.read_text(), 60)
+        wait_for(answers, 30)
         assert all(answers() for _ in range(30))
         assert server.poll() is None
     finally:

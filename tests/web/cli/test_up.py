@@ -1,6 +1,7 @@
 """`verdicts up`: from an empty folder to a site that works, and back to nothing but its data."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests import prepared
+from tests import prepared, templates
 from tests.db.test_private_files import modes
 from worker.redis import server_program
 
@@ -24,7 +25,7 @@ from types import SimpleNamespace
 from web.cli import main, up
 whole = up.parse_procfile
 up.parse_procfile = lambda text: SimpleNamespace(processes={"web": whole(text).processes["web"]})
-main(["up", "--demo"], prog_name="verdicts")
+main(["up"], prog_name="verdicts")
 """
 
 
@@ -44,7 +45,7 @@ def still_at_work(processes: list[psutil.Process]) -> list[psutil.Process]:
     One that has ended and that its parent did not collect is no longer at work: not every container has an init that
     collects it.
     """
-    end = time.monotonic() + 3
+    end = time.monotonic() + 10
     while left := [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]:
         if time.monotonic() > end:
             break
@@ -122,6 +123,8 @@ def test_up_starts_a_whole_newsletter_keeps_it_alive_and_ends_it(running, house)
 
 
 def test_the_site_listens_at_web_host_alone(house):
+    (house / "var").mkdir(mode=0o700)
+    shutil.copy(templates.sqlite(), house / "var/verdicts.sqlite3")
     running = Up(house, [sys.executable, "-c", UP_WITH_THE_WEB_ALONE], WEB_HOST="127.8.8.8")
     try:
         running.wait_for("Verdicts is running")

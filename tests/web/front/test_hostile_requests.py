@@ -1,15 +1,14 @@
 """Requests that nobody's browser sends: each gets the right status, and the connection is left in the right state."""
 
 import json
-import os
+import shutil
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests import templates
 from tests.crash.processes import until
 from tests.web.front.serving import Server, say, served
 
@@ -155,9 +154,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> object:
     """The site itself, as the Procfile starts it, without a comparison."""
     folder: Path = tmp_path_factory.mktemp("site")
     variables = {"DATABASE_URL": f"sqlite:///{folder}/site.sqlite3", "REDIS_URL": "redis://127.0.0.1:1/0"}
-    environment = os.environ | variables | {"SECRET_KEY": "a key for tests"}
-    verdicts = str(Path(sys.executable).with_name("verdicts"))
-    subprocess.run([verdicts, "db", "upgrade"], cwd=folder, env=environment, check=True, capture_output=True)
+    shutil.copy(templates.sqlite(), folder / "site.sqlite3")
     with served("web.app:app", folder, **variables) as server:
         yield server
         assert "Traceback" not in server.said()
