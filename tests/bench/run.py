@@ -110,16 +110,10 @@ def _votes_on_postgresql(number: int) -> tuple[str, bool]:
         found = voting.run(number)
     del os.environ["DATABASE_URL"]
     settings.cache_clear()
-    _print_votes("PostgreSQL", found)
-    ratio = found["votes"] / found["bare"]
-    said = f"votes on PostgreSQL reach {VOTE_RATIO_POSTGRESQL:.2f} of a bare POST's rate: {ratio:.2f}"
+    voting.show("PostgreSQL", found)
+    ratio = found["ratio"]
+    said = f"votes on PostgreSQL reach {VOTE_RATIO_POSTGRESQL:.2f} of a bare POST's rate: {ratio:.3f}"
     return said, ratio >= VOTE_RATIO_POSTGRESQL
-
-
-def _print_votes(kind: str, votes: dict[str, float]) -> None:
-    print(f"\nOne vote, every one a new browser's, with all limits (two web processes, {kind})")
-    print(f"  votes                       {votes['votes']:9,.0f} a second, {votes['vote_cpu']:,.0f} µs of server CPU")
-    print(f"  a bare Flask POST           {votes['bare']:9,.0f} a second, {votes['bare_cpu']:,.0f} µs of server CPU")
 
 
 def report(
@@ -142,13 +136,13 @@ def report(
     print(f"  rendered once               {composed['render']:9,.0f} µs")
     print(f"  encoded once                {composed['encode']:9,.0f} µs")
     print(f"  each recipient's message    {composed['message']:9,.1f} µs")
-    _print_votes("SQLite", votes)
-    ratio = votes["votes"] / votes["bare"]
-    print(f"  votes to bare POSTs         {ratio:9.2f}\n")
+    voting.show("SQLite", votes)
+    print()
+    ratio = votes["ratio"]
     reached = [
         *reached,
         (f"a letter costs at most {LETTER_US} µs: {letter:.0f}", letter <= LETTER_US),
-        (f"votes reach {VOTE_RATIO} of a bare POST's rate: {ratio:.2f}", ratio >= VOTE_RATIO),
+        (f"votes reach {VOTE_RATIO} of a bare POST's rate: {ratio:.3f}", ratio >= VOTE_RATIO),
     ]
     for said, good in reached:
         print(("✓ " if good else "✕ ") + said)

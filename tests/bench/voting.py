@@ -1,9 +1,14 @@
-"""How fast votes are cast: the real site on SQLite, as the Procfile starts it, beside a bare route over granian."""
+"""How fast votes are cast: the real site, as the Procfile starts it, beside a bare route over granian.
 
+`python -m tests.bench.voting` measures votes alone, on both databases.
+"""
+
+import argparse
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,13 +16,15 @@ from pathlib import Path
 
 import psutil
 from honcho.environ import parse_procfile
+from sqlalchemy import text
 
 from db import migrations
 from db.digests import catalog
-from db.session import reading, writing
+from db.session import is_sqlite, reading, writing
 from db.settings import settings
 from db.votes import tallies, votes
-from tests.bench import load
+from tests.bench import load, servers
+from worker.redis import EmbeddedRedis
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 3
@@ -70,32 +77,100 @@ def measured(
     return statistics.median(rates), statistics.median(costs)
 
 
-def run(requests: int) -> dict[str, float]:
-    """Rates and costs of both. Every vote is a new browser's first, the dearest kind: it is counted by voter and by
-    network, against limits that are large enough."""
+def run(requests: int, rounds: int = ROUNDS) -> dict[str, float]:
+    """Rates and costs of both, by turns while both run, so that a slow minute of the machine slows both. Every vote is
+    a new browser's first, the dearest kind: it is counted by voter and by network, against limits that are large
+    enough."""
     os.environ["VOTES_PER_NETWORK"] = "1000000"
     settings.cache_clear()
     migrations.upgrade()
-    now = datetime.now(UTC)
+    _put_tools()
+    posts = [load.post("/vote", "choice=ship")] * requests
+    cast = [load.post(f"/tools/tool-{at % 8}/vote", f"choice={('ship', 'skip')[at % 2]}") for at in range(requests)]
+    turns: list[dict[str, float]] = []
+    with served(BARE) as (bare_port, bare), served(SITE) as (port, site):
+        load.rate(bare_port, posts[:500], BARE_SAYS)
+        load.rate(port, cast[:500], SITE_SAYS)
+        database = _server_of_database()
+        for _ in range(rounds):
+            bare_rate, (bare_cpu,) = _turn(bare_port, posts, BARE_SAYS, bare)
+            rate, costs = _turn(port, cast, SITE_SAYS, site, *database)
+            turn = {"bare": bare_rate, "bare_cpu": bare_cpu, "votes": rate, "vote_cpu": costs[0]}
+            turns.append(turn | {"database_cpu": sum(costs[1:]), "ratio": rate / bare_rate})
+    _count(500 + rounds * requests)
+    return {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
+
+
+BARE_SAYS, SITE_SAYS = b"HTTP/1.1 200", b"HTTP/1.1 303"
+
+
+def _turn(port: int, requests: list[bytes], expect: bytes, *used_by: psutil.Process) -> tuple[float, list[float]]:
+    """Requests a second, and the CPU that each of the servers used for one, in µs."""
+    before = [cpu(each) for each in used_by]
+    rate = load.rate(port, requests, expect)
+    return rate, [(cpu(each) - used) / len(requests) * 1e6 for each, used in zip(used_by, before, strict=True)]
+
+
+def _server_of_database() -> list[psutil.Process]:
+    """PostgreSQL's first process, whose children answer the sessions; SQLite has no server."""
+    with reading() as session:
+        if is_sqlite(session):
+            return []
+        parent = psutil.Process(session.scalar(text("SELECT pg_backend_pid()"))).parent()
+    return [parent] if parent else []
+
+
+def _put_tools() -> None:
     fields = dict.fromkeys(("category", "tagline", "entry", "summary"), "x") | {"url": "https://x.example"}
     with writing() as session:
         for number in range(8):
             catalog.put_tool(session, f"tool-{number}", fields | {"name": f"Tool {number}"}, [])
 
-    def batch(size: int) -> list[bytes]:
-        return [load.post(f"/tools/tool-{at % 8}/vote", f"choice={('ship', 'skip')[at % 2]}") for at in range(size)]
 
-    bare = [load.post("/vote", "choice=ship")] * requests
-    bare_rate, bare_cpu = measured(BARE, bare[:500], [bare] * ROUNDS, b"HTTP/1.1 200")
-    sets = [batch(requests) for _ in range(ROUNDS)]
-    vote_rate, vote_cpu = measured(SITE, batch(500), sets, b"HTTP/1.1 303")
-    cast = 500 + ROUNDS * requests
+def _count(cast: int) -> None:
+    """Every vote that was answered is there, and is counted once."""
     with reading() as session:
         assert votes.dirty(session) == cast, "a vote was lost"
     with writing() as session:
-        while tallies.fold(session, now):
+        while tallies.fold(session, datetime.now(UTC)):
             pass
     with reading() as session:
         assert not tallies.check(session).faults
         assert sum(each.ship + each.skip for each in tallies.figures(session, range(1, 9)).values()) == cast
-    return {"bare": bare_rate, "bare_cpu": bare_cpu, "votes": vote_rate, "vote_cpu": vote_cpu}
+
+
+def show(kind: str, found: dict[str, float]) -> None:
+    by_cpu = found["bare_cpu"] / found["vote_cpu"]
+    print(f"\nOne vote, every one a new browser's, with all limits (two web processes, {kind})")
+    print(
+        f"  votes                       {found['votes']:9,.0f} a second, {found['vote_cpu']:,.0f} µs of server CPU",
+        end="",
+    )
+    print(f", and {found['database_cpu']:,.0f} of the database's" if found["database_cpu"] else "")
+    print(f"  a bare Flask POST           {found['bare']:9,.0f} a second, {found['bare_cpu']:,.0f} µs of server CPU")
+    print(
+        f"  votes to bare POSTs         {found['ratio']:9.3f} by rate (the turns' median), {by_cpu:.3f} by server CPU"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--votes", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    os.environ["SECRET_KEY"] = "a key for measuring"
+    with tempfile.TemporaryDirectory() as folder, servers.postgresql() as fresh:
+        os.chdir(folder)
+        redis = EmbeddedRedis(Path("redis"))
+        redis.start()
+        os.environ["REDIS_URL"] = redis.url
+        try:
+            for kind, url in (("SQLite", servers.sqlite(Path(folder))()), ("PostgreSQL", fresh())):
+                os.environ["DATABASE_URL"] = url
+                show(kind, run(given.votes, given.rounds))
+        finally:
+            redis.stop()
+
+
+if __name__ == "__main__":
+    main()
