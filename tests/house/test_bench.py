@@ -6,7 +6,7 @@ from tests.bench import postfix, run, servers, wire
 
 COSTS = {"cpu_us": 1.0, "letters": 1, "per_second": 1.0, "peak_mb": 1.0}
 COMPOSED = {"render": 1.0, "encode": 1.0, "message": 1.0, "bytes": 1.0}
-VOTES = {"votes": 1.0, "vote_cpu": 1.0, "bare": 1.0, "bare_cpu": 1.0}
+VOTES = dict.fromkeys(("votes", "vote_cpu", "bare", "bare_cpu", "database_cpu", "ratio"), 1.0)
 
 
 @pytest.fixture
