@@ -26,6 +26,7 @@ def test_an_address_that_does_not_exist_is_suppressed_with_the_settle_and_named_
     assert one.note == "550 5.1.1 … … unknown here"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "outcome",
     [

@@ -188,6 +188,7 @@ def test_two_admins_cannot_degrade_each_other_at_once(account, database):
 # ---- one's own account ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_changing_the_password_asks_for_the_old_one_and_ends_the_other_sessions(app, console):
     here = console("viewer")
     elsewhere = app.test_client()

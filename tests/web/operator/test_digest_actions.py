@@ -47,6 +47,7 @@ def test_an_editor_holds_and_releases(console, slot):
     assert kept() == [("digest.hold", f"digest {slot}", 0, None), ("digest.release", f"digest {slot}", 0, None)]
 
 
+@pytest.mark.once
 def test_skipping_asks_first_and_wants_to_know_why(console, slot):
     browser = console("editor")
     asked = browser.press(f"{PATH}/{slot}/skip")
@@ -61,6 +62,7 @@ def test_skipping_asks_first_and_wants_to_know_why(console, slot):
     assert look(slot).state == "draft"
 
 
+@pytest.mark.once
 def test_a_test_goes_to_oneself_or_to_the_address_that_is_typed(console, slot, cast):
     browser = console("editor")
     browser.press(f"{PATH}/{slot}/test")
@@ -307,6 +309,7 @@ def test_what_an_editor_held_for_another_reason_is_held_for_the_list_after_its_r
     assert look(slot).reason.startswith("11 comparisons that earlier releases passed over")
 
 
+@pytest.mark.once
 def test_a_viewer_reads_the_list_and_leaves_nothing_out(console, passed_over):
     browser = console("viewer")
     page = browser.get(f"{PATH}/{passed_over}").text

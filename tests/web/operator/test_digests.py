@@ -31,6 +31,7 @@ def test_an_empty_list_says_what_comes(console, database):
     assert "A draft opens by itself" in console("viewer").get(PATH).text
 
 
+@pytest.mark.once
 def test_a_draft_says_what_it_holds_and_when_it_freezes(console, slot):
     page = console("editor").get(f"{PATH}/{slot}").text
     assert "Quillmate vs Inkwell" in page
@@ -93,6 +94,7 @@ def test_a_draft_has_no_progress(console, slot):
 # ---- the preview -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_the_preview_has_a_tab_for_each_view(console, slot):
     browser = console("viewer")
     page = browser.get(f"{PATH}/{slot}/preview").text
@@ -105,6 +107,7 @@ def test_the_preview_has_a_tab_for_each_view(console, slot):
     assert re.search(r"Message-ID: &lt;digest\.[0-9a-f]{32}@", headers)
 
 
+@pytest.mark.once
 def test_the_letter_itself_can_do_nothing_but_be_looked_at(console, slot):
     answer = console("viewer").get(f"{PATH}/{slot}/letter")
     policy = answer.headers["Content-Security-Policy"]
@@ -114,6 +117,7 @@ def test_the_letter_itself_can_do_nothing_but_be_looked_at(console, slot):
     assert "{~" not in answer.text, "no mark is left open"
 
 
+@pytest.mark.once
 def test_each_scheme_is_forced_whatever_the_browser_prefers(console, slot):
     browser = console("viewer")
     light, dark = (browser.get(f"{PATH}/{slot}/letter?view={view}").text for view in ("desktop", "dark"))
@@ -125,6 +129,7 @@ def test_each_scheme_is_forced_whatever_the_browser_prefers(console, slot):
     assert coloured("@media (prefers-color-scheme:dark){}", dark=True) == "@media all{}"
 
 
+@pytest.mark.once
 def test_without_anything_new_there_is_no_letter_to_look_at(console, readers):
     answer = console("editor").get(f"{PATH}/2026-W50/preview")
     assert answer.status_code == 409
@@ -146,6 +151,7 @@ def test_deliveries_by_state_and_code(console, sending, cast):
     assert all(address in everyone for address in (cast.alice, cast.bob, cast.charlie))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("role", ["viewer", "editor"])
 def test_who_need_not_see_addresses_sees_none(console, sending, cast, role):
     page = console(role).get(f"/operator/deliveries?slot={sending}").text
@@ -172,6 +178,7 @@ def test_bad_filters_are_no_error(console, sending):
 # ---- the schedule ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_the_schedule_names_the_next_runs_in_local_time_and_utc(console, database, clock, setting):
     setting(DIGEST_SCHEDULE="SUN 09:00", DIGEST_TIMEZONE="Europe/Berlin")
     clock.set(datetime(2027, 3, 10, 12, tzinfo=UTC))
@@ -184,6 +191,7 @@ def test_the_schedule_names_the_next_runs_in_local_time_and_utc(console, databas
     assert "votes.fold" in page
 
 
+@pytest.mark.once
 def test_the_schedule_goes_by_the_clock_and_names_whoever_differs(console, database, clock, setting):
     setting(DIGEST_SCHEDULE="SUN 09:00")
     clock.set(datetime(2027, 3, 10, 12, tzinfo=UTC))
@@ -194,6 +202,7 @@ def test_the_schedule_goes_by_the_clock_and_names_whoever_differs(console, datab
     assert "Fri 12 Mar 2027 09:00 IST (UTC+05:30)" in page
 
 
+@pytest.mark.once
 def test_a_run_that_was_late_says_so(console, slot):
     with writing() as session:
         found = digests.get(session, slot)

@@ -92,6 +92,7 @@ def test_a_long_list_goes_on_on_further_pages(console):
     assert int(numbers[0][-1]) == int(numbers[1][0]) + 1
 
 
+@pytest.mark.once
 def test_viewers_and_editors_see_no_buttons_and_no_addresses(console):
     [dead] = fill(said="no mailbox for alice@reader.example", payload={"to": "alice@reader.example"})
     for role, sees in (("viewer", False), ("editor", False), ("operator", True)):
@@ -162,6 +163,7 @@ def test_what_changed_after_the_count_is_left_alone_and_said(console):
     assert states() == {first: "pending", second: "running", new: "dead"}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("form", [{}, {"group": "x"}, {"id": "zero"}, {"all": "yes", "kind": "Nothing"}])
 def test_an_order_about_nothing_is_refused(console, form):
     fill(1)
@@ -169,6 +171,7 @@ def test_an_order_about_nothing_is_refused(console, form):
     assert set(states().values()) == {"dead"}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("rate", ["", "0", "-1", "nan", "1e9", "fast"])
 def test_a_rate_that_is_none_is_refused(console, rate):
     fill(1)

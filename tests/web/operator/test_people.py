@@ -48,6 +48,7 @@ def state(subscriber_id):
 # ---- masking -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("role", ["viewer", "editor"])
 def test_below_operator_no_page_shows_an_address_a_network_or_which_votes(console, alice, cast, role):
     suppress(cast.alice, note=f"{cast.alice} phoned")
@@ -73,6 +74,7 @@ def test_from_operator_on_the_whole_story_is_shown(console, alice, cast, role):
         assert shown in text, shown
 
 
+@pytest.mark.once
 def test_what_one_may_not_do_is_neither_offered_nor_done(console, alice, cast):
     viewer = console("viewer")
     assert '<button class="btn">Suppress' not in viewer.get(f"/operator/people/{alice}").text

@@ -14,15 +14,15 @@ from web.operator.frame.cached import Cached
 
 LARGE = ("jobs", "attempts", "deliveries", "subscribers", "consents", "votes", "audit", "webhook_messages")
 SIZE = crowded.Size(
-    readers=3000,
-    dead=600,
-    succeeded=2500,
-    votes=2500,
-    orders=2500,
+    readers=1000,
+    dead=200,
+    succeeded=900,
+    votes=900,
+    orders=900,
     operators=9,
-    finished=200,
-    singles=500,
-    messages=2000,
+    finished=80,
+    singles=200,
+    messages=700,
 )
 MAY_WALK = {
     r"SELECT subscribers.state, count\(\*\)": "counts each list in its index; kept for 20 times what it took",

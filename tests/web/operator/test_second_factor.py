@@ -53,6 +53,7 @@ def test_the_key_stays_the_same_until_it_is_set_up_and_a_wrong_code_sets_nothing
         assert operators.get(session, browser.operator).totp_secret is None
 
 
+@pytest.mark.once
 def test_the_login_asks_for_a_code_and_lets_nobody_in_before(console, secret, clock):
     browser = console("admin")
     key, codes = secret(browser)
@@ -144,6 +145,7 @@ def test_secret_and_codes_are_kept_so_that_the_database_alone_tells_neither(cons
     assert second_factor.unsealed(kept) is None
 
 
+@pytest.mark.once
 def test_new_codes_end_the_old_and_removing_the_factor_needs_the_password(console, secret):
     browser = console("admin")
     _, old = secret(browser)
@@ -161,6 +163,7 @@ def test_new_codes_end_the_old_and_removing_the_factor_needs_the_password(consol
         assert operators.codes_left(session, other.operator) == 0
 
 
+@pytest.mark.once
 def test_where_it_is_demanded_nothing_but_its_page_opens(app, console, setting, secret):
     setting(OPERATOR_TWO_FACTOR="required")
     browser = console("admin")

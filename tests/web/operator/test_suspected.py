@@ -94,6 +94,7 @@ def test_a_digest_that_stopped_itself_says_why_and_is_resumed_with_a_reason(cons
         assert stops.of_digest(session, digests.get(session, bad_hour).id) is None
 
 
+@pytest.mark.once
 def test_a_viewer_sees_numbers_and_no_button(console, bad_hour):
     page = console("viewer").get(LIST).text
     assert "gone.example" in page
