@@ -28,7 +28,7 @@ MODULES = (
     "celery.worker.consumer.delayed_delivery", "celery.worker.strategy", "billiard.popen_fork", "billiard.sharedctypes",
     "kombu.transport.redis", "worker.app", "worker.celery_signals", "worker.tasks", "worker.parent",
     "gunicorn.app.wsgiapp", "gunicorn.arbiter", "gunicorn.glogging", "web.app", "web.front.config", "web.front.worker",
-    "worker.outside_line", "cffi.cparser", "cffi.commontypes", "encodings.idna",
+    "worker.outside_line", "cffi.cparser", "cffi.commontypes", "encodings.idna", "psycopg",
 )  # fmt: skip
 """What the programs import, also later. What only some of them need costs the others nothing."""
 READ_AT_IMPORT = {"REMAP_SIGTERM": "SIGQUIT"}
@@ -116,7 +116,8 @@ class Preloaded:
         before = _seen(str(path) for room in ("db", "emails", "worker", "web") for path in (ROOT / room).rglob("*.py"))
         os.environ.update(READ_AT_IMPORT)
         for module in MODULES:
-            import_module(module)
+            with contextlib.suppress(ImportError):  # the program that needs it will say so
+                import_module(module)
         for name in READ_AT_IMPORT:
             del os.environ[name]
         import_module("sqlalchemy.orm").configure_mappers()

@@ -4,15 +4,19 @@ The memory is the proportional set size (PSS): a page that several processes sha
 """
 
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
 from db.settings import Settings, variable
+from tests.bench import servers
 from tests.bench.load import free_port
 from tests.bench.wire import Reached, told
 from worker.redis import end_with_parent
@@ -46,35 +50,47 @@ def _pss(pid: int) -> float:
     return next(int(line.split()[1]) * 1024 / 1e6 for line in rollup.splitlines() if line.startswith("Pss:"))
 
 
-def report(rows: list[tuple[str, float, float]]) -> Reached:
+def report(kind: str, rows: list[tuple[str, float, float]]) -> Reached:
+    print(f"\nOn {kind}")
     for words, megabytes, share in rows:
         print(f"{megabytes:7.1f} MB {100 * share:6.2f} %  {words}")
     memory, cpu = sum(row[1] for row in rows), sum(row[2] for row in rows)
     return [
-        (f"at most {MOST_MB} MB: {memory:.0f}", memory <= MOST_MB),
-        (f"at most {MOST_CPU:.0%} of a core: {cpu:.2%}", cpu <= MOST_CPU),
+        (f"{kind}: at most {MOST_MB} MB: {memory:.0f}", memory <= MOST_MB),
+        (f"{kind}: at most {MOST_CPU:.0%} of a core: {cpu:.2%}", cpu <= MOST_CPU),
     ]
 
 
-def main() -> int:
-    """Start `verdicts up` with the demo's content in a folder of its own, let it settle, and measure it."""
+@contextmanager
+def site(folder: Path, database: str) -> Iterator[psutil.Process]:
+    """`verdicts up` with the demo's content in this folder, once it answers."""
     ours = {variable(field) for field in Settings.model_fields}
-    environment = {name: value for name, value in os.environ.items() if name not in ours} | {"PORT": str(free_port())}
-    with tempfile.TemporaryDirectory(prefix="idle") as folder:
-        words = [str(Path(sys.executable).with_name("verdicts")), "up", "--demo"]
-        site = psutil.Popen(
-            words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-            preexec_fn=end_with_parent,
-        )  # fmt: skip
-        try:
-            while "Verdicts is running" not in site.stdout.readline():
-                if site.poll() is not None:
-                    return 1
-            time.sleep(SETTLES)
-            return told(report(measure(site, MEASURED)))
-        finally:
-            site.terminate()
-            site.wait()
+    told = {"PORT": str(free_port()), "DATABASE_URL": database, "SECRET_KEY": secrets.token_hex(32)}
+    running = psutil.Popen(
+        [str(Path(sys.executable).with_name("verdicts")), "up", "--demo"], cwd=folder, text=True,
+        env={name: value for name, value in os.environ.items() if name not in ours} | told,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, preexec_fn=end_with_parent,
+    )  # fmt: skip
+    try:
+        while "Verdicts is running" not in (line := running.stdout.readline()):
+            if not line:
+                raise SystemExit("verdicts up did not start.")
+        yield running
+    finally:
+        running.terminate()
+        running.wait()
+
+
+def main() -> int:
+    """Let a site settle and measure it, on both kinds of database. PostgreSQL's own server is not counted."""
+    reached: Reached = []
+    with tempfile.TemporaryDirectory(prefix="idle") as name, servers.postgresql() as postgresql:
+        folder = Path(name)
+        for kind, fresh in (("SQLite", servers.sqlite(folder)), ("PostgreSQL", postgresql)):
+            with site(folder, fresh()) as running:
+                time.sleep(SETTLES)
+                reached += report(kind, measure(running, MEASURED))
+    return told(reached)
 
 
 if __name__ == "__main__":
