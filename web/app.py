@@ -18,6 +18,7 @@ from db.settings import settings
 from db.signing_keys import ForeignSigningKey
 from emails.letters import day as day_in_words
 from web import bulkhead, errors, headers, health, limits, metrics, operator, origins, readable, request_log, visitor
+from web.page_templates import Templates
 from web.readers import answers, outbox, pages, places, scores, stamps, static_files, subscriptions, votes, watch
 from worker import bell, heartbeats, logs
 
@@ -35,6 +36,8 @@ class Slug(BaseConverter):
 
 class Site(Flask):
     """None of its views and hooks is a coroutine, so Flask need not look at each of them again with each request."""
+
+    jinja_environment = Templates
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func

@@ -24,7 +24,9 @@ from web.readers.scores import trend_line
 
 _TOKEN = secrets.token_hex(8)
 """Unknown to everybody outside of this process, so that no name or quote in the catalog can look like a mark."""
-_MARK = re.compile(rf'\x02{_TOKEN}:(\d+)\x03|, "aggregateRating": "{_TOKEN}:(\d+)"')
+_RATING = ', "aggregateRating": "'
+_MARK = re.compile(rf'{_TOKEN}:(\d+)(\x03|")')
+"""It begins with a fixed text, which is searched for at once. Before it stands one character, or the rating's key."""
 NONE = Figures()
 
 
@@ -87,8 +89,9 @@ def render(template: str, figures: Mapping[int, Figures], **values: Any) -> Piec
     page, at = render_template(template, place=place, **values), 0
     parts: list[bytes | Place] = []
     for mark in _MARK.finditer(page):
-        number, rated = mark.groups()
-        parts += [page[at : mark.start()].encode(), places[int(number)] if number else _rating_of(int(rated), figures)]
+        number, rated = int(mark[1]), mark[2] == '"'
+        before = page[at : mark.start() - (len(_RATING) if rated else 1)]
+        parts += [before.encode(), _rating_of(number, figures) if rated else places[number]]
         at = mark.end()
     return Pieces((*parts, page[at:].encode()))
 
