@@ -10,7 +10,7 @@ class Language(NamedTuple):
     names: str
     gone: str
     full: str
-    between: str = r" (?:\S{1,40} ){0,4}"
+    between: str = r" (?:\S{1,40} ){0,7}(?:[ld]['’])?"
 
     def says(self, what: str) -> str:
         """A pattern for a sentence that says so of a mailbox, in this or the reverse order."""
@@ -42,7 +42,7 @@ LANGUAGES = (
     ),
     Language(  # Italian
         r"utente|destinatario|indirizzo|casella|quota",
-        r"sconosciut[oa]|inesistente|non (?:esiste|trovat[oa]|valid[oa]|è stat[oa] trovat[oa])",
+        r"sconosciut[oa]|inesistente|non (?:esiste|trovat[oa]|valid[oa]|è stat[oa] trovat[oa])|impossibile trovare",
         r"pien[oa]|esaurit[oa]|superat[oa]",
     ),
     Language(  # Dutch

@@ -36,6 +36,7 @@ _NAMES_SENDER = re.compile(
     re.IGNORECASE,
 )
 _REPLY = re.compile(r"\W{0,12}(?:[\w' ]{1,40}: ?)?[45]\d\d(?:[ :-]|$)")
+_WORDS = re.compile(r"\w+\W+\w+")
 _RULER = re.compile(r"\s*(?:[-=*_#]{3}|$)")
 
 _Named = list[tuple[int, str]]
@@ -91,8 +92,14 @@ def _with_words(lines: list[str], named: _Named) -> Iterator[Told]:
     for (at, address), end in zip(named, ends, strict=False):
         their.setdefault(address, []).extend(lines[at : max(end, at + 1)][:_ABOUT_ONE])
     for address, around in their.items():
-        said = _from_reply(around) or (_from_reply(lines) if len(their) == 1 else []) or around
+        said = _from_reply(around) or (_from_reply(lines) if len(their) == 1 else []) or _beginning(around)
         yield Told(address, "\n".join(said), "\n".join(around))
+
+
+def _beginning(lines: list[str]) -> list[str]:
+    """The first paragraph, or all if that holds nothing but the address."""
+    end = next((at for at, line in enumerate(lines) if _RULER.match(line)), len(lines))
+    return lines[:end] if _WORDS.search(_INLINE.sub("", " ".join(lines[:end]))) else lines
 
 
 def _from_reply(lines: list[str]) -> list[str]:
