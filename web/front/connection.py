@@ -8,26 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from db.networks import network_of
 from web import origins
-from web.front import answers
+from web.front import answers, time_limits
+from web.front.answering import Answering
 from web.front.answers import Refused
-from web.front.exchange import Exchange
 from web.front.incoming import Incoming
-from web.front.ready import Ready, reads_only
+from web.front.ready import Ready
 from web.front.request import Request
 from web.front.spool import IN_MEMORY, Body
-from web.front.time_limits import (
-    ANSWERED_AT_ONCE,
-    BODY_BYTES_A_SECOND,
-    BODY_SECONDS,
-    CLOSE_SECONDS,
-    HEAD_SECONDS,
-    LAST_SECONDS,
-    LEAST_UNSENT,
-    MOST_UNSENT,
-    READ_AT_ONCE,
-    READ_SECONDS,
-    UNREAD_SECONDS,
-)
 
 if TYPE_CHECKING:
     from web.front.loop import Front
@@ -45,17 +32,17 @@ class State(Enum):
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection. Every method is called in the loop, but for `_told` and `_failed`."""
+    """A client's connection. Every method is called in the loop."""
 
     transport: asyncio.Transport
     __slots__ = (
-        "_exchange",
+        "_answering",
         "_front",
         "_incoming",
-        "_paused",
         "_reads_slowly",
         "deadline",
         "held",
+        "is_paused",
         "network",
         "peer",
         "state",
@@ -65,8 +52,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, front: "Front") -> None:
         self._front = front
         self._incoming = Incoming(front.largest_body)
-        self._exchange: Exchange | None = None
-        self._paused = self._reads_slowly = False
+        self._answering: Answering | None = None
+        self.is_paused = self._reads_slowly = False
         self.state = State.CLOSING
         self.peer = self.network = ""
         self.deadline = 0.0
@@ -77,8 +64,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        transport.set_write_buffer_limits(MOST_UNSENT, LEAST_UNSENT)
-        transport.max_size = READ_AT_ONCE
+        transport.set_write_buffer_limits(time_limits.MOST_UNSENT, time_limits.LEAST_UNSENT)
+        transport.max_size = time_limits.READ_AT_ONCE
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]).partition("%")[0] if peer else ""
         self.network = (
@@ -88,8 +75,9 @@ class Connection(asyncio.Protocol):
         self._wait_for_head()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        if self._exchange is not None:
-            self._exchange.out.leave()
+        if self._answering is not None:
+            self._answering.leave()
+            self._answering = None
         self._incoming.close()
         self._front.places.lost(self)
         self._front.uploaded(self)
@@ -116,28 +104,28 @@ class Connection(asyncio.Protocol):
             self._front.places.holds(self, held)
 
     def pause_writing(self) -> None:
-        self._paused = True
+        self.is_paused = True
         if self.state is State.ANSWER:
-            self.deadline = self._front.time() + READ_SECONDS
+            self.deadline = self._front.time() + time_limits.READ_SECONDS
             self._front.places.waits_no_more(self)
         self._count()
 
     def resume_writing(self) -> None:
-        self._paused = False
+        self.is_paused = False
         self._count()
         if self.state is not State.ANSWER:
             return
         self.deadline = 0.0
-        if self._exchange is None:
+        if self._answering is None:
             self._wait_for_head()
         else:
-            self._pump()
+            self._answering.pump()
 
     # ---- a request comes in ------------------------------------------------------------------------------------
 
     def _wait_for_head(self) -> None:
         self.state = State.HEAD
-        self.deadline = self._front.time() + HEAD_SECONDS
+        self.deadline = self._front.time() + time_limits.HEAD_SECONDS
         self._front.places.waits(self)
         if self._incoming:
             self.transport.resume_reading()
@@ -147,7 +135,7 @@ class Connection(asyncio.Protocol):
         try:
             self._read_requests()
         except Refused as refused:
-            self._refuse(refused.status, head_only=self._incoming.asks_for_head)
+            self.refuse(refused.status, head_only=self._incoming.asks_for_head)
         self._count()
 
     def _read_requests(self) -> None:
@@ -156,7 +144,7 @@ class Connection(asyncio.Protocol):
         while self._may_read() and (whole := self._incoming.next()) is not None:
             self._answer(*whole)
             answered += 1
-            if answered == ANSWERED_AT_ONCE and self._incoming and self.state is State.HEAD:
+            if answered == time_limits.ANSWERED_AT_ONCE and self._incoming and self.state is State.HEAD:
                 self.transport.pause_reading()
                 self._front.go_on_later(self)
                 return
@@ -180,7 +168,7 @@ class Connection(asyncio.Protocol):
         self.state = State.BODY
         self._front.places.waits_no_more(self)
         size = most if request.chunked else request.length
-        self.deadline = self._front.time() + BODY_SECONDS + size / BODY_BYTES_A_SECOND
+        self.deadline = self._front.time() + time_limits.BODY_SECONDS + size / time_limits.BODY_BYTES_A_SECOND
         if request.expects and not self._incoming.has_begun():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -203,7 +191,7 @@ class Connection(asyncio.Protocol):
         if keep:
             self._after_answer()
         else:
-            self._close(READ_SECONDS)
+            self._close(time_limits.READ_SECONDS)
 
     def _hand_over(self, request: Request, body: Body | None) -> None:
         self.state, self.deadline = State.ANSWER, 0.0
@@ -211,65 +199,39 @@ class Connection(asyncio.Protocol):
         self._front.uploaded(self)
         if self._front.stopping:
             request.keep_alive = False
-        self._exchange = self._front.exchange(request, body, self.peer, self._told, self._failed)
-        if not self._front.threads.offer(self._exchange, first=reads_only(request)):
-            self._refused(self._exchange, 503)
+        self._answering = Answering(self._front, self, request, body)
+        self._answering.begin()
 
-    def _told(self, _exchange: Exchange) -> None:
-        self._front.soon(self._pump)
+    def awaits(self, answering: Answering) -> bool:
+        """Whether the client still waits for this answer."""
+        return answering is self._answering and not self.transport.is_closing()
 
-    def _failed(self, exchange: Exchange, status: int) -> None:
-        self._front.soon(self._refused, exchange, status)
-
-    def _pump(self) -> None:
-        """Give the client what there is of the answer, as long as it reads."""
-        exchange = self._exchange
-        if exchange is None or self.transport.is_closing():
-            return
-        over = exchange.out.over  # before the last bytes are taken, since the thread sets it after them
-        try:
-            while not self._paused and (piece := exchange.out.take()):
-                self.transport.write(piece)
-        except OSError:
-            self._reset()
-            return
-        if not over or self._paused:
-            return
-        exchange.out.leave()
-        self._exchange = None
-        if exchange.keep_alive and not self._front.stopping:
+    def answered(self, *, keep_alive: bool) -> None:
+        """The client has been given all of it."""
+        self._answering = None
+        if keep_alive and not self._front.stopping:
             self._after_answer()
         else:
-            self._close(READ_SECONDS)
+            self._close(time_limits.READ_SECONDS)
 
     def _after_answer(self) -> None:
         """Wait for the next request, but not before the client reads the answers that it has asked for."""
-        if self._paused:
-            self.state, self.deadline = State.ANSWER, self._front.time() + READ_SECONDS
+        if self.is_paused:
+            self.state, self.deadline = State.ANSWER, self._front.time() + time_limits.READ_SECONDS
             self._front.places.waits_no_more(self)
         elif self.state is State.HEAD:
             self._front.places.waits(self)
-            self.deadline = self._front.time() + HEAD_SECONDS
+            self.deadline = self._front.time() + time_limits.HEAD_SECONDS
         else:
             self._wait_for_head()
 
-    def _refused(self, exchange: Exchange, status: int) -> None:
-        """No thread answers; unless the answer has begun, say why."""
-        if exchange is not self._exchange or self.transport.is_closing():
-            return
-        self._exchange = None
-        if exchange.begun:
-            self._reset()  # so that a part is not taken for the whole
-            return
-        if exchange.body is not None:
-            exchange.body.close()
-        self._refuse(status, head_only=exchange.request.method == "HEAD")
-
     # ---- the end -----------------------------------------------------------------------------------------------
 
-    def _refuse(self, status: int, *, head_only: bool = False) -> None:
+    def refuse(self, status: int, *, head_only: bool = False) -> None:
+        """Say why there is no other answer, and end the connection."""
+        self._answering = None
         self.transport.write(answers.plain(status, close=True, head_only=head_only))
-        self._close(CLOSE_SECONDS)
+        self._close(time_limits.CLOSE_SECONDS)
 
     def _close(self, seconds: float) -> None:
         """End our side, and wait for the client to end its own."""
@@ -287,14 +249,14 @@ class Connection(asyncio.Protocol):
         """The client's time is over: what is half there is refused, and who is silent or reads nothing is let go."""
         unsent = self.transport.get_write_buffer_size()
         if self.state is State.BODY or (self.state is State.HEAD and self._incoming and not unsent):
-            self._refuse(408)
+            self.refuse(408)
         elif self.state is State.HEAD and not unsent:
             self.transport.close()
         elif self.state is State.HEAD and not self._reads_slowly:
             self._reads_slowly = True
             self._after_answer()  # it has as much time again for the last bytes
         else:
-            self._reset()
+            self.reset()
 
     def give_way(self) -> None:
         """Of all clients this one has kept us waiting for longest, and somebody else needs the place."""
@@ -305,14 +267,17 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """The process ends: close after the answer that is under way. Half a request has some seconds more, and silence
         a moment: to close before a request is read that has come in would reset the connection."""
-        if self._exchange is not None:
-            self._exchange.keep_alive = False
+        if self._answering is not None:
+            self._answering.is_the_last()
         if self.state in (State.HEAD, State.BODY):
             has_begun = self._incoming or self.state is State.BODY
-            self.deadline = min(self.deadline, self._front.time() + (LAST_SECONDS if has_begun else UNREAD_SECONDS))
+            self.deadline = min(
+                self.deadline,
+                self._front.time() + (time_limits.LAST_SECONDS if has_begun else time_limits.UNREAD_SECONDS),
+            )
             self._front.places.waits_no_more(self)
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
         """Close without waiting for the client to take what the kernel still holds for it (SO_LINGER of 0 seconds)."""
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.transport.abort()

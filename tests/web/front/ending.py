@@ -5,10 +5,10 @@ import threading
 
 from flask import Flask
 
-from web.front import connection, threads
+from web.front import threads, time_limits
 
 threads.STUCK_SECONDS = 1.0
-connection.LAST_SECONDS = 0.5
+time_limits.LAST_SECONDS = 0.5
 app = Flask(__name__)
 
 

@@ -1,7 +1,9 @@
 """The front's parts alone: the queue before the threads, and bytes on their way to a client."""
 
+import gc
 import threading
 import time
+import weakref
 from dataclasses import dataclass, field
 from unittest.mock import MagicMock
 
@@ -9,11 +11,13 @@ import pytest
 
 from web.front import answers
 from web.front import threads as threads_
-from web.front.connection import ANSWERED_AT_ONCE, Connection
+from web.front.connection import Connection
+from web.front.exchange import Exchange
 from web.front.incoming import Incoming
 from web.front.loop import GO_ON_AT_ONCE, Front
 from web.front.spool import ON_THE_WAY, Body, Gone, Outgoing
 from web.front.threads import MOST_WAITING, Threads
+from web.front.time_limits import ANSWERED_AT_ONCE
 
 pytestmark = pytest.mark.once
 
@@ -202,3 +206,34 @@ def test_hundreds_of_pipelines_leave_each_turn_of_the_loop_short():
         sizes.append(len(went_on) - before)
     assert max(sizes) == GO_ON_AT_ONCE
     assert went_on == [*range(GO_ON_AT_ONCE * 2 + 5), 3, 3]
+
+
+def test_a_request_that_is_answered_leaves_nothing_to_the_garbage_collector():
+    front, told = MagicMock(time=time.monotonic, stopping=False, ready=lambda *_: None), []
+    front.soon = lambda callback, *more: told.append((callback, more))
+    front.threads.offer = lambda exchange, *, first: exchange.run() or True
+    front.exchange = lambda *given: Exchange(*given[:3], app, {}, *given[3:])
+    transport = MagicMock()
+    transport.is_closing.return_value = False
+    transport.get_write_buffer_size.return_value = 0
+    made = []
+
+    def app(_environ, start):
+        start("200 OK", [])
+        made.append(weakref.ref(start.__self__))
+        return [b"an answer"]
+
+    gc.collect()
+    gc.disable()
+    try:
+        client = Connection(front)
+        client.connection_made(transport)
+        client.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        while told:
+            callback, more = told.pop()
+            callback(*more)
+        del callback, more
+        assert b"an answer" in transport.write.call_args.args[0]
+        assert made[0]() is None
+    finally:
+        gc.enable()

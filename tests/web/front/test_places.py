@@ -179,6 +179,7 @@ def test_a_request_that_is_half_there_when_the_process_ends_has_some_seconds_and
      ("POST /vote", False), ("GET / __Host-voter=7", False), ("GET / theme=dark", True)],
 )  # fmt: skip
 def test_who_reads_without_own_votes_gets_a_thread_before_all_others(front, request_, first):
+    front.exchange.side_effect = lambda request, *_: MagicMock(request=request)
     method, path, *cookie = request_.split()
     told = f"Cookie: {cookie[0]}\r\n" if cookie else ""
     connected(front).data_received(f"{method} {path} HTTP/1.1\r\nHost: a\r\n{told}\r\n".encode())
