@@ -81,6 +81,7 @@ class Part:
 
 def parse(raw: bytes) -> Part:
     """The mail and its parts."""
+    raw = raw if b"\n" in raw else raw.replace(b"\r", b"\n")
     return _parse(raw.replace(b"\r\n", b"\n").lstrip(b"\xef\xbb\xbf\n\r \t"), _DEPTH, [_PARTS])
 
 

@@ -52,6 +52,17 @@ def test_a_warning_that_a_letter_is_late_is_no_bounce() -> None:
         assert [each.kind for each in read(_mail(name.removesuffix(".eml")))] == ["delayed"], name
 
 
+@pytest.mark.parametrize("name", ["postfix-unknown", "qmail-full", "arf-abuse"])
+def test_line_ends_and_a_mailbox_file_s_first_line_change_nothing(name: str) -> None:
+    raw = _mail(name)
+    for other in (
+        raw.replace(b"\n", b"\r\n"),
+        raw.replace(b"\n", b"\r"),
+        b"From MAILER-DAEMON Mon Nov  2 2026\n" + raw,
+    ):
+        assert read(other) == read(raw)
+
+
 def test_two_recipients_have_two_findings() -> None:
     alice, bob = read(_mail("postfix-two"))
     assert (alice.recipient, alice.kind, alice.status) == ("alice@reader.example", "hard", "5.1.1")
