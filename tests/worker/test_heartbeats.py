@@ -134,7 +134,7 @@ def test_a_forked_web_worker_gets_a_thread_of_its_own(sqlite, pulse, monkeypatch
     monkeypatch.setattr(heartbeats, "_living", (1, "web"))  # it was started in the parent
     monkeypatch.setattr(heartbeats.Pulse, "write_for_ever", heartbeats.Pulse.write)
     heartbeats.start_after_fork()
-    until(running, "its heartbeat", 10)
+    until(running, "its heartbeat")
     [own] = running()
     assert (own.kind, own.process.rpartition(":")[2]) == ("web", str(pulse.pid))
 

@@ -66,7 +66,7 @@ def test_every_task_has_its_work():
 def test_it_looks_by_itself_without_any_message(start):
     seen: list[float] = []
     start(0.05, votes=lambda: seen.append(time.monotonic()))
-    until(lambda: len(seen) >= 10, "ten looks", 10)
+    until(lambda: len(seen) >= 10, "ten looks")
     assert 0.3 < seen[9] - seen[0] < 5
 
 
@@ -78,9 +78,9 @@ def test_a_message_makes_it_look_at_once_and_waits_for_that_look(start):
         may_end.wait(10)
 
     made = start(votes=work)
-    until(lambda: len(seen) == 1, "the first look", 10)
+    until(lambda: len(seen) == 1, "the first look")
     message = rung(made, "votes")
-    until(lambda: made.waiting, "the message", 10)
+    until(lambda: made.waiting, "the message")
     assert len(seen) == 1, "the thread is amid its first look, which began before the message came"
     assert message.is_alive()
     may_end.set()
@@ -92,7 +92,7 @@ def test_a_message_makes_it_look_at_once_and_waits_for_that_look(start):
 def test_it_goes_on_at_once_while_work_is_left_and_other_looks_get_their_turn(start):
     left, folded = iter([True] * 50 + [False] * 1000), []
     made = start(jobs=lambda: next(left), votes=lambda: folded.append(1))
-    until(lambda: made.looks["jobs"].ended > 50, "51 slices without a message", 10)
+    until(lambda: made.looks["jobs"].ended > 50, "51 slices without a message")
     assert folded
 
 
@@ -105,7 +105,7 @@ def test_after_a_look_that_failed_no_message_is_taken_until_the_pause_is_over(st
         raise CannotBegin("no connection")
 
     made = start(0.01, mail=sick)
-    until(lambda: failed, "the first failure", 10)
+    until(lambda: failed, "the first failure")
     for _ in range(3):  # as fast as Redis gives them
         rung(made, "mail").join(10)
     assert len(failed) >= 4
@@ -120,13 +120,13 @@ def test_what_one_look_cannot_do_stops_no_other(start, monkeypatch):
         raise ValueError("a mistake of ours")
 
     made = start(0.01, jobs=sick, votes=lambda: folded.append(1))
-    until(lambda: made.looks["jobs"].ended and len(folded) > 5, "folds beside a sick look", 10)
+    until(lambda: made.looks["jobs"].ended and len(folded) > 5, "folds beside a sick look")
 
 
 def test_pauses_grow_only_for_what_says_so(start, pulse):
     made = start(votes=lambda: None)
     look = made.looks["votes"]
-    until(lambda: look.ended, "the first look", 10)
+    until(lambda: look.ended, "the first look")
 
     def pauses(error: Exception) -> list[float]:
         look.trouble = Trouble("votes")

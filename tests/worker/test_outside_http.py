@@ -130,14 +130,14 @@ def lasts(url: str, error: type[Exception] | None = TooSlow, seconds: float = 0.
 
 def test_a_receiver_that_hangs_costs_no_more_than_the_time():
     with receiving(hanging) as receiver:
-        assert 0.3 < lasts(receiver.url()) < 2
+        assert 0.3 < lasts(receiver.url()) < 5
 
 
 def test_a_receiver_that_drips_its_headers_costs_no_more_than_the_time():
     """Each byte comes in time for a limit between two bytes: the limit is one of the whole."""
     drip = [bytes([each]) for each in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 300]
     with receiving(sending(*drip, every=0.02)) as receiver:
-        assert lasts(receiver.url()) < 2
+        assert lasts(receiver.url()) < 5
 
 
 def test_a_receiver_that_drips_its_body_has_answered_all_the_same():
@@ -145,7 +145,7 @@ def test_a_receiver_that_drips_its_body_has_answered_all_the_same():
     with receiving(sending(head, b"x", every=0.02, endless=True)) as receiver:
         began = time.monotonic()
         answer = quick(receiver.url())
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert (answer.status, answer.whole) == (200, False)
 
 
@@ -159,7 +159,7 @@ def test_a_receiver_that_takes_no_bytes_costs_no_more_than_the_time():
 
 def test_a_receiver_that_never_shakes_hands_costs_no_more_than_the_time():
     with receiving(lambda connection, receiver: receiver.over.wait(30)) as receiver:
-        assert lasts(receiver.url().replace("http:", "https:")) < 2
+        assert lasts(receiver.url().replace("http:", "https:")) < 5
 
 
 def test_ten_megabytes_are_not_read_and_the_status_counts():

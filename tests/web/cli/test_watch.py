@@ -60,15 +60,15 @@ def test_progress_rate_and_the_time_left_until_the_digest_is_finished(sqlite):
     made = make_digest(200)
     send(40)
     with watching() as watched:
-        until(lambda: watched.shows("2026-W47 sending", r"\b40/200", r"\b0/s"), "the start", 20)
+        until(lambda: watched.shows("2026-W47 sending", r"\b40/200", r"\b0/s"), "the start")
         send(80)
         on_its_way = ("2026-W47 sending", r"\b120/200", r"\b[1-9]\d*/s", r"\b0:0\d:\d\d")
-        until(lambda: watched.shows(*on_its_way), "80 more letters, their rate and the time left", 20)
+        until(lambda: watched.shows(*on_its_way), "80 more letters, their rate and the time left")
         assert watched.process.poll() is None
         send(80)
         with writing() as session:
             deliveries.finish(session, made, NOW)
-        until(lambda: watched.shows("^sent 200$"), "the account", 20)
+        until(lambda: watched.shows("^sent 200$"), "the account")
         assert watched.process.wait(20) == 0
         assert watched.shows("2026-W47 finished", "200/200")
         assert watched.shows("^state: finished$")

@@ -284,7 +284,7 @@ def test_who_leaves_amid_an_answer_stops_it(mirror: Server) -> None:
     with socket.create_connection(("127.0.0.1", mirror.port), 5) as client:
         client.sendall(b"GET /drip HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert client.recv(1000)
-    until(lambda: dripped.exists() and mirror_is_idle(mirror), "the end of the answer", 10)
+    until(lambda: dripped.exists() and mirror_is_idle(mirror), "the end of the answer")
     assert int(dripped.read_text()) < 90
 
 

@@ -174,10 +174,9 @@ def test_a_redis_that_hangs_keeps_no_page_waiting(database, setting):
         setting(REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
         began = time.monotonic()
         assert signs()["Redis"] == ("no answer", "bad")
-        assert time.monotonic() - began < 2
-        began = time.monotonic()
+        first, began = time.monotonic() - began, time.monotonic()
         signs()
-        assert time.monotonic() - began < 0.2
+        assert time.monotonic() - began < first, "it waits for that Redis once"
 
 
 def test_what_is_slow_to_count_keeps_no_page_waiting(console, monkeypatch):
