@@ -21,6 +21,7 @@ _NAMES = 8000
 _STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
 _REPORT_PARTS = (*_STATUS_PARTS, "message/feedback-report")
 _HAS_FIELDS = re.compile(r"^(?:Final|Original)-Recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_DETAIL = re.compile(r"\+[^@]*@")
 _DELIVERED = ("delivered", "relayed", "expanded", "deliverable")
 
 
@@ -44,7 +45,8 @@ class _Mail:
         names = [value for each in ("from", "to", "delivered-to", "x-original-to") for value in whole.all(each)]
         ours = addresses.all_in(encoded.words(", ".join([*names, *returned.sent_by(letter)])[:_NAMES]))
         words = "\n".join(each for each, _ in divided)[:_WORDS]
-        return cls(whole, leaves, words, letter, frozenset(ours), returned.recipients(letter))
+        plain = [_DETAIL.sub("@", each) for each in ours]  # news@ for news+b-…@
+        return cls(whole, leaves, words, letter, frozenset([*ours, *plain]), returned.recipients(letter))
 
     @property
     def failed(self) -> list[str]:

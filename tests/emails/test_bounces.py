@@ -52,6 +52,12 @@ def test_a_warning_that_a_letter_is_late_is_no_bounce() -> None:
         assert [each.kind for each in read(_mail(name.removesuffix(".eml")))] == ["delayed"], name
 
 
+def test_our_own_address_is_not_taken_for_the_recipient_s() -> None:
+    words = "The mail of news@verdicts.example could not be delivered to bob@reader.example: mailbox full."
+    mail = f"From: postmaster@x.example\nTo: news+b-{TOKEN}@verdicts.example\nSubject: Undeliverable\n\n{words}\n"
+    assert [(each.recipient, each.kind) for each in read(mail.encode())] == [("bob@reader.example", "soft")]
+
+
 @pytest.mark.parametrize("name", ["postfix-unknown", "qmail-full", "arf-abuse"])
 def test_line_ends_and_a_mailbox_file_s_first_line_change_nothing(name: str) -> None:
     raw = _mail(name)
