@@ -39,17 +39,13 @@ class Recipient(NamedTuple):
     own_votes: str = ""
 
 
+@lru_cache(maxsize=16)
 def date_header(now: datetime) -> bytes:
     """The value of a Date header. Raises ValueError unless `now` is zone-aware."""
+    # All letters of a claim have its moment as their Date, and formatting it takes 25 µs: cache it.
     if now.tzinfo is None:
         raise ValueError("a Date header needs a time with a zone")
-    return _date(now.replace(microsecond=0))
-
-
-@lru_cache(maxsize=8)
-def _date(second: datetime) -> bytes:
-    # Hundreds of letters go out in the same second, and formatting the date takes 25 µs: cache it.
-    return format_datetime(second).encode("ascii")
+    return format_datetime(now.replace(microsecond=0)).encode("ascii")
 
 
 class EncodedLetter:

@@ -192,11 +192,10 @@ class BatchSend:
         return self.tripped_by is None and not self.memory.stopped
 
     def _settlement(self, letter: ClaimedLetter, outcome: Outcome) -> Settlement:
+        tried = self.composer.fingerprints.get(letter.id)
         if outcome.kind == "deferred" and outcome.whose in ("sender", "relay"):
-            settled = put_off(letter, outcome, self.slice.history.times_put_off(letter), moments.now())
-        else:
-            settled = settlement(letter, outcome, moments.now())
-        return settled._replace(fingerprint=self.composer.fingerprints.get(letter.id))
+            return put_off(letter, outcome, self.slice.history.times_put_off(letter), moments.now(), tried)
+        return settlement(letter, outcome, moments.now(), tried)
 
     def _handed_over(self, letter: ClaimedLetter, outgoing: Outgoing, after: Sequence[ClaimedLetter]) -> Outcome:
         """The current letter's outcome, adjusted by the reply history."""
@@ -255,7 +254,7 @@ class BatchSend:
         certain = self.heard is None and self.transport.certain  # sending it again only writes the same file again
         if outcome.kind != "relay" and not certain:  # else it goes back to pending
             tried = self.composer.fingerprints.get(letter.id)
-            self.begun.append(settlement(letter, outcome, moments.now())._replace(fingerprint=tried))
+            self.begun.append(settlement(letter, outcome, moments.now(), tried))
 
     def write_down(self) -> None:
         """Write what is known of a batch that was broken off, and end its claim. Raises what the database raises, and

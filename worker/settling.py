@@ -13,10 +13,14 @@ from emails.reply_waits import named_wait, speaks_of_a_day
 from emails.transports import Outcome
 
 
-def settlement(letter: ClaimedLetter, outcome: Outcome, now: datetime) -> Settlement:
-    """The settlement that an outcome leads to."""
+def settlement(letter: ClaimedLetter, outcome: Outcome, now: datetime, tried: bytes | None) -> Settlement:
+    """The settlement that an outcome leads to; `tried` is the fingerprint of the message."""
     if outcome.kind == "sent":
-        return Settlement(letter.id, "sent", None, outcome.code, outcome.reply)
+        return Settlement(letter.id, "sent", None, outcome.code, outcome.reply, fingerprint=tried)
+    return _not_sent(letter, outcome, now)._replace(fingerprint=tried)
+
+
+def _not_sent(letter: ClaimedLetter, outcome: Outcome, now: datetime) -> Settlement:
     told = partial(Settlement, letter.id, code=outcome.code, reply=outcome.reply)
     if outcome.kind == "refused":
         return told("failed", f"refused at {outcome.stage}", hard=outcome.whose == "address")
@@ -28,14 +32,14 @@ def settlement(letter: ClaimedLetter, outcome: Outcome, now: datetime) -> Settle
     return deferred(letter, reason, now, code=outcome.code, reply=outcome.reply)
 
 
-def put_off(letter: ClaimedLetter, outcome: Outcome, time: int, now: datetime) -> Settlement:
+def put_off(letter: ClaimedLetter, outcome: Outcome, time: int, now: datetime, tried: bytes | None) -> Settlement:
     """A refusal that is not the recipient's fault, while others are taken: it uses up no try, and the letter ages.
 
     `time` says how often this letter has met one.
     """
     wait = rules.day_backoff if speaks_of_a_day(outcome.reply) else rules.put_off_backoff
     settled = _again(letter, f"put off at {outcome.stage}", now, wait(time, random.random()))
-    return settled._replace(code=outcome.code, reply=outcome.reply, tried=0)
+    return settled._replace(code=outcome.code, reply=outcome.reply, tried=0, fingerprint=tried)
 
 
 def deferred(letter: ClaimedLetter, reason: str, now: datetime, code: int | None, reply: str) -> Settlement:

@@ -5,6 +5,7 @@ hash is of what the message says, the second of what depends on the keys (see em
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 _DATE, _HALF = 4, 8
@@ -34,4 +35,9 @@ class Fingerprint(NamedTuple):
 
 def dated(date: datetime, hashes: bytes) -> bytes:
     """The fingerprint as it is kept."""
-    return int(date.timestamp()).to_bytes(_DATE, "big") + hashes
+    return _seconds(date) + hashes
+
+
+@lru_cache(maxsize=16)
+def _seconds(date: datetime) -> bytes:
+    return int(date.timestamp()).to_bytes(_DATE, "big")

@@ -25,11 +25,13 @@ from db import migrations
 from db.deliveries import accounts, addressing
 from db.deliveries.claims import ClaimedLetter
 from db.digests import digests, schedule
-from db.session import is_sqlite, reading, writing
+from db.digests.catalog import Tool
+from db.session import Session, is_sqlite, reading, writing
 from db.settings import settings
 from db.subscribers import audiences
 from emails.dkim import PrivateKey
 from emails.encoded_bodies import EncodedBodies
+from emails.letter import OwnVote
 from emails.letters import Letter, mark
 from emails.transports import Outgoing, open_transport
 from worker import letters, send_slice
@@ -37,6 +39,7 @@ from worker import letters, send_slice
 NOW = datetime.now(UTC)
 SLOT = "2026-W47"
 KILOBYTES = 58
+TOOLS = 8
 KEYS: dict[str, Callable[[], PrivateKey]] = {
     "rsa": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
     "ed25519": Ed25519PrivateKey.generate,
@@ -56,7 +59,14 @@ def bodies(kilobytes: int = KILOBYTES) -> tuple[str, str]:
 
 
 def frozen(kilobytes: int = KILOBYTES) -> Letter:
-    return Letter("digest", "Larkspur vs Second Pair", "p", *bodies(kilobytes), SLOT)
+    """The same as a letter that shows each reader their own votes on TOOLS tools, in both bodies."""
+    html, plain = bodies(kilobytes)
+    own = [OwnVote(at, "You said ship.", "You said skip.", "") for at in range(TOOLS)]
+    shown = "".join(f"<p>{each}</p>\n" for each in own)
+    told = "".join(f"{each}\n" for each in own)
+    return Letter(
+        "digest", "Larkspur vs Second Pair", "p", html.replace("<body>", "<body>" + shown), told + plain, SLOT
+    )
 
 
 def subscribe(readers: int) -> None:
@@ -77,7 +87,17 @@ def subscribe(readers: int) -> None:
             ),
             {"n": readers},
         )
+        _vote(session, series, readers)
         session.execute(text("ANALYZE"))
+
+
+def _vote(session: Session, series: str, readers: int) -> None:
+    """TOOLS tools, and every third reader's vote on each."""
+    fields = dict.fromkeys(("name", "category", "tagline", "entry", "url", "summary"), "")
+    session.add_all(Tool(id=number, slug=f"tool-{number}", **fields) for number in range(1, TOOLS + 1))
+    session.flush()
+    voted = " SELECT 'subscriber:' || i, t.id, 'ship', false, CURRENT_TIMESTAMP FROM n, tools AS t WHERE i % 3 = 0"
+    session.execute(text(f"INSERT INTO votes (voter, tool_id, choice, dirty, cast_at) {series}{voted}"), {"n": readers})
 
 
 def freeze(kilobytes: int = KILOBYTES) -> None:
@@ -88,8 +108,8 @@ def freeze(kilobytes: int = KILOBYTES) -> None:
         made = digests.open_slot(session, SLOT, schedule.of_digests().due(SLOT), NOW)
         digests.freeze(
             session, made, [], content={}, subject=letter.subject, preheader="p", html=letter.html, text=letter.text,
-            encoded=EncodedBodies.of(letter).kept(), frozen_at=NOW, cutoff=NOW, freeze=taken.number,
-            audience=taken.audience,
+            encoded=EncodedBodies.of(letter).kept(), tool_ids=list(range(1, TOOLS + 1)),
+            frozen_at=NOW, cutoff=NOW, freeze=taken.number, audience=taken.audience,
         )  # fmt: skip
 
 
@@ -122,7 +142,8 @@ def composer(kilobytes: int = KILOBYTES) -> letters.Composer:
 def taken(number: int) -> ClaimedLetter:
     """One letter, as a claim would give it."""
     person, address = f"subscriber:{number}", f"reader-{number}@reader.example"
-    return ClaimedLetter(number, "digest", 1, person, address, 0, NOW, NOW, (), NOW, NOW)
+    own_votes = "" if number % 3 else "s" * TOOLS
+    return ClaimedLetter(number, "digest", 1, person, address, 0, NOW, NOW, (), NOW, NOW, own_votes)
 
 
 def with_ledger(number: int) -> None:
