@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db.postgresql import APPLICATION
 from db.settings import Settings
 
-WEB_THREADS = 5
+WEB_THREADS = 6
 """The threads of a web process that the Procfile starts: its pages use all but one, and its heartbeat one."""
 PROCFILE = Counter(web=2, worker=2, sender=1, outside=1, clock=1)
 """How many processes of each kind its lines start."""

@@ -22,7 +22,7 @@ def test_it_compares_what_the_processes_open_with_what_postgresql_has(postgresql
     setting(SEND_CONNECTIONS=6)
     code, told = look()
     assert code == 0, told
-    assert "✓ sessions: the Procfile's processes would open 25 sessions at most; PostgreSQL has 9" in told
+    assert "✓ sessions: the Procfile's processes would open 27 sessions at most; PostgreSQL has 9" in told
     now = datetime.now(UTC)
     with writing() as session:
         for host in ("a", "b"):
