@@ -73,22 +73,29 @@ class Mover:
 
 @dataclass(frozen=True)
 class DigestContent:
-    """The whole content of one slot's digest. Votes are counted up to the cut-off; both times are zone-aware."""
+    """The whole content of one slot's digest. Votes are counted up to the cut-off, the moment of the freeze; both times
+    are in the newsletter's zone. `last_week` is the comparison that led the digest before, with this digest's figures,
+    and `last_slot` that digest's slot."""
 
     slot: str
     due: Instant
     cutoff: Instant
     comparisons: tuple[ComparisonPart, ...]
     movers: tuple[Mover, ...] = ()
+    last_week: ComparisonPart | None = None
+    last_slot: str | None = None
 
     @property
     def tool_slugs(self) -> tuple[str, ...]:
-        """Its tools in frozen order, in which own votes are counted: each comparison's two, and each tool once."""
-        return tuple(dict.fromkeys(tool.slug for part in self.comparisons for tool in part.tools))
+        """Its tools in frozen order, in which own votes are counted: each comparison's two, then last week's, and each
+        tool once."""
+        parts = (*self.comparisons, self.last_week) if self.last_week else self.comparisons
+        return tuple(dict.fromkeys(tool.slug for part in parts for tool in part.tools))
 
     def as_json(self) -> dict[str, Any]:
-        """The content as a dict of JSON types."""
-        made: dict[str, Any] = _JSON.dump_python(self, mode="json")
+        """The content as a dict of JSON types; without a last week it is as releases before 0.6.0 stored it."""
+        left_out = None if self.last_week else {"last_week", "last_slot"}
+        made: dict[str, Any] = _JSON.dump_python(self, mode="json", exclude=left_out)
         return made
 
     @classmethod

@@ -3,7 +3,7 @@
 import dataclasses
 import textwrap
 import unicodedata
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from db.rules import share
@@ -75,9 +75,15 @@ def weekday(when: datetime) -> str:
 
 
 def moment(when: datetime) -> str:
-    """Tuesday 17 November 2026, 08:30 UTC."""
-    there = when.astimezone(UTC)
-    return f"{weekday(there)}, {there:%H:%M} UTC"
+    """Tuesday 17 November 2026, 08:30 UTC, or 09:30 UTC+1: in the time's own zone."""
+    return f"{weekday(when)}, {when:%H:%M} {offset(when)}"
+
+
+def offset(when: datetime) -> str:
+    """The time's zone as its distance from UTC, which also comes back from storage: UTC, UTC+1, UTC-3:30."""
+    minutes = int((when.utcoffset() or timedelta()).total_seconds() // 60)
+    hours, rest = divmod(abs(minutes), 60)
+    return "UTC" if not minutes else f"UTC{'+' if minutes > 0 else '-'}{hours}" + (f":{rest:02}" if rest else "")
 
 
 def wrapped(text: str, indent: str = "") -> str:

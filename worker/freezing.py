@@ -21,7 +21,8 @@ def freeze(session: Session, digest: Digest, now: datetime) -> None:
     """Store the content and the audience's size in one transaction. Without a new comparison or an audience, record the
     slot as skipped; its comparisons stay free for the next digest.
 
-    1. Count the audience. 2. Fold every dirty vote on these tools. 3. Gather the content. 4. Render it, once. 5. Store.
+    1. Count the audience. 2. Fold every dirty vote on these tools and last week's. 3. Gather the content. 4. Render it,
+    once. 5. Store.
     """
     compared = archive.new(session, now)
     if not compared:
@@ -31,7 +32,8 @@ def freeze(session: Session, digest: Digest, now: datetime) -> None:
     if not claimed.audience:
         digests.end(digest, "skipped", "nobody has subscribed", now)
         return
-    tools = {tool.id for comparison in compared for tool in comparison.tools}
+    _, last = digest_content.last_led(session, digest, now)
+    tools = digest_content.tool_ids([*compared, last] if last else compared)
     while tallies.fold(session, now, tools):
         pass
     content = digest_content.content(session, digest, compared, now)

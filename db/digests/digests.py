@@ -153,6 +153,12 @@ def comparisons_of(session: Session, digest_id: int) -> list[int]:
     return list(session.scalars(query))
 
 
+def latest_but(session: Session, slot: str) -> Digest | None:
+    """The newest digest that has begun to go out, other than that slot's."""
+    query = select(Digest).where(Digest.state.in_(GONE), Digest.slot != slot)
+    return session.scalars(query.order_by(Digest.frozen_at.desc(), Digest.id.desc()).limit(1)).first()
+
+
 def latest_slot(session: Session) -> str | None:
     """The slot of the newest digest that has begun to go out; every page needs it, so it reads only the slot."""
     query = select(Digest.slot).where(Digest.state.in_(GONE)).order_by(Digest.frozen_at.desc(), Digest.id.desc())

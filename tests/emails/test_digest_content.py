@@ -24,7 +24,8 @@ MOMENT = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5
 CONTENT = st.builds(
     DigestContent, TEXT, MOMENT, MOMENT,
     st.lists(COMPARISON, max_size=3).map(tuple), st.lists(st.builds(Mover, TEXT, TEXT, NUMBER, NUMBER)).map(tuple),
-)  # fmt: skip
+    COMPARISON,
+) | st.builds(DigestContent, TEXT, MOMENT, MOMENT, st.lists(COMPARISON, max_size=2).map(tuple))  # fmt: skip
 
 
 @settings(max_examples=50, deadline=None)

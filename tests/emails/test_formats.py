@@ -57,8 +57,16 @@ def test_a_share_is_whole_percent_or_nothing() -> None:
 def test_dates_are_written_out() -> None:
     when = datetime(2026, 11, 17, 0, 30, tzinfo=timezone(timedelta(hours=1)))
     assert formats.weekday(when) == "Tuesday 17 November 2026"
-    assert formats.moment(when) == "Monday 16 November 2026, 23:30 UTC"
+    assert formats.moment(when) == "Tuesday 17 November 2026, 00:30 UTC+1"
+    assert formats.moment(when.astimezone(UTC)) == "Monday 16 November 2026, 23:30 UTC"
     assert day(datetime(2026, 3, 4, tzinfo=UTC)) == "4 March 2026"
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"), [(0, "UTC"), (1, "UTC+1"), (-8, "UTC-8"), (5.75, "UTC+5:45"), (-3.5, "UTC-3:30")]
+)
+def test_a_zone_is_said_by_its_distance_from_utc(hours: float, said: str) -> None:
+    assert formats.offset(datetime(2026, 11, 17, tzinfo=timezone(timedelta(hours=hours)))) == said
 
 
 def test_lines_wrap_without_breaking_links() -> None:

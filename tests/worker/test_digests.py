@@ -209,6 +209,36 @@ def test_the_freeze_leaves_no_vote_unfolded_and_stores_its_figures(started, cloc
     assert DigestContent.from_json(look().content).comparisons[0].tools[1].community.skip == 0
 
 
+def test_last_weeks_result_has_the_figures_of_this_freeze(started, clock, catalogue):
+    send(SLOT, clock.now)
+    clock.forward(days=7)
+    compare("news", clock.now)
+    with writing() as session:
+        votes.cast(session, "anonymous:reader", catalogue.quillmate, "ship", clock.now)
+    frozen = send("2026-W48", clock.now)
+    content = DigestContent.from_json(frozen.content)
+    assert content.last_slot == SLOT
+    assert content.last_week
+    assert [(tool.slug, tool.community.ship) for tool in content.last_week.tools] == [("quillmate", 1), ("inkwell", 0)]
+    assert content.tool_slugs == ("inkwell", "patchbay", "quillmate")  # Inkwell keeps its first place
+    assert frozen.tool_ids == [catalogue.inkwell, catalogue.patchbay, catalogue.quillmate]
+
+
+def test_a_last_week_on_which_nobody_voted_is_left_out(started, clock):
+    send(SLOT, clock.now)
+    clock.forward(days=7)
+    compare("news", clock.now)
+    content = DigestContent.from_json(send("2026-W48", clock.now).content)
+    assert (content.last_week, content.last_slot) == (None, None)
+
+
+def test_the_freeze_is_told_in_the_newsletters_zone(started, clock, setting):
+    setting(DIGEST_TIMEZONE="Asia/Kathmandu")
+    content = DigestContent.from_json(send(SLOT, clock.now).content)
+    assert content.cutoff == clock.now
+    assert content.cutoff.utcoffset() == content.due.utcoffset() == timedelta(hours=5, minutes=45)
+
+
 def test_what_is_frozen_renders_to_the_same_bytes_later(started, clock):
     send(SLOT, clock.now)
     frozen = look()
