@@ -5,8 +5,8 @@ begun (the first byte of the letter itself is sent, after the server's go-ahead)
 its claim cannot settle, so it stops within these letters, and recovery marks just these as in doubt. No clock has to be
 right for that:
 
-1. claim: a row in `claims`, then up to 200 letters under it, consent re-read, in one transaction. On PostgreSQL, whose
-   answer to the commit can be lost, the row's `win` is 0 at first.
+1. claim: a row in `claims`, then up to 200 letters under it, consent re-read, in one transaction. Its moment is the
+   Date of their messages. On PostgreSQL, whose answer to the commit can be lost, the row's `win` is 0 at first.
 2. begin: once the commit was answered, the sender writes its window into the row (settlements.py), and then sends in
    the order of the ids. So a claim whose answer was lost leaves no letter in doubt.
 3. settle every `win` letters.

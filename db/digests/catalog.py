@@ -127,9 +127,9 @@ def tool_id(session: Session, slug: str) -> int | None:
 
 
 def tool_ids(session: Session, slugs: Sequence[str]) -> list[int]:
-    """The ids of these tools, in the same order. Raises KeyError for a tool that does not exist."""
+    """The ids of these tools, in the same order; 0 for a tool that does not exist."""
     found = dict(session.execute(select(Tool.slug, Tool.id).where(Tool.slug.in_(slugs))).tuples().all())
-    return [found[slug] for slug in slugs]
+    return [found.get(slug, 0) for slug in slugs]
 
 
 def tools(session: Session, ids: list[int]) -> dict[int, Tool]:
