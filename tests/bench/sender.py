@@ -103,12 +103,13 @@ def _vote(session: Session, series: str, readers: int) -> None:
 def freeze(kilobytes: int = KILOBYTES) -> None:
     """A digest of this size, frozen for all of them and not yet addressed."""
     letter = frozen(kilobytes)
+    kept, letter = EncodedBodies.of(letter).kept(), letter.chosen()
     with writing() as session:
         taken = audiences.count_audience(session, NOW)
         made = digests.open_slot(session, SLOT, schedule.of_digests().due(SLOT), NOW)
         digests.freeze(
             session, made, [], content={}, subject=letter.subject, preheader="p", html=letter.html, text=letter.text,
-            encoded=EncodedBodies.of(letter).kept(), tool_ids=list(range(1, TOOLS + 1)),
+            encoded=kept, tool_ids=list(range(1, TOOLS + 1)),
             frozen_at=NOW, cutoff=NOW, freeze=taken.number, audience=taken.audience,
         )  # fmt: skip
 
