@@ -19,6 +19,7 @@ from db.values import (
     DayTime,
     Domain,
     Duration,
+    EhloName,
     IpAddress,
     Line,
     Mailbox,
@@ -150,6 +151,11 @@ class Settings(BaseModel):
         "The name and address that letters are sent from.",
         "an address such as Weekly Verdicts <digest@verdicts.example>",
     )
+    mail_reply_to: Mailbox | None = _set(
+        None,
+        "Who gets readers' answers (Reply-To). Without it they go to `MAIL_FROM`.",
+        "an address such as Ana <ana@verdicts.example>",
+    )
     mail_postal_address: Line = _set(
         "", "The postal address at the foot of each letter, which many countries ask for.", "one line"
     )
@@ -158,6 +164,18 @@ class Settings(BaseModel):
         "A domain whose mail you receive: each letter's bounces go to its own address there. Without it they go to a"
         " plus address of `MAIL_FROM`.",
         "a domain such as bounce.verdicts.example",
+    )
+    mail_verp: bool = _set(
+        True,
+        "Whether each letter has an envelope sender of its own (VERP), which tells whose mail came back. Write 0 for a "
+        "relay that lets you send from one address alone: all letters are sent from that of `MAIL_FROM` then.",
+        "1 or 0",
+    )
+    mail_ehlo: EhloName | None = _set(
+        None,
+        "The name that a sender gives to the mail server (EHLO). Without it, the host's own name; the domain of "
+        "`MAIL_FROM` if that has no dot.",
+        "a name such as mail.verdicts.example",
     )
     inbox_url: Annotated[str, INBOX] | None = _set(
         None,

@@ -102,6 +102,18 @@ def _domain(value: str) -> str:
     return domain.lower()
 
 
+def _ehlo(value: str) -> str:
+    line = as_line(value)
+    if line.startswith("["):
+        address = line.removeprefix("[").removesuffix("]")
+        family = "IPv6:" if address[:5].lower() == "ipv6:" else ""
+        try:
+            return f"[{family}{ipaddress.ip_address(address[len(family) :])}]"
+        except ValueError:
+            raise ValueError("what stands in its brackets is no IP address") from None
+    return _domain(line)
+
+
 def _ip_address(value: str) -> str:
     try:
         return str(ipaddress.ip_address(value.strip()))
@@ -201,6 +213,8 @@ Line = Annotated[str, AfterValidator(as_line)]
 Token = Annotated[str, AfterValidator(_token)]
 """A bearer token (RFC 6750 2.1)."""
 Domain = Annotated[str, AfterValidator(_domain)]
+EhloName = Annotated[str, AfterValidator(_ehlo)]
+"""A domain, or an IP address in brackets (RFC 5321, section 4.1.3)."""
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 SiteUrl = Annotated[str, AfterValidator(_site)]

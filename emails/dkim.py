@@ -23,8 +23,8 @@ from emails.sender_identity import SenderIdentity
 PrivateKey = RSAPrivateKey | Ed25519PrivateKey
 
 _SIGNED = (
-    b"from", b"from", b"to", b"subject", b"subject", b"date", b"message-id", b"list-id", b"list-unsubscribe",
-    b"list-unsubscribe-post", b"feedback-id", b"auto-submitted", b"mime-version", b"content-type",
+    b"from", b"from", b"reply-to", b"to", b"subject", b"subject", b"date", b"message-id", b"list-id",
+    b"list-unsubscribe", b"list-unsubscribe-post", b"feedback-id", b"auto-submitted", b"mime-version", b"content-type",
 )  # fmt: skip
 _VARYING = (b"to", b"date", b"message-id", b"list-unsubscribe")
 _SMALLEST_RSA = 2048

@@ -7,6 +7,7 @@ Here only Subject and display names use encoded words (RFC 2047), and control ch
 import base64
 import re
 import unicodedata
+from typing import Literal
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", re.ASCII)
@@ -45,14 +46,15 @@ def subject(text: str) -> bytes:
     return b"Subject: " + _unstructured(checked(text), len("Subject: ")) + b"\r\n"
 
 
-def sender(name: str, mailbox: str) -> bytes:
-    """The From header; the display name may be in any script, the address is ASCII."""
-    words = _phrase(checked(name), len("From: "))
-    bracketed = b"<%b>" % address(mailbox).encode("ascii")
+def mailbox(field: Literal["From", "Reply-To"], name: str, at: str) -> bytes:
+    """A header with one mailbox; the display name may be in any script, the address `at` is ASCII."""
+    words = _phrase(checked(name), len(field) + 2)
+    bracketed = b"<%b>" % address(at).encode("ascii")
+    start = f"{field}: ".encode("ascii") + words
     if not words:
-        return b"From: " + bracketed + b"\r\n"
-    room = _WIDTH - len((b"From: " + words).split(b"\r\n")[-1])
-    return b"From: " + words + (b" " if len(bracketed) < room else b"\r\n ") + bracketed + b"\r\n"
+        return start + bracketed + b"\r\n"
+    room = _WIDTH - len(start.split(b"\r\n")[-1])
+    return start + (b" " if len(bracketed) < room else b"\r\n ") + bracketed + b"\r\n"
 
 
 def ascii_phrase(name: str) -> str:

@@ -67,7 +67,8 @@ class EncodedLetter:
         self._mailing = letter.mailing
         # A digest is composed before it is sent, maybe with another BASE_URL: all its links lead to the same site.
         self._list_start = f"<{letter.base_url or identity.base_url}/unsubscribe/".encode("ascii")
-        self._list_rest = f">,\r\n <{identity.unsubscribe_mailto}".encode("ascii")
+        mailto = identity.unsubscribe_mailto
+        self._list_rest = f">,\r\n <{mailto}".encode("ascii") if mailto else b""
         self._body: list[bytes] = [_at_first(piece) for piece in pieces]
         self._places = [(at, name) for at, name in enumerate(pieces) if isinstance(name, str)]
         self._own_votes = _by_tool(pieces)
@@ -94,7 +95,8 @@ class EncodedLetter:
         fields = {b"to": to, b"date": date, b"message-id": message_id}
         if self._mailing:
             token = values["UNSUBSCRIBE"]
-            fields[b"list-unsubscribe"] = b"".join((self._list_start, token, self._list_rest, token, b">"))
+            by_mail = (self._list_rest, token) if self._list_rest else ()
+            fields[b"list-unsubscribe"] = b"".join((self._list_start, token, *by_mail, b">"))
         signature, message = self._joined(fields, self._bodies(values, recipient.own_votes))
         says, by_keys = self._says.copy(), _BY_KEYS.copy()
         says.update(b"\n".join((to, date, recipient.own_votes.encode(), values.pop("SINCE", b""))))
@@ -131,7 +133,9 @@ _BY_KEYS = hashlib.blake2b(digest_size=8)
 
 def _constant_fields(letter: Letter, identity: SenderIdentity) -> tuple[list[bytes], list[bytes]]:
     """The fields that all recipients share: those before To, and those after it."""
-    head = [headers.sender(identity.name, identity.address), headers.subject(letter.subject)]
+    head = [headers.mailbox("From", identity.name, identity.address), headers.subject(letter.subject)]
+    if identity.reply_to:
+        head.append(headers.mailbox("Reply-To", *identity.reply_to))
     tail = [headers.structured("Auto-Submitted", "auto-generated")]
     if letter.mailing:
         tail += [

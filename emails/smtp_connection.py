@@ -40,6 +40,9 @@ class Server:
     port: int
     security: Literal["none", "starttls", "tls"] = "none"
     login: tuple[str, str] | None = field(default=None, repr=False)
+    ehlo: str | None = None
+    """What to say in EHLO; None for the host's own name, or `domain` if that has no dot."""
+    domain: str | None = None
 
 
 class Reply(NamedTuple):
@@ -66,7 +69,7 @@ class SmtpConnection(smtplib.SMTP):
     esmtp_features: dict[str, str]
 
     def __init__(self, server: Server, time_outs: TimeOuts, context: ssl.SSLContext | None) -> None:
-        super().__init__(local_hostname=_own_name(), timeout=time_outs.connect)
+        super().__init__(local_hostname=_name_of(server), timeout=time_outs.connect)
         self.stage: Stage = "connect"
         self._server, self._time_outs = server, time_outs
         self._context = context
@@ -257,6 +260,14 @@ class SmtpConnection(smtplib.SMTP):
 
 def _joined(text: bytes) -> str:
     return text.decode("ascii", "replace").replace("\n", " ")
+
+
+def _name_of(server: Server) -> str:
+    """What we say in EHLO. Many servers refuse a name without a dot."""
+    if server.ehlo:
+        return server.ehlo
+    own = _own_name()
+    return own if server.domain is None or "." in own.removesuffix(".localdomain") else server.domain
 
 
 @cache

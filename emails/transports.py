@@ -1,16 +1,19 @@
 """Transports: each sends a message (over SMTP or into a Maildir) and returns its outcome."""
 
+from dataclasses import replace
 from pathlib import Path
 from ssl import SSLContext
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+from db.settings import Settings
 from emails.maildir import MaildirTransport
 from emails.replies import Following, Meanwhile, Outcome, Outgoing, nobody, nothing
+from emails.sender_identity import SenderIdentity
 from emails.smtp import SmtpTransport
 from emails.smtp_connection import Server, TimeOuts
 
-__all__ = ["Outcome", "Outgoing", "Server", "TimeOuts", "Transport", "open_transport", "transport_name"]
+__all__ = ["Outcome", "Outgoing", "Server", "TimeOuts", "Transport", "open_transport", "transport_name", "transport_of"]
 
 
 class Transport(Protocol):
@@ -38,12 +41,25 @@ class Transport(Protocol):
         """Breaks the connection, for another thread: a send() that waits for the server returns at once."""
 
 
-def open_transport(mail_url: str, time_outs: TimeOuts | None = None, context: SSLContext | None = None) -> Transport:
-    """The transport for this MAIL_URL; it connects at connect() or the first send."""
+def transport_of(config: Settings) -> Transport:
+    """The transport that the settings name."""
+    return open_transport(config.mail_url, ehlo=config.mail_ehlo, domain=SenderIdentity.of(config).domain)
+
+
+def open_transport(
+    mail_url: str,
+    time_outs: TimeOuts | None = None,
+    context: SSLContext | None = None,
+    *,
+    ehlo: str | None = None,
+    domain: str | None = None,
+) -> Transport:
+    """The transport for this MAIL_URL; it connects at connect() or the first send. For the rest see Server."""
     scheme, _, rest = mail_url.partition(":")
     if scheme == "maildir":
         return MaildirTransport(Path(rest.removeprefix("//")))
-    return SmtpTransport(_server(mail_url), time_outs or TimeOuts(), context)
+    server = replace(_server(mail_url), ehlo=ehlo, domain=domain)
+    return SmtpTransport(server, time_outs or TimeOuts(), context)
 
 
 def transport_name(mail_url: str) -> str:

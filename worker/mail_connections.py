@@ -4,17 +4,18 @@ import os
 import threading
 import time
 
-from emails.transports import Transport, open_transport
+from db.settings import Settings
+from emails.transports import Transport, transport_of
 
-_kept: dict[tuple[int, str], list[Transport]] = {}
+_kept: dict[tuple[int, Settings], list[Transport]] = {}
 
 
-def of(mail_url: str, count: int) -> list[Transport]:
+def of(config: Settings, count: int) -> list[Transport]:
     """The connections that this process keeps between slices; a forked child opens its own. Those that are more than
     its share by now are closed."""
-    connections = _kept.setdefault((os.getpid(), mail_url), [])
+    connections = _kept.setdefault((os.getpid(), config), [])
     while len(connections) < count:
-        connections.append(open_transport(mail_url))
+        connections.append(transport_of(config))
     for each in connections[count:]:
         each.close()
     return connections[:count]

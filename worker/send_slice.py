@@ -61,7 +61,7 @@ def run_slice(end: float) -> bool:
         owed, run, share = _prepared(end)
         if not owed:
             return False
-        connections = mail_connections.of(settings().mail_url, share)
+        connections = mail_connections.of(settings(), share)
         threads = [threading.Thread(target=run.work, args=(transport, owed)) for transport in connections[1:]]
         for thread in threads:
             thread.start()

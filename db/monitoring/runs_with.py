@@ -24,7 +24,8 @@ AGREED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "secret_key": ("web", "worker", "sender", "clock", "outside"),
         **dict.fromkeys(("base_url", "site_name", "mail_postal_address"), _PAGES_AND_LETTERS),
-        **dict.fromkeys(("mail_url", "mail_from", "mail_bounce_domain"), ("sender",)),
+        **dict.fromkeys(("mail_url", "mail_from", "mail_reply_to", "mail_bounce_domain", "mail_verp"), ("sender",)),
+        "inbox_url": ("sender",),
         **dict.fromkeys(("dkim_domain", "dkim_selector", "dkim_key_file"), ("sender",)),
         **dict.fromkeys(("digest_schedule", "digest_timezone"), ("web", "worker", "sender", "clock")),
         **dict.fromkeys(("digest_lead", "digest_lateness", "digest_local_time"), _PAGES_AND_LETTERS),
@@ -39,23 +40,27 @@ AGREED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Each setting in which processes have to agree, and the kinds of those that use it: others may run with anything."""
 OWN = (
-    "port", "web_host", "trusted_proxies", "database_url", "redis_given", "redis_ca_file", "inbox_url",
+    "port", "web_host", "trusted_proxies", "database_url", "redis_given", "redis_ca_file", "mail_ehlo",
     "metrics_token", "log_format",
 )  # fmt: skip
 """Settings that each host may have its own value of: a port, the proxies in front of it, its way to a server."""
 
 
 def of(config: Settings) -> dict[str, str]:
-    """Each agreed variable with its value in words: prints of keys, and of MAIL_URL (it holds a password) its kind.
-    None of it may be a secret, since it is stored in the database."""
+    """Each agreed variable with its value in words: prints of keys, and of MAIL_URL and INBOX_URL (they hold
+    passwords) the kind. None of it may be a secret, since it is stored in the database."""
     values = {variable(field): _in_words(getattr(config, field)) for field in AGREED}
     keys = {"SECRET_KEY": _prints(config), "DKIM_KEY_FILE": _print_of_file(config.dkim_key_file)}
-    return {**values, **keys, "MAIL_URL": mail_kind(config)}
+    return {**values, **keys, "MAIL_URL": mail_kind(config), "INBOX_URL": _inbox_kind(config)}
 
 
 def mail_kind(config: Settings) -> str:
     """`maildir` or `smtp`, however its connection is encrypted."""
     return "maildir" if config.outbox is not None else urlsplit(config.mail_url).scheme[:4]
+
+
+def _inbox_kind(config: Settings) -> str:
+    return (config.inbox_url or "").partition(":")[0].lower()
 
 
 def _prints(config: Settings) -> str:

@@ -99,7 +99,7 @@ def shorten() -> None:
     or doubled depends on none of these values."""
     connections = mail_connections.of
     most = int(os.environ.get("CRASH_CONNECTIONS", 1))
-    mail_connections.of = lambda mail_url, count: connections(mail_url, min(count, most))
+    mail_connections.of = lambda config, count: connections(config, min(count, most))
     rules.JOB_LEASE = timedelta(seconds=0.3)
     rules.job_backoff = lambda attempt, jitter: timedelta(seconds=0.05)
     rules.breaker_backoff = lambda failures, jitter: timedelta(seconds=min(0.2 * failures, 1))

@@ -132,7 +132,7 @@ def test_a_failure_that_nobody_foresaw_is_told_without_its_words(sqlite, redis_u
     def odd(*_, **__):
         raise RuntimeError("sesame")
 
-    monkeypatch.setattr("web.cli.doctor.open_transport", odd)
+    monkeypatch.setattr("web.cli.doctor.transport_of", odd)
     told = CliRunner().invoke(main, ["doctor"])
     assert "✕ mail server: cannot be looked at: RuntimeError" in told.output
     assert "sesame" not in told.output

@@ -61,7 +61,7 @@ def test_a_subject_comes_back(text: str) -> None:
 @example('The "Weekly" (AI), Tools; <Verdicts>')
 @example("Zoë’s Verdicts " + "😀" * 300)
 def test_a_display_name_comes_back(name: str) -> None:
-    raw = headers.sender(name, "digest@verdicts.example")
+    raw = headers.mailbox("From", name, "digest@verdicts.example")
     lines_hold(raw)
     # The newer parser of the standard library puts spaces between neighbouring encoded words of a name.
     message = email.message_from_bytes(raw + b"\r\n")
@@ -75,8 +75,8 @@ def test_a_display_name_comes_back(name: str) -> None:
 def test_control_characters_are_refused_everywhere(text: str) -> None:
     for write in (
         lambda: headers.subject(text),
-        lambda: headers.sender(text, "digest@verdicts.example"),
-        lambda: headers.sender("Verdicts", f"{text}@verdicts.example"),
+        lambda: headers.mailbox("From", text, "digest@verdicts.example"),
+        lambda: headers.mailbox("From", "Verdicts", f"{text}@verdicts.example"),
         lambda: headers.structured("List-Id", text),
         lambda: headers.ascii_phrase(text),
         lambda: headers.address(f"alice@{text}"),

@@ -21,6 +21,7 @@ from tests.emails.people import SITE, WEEK
 
 KEYS = (b"a key of the house",)
 ORIGIN = SenderIdentity("Weekly AI Tool Verdicts", "digest@verdicts.example", "https://verdicts.example")
+WITH_INBOX = replace(ORIGIN, has_inbox=True)
 LETTER = Letter(
     "digest",
     "Larkspur vs Second Pair",
@@ -91,12 +92,41 @@ def test_a_mailing_has_each_header_once_and_none_empty() -> None:
 def test_the_way_out_is_one_https_and_one_mailto_link() -> None:
     to = recipient()
     token = to.marks["UNSUBSCRIBE"]
-    raw = EncodedLetter(LETTER, ORIGIN).message(to, DATE)
+    raw = EncodedLetter(LETTER, WITH_INBOX).message(to, DATE)
     assert (
         f"List-Unsubscribe: <https://verdicts.example/unsubscribe/{token}>,\r\n"
         f" <mailto:digest+unsubscribe@verdicts.example?subject={token}>\r\n"
     ).encode() in raw
     assert b"alice" not in raw.replace(b"To: alice@example.com", b"")
+
+
+def test_without_an_inbox_nobody_is_asked_to_unsubscribe_by_mail() -> None:
+    to = recipient()
+    raw = EncodedLetter(LETTER, ORIGIN).message(to, DATE)
+    [way_out] = parsed(raw).get_all("List-Unsubscribe")
+    assert way_out == f"<https://verdicts.example/unsubscribe/{to.marks['UNSUBSCRIBE']}>"
+    assert b"mailto:digest+" not in raw
+
+
+def test_answers_go_to_the_person_who_is_named_for_them() -> None:
+    def answered_by(**variables: str) -> str:
+        given = Settings(mail_from="digest@verdicts.example", base_url="https://verdicts.example", **variables)
+        raw = EncodedLetter(LETTER, SenderIdentity.of(given)).message(recipient(), DATE)
+        return str(email.message_from_bytes(raw, policy=email.policy.default)["Reply-To"])
+
+    assert answered_by() == "None"
+    assert answered_by(mail_reply_to="ana@verdicts.example") == "ana@verdicts.example"
+    assert answered_by(mail_reply_to="Zoë <ana@verdicts.example>") == "Zoë <ana@verdicts.example>"
+    assert answered_by(mail_reply_to='"Ana, Ltd" <ana@verdicts.example>') == '"Ana, Ltd" <ana@verdicts.example>'
+
+
+def test_a_relay_that_allows_one_sender_gets_our_own_address_alone() -> None:
+    given = Settings(mail_from="Verdicts <digest@verdicts.example>", mail_bounce_domain="b.verdicts.example")
+    assert SenderIdentity.of(given).verp("x" * 40) == f"b-{'x' * 40}@b.verdicts.example"
+    bound = SenderIdentity.of(given.model_copy(update={"mail_verp": False}))
+    assert bound.verp("x" * 40) == "digest@verdicts.example"
+    long = "a-very-long-newsletter-name@verdicts.example"
+    assert replace(bound, address=long, bounce_domain=None).verp("x" * 40) == long
 
 
 def test_a_letter_that_is_no_mailing_has_no_list_headers() -> None:

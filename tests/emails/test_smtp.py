@@ -5,8 +5,9 @@ import socket
 
 import pytest
 
+from db.settings import Settings
 from emails.smtp import SmtpTransport
-from emails.transports import Outcome, Outgoing, TimeOuts, open_transport
+from emails.transports import Outcome, Outgoing, TimeOuts, open_transport, transport_of
 from tests.crash.processes import until
 from tests.emails.scripted_smtp import HANG_UP, SILENCE, ScriptedServer
 
@@ -308,6 +309,28 @@ def test_an_unfriendly_greeting_is_the_relays_refusal(greeting: str) -> None:
         refusal = door_to(server).connect()
     assert refusal is not None
     assert (refusal.kind, refusal.stage) == ("relay", "greeting")
+
+
+@pytest.mark.parametrize(
+    ("host", "ehlo", "said"),
+    [
+        ("mail.host.example", None, "mail.host.example"),
+        ("gate", None, "verdicts.example"),
+        ("localhost.localdomain", None, "verdicts.example"),
+        ("mail.host.example", "[192.0.2.7]", "[192.0.2.7]"),
+        ("gate", "out.verdicts.example", "out.verdicts.example"),
+    ],
+)
+def test_we_are_called_by_our_host_or_by_our_domain(
+    monkeypatch: pytest.MonkeyPatch, host: str, ehlo: str | None, said: str
+) -> None:
+    monkeypatch.setattr("emails.smtp_connection._own_name", lambda: host)
+    with ScriptedServer() as server:
+        given = Settings(mail_url=f"smtp://127.0.0.1:{server.port}", mail_from="a@verdicts.example", mail_ehlo=ehlo)
+        door = transport_of(given)
+        assert door.connect() is None
+        door.close()
+    assert server.heard[0] == f"ehlo {said}"
 
 
 def test_an_old_server_is_greeted_with_helo() -> None:

@@ -18,7 +18,7 @@ from worker import mail_connections, send_slice, tasks
 def door(database, clock, setting, monkeypatch) -> Transport:
     setting(MAIL_URL="smtp://relay.example:25", MAIL_FROM="Verdicts <digest@verdicts.example>")
     made = Transport()
-    monkeypatch.setattr(mail_connections, "open_transport", lambda url: made)
+    monkeypatch.setattr(mail_connections, "transport_of", lambda config: made)
     monkeypatch.setattr(mail_connections, "_kept", {})
     monkeypatch.setattr(send_slice, "_histories", {})
     monkeypatch.setattr(send_slice, "_paces", {})

@@ -25,6 +25,7 @@ AT = datetime(2026, 11, 17, tzinfo=UTC)
 OTHER = {
     "secret_key": "new,a key for tests", "base_url": "http://other.example", "site_name": "Other",
     "mail_url": "maildir:var/outbox", "mail_from": "other@verdicts.example", "mail_bounce_domain": "b.example",
+    "mail_reply_to": "ana@verdicts.example", "mail_verp": "0", "inbox_url": "maildir:var/inbox",
     "mail_postal_address": "Other Street 1", "dkim_domain": "example", "dkim_selector": "w48",
     "digest_schedule": "FRI 17:00", "digest_timezone": "Europe/Madrid", "digest_lead": "3h", "digest_lateness": "2d",
     "digest_local_time": "true", "send_rate": "7", "send_daily": "70", "send_connections": "3", "send_window": "4",

@@ -42,7 +42,7 @@ def doors(database, setting, monkeypatch) -> type[FarDoor]:
     setting(MAIL_URL="smtp://relay.example:25", MAIL_FROM="Verdicts <digest@verdicts.example>", SEND_CONNECTIONS=16)
     FarDoor.busy = FarDoor.most = 0
     FarDoor.lock = threading.Lock()
-    monkeypatch.setattr(mail_connections, "open_transport", lambda url: FarDoor())
+    monkeypatch.setattr(mail_connections, "transport_of", lambda config: FarDoor())
     monkeypatch.setattr(mail_connections, "_kept", {})
     monkeypatch.setattr(send_slice, "_paces", {})
     return FarDoor

@@ -2,6 +2,7 @@
 
 import time
 from email import message_from_bytes, policy
+from functools import partial
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -180,7 +181,8 @@ def test_a_letter_announced_to_a_server_that_has_gone_waits_for_the_next_slice(
         return outcome
 
     monkeypatch.setattr(send_batch.BatchSend, "_handed_over", the_slice_ends_meanwhile)
-    monkeypatch.setattr(mail_connections, "open_transport", lambda url: open_transport(url, TimeOuts(5, 1, 1)))
+    opened = partial(open_transport, time_outs=TimeOuts(5, 1, 1))
+    monkeypatch.setattr(mail_connections, "transport_of", lambda config: opened(config.mail_url))
     with ScriptedServer({"dot": [end, "250 Ok"]}) as server:
         setting(MAIL_URL=f"smtp://127.0.0.1:{server.port}", MAIL_FROM="Verdicts <digest@verdicts.example>")
         digest(clock, 20)

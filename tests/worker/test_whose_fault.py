@@ -1,6 +1,7 @@
 """Whose fault a refusal is decides what it costs: the sender's or the server's costs nobody a letter or a try."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import text
@@ -64,7 +65,8 @@ def test_what_is_the_senders_stops_after_a_handful_and_costs_nobody_a_try(door, 
 
 
 def test_through_a_real_connection_too_the_senders_quota_is_nobody_elses(door, clock, setting, monkeypatch):
-    monkeypatch.setattr(mail_connections, "open_transport", lambda url: open_transport(url, TimeOuts(5, 5, 5)))
+    opened = partial(open_transport, time_outs=TimeOuts(5, 5, 5))
+    monkeypatch.setattr(mail_connections, "transport_of", lambda config: opened(config.mail_url))
     quota = "552 5.2.2 Submission quota exceeded"
     with ScriptedServer({"dot": [*["250 Ok"] * 3, quota]}) as server:
         setting(MAIL_URL=f"smtp://127.0.0.1:{server.port}")

@@ -19,7 +19,7 @@ from db.settings import Settings, settings
 from emails import dkim
 from emails.headers import Unwritable
 from emails.sender_identity import SenderIdentity
-from emails.transports import BadMailUrl, open_transport, transport_name
+from emails.transports import BadMailUrl, transport_name, transport_of
 from web.cli import as_json, doctor_clocks, doctor_keys, doctor_outside, doctor_public, doctor_sessions, json_option
 from web.cli.queues import paused_in_words
 from worker import agreement, clock_rules, redis_client, transport_kinds
@@ -158,7 +158,7 @@ def _redis(config: Settings) -> Finding:
 def _mail(config: Settings) -> Finding:
     """Opens a connection of its own; `verdicts digest show` prints what the server told the senders."""
     SenderIdentity.of(config)
-    transport = open_transport(config.mail_url)
+    transport = transport_of(config)
     refusal = transport.connect()
     transport.close()
     name = transport_name(config.mail_url)
