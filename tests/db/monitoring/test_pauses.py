@@ -10,7 +10,7 @@ from db.deliveries.deliveries import owe
 from db.monitoring import backlog, pauses
 from db.operators.audit import Actor, AuditEntry
 from db.rules import Refused
-from db.session import reading, writing
+from db.session import on_commit, reading, writing  # on_commit itself: in a test the module's own adds nobody
 from tests.failed import AT, fill
 from web.actions import queues as actions
 
@@ -50,8 +50,6 @@ def test_a_pause_of_nothing_or_without_a_reason_is_refused(queue, reason, told):
 
 def test_a_resumed_queue_is_rung_for():
     rung: list[frozenset[str]] = []
-    from db.session import on_commit
-
     actions.pause(MARA, "jobs", "x", AT)
     on_commit(rung.append)
     actions.resume(MARA, "jobs", AT)
