@@ -18,12 +18,15 @@ from db.values import (
     CaFile,
     DayTime,
     Domain,
+    Domains,
     Duration,
     EhloName,
+    FieldNames,
     IpAddress,
     Line,
     Mailbox,
     Networks,
+    Paths,
     Rates,
     Seconds,
     SiteUrl,
@@ -183,10 +186,25 @@ class Settings(BaseModel):
         "maildir:FOLDER or imaps://USER:PASSWORD@HOST",
     )
     dkim_domain: Domain | None = _set(None, "The domain that signs letters (DKIM).", "a domain")
-    dkim_selector: Domain | None = _set(
-        None, "The selector under which the DKIM key is published in the DNS.", "a name"
+    dkim_selectors: Domains = _set(
+        (),
+        "The selector under which the DKIM key is published in the DNS; with two keys, both of them.",
+        "a name, or two such as w47,w47e",
+        validation_alias="DKIM_SELECTOR",
     )
-    dkim_key_file: Path | None = _set(None, "The private DKIM key, RSA or ed25519, as a PEM file.", "a path")
+    dkim_key_files: Paths = _set(
+        (),
+        "The private DKIM key, RSA or ed25519, as a PEM file; or one of each, and both sign. Sign with RSA in any "
+        "case: not every receiver knows ed25519.",
+        "a path, or two such as rsa.pem,ed25519.pem",
+        validation_alias="DKIM_KEY_FILE",
+    )
+    dkim_signed: FieldNames = _set(
+        (),
+        "The header fields that DKIM signs, if not all: for a relay that rewrites some, such as Message-ID and Date, "
+        "over which a signature would not hold.",
+        "names of header fields such as from,to,subject,list-unsubscribe,list-unsubscribe-post",
+    )
     digest_schedule: WeeklyTime = _set(
         DayTime(1, time(9)), "When the weekly digest is due.", "a weekday and a time, such as TUE 09:00"
     )
@@ -277,9 +295,12 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _dkim_is_whole(self) -> "Settings":
-        given = (self.dkim_domain, self.dkim_selector, self.dkim_key_file)
+        selectors, files = self.dkim_selectors, self.dkim_key_files
+        given = (self.dkim_domain, selectors, files)
         if any(given) and not all(given):
             raise ValueError("DKIM needs all of DKIM_DOMAIN, DKIM_SELECTOR and DKIM_KEY_FILE, or none of them.")
+        if len(selectors) != len(files) or len(set(selectors)) > 2 or len(set(selectors)) < len(selectors):
+            raise ValueError("DKIM_SELECTOR and DKIM_KEY_FILE need one name and one file for each key, at most two.")
         return self
 
     @property

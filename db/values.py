@@ -185,6 +185,19 @@ def _ca_file(path: Path) -> Path:
     return path.absolute()
 
 
+def _parts(value: object) -> object:
+    """What stands between the commas."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part for each in value.split(",") if (part := each.strip()))
+
+
+def _field_name(value: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9-]{1,70}", value):
+        raise ValueError(f"{value!r} is no header field")
+    return value.lower()
+
+
 def _rates(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -216,6 +229,10 @@ Domain = Annotated[str, AfterValidator(_domain)]
 EhloName = Annotated[str, AfterValidator(_ehlo)]
 """A domain, or an IP address in brackets (RFC 5321, section 4.1.3)."""
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
+Domains = Annotated[tuple[Domain, ...], BeforeValidator(_parts)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_parts)]
+FieldNames = Annotated[tuple[Annotated[str, AfterValidator(_field_name)], ...], BeforeValidator(_parts)]
+"""Names of header fields, in lower case."""
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 SiteUrl = Annotated[str, AfterValidator(_site)]
 CaFile = Annotated[Path, AfterValidator(_ca_file)]

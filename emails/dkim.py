@@ -2,44 +2,33 @@
 
 The quoted-printable encoder already writes bodies in the form of `simple` canonicalization, and only a few header
 fields differ between recipients. So the constant fields are canonicalized once per letter, and each message costs one
-hash of its body and one signature. From and Subject are oversigned: adding a second one breaks the signature.
+hash of its body and one signature for each key. From and Subject are oversigned: adding a second one breaks the
+signature.
 """
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from db.settings import Settings
+from emails.dkim_keys import BadKey, DkimKey, as_in_the_dns, load
 from emails.sender_identity import SenderIdentity
 
-PrivateKey = RSAPrivateKey | Ed25519PrivateKey
-
-_SIGNED = (
-    b"from", b"from", b"reply-to", b"to", b"subject", b"subject", b"date", b"message-id", b"list-id",
-    b"list-unsubscribe", b"list-unsubscribe-post", b"feedback-id", b"auto-submitted", b"mime-version", b"content-type",
+SIGNED = (
+    "from", "reply-to", "to", "subject", "date", "message-id", "list-id", "list-unsubscribe", "list-unsubscribe-post",
+    "list-archive", "list-help", "feedback-id", "auto-submitted", "mime-version", "content-type",
 )  # fmt: skip
+"""The header fields that a signature covers where a letter has them; DKIM_SIGNED may name fewer."""
+_OVERSIGNED = ("from", "subject")
 _VARYING = (b"to", b"date", b"message-id", b"list-unsubscribe")
-_SMALLEST_RSA = 2048
-_LABELS = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*")
-
-
-class BadKey(ValueError):
-    """A DKIM key or domain that cannot sign; the message says how to fix it."""
 
 
 def signer_of(config: Settings) -> "Signer | None":
     """The signer that the settings configure, if any. Raises BadKey when it cannot sign for MAIL_FROM."""
-    if not (config.dkim_domain and config.dkim_selector and config.dkim_key_file):
+    if not config.dkim_domain:
         return None
-    signer = load(config.dkim_domain, config.dkim_selector, config.dkim_key_file)
+    keys = [load(*each) for each in zip(config.dkim_selectors, config.dkim_key_files, strict=True)]
+    signer = Signer(config.dkim_domain, keys, config.dkim_signed or SIGNED)
     domain = SenderIdentity.of(config).domain
     if not signer.signs_for(domain):
         raise BadKey(
@@ -49,100 +38,80 @@ def signer_of(config: Settings) -> "Signer | None":
     return signer
 
 
-def load(domain: str, selector: str, key_file: Path) -> "Signer":
-    """The signer for the private key in the PEM file `key_file`. Raises BadKey, which says what is wrong."""
-    try:
-        pem = Path(key_file).read_bytes()
-    except OSError as error:
-        raise BadKey(f"DKIM_KEY_FILE {key_file} cannot be read: {error.strerror}.") from None
-    try:
-        key = serialization.load_pem_private_key(pem, password=None)
-    except TypeError:
-        raise BadKey(f"DKIM_KEY_FILE {key_file} has a pass phrase: store the key without one.") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise BadKey(
-            f"DKIM_KEY_FILE {key_file} holds no private key in PEM. Make one with: openssl genrsa -out {key_file} 2048"
-        ) from None
-    if isinstance(key, RSAPrivateKey) and key.key_size < _SMALLEST_RSA:
-        raise BadKey(f"DKIM_KEY_FILE {key_file}: an RSA key needs {_SMALLEST_RSA} bits, this one has {key.key_size}.")
-    if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
-        raise BadKey(f"DKIM_KEY_FILE {key_file}: the key must be RSA or ed25519.")
-    return Signer(domain, selector, key)
-
-
 class Signer:
-    """One private key, and the DNS name of its public key (selector and domain)."""
+    """The keys that sign, of one domain: one, or one RSA and one ed25519 key."""
 
-    def __init__(self, domain: str, selector: str, key: PrivateKey) -> None:
-        for name, value in (("DKIM_DOMAIN", domain), ("DKIM_SELECTOR", selector)):
-            if not _LABELS.fullmatch(value):
-                raise BadKey(f"{name} is {value!r}: write it as it stands in the DNS, in ASCII.")
-        self.domain, self.selector, self._key = domain.lower(), selector, key
+    def __init__(self, domain: str, keys: Sequence[DkimKey], signed: Sequence[str] = SIGNED) -> None:
+        self.domain = as_in_the_dns("DKIM_DOMAIN", domain).lower()
+        if len({each.is_rsa for each in keys}) < len(keys):
+            raise BadKey(f"DKIM_KEY_FILE names two keys of {keys[0].algorithm}: sign with one RSA and one ed25519 key.")
+        if strange := [name for name in signed if name not in SIGNED]:
+            raise BadKey(f"DKIM_SIGNED names {strange[0]!r}. The fields that can be signed are: {', '.join(SIGNED)}.")
+        if "from" not in signed:
+            raise BadKey("DKIM_SIGNED leaves out From, which every signature has to cover (RFC 6376, section 5.4).")
+        self.keys, self.signed = tuple(keys), tuple(signed)
+
+    def record_name(self, key: DkimKey) -> str:
+        """The DNS name of a key's record."""
+        return f"{key.selector}._domainkey.{self.domain}"
 
     @property
-    def record_name(self) -> str:
-        """The DNS name of the public key's record."""
-        return f"{self.selector}._domainkey.{self.domain}"
-
-    @property
-    def record(self) -> str:
-        """The content of that TXT record."""
-        public = self._key.public_key()
-        if isinstance(self._key, RSAPrivateKey):
-            kind = "rsa"
-            raw = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        else:
-            kind = "ed25519"
-            raw = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-        return f"v=DKIM1; k={kind}; p={base64.b64encode(raw).decode()}"
+    def has_rsa(self) -> bool:
+        """Whether a verifier that does not know ed25519 finds a signature that it can read."""
+        return any(each.is_rsa for each in self.keys)
 
     def signs_for(self, sender_domain: str) -> bool:
-        """Whether the signature aligns with this From domain (relaxed DMARC alignment, RFC 7489)."""
+        """Whether the signature aligns with this From domain (relaxed DMARC alignment, RFC 9989)."""
         return f".{sender_domain.lower()}".endswith(f".{self.domain}")
 
     def prepare(self, fields: Sequence[bytes]) -> "PreparedSigner":
         """A signer for messages that share these header fields; each field is complete, with its line break."""
-        return PreparedSigner(self, self._key, fields)
+        constants = dict(map(_relaxed, fields))
+        known = {*constants, *_VARYING}
+        if b"list-id" not in constants:
+            known.discard(b"list-unsubscribe")
+        names = [name.encode("ascii") for name in SIGNED for _ in range(1 + (name in _OVERSIGNED))
+                 if name in self.signed and name.encode("ascii") in known]  # fmt: skip
+        return PreparedSigner(self.domain, self.keys, names, constants)
 
 
 class PreparedSigner:
     """Signs the messages of one letter."""
 
-    def __init__(self, signer: Signer, key: PrivateKey, fields: Sequence[bytes]) -> None:
-        constants = dict(map(_relaxed, fields))
-        known = {*constants, *_VARYING}
-        names = [name for name in _SIGNED if name in known]
-        if b"list-id" not in constants:
-            names.remove(b"list-unsubscribe")
-        self._key = key
+    def __init__(
+        self, domain: str, keys: Sequence[DkimKey], names: Sequence[bytes], constants: Mapping[bytes, bytes]
+    ) -> None:
         self._data, self._places = _template(names, constants)
-        algorithm = b"rsa-sha256" if isinstance(key, RSAPrivateKey) else b"ed25519-sha256"
+        self._signatures = [_Signature(key, domain, names) for key in keys]
+
+    def signature(self, fields: Mapping[bytes, bytes], body: bytes) -> bytes:
+        """The DKIM-Signature field of each key; `fields` are the varying ones by lower-case name, folded only at
+        `CRLF SP`."""
+        data = self._data.copy()
+        for at, name in self._places:
+            data[at] = fields[name].replace(b"\r\n ", b" ")
+        header = b"".join(data)
+        body_hash = base64.b64encode(hashlib.sha256(body).digest())
+        return b"".join([each.field(header, body_hash) for each in self._signatures])
+
+
+class _Signature:
+    """The DKIM-Signature fields of one key, which differ in the body's hash and the signature alone."""
+
+    def __init__(self, key: DkimKey, domain: str, names: Sequence[bytes]) -> None:
+        self._key = key
         self._head = b"DKIM-Signature: v=1; a=%b; c=relaxed/simple; d=%b;\r\n s=%b;\r\n h=%b;\r\n bh=" % (
-            algorithm,
-            signer.domain.encode("ascii"),
-            signer.selector.encode("ascii"),
+            key.algorithm.encode("ascii"),
+            domain.encode("ascii"),
+            key.selector.encode("ascii"),
             _folded(names),
         )
         self._relaxed_head = b"%b:%b" % _relaxed(self._head)
 
-    def signature(self, fields: Mapping[bytes, bytes], body: bytes) -> bytes:
-        """The DKIM-Signature field; fields are the varying ones by lower-case name, folded only at `CRLF SP`."""
-        data = self._data.copy()
-        for at, name in self._places:
-            data[at] = fields[name].replace(b"\r\n ", b" ")
-        body_hash = base64.b64encode(hashlib.sha256(body).digest())
-        data += (self._relaxed_head, body_hash, b"; b=")
-        signed = base64.b64encode(self._sign(b"".join(data)))
+    def field(self, header: bytes, body_hash: bytes) -> bytes:
+        signed = base64.b64encode(self._key.sign(b"".join((header, self._relaxed_head, body_hash, b"; b="))))
         lines = b"\r\n ".join([signed[at : at + 72] for at in range(0, len(signed), 72)])
         return b"".join((self._head, body_hash, b";\r\n b=", lines, b"\r\n"))
-
-    def _sign(self, data: bytes) -> bytes:
-        if isinstance(self._key, RSAPrivateKey):
-            return self._key.sign(data, _PADDING, _SHA256)
-        return self._key.sign(hashlib.sha256(data).digest())
-
-
-_PADDING, _SHA256 = PKCS1v15(), hashes.SHA256()
 
 
 def _relaxed(field: bytes) -> tuple[bytes, bytes]:

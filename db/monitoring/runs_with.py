@@ -26,7 +26,7 @@ AGREED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         **dict.fromkeys(("base_url", "site_name", "mail_postal_address"), _PAGES_AND_LETTERS),
         **dict.fromkeys(("mail_url", "mail_from", "mail_reply_to", "mail_bounce_domain", "mail_verp"), ("sender",)),
         "inbox_url": ("sender",),
-        **dict.fromkeys(("dkim_domain", "dkim_selector", "dkim_key_file"), ("sender",)),
+        **dict.fromkeys(("dkim_domain", "dkim_selectors", "dkim_key_files", "dkim_signed"), ("sender",)),
         **dict.fromkeys(("digest_schedule", "digest_timezone"), ("web", "worker", "sender", "clock")),
         **dict.fromkeys(("digest_lead", "digest_lateness", "digest_local_time"), _PAGES_AND_LETTERS),
         **dict.fromkeys(("send_rate", "send_daily"), _PAGES_AND_LETTERS),  # web and worker say how long a digest takes
@@ -50,7 +50,7 @@ def of(config: Settings) -> dict[str, str]:
     """Each agreed variable with its value in words: prints of keys, and of MAIL_URL and INBOX_URL (they hold
     passwords) the kind. None of it may be a secret, since it is stored in the database."""
     values = {variable(field): _in_words(getattr(config, field)) for field in AGREED}
-    keys = {"SECRET_KEY": _prints(config), "DKIM_KEY_FILE": _print_of_file(config.dkim_key_file)}
+    keys = {"SECRET_KEY": _prints(config), "DKIM_KEY_FILE": _prints_of_files(config.dkim_key_files)}
     return {**values, **keys, "MAIL_URL": mail_kind(config), "INBOX_URL": _inbox_kind(config)}
 
 
@@ -70,8 +70,8 @@ def _prints(config: Settings) -> str:
         return ""
 
 
-def _print_of_file(file: Path | None) -> str:
-    return _print_of_dkim_key(file.absolute()) if file else ""
+def _prints_of_files(files: Iterable[Path]) -> str:
+    return ", ".join(_print_of_dkim_key(each.absolute()) for each in files)
 
 
 @lru_cache(maxsize=8)

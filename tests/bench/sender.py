@@ -29,7 +29,7 @@ from db.digests.catalog import Tool
 from db.session import Session, is_sqlite, reading, writing
 from db.settings import settings
 from db.subscribers import audiences
-from emails.dkim import PrivateKey
+from emails.dkim_keys import PrivateKey
 from emails.encoded_bodies import EncodedBodies
 from emails.letter import OwnVote
 from emails.letters import Letter, mark

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from db.settings import Settings
 from emails import letters
-from emails.dkim import BadKey, PrivateKey, Signer, load, signer_of
+from emails.dkim import SIGNED, Signer, signer_of
+from emails.dkim_keys import BadKey, DkimKey, PrivateKey, load
 from emails.message import EncodedLetter, Recipient, date_header
 from emails.sender_identity import SenderIdentity
 from tests.emails.people import ALICE, SITE, WEEK
@@ -31,9 +32,13 @@ RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 ED25519 = Ed25519PrivateKey.generate()
 
 
+def one(key: PrivateKey) -> Signer:
+    return Signer("verdicts.example", [DkimKey("w47", key)])
+
+
 @pytest.fixture(params=[RSA, ED25519], ids=["rsa", "ed25519"])
 def signer(request: pytest.FixtureRequest) -> Signer:
-    return Signer("verdicts.example", "w47", request.param)
+    return one(request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -60,14 +65,18 @@ def recipient(**changes: object) -> Recipient:
     return alice._replace(**changes)  # type: ignore[arg-type]
 
 
-def verifies(message: bytes, signer: Signer) -> bool:
-    """What dkimpy says, with the signer's own record as the whole DNS."""
+def verifies(message: bytes, signer: Signer, number: int = 0) -> bool:
+    """What dkimpy says of the signature of that number, with the signer's own records as the whole DNS."""
+    records = {signer.record_name(key): key.record.encode() for key in signer.keys}
 
     def record(name: bytes | str, timeout: int = 5) -> bytes:
         asked = name.decode() if isinstance(name, bytes) else name
-        return signer.record.encode() if asked.rstrip(".") == signer.record_name else b""
+        return records.get(asked.rstrip("."), b"")
 
-    return bool(oracle.verify(message, dnsfunc=record))
+    try:
+        return bool(oracle.DKIM(message).verify(number, dnsfunc=record))
+    except oracle.DKIMException:
+        return False
 
 
 def signed(signer: Signer) -> bytes:
@@ -92,7 +101,7 @@ def test_confirm_and_welcome_verify_too(signer: Signer) -> None:
     body=st.text(st.characters(exclude_categories=["Cs"]), max_size=300),
 )
 def test_any_letter_to_anybody_verifies(local: str, subject: str, body: str) -> None:
-    signer = Signer("verdicts.example", "w47", RSA)
+    signer = one(RSA)
     letter = letters.Letter("digest", subject, "", body + letters.mark("UNSUBSCRIBE"), body, "2026-W47")
     message = EncodedLetter(letter, ORIGIN, signer).message(recipient(address=f"{local}@example.com"), DATE)
     assert verifies(message, signer)
@@ -136,7 +145,7 @@ def test_a_repeat_has_the_same_signature(signer: Signer) -> None:
 
 
 def test_a_signature_counts_for_its_own_domain_and_those_under_it() -> None:
-    signer = Signer("verdicts.example", "w47", ED25519)
+    signer = one(ED25519)
     assert signer.signs_for("verdicts.example")
     assert signer.signs_for("News.Verdicts.Example")
     assert not signer.signs_for("example")
@@ -154,8 +163,8 @@ def pem(key: PrivateKey | dsa.DSAPrivateKey, pass_phrase: bytes | None = None) -
 @pytest.mark.parametrize("key", [RSA, ED25519], ids=["rsa", "ed25519"])
 def test_a_key_is_read_from_its_file(tmp_path: Path, key: PrivateKey) -> None:
     (tmp_path / "key.pem").write_bytes(pem(key))
-    signer = load("Verdicts.example", "w47", tmp_path / "key.pem")
-    assert signer.record_name == "w47._domainkey.verdicts.example"
+    signer = Signer("Verdicts.example", [load("w47", tmp_path / "key.pem")])
+    assert signer.record_name(signer.keys[0]) == "w47._domainkey.verdicts.example"
     assert verifies(signed(signer), signer)
 
 
@@ -175,7 +184,7 @@ def test_a_key_that_cannot_sign_says_why(tmp_path: Path, content: bytes | None, 
     if content is not None:
         (tmp_path / "key.pem").write_bytes(content)
     with pytest.raises(BadKey, match=said):
-        load("verdicts.example", "w47", tmp_path / "key.pem")
+        load("w47", tmp_path / "key.pem")
 
 
 def test_the_settings_name_a_signer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,4 +207,61 @@ def test_the_settings_name_a_signer(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 )
 def test_a_name_that_cannot_stand_in_the_dns_is_refused(domain: str, selector: str) -> None:
     with pytest.raises(BadKey, match="as it stands in the DNS"):
-        Signer(domain, selector, ED25519)
+        Signer(domain, [DkimKey(selector, ED25519)])
+
+
+# ---- two keys, and fewer fields ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Settings:
+    """The settings of a site that signs with an RSA and an ed25519 key."""
+    for name, key in (("rsa.pem", RSA), ("ed.pem", ED25519)):
+        (tmp_path / name).write_bytes(pem(key))
+    return Settings.model_validate(
+        {"mail_from": "digest@verdicts.example", "dkim_domain": "verdicts.example", "DKIM_SELECTOR": "w47, w47e",
+         "DKIM_KEY_FILE": f"{tmp_path}/rsa.pem, {tmp_path}/ed.pem"}
+    )  # fmt: skip
+
+
+def test_two_keys_make_two_signatures_and_each_verifies_by_itself(both: Settings) -> None:
+    signer = signer_of(both)
+    assert signer is not None
+    message = signed(signer)
+    algorithms = re.findall(rb"DKIM-Signature: v=1; a=([a-z0-9-]+);[^;]+; d=verdicts.example;\r\n s=(\w+);", message)
+    assert algorithms == [(b"rsa-sha256", b"w47"), (b"ed25519-sha256", b"w47e")]
+    assert verifies(message, signer, 0)
+    assert verifies(message, signer, 1)
+    broken = message.replace(b"Larkspur", b"Larkspun")
+    assert not verifies(broken, signer, 0)
+    assert not verifies(broken, signer, 1)
+
+
+def test_two_keys_of_one_kind_are_refused() -> None:
+    with pytest.raises(BadKey, match="one RSA and one ed25519"):
+        Signer("verdicts.example", [DkimKey("a", RSA), DkimKey("b", RSA)])
+
+
+def test_what_a_relay_rewrites_can_be_left_unsigned(both: Settings) -> None:
+    fewer = tuple(name for name in SIGNED if name not in ("message-id", "date"))
+    signer = signer_of(both.model_copy(update={"dkim_signed": fewer}))
+    assert signer is not None
+    message = signed(signer)
+    rewritten = re.sub(rb"Date: [^\r]+", b"Date: Sun, 01 Nov 2026 09:00:00 +0000", message)
+    rewritten = re.sub(rb"Message-ID: [^\r]+", b"Message-ID: <0100-1@eu-west-1.amazonses.example>", rewritten)
+    assert rewritten != message
+    assert verifies(rewritten, signer, 0)
+    assert verifies(rewritten, signer, 1)
+    assert not verifies(rewritten.replace(b"Subject: ", b"Subject: Re: "), signer)
+    whole = signer_of(both)
+    assert whole is not None
+    assert not verifies(signed(whole).replace(b"Message-ID: <", b"Message-ID: <x"), whole)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [(("to", "subject"), "leaves out From"), (("from", "x-mailer"), "DKIM_SIGNED names 'x-mailer'")],
+)
+def test_fields_that_cannot_be_signed_are_refused(both: Settings, names: tuple[str, ...], said: str) -> None:
+    with pytest.raises(BadKey, match=said):
+        signer_of(both.model_copy(update={"dkim_signed": names}))

@@ -26,12 +26,13 @@ OTHER = {
     "secret_key": "new,a key for tests", "base_url": "http://other.example", "site_name": "Other",
     "mail_url": "maildir:var/outbox", "mail_from": "other@verdicts.example", "mail_bounce_domain": "b.example",
     "mail_reply_to": "ana@verdicts.example", "mail_verp": "0", "inbox_url": "maildir:var/inbox",
-    "mail_postal_address": "Other Street 1", "dkim_domain": "example", "dkim_selector": "w48",
+    "mail_postal_address": "Other Street 1", "dkim_domain": "example", "dkim_selectors": "w48",
+    "dkim_signed": "from,to",
     "digest_schedule": "FRI 17:00", "digest_timezone": "Europe/Madrid", "digest_lead": "3h", "digest_lateness": "2d",
     "digest_local_time": "true", "send_rate": "7", "send_daily": "70", "send_connections": "3", "send_window": "4",
     "send_lease": "60", "send_domain_rates": "gmail.com=5", "on_unknown": "resend", "votes_per_network": "5",
     "signups_per_network": "6", "signups_per_address": "7", "operator_two_factor": "required", "alert_age": "3h",
-    "alert_failures": "4", "dkim_key_file": "other.pem",
+    "alert_failures": "4", "dkim_key_files": "other.pem",
     "outside_networks": "10.0.0.0/8",
 }  # fmt: skip
 """Each agreed setting with another value than that of `site`."""

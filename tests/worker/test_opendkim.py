@@ -19,7 +19,8 @@ from db.digests import digests, schedule
 from db.session import writing
 from db.subscribers import audiences
 from emails import letters
-from emails.dkim import PrivateKey, load
+from emails.dkim import signer_of
+from emails.dkim_keys import PrivateKey
 from tests.emails.people import SITE, WEEK
 from worker import send_slice
 
@@ -46,8 +47,9 @@ def record(request: pytest.FixtureRequest, sqlite: str, setting, house: Path) ->
         MAIL_URL="maildir:letters", MAIL_FROM="Zoë’s Verdicts <digest@verdicts.example>",
         DKIM_DOMAIN="verdicts.example", DKIM_SELECTOR="w47", DKIM_KEY_FILE=house / "dkim.pem",
     )  # fmt: skip
-    signer = load(given.dkim_domain, given.dkim_selector, given.dkim_key_file)
-    return f"{signer.record_name} {signer.record}"
+    signer = signer_of(given)
+    assert signer is not None
+    return "\n".join(f"{signer.record_name(key)} {key.record}" for key in signer.keys)
 
 
 def everybody_gets_their_letters() -> list[Path]:

@@ -17,6 +17,7 @@ from db.session import reading
 from db.setting_errors import BadSettings
 from db.settings import Settings, settings
 from emails import dkim
+from emails.dkim_keys import BadKey
 from emails.headers import Unwritable
 from emails.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, transport_name, transport_of
@@ -83,7 +84,7 @@ def _look() -> Iterator[Finding]:
                 yield from (Finding("clock", *each) for each in doctor_clocks.others())
                 yield from (Finding("outside", *each) for each in doctor_outside.line())
                 yield from (Finding("sessions", *each) for each in doctor_sessions.numbers(config))
-        except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, dkim.BadKey) as error:
+        except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, BadKey) as error:
             silent |= look is _database
             yield Finding(what, False, next(iter(str(error).splitlines()), type(error).__name__))
         except Exception as error:  # an error of a library: its message might hold a password
@@ -175,7 +176,13 @@ def _dkim(config: Settings) -> Finding:
         return Finding(
             "dkim", None if config.outbox is None else True, "letters are not signed (DKIM_KEY_FILE is not set)"
         )
-    return Finding("dkim", True, f"signs as {config.dkim_selector}._domainkey.{config.dkim_domain}")
+    told = f"signs as {' and '.join(map(signer.record_name, signer.keys))}"
+    if not signer.has_rsa:
+        return Finding("dkim", None, f"{told} with ed25519 alone, which many receivers take for no signature: {_BOTH}")
+    return Finding("dkim", True, told)
+
+
+_BOTH = "name an RSA key besides in DKIM_KEY_FILE, and its selector in DKIM_SELECTOR"
 
 
 def _clock(config: Settings) -> Finding:  # noqa: ARG001

@@ -22,7 +22,7 @@ from db.session import writing
 from db.setting_errors import BadSettings
 from db.settings import VAR, Settings, settings
 from emails import dkim
-from emails.dkim import BadKey
+from emails.dkim_keys import BadKey
 from emails.transports import BadMailUrl, open_transport
 from web import code_on_disk
 from web.actions import content_files, content_import

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from db import moments
 from db.digests import rule_history
@@ -97,6 +98,19 @@ def test_a_key_that_cannot_sign_is_found_before_a_send(sqlite, redis_url, settin
     refused = CliRunner().invoke(main, ["up"])
     assert refused.exit_code == 1
     assert "an RSA key needs 2048 bits" in refused.output
+
+
+def test_a_site_that_signs_with_ed25519_alone_is_warned(sqlite, redis_url, setting, house):
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    for name, key in (("ed", Ed25519PrivateKey.generate()), ("rsa", rsa.generate_private_key(65537, 2048))):
+        (house / f"{name}.pem").write_bytes(key.private_bytes(*form))
+    given = {"MAIL_FROM": "digest@verdicts.example", "DKIM_DOMAIN": "verdicts.example"}
+    setting(**given, DKIM_SELECTOR="s1", DKIM_KEY_FILE="ed.pem")
+    code, told = look()
+    assert code == 0
+    assert "! dkim: signs as s1._domainkey.verdicts.example with ed25519 alone" in told
+    setting(**given, DKIM_SELECTOR="s1,s2", DKIM_KEY_FILE="ed.pem,rsa.pem")
+    assert "✓ dkim: signs as s1._domainkey.verdicts.example and s2._domainkey.verdicts.example" in look()[1]
 
 
 def test_settings_that_cannot_be_used_are_told_in_words(setting, monkeypatch):
