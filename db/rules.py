@@ -223,6 +223,10 @@ RETENTION: Mapping[str, Retention] = MappingProxyType(
         "webhook messages": Retention(
             "what webhooks were told", timedelta(days=30), "30 days", "a receiver that was away can be told again"
         ),
+        "raw events": Retention(
+            "bounces and complaints as they came in", timedelta(days=30), "30 days",
+            "one that was read wrongly can be looked at",
+        ),
         "outages": Retention(
             "when a mail server refused all mail", timedelta(days=30), "30 days", "that time makes no letter old"
         ),

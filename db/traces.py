@@ -15,6 +15,8 @@ from db.tables import TABLES
 PAGE = 2_000
 APPEND_ONLY = ("audit",)
 """Tables whose texts are masked when they are written: they cannot be changed later."""
+RAW = ("raw_events",)
+"""Tables with bytes as they came in, which nothing can be masked in: rows are deleted (worker/erasure.py)."""
 
 
 class Quotes(NamedTuple):
@@ -26,7 +28,7 @@ class Quotes(NamedTuple):
 
 def tables() -> list[str]:
     """The tables to be searched: those with free text about readers, by name."""
-    return sorted({each.table for each in places(TABLES) if each.word == "free text"} - set(APPEND_ONLY))
+    return sorted({each.table for each in places(TABLES) if each.word == "free text"} - {*APPEND_ONLY, *RAW})
 
 
 def of_hashes(hashes: Collection[str]) -> IsTheirs:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import JSON, Boolean, Column, Computed, Enum, Table, insert, inspect, select, text, update
+from sqlalchemy import JSON, Boolean, Column, Computed, Enum, LargeBinary, Table, insert, inspect, select, text, update
 
 from db.engine import engine
 from db.register import Place, places
@@ -45,7 +45,8 @@ def fill(session: Session) -> list[Place]:
         for name, word in told.items():
             column = table.columns[name]
             if word == "free text":
-                value = {"said": QUOTED, ZELDA: [QUOTED]} if isinstance(column.type, JSON) else QUOTED
+                value: Any = {"said": QUOTED, ZELDA: [QUOTED]} if isinstance(column.type, JSON) else QUOTED
+                value = QUOTED.encode() if isinstance(column.type, LargeBinary) else value
                 session.execute(update(table).values({name: value}))
             elif table.name != "subscribers":
                 session.execute(update(table).values({name: STORED}))
@@ -80,9 +81,13 @@ def _value(session: Session, column: Column[Any]) -> Any:
     if isinstance(column.type, Boolean):
         return False
     kind = getattr(column.type, "impl_instance", column.type).python_type
-    return {datetime: datetime(2026, 11, 17, tzinfo=UTC), date: date(2026, 11, 17), time: time(9), str: "x"}.get(
-        kind, 1
-    )
+    return {
+        datetime: datetime(2026, 11, 17, tzinfo=UTC),
+        date: date(2026, 11, 17),
+        time: time(9),
+        str: "x",
+        bytes: b"x",
+    }.get(kind, 1)
 
 
 # ---- finding her ---------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What is owed after an erasure, done with no transaction open; a step that cannot be done yet is tried again.
 
-1. mask_traces: the letters in a Maildir go, and the address is masked wherever a text quotes it.
+1. mask_traces: the letters in a Maildir go, and the address is masked wherever a text quotes it. Raw events go: those
+   about the person's letters, and each whose decoded text has the address.
 2. rebuild_file (SQLite): the file is rebuilt, at once after a person's request, else in the night.
 3. empty_log (SQLite): the write-ahead log is truncated, for which every reader of an older state has to be gone.
 """
@@ -14,17 +15,23 @@ import structlog
 
 from db import moments, overwriting, traces
 from db.deliveries import deliveries
+from db.feedback import events
 from db.jobs.events import ErasureWritten, Event, PersonsErased, TracesMasked
 from db.masking import IsTheirs, masked_where
 from db.session import reading, writing
 from db.settings import VAR, settings
-from emails import maildir
+from emails import decoded, maildir
 from worker import ending
 
 SLICE = 10.0
 """Seconds of searching in one job; another one goes on where it ended."""
 LARGE = 256 * 2**20
 """Bytes of a file that is rebuilt in the night alone, since votes wait meanwhile."""
+RAW = "raw_events"
+PAGE = 10
+"""Raw events that are read at once: each may have ten megabytes."""
+SEARCHED_FOR = 20.0
+"""Seconds of CPU for which one raw event is searched."""
 NIGHT = clock_time(3)
 """When that is, in the newsletter's time zone."""
 
@@ -70,6 +77,7 @@ def _forget_letters(persons: list[str], is_theirs: IsTheirs) -> None:
     with writing() as session:
         for person in persons:
             deliveries.forget(session, person)
+        events.remove_of(session, persons)
     for folder in {VAR / "outbox", settings().outbox or VAR / "outbox"}:
         if gone := maildir.remove(folder, names, lambda to: masked_where(to, is_theirs) != to):
             log.info("letters removed", files=gone)
@@ -78,11 +86,11 @@ def _forget_letters(persons: list[str], is_theirs: IsTheirs) -> None:
 def _search(table: str, after: str, is_theirs: IsTheirs) -> tuple[str, str] | None:
     """Search the tables from there on for ten seconds. Returns where it ended; None if all are done."""
     end = time.monotonic() + SLICE
-    for each in traces.tables():
+    for each in sorted([*traces.tables(), RAW]):
         if each < table:
             continue
-        at = after if each == table else ""
-        while (found := _page(each, at, is_theirs)) is not None:
+        at, page = after if each == table else "", _page_of_raw if each == RAW else _page
+        while (found := page(each, at, is_theirs)) is not None:
             at = found
             if time.monotonic() > end or ending.asked():
                 return each, at
@@ -100,6 +108,31 @@ def _page(table: str, after: str, is_theirs: IsTheirs) -> str | None:
             changed = traces.mask(session, table, found.keys, is_theirs)
         log.info("masked", table=table, rows=changed)
     return str(found.last)
+
+
+def _page_of_raw(_table: str, after: str, is_theirs: IsTheirs) -> str | None:
+    """Search the next raw events, and delete each whose decoded text has such an address."""
+    with reading() as session:
+        found = events.after(session, int(after or 0), PAGE)
+    if not found:
+        return None
+    gone = [number for number, raw in found if quotes(raw, is_theirs)]
+    if gone:
+        with writing() as session:
+            events.remove(session, gone)
+        log.info("removed", table=RAW, rows=len(gone))
+    return str(found[-1][0])
+
+
+def quotes(raw: bytes, is_theirs: IsTheirs) -> bool:
+    """Whether one of these addresses stands in these bytes, however they are encoded. So does one count that takes too
+    long to be searched: nobody but a person who means harm writes such a mail."""
+    until = time.thread_time() + SEARCHED_FOR
+    for text in decoded.texts(raw):
+        for part in decoded.around_at_signs(text):
+            if time.thread_time() > until or masked_where(part, is_theirs) != part:
+                return True
+    return False
 
 
 # ---- SQLite's files ------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from db.jobs.events import (
     DigestFrozen,
     ErasureWritten,
     Event,
+    FeedbackReceived,
     FiguresChanged,
     PersonsErased,
     SubscriptionConfirmed,
@@ -21,7 +22,7 @@ from db.jobs.events import (
     TracesMasked,
 )
 from db.persons import person_of
-from worker import drafts, erasure
+from worker import drafts, erasure, feedback
 from worker.erasure import Following
 from worker.webhook_events import tell_webhooks
 
@@ -50,6 +51,7 @@ LONG_WORK: dict[type[Event], Callable[[Event], list[Following]]] = {
     PersonsErased: erasure.mask_traces,
     TracesMasked: erasure.rebuild_file,
     ErasureWritten: erasure.empty_log,
+    FeedbackReceived: feedback.handle,
 }
 """What is done with no transaction open, before an event's reactions: it may take seconds, and be done twice."""
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from db import limits, removals, rules
 from db.deliveries import erasure
 from db.deliveries import removal as of_deliveries
+from db.feedback import events
 from db.jobs import removal as of_jobs
 from db.removals import Removed
 from db.rules import Retention
@@ -27,6 +28,7 @@ REMOVE: dict[str, tuple[Batch, ...]] = {
     "sign-ups": (erasure.forget_sign_ups,),
     "limits": (limits.forget_full,),
     "webhook messages": (messages.forget,),
+    "raw events": (events.forget,),
     "jobs": (of_jobs.remove,),
     "deliveries": (of_deliveries.remove_of_digests, of_deliveries.remove_single),
 }
@@ -45,6 +47,7 @@ _COUNT: dict[str, Callable[[Session, datetime, int], int]] = {
 _ANY: dict[str, Callable[[Session, datetime], bool]] = {
     "limits": limits.any_full,
     "webhook messages": messages.any_old,
+    "raw events": events.any_old,
 }
 """Whether anything waits, where nobody counts it."""
 

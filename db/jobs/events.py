@@ -43,7 +43,7 @@ class ComparisonPublished(Event):
 
 @dataclass(frozen=True)
 class SubscriptionEnded(Event):
-    """A subscriber left, through `channel` (page, one-click), or was erased (erasure)."""
+    """A subscriber left, through `channel` (page, one-click, mail, relay), or was erased (erasure)."""
 
     subscriber: int
     channel: str
@@ -119,6 +119,13 @@ class TracesMasked(Event):
 @dataclass(frozen=True)
 class ErasureWritten(Event):
     """The database's file holds no erased address any more; its write-ahead log may."""
+
+
+@dataclass(frozen=True)
+class FeedbackReceived(Event):
+    """Something came back after a letter: a bounce, a complaint, a mail that unsubscribes; `event` is its raw event."""
+
+    event: int
 
 
 def from_payload(kind: str, payload: dict[str, Any]) -> Event:

@@ -1,0 +1,1 @@
+"""Feedback: what comes back after a letter: bounces, complaints, and mails that unsubscribe."""

@@ -1,0 +1,57 @@
+"""Whose letter something that came back is about: by its delivery, or by the address alone."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.deliveries.deliveries import Delivery
+from db.persons import person_of, subscriber_id
+from db.rules import BadAddress
+from db.subscribers import subscribers
+
+_WENT_OUT = ("sent", "unknown", "failed", "deferred")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The letter and its reader, so far as they are known. A reader without an address was erased."""
+
+    delivery: Delivery | None
+    person: str | None
+    address: str | None
+
+    @property
+    def is_erased(self) -> bool:
+        return self.person is not None and subscriber_id(self.person) is not None and self.address is None
+
+
+def by_delivery(session: Session, delivery_id: int, subscriber: int = 0) -> Match:
+    """The letter that a token names; of one that is no longer kept, its reader."""
+    found = session.get(Delivery, delivery_id)
+    person = found.person if found else person_of(subscriber) if subscriber else None
+    return Match(found, person, _address_of(session, person))
+
+
+def _address_of(session: Session, person: str | None) -> str | None:
+    number = subscriber_id(person) if person else None
+    reader = subscribers.find(session, number) if number else None
+    return reader.address if reader else None
+
+
+def by_address(session: Session, address: str) -> Match:
+    """The last letter that went to an address, if any did."""
+    try:
+        reader = subscribers.by_address(session, address)
+    except BadAddress:
+        return Match(None, None, None)
+    if reader is None:
+        return Match(None, None, address)
+    theirs = Delivery.person == person_of(reader.id), Delivery.state.in_(_WENT_OUT)
+    last = session.scalars(select(Delivery).where(*theirs).order_by(Delivery.id.desc()).limit(1)).first()
+    return Match(last, person_of(reader.id), reader.address)
+
+
+def subscriber_of(match: Match) -> int:
+    """The subscriber's number; 0 if the letter is nobody's."""
+    return (subscriber_id(match.person) if match.person else None) or 0
