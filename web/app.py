@@ -19,7 +19,19 @@ from db.signing_keys import ForeignSigningKey
 from emails.letters import day as day_in_words
 from web import bulkhead, errors, headers, health, limits, metrics, operator, origins, readable, request_log, visitor
 from web.page_templates import Templates
-from web.readers import answers, outbox, pages, places, scores, stamps, static_files, subscriptions, votes, watch
+from web.readers import (
+    answers,
+    mailed_votes,
+    outbox,
+    pages,
+    places,
+    scores,
+    stamps,
+    static_files,
+    subscriptions,
+    votes,
+    watch,
+)
 from worker import bell, heartbeats, logs
 
 LARGEST_BODY = 64 * 1024
@@ -60,7 +72,7 @@ def create_app() -> Flask:
     headers.install(app)
     visitor.install(app)
     errors.install(app)
-    for part in (pages, votes, subscriptions, outbox, health, metrics):
+    for part in (pages, votes, mailed_votes, subscriptions, outbox, health, metrics):
         app.register_blueprint(part.blueprint)
     operator.install(app)
     app.jinja_env.globals.update(_words())

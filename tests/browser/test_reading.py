@@ -10,6 +10,7 @@ from db.session import reading, writing
 from db.settings import settings
 from db.subscribers import subscribers
 from emails import links
+from tests.mailed_links import delivered_to
 
 pytestmark = pytest.mark.browser
 
@@ -133,7 +134,7 @@ def test_alice_comes_votes_from_her_letter_and_leaves(open_browser, catalogue, s
     page.get_by_role("heading", name="You’re subscribed").wait_for()
     assert sign_up()[0] == "active"
 
-    page.goto("/vote/" + links.sign(keys, "vote", alice) + "?tool=inkwell&choice=skip")
+    page.goto("/vote/" + links.sign(keys, "vote", alice, delivered_to(alice)) + "?tool=inkwell&choice=skip")
     page.get_by_role("button", name="Skip Inkwell").click()
     page.get_by_text("Counted: your vote on Inkwell is skip.").wait_for()
     page.goto("/tools/inkwell")

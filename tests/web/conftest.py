@@ -10,7 +10,7 @@ from db.session import reading, writing
 from db.settings import settings
 from db.subscribers import subscribers, subscriptions
 from emails import links
-from tests import applications
+from tests import applications, mailed_links
 
 
 @pytest.fixture
@@ -21,9 +21,11 @@ def client(database: str) -> FlaskClient:
 
 @pytest.fixture
 def link() -> Callable[..., str]:
-    """A link as it stands in a letter: `link("vote", 7)`."""
+    """A link as it stands in a letter: `link("vote", 7)`, which a digest with all tools brought if none is named."""
 
-    def made(purpose: str, subject: int, delivery: int = 0) -> str:
+    def made(purpose: str, subject: int, delivery: int | None = None) -> str:
+        if delivery is None:
+            delivery = mailed_links.delivered_to(subject) if purpose == "vote" else 0
         return f"/{purpose}/" + links.sign(settings().keys, purpose, subject, delivery)
 
     return made

@@ -12,7 +12,6 @@ from db.digests import digests
 from db.jobs import jobs, retries
 from db.jobs.events import ComparisonPublished, SubscriptionConfirmed, SubscriptionRequested
 from db.jobs.jobs import Attempt, Job
-from db.persons import person_of
 from db.session import reading, writing
 from emails import links
 from tests import applications
@@ -106,30 +105,31 @@ def test_single_letters_go_with_their_test_letters_and_open_ones_stay(database, 
     assert (count("deliveries"), count("test_letters")) == (1, 1)
 
 
-def test_old_links_still_work(finished, clock, setting):
-    keys = setting().keys
-    tokens = {purpose: links.sign(keys, purpose, 4, 4) for purpose in ("unsubscribe", "vote")}
+def test_the_way_out_of_an_old_letter_still_works(finished, clock, setting):
+    token = links.sign(setting().keys, "unsubscribe", 4, 4)
     clock.forward(days=400)
     forgetting.forget()
     client = applications.application().test_client()
-    assert client.get(f"/unsubscribe/{tokens['unsubscribe']}").status_code == 200
-    done = client.post(f"/unsubscribe/{tokens['unsubscribe']}", data={"List-Unsubscribe": "One-Click"})
+    assert client.get(f"/unsubscribe/{token}").status_code == 200
+    done = client.post(f"/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"})
     assert done.status_code == 200
     with reading() as session:
         assert session.scalar(text("SELECT state FROM subscribers WHERE id = 4")) == "unsubscribed"
 
 
-def test_a_vote_link_of_old_counts_and_names_no_letter(finished, clock, setting, catalogue):
-    token = links.sign(setting().keys, "vote", 5, 5)
+def test_a_vote_link_ends_with_its_delivery(finished, clock, setting, catalogue):
+    with writing() as session:
+        digests.get(session, SLOT).tool_ids = [catalogue.quillmate]
+    path = f"/vote/{links.sign(setting().keys, 'vote', 5, 5)}?tool=quillmate&choice=ship"
+    client = applications.application().test_client()
+    assert "Ship Quillmate?" in client.get(path).text
     clock.forward(days=400)
     forgetting.forget()
-    client = applications.application().test_client()
-    page = client.get(f"/vote/{token}?tool=quillmate&choice=ship")
-    assert page.status_code == 200
-    assert "From your letter" in page.text
-    assert client.post(f"/vote/{token}?tool=quillmate&choice=ship").status_code == 200
-    with reading() as session:
-        assert session.scalar(text("SELECT voter FROM votes")) == person_of(5)
+    for answer in (client.get(path), client.post(path)):
+        assert answer.status_code == 410
+        assert "Vote links work for 13 months, so no vote was counted." in answer.text
+        assert 'href="/compare/quillmate-vs-inkwell#quillmate">Vote on Quillmate</a>' in answer.text
+    assert count("votes") == 0
 
 
 # ---- jobs ----------------------------------------------------------------------------------------------------

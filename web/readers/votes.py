@@ -1,32 +1,23 @@
-"""Voting: with the buttons on a page, and through the links in a digest."""
+"""Voting with the buttons on a page."""
 
 import re
-from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, request
 
 from db import moments, persons
-from db.deliveries.deliveries import Delivery
 from db.digests import catalog
-from db.digests.catalog import Tool
-from db.digests.digests import Digest
 from db.driver import driver_connection
 from db.rules import Choice, share
 from db.session import Session, reading, writing
-from db.settings import settings
 from db.subscribers import subscribers
 from db.votes import tallies, votes
-from emails.links import BadLink, read
 from web import errors, headers, visitor
-from web.readers import mailed, vote_limits
+from web.readers import vote_limits
 
 blueprint = Blueprint("votes", __name__)
 
 CHOICES: dict[str, Choice] = {"ship": "ship", "skip": "skip"}
-_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
-
-
-# ---- from a page -------------------------------------------------------------------------------------------
+SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 
 
 @blueprint.post("/tools/<slug:slug>/vote")
@@ -99,93 +90,5 @@ def _json(session: Session, slug: str, voter: str) -> Response:
 
 def _back(slug: str) -> Response:
     comparison = request.form.get("comparison", "")
-    path = f"/compare/{comparison}" if _SLUG.fullmatch(comparison) else f"/tools/{slug}"
+    path = f"/compare/{comparison}" if SLUG.fullmatch(comparison) else f"/tools/{slug}"
     return headers.Redirect(status=303, headers={"Location": f"{path}#{slug}"})  # `redirect` would write a page, too
-
-
-# ---- from a letter -----------------------------------------------------------------------------------------
-
-
-_COUNTS = "leads to the button that counts their vote"
-
-
-@blueprint.get("/vote/<token>")
-def ask_vote(token: str) -> Response:
-    try:
-        signed = read(settings().keys, "vote", token)
-    except BadLink:
-        return mailed.bad_link("From your letter")
-    if signed.is_test:
-        return mailed.of_test("From your letter", _COUNTS)
-    with reading() as session:
-        tool, choice = _asked_for(session)
-        return _answer(session, token, tool, choice)
-
-
-@blueprint.post("/vote/<token>")
-def cast_vote(token: str) -> Response:
-    visitor.refuse_strangers(private_page=True)
-    try:
-        signed = read(settings().keys, "vote", token)
-    except BadLink:
-        return mailed.bad_link("From your letter")
-    if signed.is_test:
-        return mailed.of_test("From your letter", _COUNTS)
-    subscriber_id = signed.subject
-    vote_limits.count_change(persons.person_of(subscriber_id))
-    with writing() as session:
-        tool, choice = _asked_for(session)
-        if _may_vote(session, subscriber_id):
-            votes.cast(session, persons.person_of(subscriber_id), tool.id, choice, moments.now())
-        return _answer(session, token, tool, choice)
-
-
-def _asked_for(session: Session) -> tuple[Tool, Choice]:
-    """The tool and the choice that the link names."""
-    slug, choice = request.values.get("tool", ""), request.values.get("choice", "")
-    tool = catalog.tool(session, slug) if _SLUG.fullmatch(slug) else None
-    if tool is None:
-        abort(404, "We don’t know the tool in this link, so no vote was counted. Use the whole link from your letter.")
-    if choice not in CHOICES:
-        abort(400, "This link says neither ship nor skip, so no vote was counted. Use the whole link from your letter.")
-    return tool, CHOICES[choice]
-
-
-def _may_vote(session: Session, subscriber_id: int) -> bool:
-    subscriber = subscribers.find(session, subscriber_id)
-    return subscriber is not None and subscriber.state == "active"
-
-
-def _letter(session: Session, delivery_id: int) -> str:
-    """The digest that the link came from, as long as its delivery is stored."""
-    delivery = session.get(Delivery, delivery_id)
-    digest = session.get(Digest, delivery.about) if delivery and delivery.letter == "digest" else None
-    return f"From your letter {digest.slot}" if digest else "From your letter"
-
-
-def _answer(session: Session, token: str, tool: Tool, choice: Choice) -> Response:
-    """The page with the current vote, and with the button unless that vote is the one in the link."""
-    subscriber_id, delivery_id = read(settings().keys, "vote", token)
-    stands = catalog.comparisons_of(session, tool.id, moments.now())
-    said: dict[str, Any] = {
-        "what": _letter(session, delivery_id),
-        "title": f"{choice.capitalize()} {tool.name}?",
-        "onward": f"/compare/{stands[0].slug}#{tool.slug}" if stands else f"/tools/{tool.slug}",
-        "onward_words": "Read the comparison first",
-    }
-    if not _may_vote(session, subscriber_id):
-        said["problem"] = "Not counted: this address is no longer subscribed. You can vote on the page instead."
-        return mailed.page(409 if request.method == "POST" else 200, **said | {"onward_words": "Open the page"})
-    own = tallies.figures(session, [tool.id], persons.person_of(subscriber_id))[tool.id].own
-    if own == choice:
-        said |= {"title": f"You said {choice}", "onward_words": "See the results"}
-        return mailed.page(note=f"Counted: your vote on {tool.name} is {choice}.", **said)
-    earlier = f"It replaces your earlier vote, {own}." if own else f"You haven’t voted on {tool.name} yet."
-    return mailed.page(
-        sentences=[f"Your vote counts once you press the button. {earlier}"],
-        button=f"{choice.capitalize()} {tool.name}",
-        sign=choice,
-        face=f"big-{choice}",
-        action=f"/vote/{token}?tool={tool.slug}&choice={choice}",
-        **said,
-    )

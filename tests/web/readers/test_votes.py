@@ -1,14 +1,16 @@
 """Alice says ship, Bob changes his mind, and both see it at once."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import select
 
-from db.deliveries import deliveries
 from db.digests import digests
 from db.session import reading, writing
 from db.subscribers import subscriptions
 from db.votes import votes
+from tests import mailed_links
+from tests.emails.people import WEEK
 from web import errors
 from web.app import create_app
 
@@ -186,13 +188,55 @@ def test_the_letters_link_asks_and_one_press_votes(client, catalogue, active, li
 
 
 def test_the_page_names_the_letter_its_link_stood_in(client, catalogue, active, link):
-    alice, now = active("alice@reader.example"), datetime.now(UTC)
-    with writing() as session:
-        digest = digests.open_slot(session, "2026-W47", now, now)
-        deliveries.owe(session, "digest", digest.id, f"subscriber:{alice}", now)
-        number = session.scalars(select(deliveries.Delivery.id)).one()
-    page = client.get(link("vote", alice, number) + "?tool=quillmate&choice=ship").text
+    page = client.get(link("vote", active("alice@reader.example")) + "?tool=quillmate&choice=ship").text
     assert "From your letter 2026-W47" in page
+
+
+def holding(tool_ids, content=None):
+    """Let the digest of `link("vote", …)` hold these tools alone."""
+    with writing() as session:
+        digest = digests.by_slot(session, "2026-W47")
+        digest.tool_ids, digest.content = tool_ids, content
+
+
+def test_a_link_votes_on_the_tools_of_its_own_letter_alone(client, catalogue, active, link):
+    path = link("vote", active("alice@reader.example"))
+    holding([catalogue.inkwell, 0])
+    for ask in (client.get, client.post):
+        answer = ask(f"{path}?tool=quillmate&choice=ship")
+        assert answer.status_code == 404
+        assert "That letter didn’t ask about Quillmate" in answer.text
+        assert "no vote was counted. You can still vote on our site." in answer.text
+        assert f'href="{PAGE}#quillmate">Vote on Quillmate</a>' in answer.text
+        assert "<button" not in answer.text
+    assert cast_votes() == set()
+    assert "Counted" in client.post(f"{path}?tool=inkwell&choice=skip").text
+    assert cast_votes() == {("subscriber", "skip")}
+
+
+def test_a_letter_of_an_older_release_is_known_by_its_content(client, catalogue, active, link):
+    path = link("vote", active("alice@reader.example"))
+    [first, *_] = WEEK.comparisons
+    quillmate, inkwell = (replace(first.tools[0], slug=slug) for slug in ("quillmate", "inkwell"))
+    content = replace(WEEK, comparisons=(replace(first, tools=(quillmate, inkwell)),)).as_json()
+    holding(None, content)
+    assert client.post(f"{path}?tool=quillmate&choice=ship").status_code == 200
+    assert client.post(f"{path}?tool=patchbay&choice=ship").status_code == 404
+    holding(None, {})
+    assert client.post(f"{path}?tool=quillmate&choice=skip").status_code == 404
+    assert cast_votes() == {("subscriber", "ship")}
+
+
+def test_a_link_without_a_delivery_or_with_somebody_elses_does_not_vote(client, catalogue, active, link):
+    """The numbers of deliveries are given once more after a back-up was restored."""
+    alice, bob = active("alice@reader.example"), active("bob@reader.example")
+    theirs = mailed_links.delivered_to(bob)
+    for delivery in (0, 4711, theirs):
+        for ask in (client.get, client.post):
+            answer = ask(link("vote", alice, delivery) + "?tool=quillmate&choice=ship")
+            assert answer.status_code == 410
+            assert "This link has expired" in answer.text
+    assert cast_votes() == set()
 
 
 def test_only_an_active_subscribers_vote_counts(client, catalogue, active, asked, link):
