@@ -13,7 +13,7 @@ import mjml
 from jinja2.nodes import EvalContext
 from markupsafe import Markup, escape
 
-from emails import formats
+from emails import formats, verdict_words
 from emails.letter import OwnVote
 
 _SPECIAL = re.compile(r"[^ A-Za-z0-9,.:()_-]", re.ASCII)
@@ -66,6 +66,8 @@ def _environment() -> jinja2.Environment:
         "shortened": formats.shortened,
         "slug": lambda slug: quote(slug, safe=""),
         "attribute": _attribute,
+        "readers_say": lambda part: " ".join(verdict_words.readers_say(part, 120)),
+        "own_words": verdict_words.own_words,
         "commas": lambda number: f"{number:,}",
     }
     environment.filters.update(shown)

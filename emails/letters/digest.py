@@ -1,24 +1,24 @@
-"""The weekly digest: the first comparison with quotes, some with figures and vote links, the rest by name; movers."""
+"""The weekly digest: the first comparison in full, some with figures and vote links, the rest by name; movers."""
 
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
-from emails import render
+from emails import columns, render, verdict_words
 from emails.digest_content import ComparisonPart, DigestContent, Quote, ToolPart
-from emails.formats import all_harmless, counted, percent, shortened
+from emails.formats import all_harmless, counted, plural, shortened
 from emails.letter import OPEN, Letter, Site, mark
 
 LARGEST = 100 * 1024
-"""The largest message in bytes: Gmail clips messages at 102 KB."""
-_ROOM = LARGEST - 2048  # leaves room for the header
+"""The largest HTML part in bytes, as it is sent: Gmail clips it at 102 KB, and counts nothing else."""
 _ENCODED = re.compile(rb"[^ -<>-~]")
 _LONG_HEADING = 36
 IN_FULL = 10
 """At most this many comparisons have their figures and vote links; the others are named, with a link."""
 
 # Longer texts are cut between words; the web page shows them in full.
-_NAME, _LINE, _QUOTE = 120, 300, 1200
+_NAME, _ENTRY, _TAGLINE, _QUESTION, _QUOTE = 80, 40, 90, 160, 280
 
 
 def digest(content: DigestContent, site: Site) -> Letter:
@@ -52,19 +52,19 @@ def _most(highest: int, fits: Callable[[int], bool]) -> int:
 
 
 def _fits(letter: Letter) -> bool:
-    """Whether both bodies, encoded as quoted-printable and with their marks and largest own votes filled in, stay under
-    the limit."""
-    largest = letter.largest()
-    both = largest.html + largest.text
-    raw = both.encode()
+    """Whether the HTML, encoded as quoted-printable and with its marks and largest own votes filled in, stays under the
+    limit."""
+    html = letter.largest().html
+    raw = html.encode()
     encoded = len(raw) + 2 * len(_ENCODED.findall(raw))
     soft_breaks = 3 * (encoded // 70)
-    return encoded + soft_breaks + 60 * both.count(OPEN) <= _ROOM
+    return encoded + soft_breaks + 60 * html.count(OPEN) <= LARGEST
 
 
 def _letter(content: DigestContent, site: Site, shown: int, listed: int) -> Letter:
     first, *others = content.comparisons[:shown]
-    heading = first.heading
+    more = len(content.comparisons) - 1
+    goes_on = verdict_words.preheader(first, f"Inside: {plural(more, 'more comparison')}." if more else "")
     values = {
         "content": content,
         "site": site,
@@ -72,81 +72,75 @@ def _letter(content: DigestContent, site: Site, shown: int, listed: int) -> Lett
         "web": f"{site.base_url}/digests/{content.slot}",
         "vote": f"{site.base_url}/vote/{mark('VOTE')}",
         "mark": mark,
-        "title": f"{heading}: {site.name}, {content.slot}",
-        "preheader": preheader(first),
+        "title": f"{first.heading}: {site.name}, {content.slot}",
+        "preheader": goes_on,
+        "places": {slug: place for place, slug in enumerate(content.tool_slugs)},
+        "inside": inside(content),
         "first": first,
-        "long": len(heading) > _LONG_HEADING,
+        "long": len(first.heading) > _LONG_HEADING,
+        "quotes": _quotes(first),
+        "head_height": columns.head_height(first),
+        "last_week": content.last_week,
+        "is_last_week": _weeks_apart(content.last_slot or content.slot, content.slot) == 1,
         "others": others,
         "in_short": content.comparisons[shown:listed],
         "left_out": len(content.comparisons) - listed,
     }
     return Letter(
         kind="digest",
-        subject=subject(content),
-        preheader=preheader(first),
+        subject=verdict_words.subject(first),
+        preheader=goes_on,
         html=render.html("digest", **values),
         text=render.text("digest", **values),
         about=content.slot,
     )
 
 
-def subject(content: DigestContent) -> str:
-    """The first comparison's heading, and how many more there are."""
-    more = len(content.comparisons) - 1
-    names = [shortened(tool.name, 50) for tool in content.comparisons[0].tools]
-    rest = "" if not more else f", and {counted(more)} more"
-    return f"{names[0]} vs {names[1]}{rest}"
+def inside(content: DigestContent) -> str:
+    """Above a letter with more than three comparisons: what else is in it."""
+    others = content.comparisons[1:]
+    if len(others) < 3:
+        return ""
+    named = ", ".join(shortened(each.heading, 40) for each in others[:2])
+    return f"Also inside: {named} and {counted(len(others) - 2)} more."
 
 
-def preheader(first: ComparisonPart) -> str:
-    """The preheader with the panel's and the readers' verdict, in 20 to 150 characters."""
-    names = [shortened(tool.name, 30) for tool in first.tools]
-    sentences = (_panel_says(first, names), _readers_say(first, names))
-    return shortened(" ".join(sentence for sentence in sentences if sentence), 150)
+def _weeks_apart(slot: str, other: str) -> int:
+    """How many weeks the other slot comes after this one."""
+    first, second = (date.fromisocalendar(int(each[:4]), int(each[6:]), 1) for each in (slot, other))
+    return (second - first).days // 7
 
 
-def _panel_says(first: ComparisonPart, names: list[str]) -> str:
-    one, two = (percent(tool.panel) for tool in first.tools)
-    if one is None or two is None:
-        return f"{names[0]} beside {names[1]}."
-    if one == two:
-        return f"The panel is even on {names[0]} and {names[1]}, {one} to {two}."
-    if one > two:
-        return f"{names[0]} takes the panel {one} to {two}."
-    return f"{names[1]} takes the panel {two} to {one}."
+def _quotes(part: ComparisonPart) -> dict[str, Quote | None]:
+    """One quote a tool, by its slug: one for the panel's verdict; where the panel is split, the second tool's is
+    against it, so that both sides are heard."""
+    return {tool.slug: _quote(tool, for_it=number == 0) for number, tool in enumerate(part.tools)}
 
 
-def _readers_say(first: ComparisonPart, names: list[str]) -> str:
-    one, two = (percent(tool.community) for tool in first.tools)
-    if one is None and two is None:
-        return "Readers have yet to judge both: be the first."
-    if one is None or two is None:
-        return f"Readers have yet to judge {names[0] if one is None else names[1]}: be the first."
-    if one == two:
-        return f"Readers are even, {one} to {two}."
-    return f"Readers prefer {names[0] if one > two else names[1]}, {max(one, two)} to {min(one, two)}."
+def _quote(tool: ToolPart, *, for_it: bool) -> Quote | None:
+    agrees = for_it if tool.panel.ship == tool.panel.skip else tool.panel.ship > tool.panel.skip
+    return (tool.quote_for or tool.quote_against) if agrees else (tool.quote_against or tool.quote_for)
 
 
 def _cut(content: DigestContent) -> DigestContent:
-    comparisons = tuple(
-        replace(
-            each,
-            question=shortened(each.question, _LINE),
-            tools=(_cut_tool(each.tools[0]), _cut_tool(each.tools[1])),
-        )
-        for each in content.comparisons
-    )
+    comparisons = tuple(map(_cut_part, content.comparisons))
     movers = tuple(replace(each, name=shortened(each.name, _NAME)) for each in content.movers)
-    return replace(content, comparisons=comparisons, movers=movers)
+    last_week = _cut_part(content.last_week) if content.last_week else None
+    return replace(content, comparisons=comparisons, movers=movers, last_week=last_week)
+
+
+def _cut_part(part: ComparisonPart) -> ComparisonPart:
+    tools = _cut_tool(part.tools[0]), _cut_tool(part.tools[1])
+    return replace(part, question=shortened(part.question, _QUESTION), tools=tools)
 
 
 def _cut_tool(tool: ToolPart) -> ToolPart:
     return replace(
         tool,
         name=shortened(tool.name, _NAME),
-        category=shortened(tool.category, _NAME),
-        tagline=shortened(tool.tagline, _LINE),
-        entry=shortened(tool.entry, _NAME),
+        category=shortened(tool.category, _ENTRY),
+        tagline=shortened(tool.tagline, _TAGLINE),
+        entry=shortened(tool.entry, _ENTRY),
         quote_for=_cut_quote(tool.quote_for),
         quote_against=_cut_quote(tool.quote_against),
     )

@@ -14,7 +14,7 @@ def test(letter: Letter) -> Letter:
         letter,
         kind="test",
         subject=f"[Test] {letter.subject}",
-        preheader=f"{_NOTE} {letter.preheader}",
+        preheader=_NOTE,
         html=letter.html.replace(_PLACE, f"{_PLACE}<b>{_NOTE}</b> ", 1),
         text=f"{_NOTE}\n\n{letter.text}",
     )

@@ -2,11 +2,14 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.emails.people import ALICE
+from emails import letters
+from emails.letters import DigestContent
+from tests.emails.people import ALICE, FIRST, LARKSPUR, SECOND_PAIR, SITE, TOLD, WEEK
 from tests.emails.samples import samples
 
 pytestmark = pytest.mark.browser
@@ -73,9 +76,38 @@ def assert_readable(page: Page, width: int, scheme: str) -> None:
     assert [(text, size) for text, _, _, size in runs if size < 15] == []
 
 
-@pytest.mark.parametrize("name", ["digest", "confirm"])
+BOXES = """selector => [...document.querySelectorAll(selector)].map(each => {
+  const box = each.getBoundingClientRect();
+  return [box.left, box.top, box.width, box.height];
+})"""
+ANY_BUTTON, ROWS = "td[class^=btn-] a", "td[width='168'] a"
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_buttons_are_large_enough_for_a_thumb(page: Page, name: str) -> None:
     page.set_content(SAMPLES[name].filled(ALICE).html)
-    boxes = [button.bounding_box() for button in page.locator("a[class^=btn]").all()]
+    boxes, rows = page.evaluate(BOXES, ANY_BUTTON), page.evaluate(BOXES, ROWS)
     assert boxes
-    assert all(box and box["height"] >= 44 and box["width"] >= 44 for box in boxes)
+    assert all(width >= 44 and height >= (36 if box in rows else 44) for box in boxes for _, _, width, height in [box])
+    for one, other in zip(rows[::2], rows[1::2], strict=True):
+        assert other[0] - (one[0] + one[2]) >= 16
+        assert other[1] == one[1]
+
+
+def wordy() -> DigestContent:
+    """A week whose texts are as long as the letter lets them be, in one column, and short in the other."""
+    line = "It reads the whole repository before anybody asks, and answers in the words of your own team. " * 4
+    long = replace(LARKSPUR, name="Larkspur Review for Teams", category="Developer Tools and Code", tagline=line)
+    several = [replace(FIRST, question=line, tools=(long, SECOND_PAIR)), *WEEK.comparisons[1:], *WEEK.comparisons[1:]]
+    return replace(WEEK, comparisons=tuple(several))
+
+
+@pytest.mark.parametrize("content", [TOLD, wordy()], ids=["a week", "a wordy week"])
+def test_the_vote_is_near_the_top_and_its_buttons_stand_level(page: Page, content: DigestContent) -> None:
+    letter = letters.digest(content, SITE)
+    page.set_content(letter.filled(ALICE, "s").html)
+    first = page.evaluate(BOXES, ANY_BUTTON)[0]
+    assert first[1] + first[3] <= 900  # on a phone
+    page.set_viewport_size({"width": 600, "height": 900})
+    level = {box[1] for box in page.evaluate(BOXES, ANY_BUTTON)[:4]}
+    assert len(level) == 1

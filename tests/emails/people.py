@@ -1,5 +1,6 @@
 """What the letters are about in these tests: a week at Weekly AI Tool Verdicts, and what its readers get."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from emails.letters import ComparisonPart, DigestContent, Mover, Quote, Score, Site, ToolPart
@@ -72,6 +73,14 @@ WEEK = DigestContent(
         Mover("copperplate", "Copperplate", 70, 58),
     ),
 )
+LAST_WEEK = ComparisonPart(
+    "tallow-search-vs-fernhill",
+    "Which one finds what you meant?",
+    (tool("Tallow Search", (3, 1), (251, 161)), tool("Fernhill", (1, 3), (175, 223))),
+    8,
+)
+TOLD = replace(WEEK, last_week=LAST_WEEK, last_slot="2026-W46")
+"""The same week with last week's result."""
 
 ALERT = {
     "title": "41 jobs of SubscriptionRequested failed",

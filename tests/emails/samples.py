@@ -10,16 +10,19 @@ import mjml
 
 from emails import letters
 from emails.letters import DigestContent, Letter
-from tests.emails.people import ALERT, ALICE, SITE, WEEK, long_week
+from tests.emails.people import ALERT, ALICE, SITE, TOLD, WEEK, long_week
+
+OWN_VOTES = "s--k--sk"
+"""What Alice has said: Larkspur, Draftsman, and both of last week's."""
 
 
 def samples() -> Iterator[tuple[str, Letter]]:
     """Every letter, and the digest in its shapes: an ordinary week, a quiet one, a very long one."""
     quiet = DigestContent(WEEK.slot, WEEK.due, WEEK.cutoff, WEEK.comparisons[:1])
-    yield "digest", letters.digest(WEEK, SITE)
+    yield "digest", letters.digest(TOLD, SITE)
     yield "digest-quiet", letters.digest(quiet, SITE)
     yield "digest-long", letters.digest(long_week(50), SITE)
-    yield "test", letters.test(letters.digest(WEEK, SITE))
+    yield "test", letters.test(letters.digest(TOLD, SITE))
     yield "confirm", letters.confirm(SITE)
     yield "welcome", letters.welcome(SITE)
     yield "alert", letters.alert(SITE, **ALERT)
@@ -37,7 +40,7 @@ def write(folder: Path) -> None:
 
     with patch("mjml.mjml2html", recording):
         for name, letter in samples():
-            filled = letter.filled(ALICE)
+            filled = letter.filled(ALICE, OWN_VOTES)
             (folder / f"{name}.mjml").write_text(sources[-1])
             (folder / f"{name}.html").write_text(filled.html)
             (folder / f"{name}.txt").write_text(filled.text)
