@@ -8,8 +8,10 @@ from db.deliveries import deliveries
 from db.deliveries.deliveries import Delivery
 from db.operators.audit import AuditEntry
 from db.session import reading, writing
+from db.settings import settings
 from db.subscribers import imports, subscribers, subscriptions, suppressions
 from db.votes import votes
+from emails import links
 
 NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
 
@@ -23,7 +25,8 @@ def alice(database, catalogue, cast):
         asked = subscribers.history(session, subscribers.by_address(session, cast.alice).id)[-1]
         found = subscriptions.confirm(session, asked.id, "192.0.2.8", NOW)
         deliveries.owe(session, "welcome", asked.id, f"subscriber:{found.id}", NOW)
-        session.query(Delivery).one().reply = f"451 4.2.1 <{cast.alice}>: try later"
+        tried = session.query(Delivery).one()
+        tried.tries, tried.claimed_at, tried.reply = 1, NOW, f"451 4.2.1 <{cast.alice}>: try later"
         votes.cast(session, f"subscriber:{found.id}", catalogue.quillmate, "ship", NOW)
         votes.cast(session, f"subscriber:{found.id}", catalogue.inkwell, "skip", NOW)
         return found.id
@@ -69,9 +72,20 @@ def test_below_operator_no_page_shows_an_address_a_network_or_which_votes(consol
 @pytest.mark.parametrize("role", ["operator", "admin"])
 def test_from_operator_on_the_whole_story_is_shown(console, alice, cast, role):
     text = console(role).get(f"/operator/people/{alice}").text
+    sent = links.message_id(settings().keys, 1, "welcome")
     for shown in (cast.alice, "192.0.2.7", "192.0.2.8", "Browser 1", "Quillmate", "Asked for the letter", "Confirmed",
-                  "Letter welcome: pending", f"451 4.2.1 &lt;{cast.alice}&gt;: try later", "&lt;welcome."):  # fmt: skip
+                  "Letter welcome: pending", f"451 4.2.1 &lt;{cast.alice}&gt;: try later", f"&lt;{sent}@"):  # fmt: skip
         assert shown in text, shown
+
+
+@pytest.mark.once
+def test_a_letter_that_was_never_tried_has_no_message_id_yet(console, alice):
+    with writing() as session:
+        never = session.query(Delivery).one()
+        never.tries, never.claimed_at, never.reply = 0, None, None
+    text = console("operator").get(f"/operator/people/{alice}").text
+    assert "Letter welcome: pending" in text
+    assert "Message-ID" not in text
 
 
 @pytest.mark.once
