@@ -5,6 +5,7 @@ A replay is harmless: an event is known by its source and key, and handled once.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Literal, NamedTuple, cast
 
 from sqlalchemy import Index, LargeBinary, UniqueConstraint, bindparam, delete, select, text, update
@@ -52,6 +53,11 @@ class Received(NamedTuple):
     id: int
     source: Source
     raw: bytes
+
+
+def key_of(raw: bytes) -> str:
+    """The key of an event that has no id of its own: a hash of its bytes."""
+    return sha256(raw).hexdigest()
 
 
 # ---- changes -----------------------------------------------------------------------------------------------

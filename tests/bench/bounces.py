@@ -11,16 +11,8 @@ from pathlib import Path
 from time import process_time
 from typing import Any, NamedTuple
 
-from emails.bounces import Finding, read
+from emails.bounces import Finding, read, summary
 
-_LABELS = {
-    "delayed": "none",
-    "delivered": "none",
-    "challenge": "auto",
-    "unsubscribe": "none",
-    "reply": "none",
-    "other": "none",
-}
 _NOBODY = "@libsisimai.org.invalid"
 """The end of the addresses that stand in the answers for a recipient whom the mail does not name."""
 
@@ -34,21 +26,13 @@ class Score(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """The kind of the whole mail: that of the finding which has most consequences."""
-        kinds = [_label(each) for each in self.found]
-        return next(each for each in ("complaint", "hard", "content", "soft", "auto", "none") if each in kinds)
+        """The kind of the whole mail, where answers call a notice of delay by its trouble."""
+        return summary.kind_of(self.found)
 
     @property
     def recipients_right(self) -> bool:
         right = {each.lower() for each in self.expected["recipients"] if not each.endswith(_NOBODY)}
         return {each.recipient.lower() for each in self.found if each.recipient} == right
-
-
-def _label(each: Finding) -> str:
-    """The answers know no delays: they call a delayed notice by its trouble, so it is compared by that."""
-    if each.kind == "delayed":
-        return "content" if each.whose in ("message", "sender") else "soft"
-    return _LABELS.get(each.kind, each.kind)
 
 
 def scores(folder: Path) -> Iterator[Score]:

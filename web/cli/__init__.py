@@ -27,6 +27,7 @@ COMMANDS = {
     "digest": ("web.cli.digest", "digest"),
     "deliveries": ("web.cli.deliveries", "deliveries"),
     "jobs": ("web.cli.jobs", "jobs"),
+    "bounces": ("web.cli.bounces", "bounces"),
     "votes": ("web.cli.votes", "votes"),
     "subscribers": ("web.cli.subscribers", "subscribers"),
     "webhooks": ("web.cli.webhooks", "webhooks_group"),
@@ -38,7 +39,7 @@ COMMANDS = {
 }
 """Each command and where it lives; only the one that is called is imported."""
 
-BESIDE_ANY_SCHEMA = ("db", "doctor", "restore", "up")
+BESIDE_ANY_SCHEMA = ("bounces", "db", "doctor", "restore", "up")
 """Commands that check the database's release themselves, so that they also start beside another release's database."""
 
 

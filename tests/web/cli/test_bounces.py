@@ -1,0 +1,85 @@
+"""`verdicts bounces read` as a mail server's pipe and over files; a dry run needs no database at all."""
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+
+from db.session import writing
+from tests import returned
+from tests.returned import bounce, suppressed
+from tests.transports import digest
+from web.cli import main
+from web.cli.bounces import TRY_AGAIN
+
+ALICE = "reader-1@reader.example"
+
+
+def run(*words: str, mail: bytes | None = None) -> Result:
+    return CliRunner().invoke(main, ["bounces", "read", *words], input=mail)
+
+
+@pytest.fixture
+def sent(database, clock) -> None:
+    digest(clock, 2)
+    with writing() as session:
+        session.execute(text("UPDATE deliveries SET state = 'sent'"))
+
+
+def test_a_dry_run_says_a_line_for_each_file_and_asks_no_database(house):
+    token = "0123456789" * 4
+    mails = {
+        "hard": bounce(token, ALICE),
+        "soft": bounce(token, ALICE, "452 4.2.2 <{}>: mailbox full"),
+        "content": bounce(token, ALICE, "550 5.7.1 <{}>: rejected as spam"),
+        "complaint": returned.complaint("<x@verdicts.example>", recipient=ALICE),
+        "auto": returned.vacation(token, ALICE),
+        "none": returned.answer("<x@verdicts.example>", ALICE),
+    }
+    for name, mail in mails.items():
+        (house / name).write_bytes(mail)
+    done = run("--dry-run", "--json", *mails)
+    lines = [json.loads(line) for line in done.output.splitlines()]
+    assert [line["kind"] for line in lines] == list(mails)
+    assert all(line == {"recipients": [ALICE], "kind": line["kind"]} for line in lines)
+    assert not (house / "var").exists()
+    delayed = run("--dry-run", "--json", mail=bounce(token, ALICE, "452 4.2.2 <{}>: mailbox full", "delayed"))
+    assert json.loads(delayed.output)["kind"] == "soft"
+
+
+def test_a_mail_through_the_pipe_is_stored_once_and_workers_do_what_follows(sent):
+    mail = bounce(returned.verp(ALICE), ALICE)
+    for _ in range(2):
+        done = run("--json", mail=mail)
+        assert (done.exit_code, json.loads(done.output)) == (
+            0,
+            {"recipients": [ALICE], "kind": "hard", "stored": True},
+        )
+    assert len(returned.kept()) == 1
+    returned.work()
+    assert suppressed() == {ALICE: "hard bounce"}
+
+
+@pytest.mark.once
+def test_what_nobody_proves_and_what_people_write_is_not_stored(sent):
+    for mail in (bounce("f" * 40, ALICE), returned.answer(returned.message_id(ALICE), ALICE)):
+        done = run(mail=mail)
+        assert done.exit_code == 0
+        assert "so nothing was stored" in done.output
+    assert returned.kept() == []
+
+
+@pytest.mark.once
+def test_a_mail_server_is_asked_to_try_again_while_there_is_no_database(house):
+    done = run(mail=b"Subject: any\n\n")
+    assert done.exit_code == TRY_AGAIN
+    assert "not set up" in done.stderr
+
+
+@pytest.mark.once
+def test_more_than_ten_mebibytes_are_not_read(house, monkeypatch):
+    monkeypatch.setattr("web.cli.bounces.events.LARGEST", 100)
+    done = run("--dry-run", mail=b"x" * 101)
+    assert "larger than 10 MiB" in done.stderr
+    assert done.stdout == ""
