@@ -10,7 +10,7 @@ class BadSettings(ValueError):
     """Invalid settings; the message names each variable, what is wrong, and what to write instead."""
 
 
-_HIDDEN = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "INBOX_URL"}
+_HIDDEN = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "MAIL_TOKEN_COMMAND", "INBOX_URL"}
 """Settings that may hold a password: errors, which reach logs and terminals, do not show their values."""
 
 _PLAIN = {

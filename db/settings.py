@@ -149,6 +149,13 @@ class Settings(BaseModel):
         "Where letters go. With `maildir:` they stay on this machine and can be read at `/outbox`.",
         "maildir:FOLDER, smtp://USER:PASSWORD@HOST:PORT, smtp+starttls://… or smtps://…",
     )
+    mail_token_command: Line | None = _set(
+        None,
+        "A command that prints an access token, with which the user in `MAIL_URL` logs in in place of a password "
+        "(XOAUTH2, which Microsoft and Google ask for). It may take ten seconds, and is asked again when the mail "
+        "server no longer takes the token.",
+        "a command line, such as: /usr/local/bin/mail-token digest@verdicts.example",
+    )
     mail_from: Mailbox = _set(
         lambda before: named(before["site_name"], "digest@localhost.localdomain"),
         "The name and address that letters are sent from.",
@@ -301,6 +308,18 @@ class Settings(BaseModel):
             raise ValueError("DKIM needs all of DKIM_DOMAIN, DKIM_SELECTOR and DKIM_KEY_FILE, or none of them.")
         if len(selectors) != len(files) or len(set(selectors)) > 2 or len(set(selectors)) < len(selectors):
             raise ValueError("DKIM_SELECTOR and DKIM_KEY_FILE need one name and one file for each key, at most two.")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_have_a_user_and_tls(self) -> "Settings":
+        parts = urlsplit(self.mail_url)
+        if self.mail_token_command and (parts.scheme not in ("smtp+starttls", "smtps") or not parts.username):
+            raise ValueError(
+                "MAIL_TOKEN_COMMAND needs a user and TLS in MAIL_URL: write smtp+starttls://USER@HOST:PORT, with @ in "
+                "USER as %40."
+            )
+        if self.mail_token_command and parts.password:
+            raise ValueError("MAIL_URL has a password, and MAIL_TOKEN_COMMAND prints another: leave one of them out.")
         return self
 
     @property

@@ -34,14 +34,20 @@ class SmtpTransport:
         self._deafness = 0
 
     def connect(self) -> Outcome | None:
-        """Opens a connection unless one is kept. Returns None on success, else the server's refusal."""
+        """Opens a connection unless one is kept. Returns None on success, else the server's refusal. Where a command
+        prints access tokens it may take ten seconds longer, so no transaction may be open."""
+        return self._connected(again=True)
+
+    def _connected(self, *, again: bool) -> Outcome | None:
         if self._conversation:
             return None
         connection = SmtpConnection(self.server, self._time_outs, self._context)
         try:
             refusal = connection.open()
-        except (OSError, UnicodeError) as error:  # smtplib's errors are OSErrors
+        except (OSError, ValueError) as error:  # smtplib's errors are OSErrors, but for a challenge that is no base64
             connection.close()
+            if again and _is_token_refused(connection, error):
+                return self._connected(again=False)
             return self._unopened(connection.stage, error)
         if refusal:
             connection.goodbye()
@@ -141,6 +147,12 @@ class SmtpTransport:
         if isinstance(error, smtplib.SMTPResponseException):
             return _refused_session(stage, error.smtp_code, _text(error.smtp_error))
         return Outcome("relay", None, readable(f"{where}: {_lost(error)}"), stage, "relay")
+
+
+def _is_token_refused(connection: SmtpConnection, error: Exception) -> bool:
+    """Whether the server refused an access token of an earlier login, which may have run out."""
+    kept = connection.token is not None and connection.token.is_kept
+    return kept and isinstance(error, smtplib.SMTPAuthenticationError) and error.smtp_code >= 500
 
 
 def _refused_session(stage: Stage, code: int, text: str) -> Outcome:

@@ -5,11 +5,14 @@ import smtplib
 import socket
 import ssl
 import struct
+from base64 import b64encode
 from dataclasses import dataclass, field
 from functools import cache
 from time import monotonic
 from typing import Literal, NamedTuple
 
+from emails import access_tokens
+from emails.access_tokens import AccessTokens, Token
 from emails.envelope import Envelope
 from emails.whose import Stage
 
@@ -43,6 +46,8 @@ class Server:
     ehlo: str | None = None
     """What to say in EHLO; None for the host's own name, or `domain` if that has no dot."""
     domain: str | None = None
+    tokens: AccessTokens | None = field(default=None, repr=False)
+    """Where the access token comes from that stands in for the password (XOAUTH2)."""
 
 
 class Reply(NamedTuple):
@@ -81,9 +86,13 @@ class SmtpConnection(smtplib.SMTP):
         self.announced: Envelope | None = None
         self.heeds = self.torn = False
         self._left = 0
+        self.token: Token | None = None
 
     def open(self) -> Reply | None:
         """Connects, says EHLO, starts TLS and logs in. Returns the reply that prevents it, if any."""
+        if self._server.tokens:
+            self.stage = "login"
+            self.token = self._server.tokens.get()  # before a server waits for us
         code, text = self.connect(self._server.host, self._server.port)
         if code != 220:
             return Reply(code, _joined(text))
@@ -97,7 +106,7 @@ class SmtpConnection(smtplib.SMTP):
             self.ehlo()
         if self._server.login:
             self.stage = "login"
-            self.login(*self._server.login)
+            self._log_in(*self._server.login)
         self._leave_time_outs_to_the_kernel()
         self.pipelining = "pipelining" in self.esmtp_features
         self.asks_size = "size" in self.esmtp_features
@@ -105,6 +114,23 @@ class SmtpConnection(smtplib.SMTP):
         # The largest message that the server accepts (SIZE, RFC 1870); 0 when it does not say.
         self.largest = int(size) if size.isascii() and size.isdigit() else 0
         return None
+
+    def _log_in(self, user: str, password: str) -> None:
+        if not (self._server.tokens and self.token):
+            self.login(user, password)
+            return
+        if "XOAUTH2" not in self.esmtp_features.get("auth", "").upper().split():
+            raise smtplib.SMTPNotSupportedError("the server does not offer XOAUTH2")
+        start = f"user={user}\1auth=Bearer {self.token.value}\1\1"
+        try:
+            # To a challenge, which tells the error, the client answers nothing; then the server refuses.
+            self.auth("XOAUTH2", lambda challenge=None: start if challenge is None else "")
+        except smtplib.SMTPAuthenticationError as error:
+            if error.smtp_code >= 500:
+                self._server.tokens.was_refused(self.token)
+            said = error.smtp_error.decode("ascii", "replace") if isinstance(error.smtp_error, bytes) else ""
+            told = access_tokens.without(said, self.token, b64encode(start.encode()).decode())
+            raise smtplib.SMTPAuthenticationError(error.smtp_code, told) from None
 
     def write(self, raw: bytes) -> None:
         """Sends all bytes within a command's time limit. After an OSError, `_left` says how many bytes were sent."""

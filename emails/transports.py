@@ -7,6 +7,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from db.settings import Settings
+from emails import access_tokens
 from emails.maildir import MaildirTransport
 from emails.replies import Following, Meanwhile, Outcome, Outgoing, nobody, nothing
 from emails.sender_identity import SenderIdentity
@@ -43,7 +44,10 @@ class Transport(Protocol):
 
 def transport_of(config: Settings) -> Transport:
     """The transport that the settings name."""
-    return open_transport(config.mail_url, ehlo=config.mail_ehlo, domain=SenderIdentity.of(config).domain)
+    domain = SenderIdentity.of(config).domain
+    return open_transport(
+        config.mail_url, ehlo=config.mail_ehlo, domain=domain, token_command=config.mail_token_command
+    )
 
 
 def open_transport(
@@ -53,12 +57,15 @@ def open_transport(
     *,
     ehlo: str | None = None,
     domain: str | None = None,
+    token_command: str | None = None,
 ) -> Transport:
     """The transport for this MAIL_URL; it connects at connect() or the first send. For the rest see Server."""
     scheme, _, rest = mail_url.partition(":")
     if scheme == "maildir":
         return MaildirTransport(Path(rest.removeprefix("//")))
     server = replace(_server(mail_url), ehlo=ehlo, domain=domain)
+    if token_command:
+        server = replace(server, tokens=access_tokens.of(token_command))
     return SmtpTransport(server, time_outs or TimeOuts(), context)
 
 

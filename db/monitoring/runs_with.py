@@ -40,8 +40,8 @@ AGREED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Each setting in which processes have to agree, and the kinds of those that use it: others may run with anything."""
 OWN = (
-    "port", "web_host", "trusted_proxies", "database_url", "redis_given", "redis_ca_file", "mail_ehlo",
-    "metrics_token", "log_format",
+    "port", "web_host", "trusted_proxies", "database_url", "redis_given", "redis_ca_file",
+    "mail_token_command", "mail_ehlo", "metrics_token", "log_format",
 )  # fmt: skip
 """Settings that each host may have its own value of: a port, the proxies in front of it, its way to a server."""
 

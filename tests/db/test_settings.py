@@ -161,6 +161,7 @@ def test_values_are_read_as_people_write_them(given, variables, field, value):
         ("MAIL_REPLY_TO", "ana@verdicts.example, bob@verdicts.example", "it holds more than one address"),
         ("MAIL_VERP", "sometimes", "MAIL_VERP is 'sometimes': this is neither yes nor no. Write 1 or 0."),
         ("DKIM_DOMAIN", "verdicts.example", "all of DKIM_DOMAIN, DKIM_SELECTOR and DKIM_KEY_FILE"),
+        ("MAIL_TOKEN_COMMAND", "print-token", "needs a user and TLS in MAIL_URL"),
         ("DKIM_SIGNED", "from, to: subject", "'to: subject' is no header field"),
         ("OUTSIDE_NETWORKS", "10.0.0.0/8,example", "'example' is no network"),
         ("OUTSIDE_NETWORKS", "10.0.0.1/8", "'10.0.0.1/8' is no network (10.0.0.1/8 has host bits set)"),
@@ -191,6 +192,26 @@ def test_a_password_never_stands_in_an_error(given, name):
     with pytest.raises(BadSettings) as caught:
         given(**{name: "gopher://user:opensesame@host"})
     assert "opensesame" not in str(caught.value)
+
+
+def test_a_command_that_prints_tokens_never_stands_in_an_error(given):
+    with pytest.raises(BadSettings, match="MAIL_TOKEN_COMMAND: it holds a control character") as caught:
+        given(MAIL_TOKEN_COMMAND="print-token\n--secret opensesame")
+    assert "opensesame" not in str(caught.value)
+
+
+def test_a_token_stands_in_for_the_password_of_a_user_over_tls(given):
+    assert (
+        given(MAIL_URL="smtps://u@mail.example", MAIL_TOKEN_COMMAND="print-token").mail_token_command == "print-token"
+    )
+    for url, said in (
+        ("smtp://u@mail.example", "needs a user and TLS"),
+        ("smtps://mail.example", "needs a user and TLS"),
+        ("smtps://u:opensesame@mail.example", "leave one of them out"),
+    ):
+        with pytest.raises(BadSettings, match=said) as caught:
+            given(MAIL_URL=url, MAIL_TOKEN_COMMAND="print-token")
+        assert "opensesame" not in str(caught.value)
 
 
 def test_redis_is_the_given_one_or_the_one_that_runs_here(given):

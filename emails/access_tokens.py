@@ -1,0 +1,94 @@
+"""Access tokens in place of a password: a command prints one, and it is used until the mail server refuses it.
+
+Neither what the command prints nor what it says of errors gets into a log or an error's words.
+"""
+
+import os
+import re
+import signal
+import subprocess
+from contextlib import suppress
+from functools import cache
+from threading import Lock
+from typing import NamedTuple
+
+SECONDS = 10.0
+"""How long the command may take."""
+_TOKEN = re.compile(rb"\s*([!-~]{1,32768})\s*")
+_PART = 12
+"""So many characters in a row tell something of a token."""
+_MOST = 65_536
+"""Bytes that a pipe holds: a command that prints more has to wait, and does not end in time."""
+
+
+class NoToken(OSError):
+    """The command printed no token; the message says why."""
+
+
+class Token(NamedTuple):
+    """A token, and whether it is one that was printed for an earlier login."""
+
+    value: str
+    is_kept: bool
+
+
+class AccessTokens:
+    """The tokens that one command prints, for all connections of this process; safe between threads."""
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._kept: str | None = None
+        self._lock = Lock()
+
+    def get(self) -> Token:
+        """The token that is kept, or else a new one. Raises NoToken. Call it with no transaction open."""
+        with self._lock:
+            if self._kept is not None:
+                return Token(self._kept, is_kept=True)
+            self._kept = _printed(self._command)
+            return Token(self._kept, is_kept=False)
+
+    def was_refused(self, token: Token) -> None:
+        """The mail server did not take this token: the next login asks the command again."""
+        with self._lock:
+            if self._kept == token.value:
+                self._kept = None
+
+
+def without(text: str, token: Token, *forms: str) -> str:
+    """A mail server's words without the token and these other forms of it, in case it quotes them in whole or part."""
+    secrets = (token.value, *forms)
+    return " ".join("…" if any(_tells(word, each) for each in secrets) else word for word in text.split(" "))
+
+
+def _tells(word: str, secret: str) -> bool:
+    length = min(_PART, len(secret))
+    return any(secret[at : at + length] in word for at in range(len(secret) - length + 1))
+
+
+@cache
+def of(command: str) -> AccessTokens:
+    """The tokens of that command in this process."""
+    return AccessTokens(command)
+
+
+def _printed(command: str) -> str:
+    with subprocess.Popen(
+        command, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        try:
+            code = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            raise NoToken(f"MAIL_TOKEN_COMMAND did not end within {SECONDS:.0f} s") from None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # also what it has left running
+        if code:
+            raise NoToken(f"MAIL_TOKEN_COMMAND ended with exit code {code}")
+        os.set_blocking(process.stdout.fileno(), False)
+        found = _TOKEN.fullmatch(process.stdout.read(_MOST) or b"")
+    if not found:
+        raise NoToken("MAIL_TOKEN_COMMAND printed no token: it has to print one word of ASCII and nothing else")
+    return found[1].decode("ascii")
