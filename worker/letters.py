@@ -143,14 +143,10 @@ have the same names."""
 
 
 class BatchComposer:
-    """Composes one batch's letters, some of them ahead of time; `took` counts the seconds spent on those.
-
-    `fingerprints` has those of the letters that were asked for to be sent, by the delivery's id.
-    """
+    """Composes one batch's letters, some of them ahead of time; `took` counts the seconds spent on those."""
 
     def __init__(self) -> None:
         self.took = 0.0
-        self.fingerprints: dict[int, bytes] = {}
         self._made: dict[tuple[str, int], Composer] = {}
         self._ready: dict[int, Outgoing] = {}
 
@@ -162,9 +158,7 @@ class BatchComposer:
 
     def compose(self, claimed: ClaimedLetter) -> Outgoing:
         """The letter's message: the one that ahead() composed already, or else composed now."""
-        outgoing = self._ready.pop(claimed.id, None) or self._composed(claimed)
-        self.fingerprints[claimed.id] = outgoing.fingerprint
-        return outgoing
+        return self._ready.pop(claimed.id, None) or self._composed(claimed)
 
     def ahead(self, claimed: ClaimedLetter) -> Outgoing | None:
         """Compose a digest's letter ahead of its turn. Returns None for any other kind, which would need a query, and

@@ -1,279 +1,244 @@
-"""Sends one batch: begins its letters in the order of their ids, and settles whenever the window is full.
+"""Sends one batch over one connection: its letters in the order of their ids, settled whenever the window is full.
 
 The next letter's commands are pipelined behind the current letter once nothing can come between the two, so a letter
 costs one round trip, and the sender composes and signs while the server processes the letter before.
+
+The protocol of a batch, once it is claimed (the claim's own is in db/deliveries/claims.py, that of a letter at the
+server in emails/smtp.py):
+
+1. begin the claim, which counts its window from then on.
+2. take a group, the next letters: no more than the window. For each of them:
+   a. leave it out if its reader may not get it any more, or its domain is to be left alone: noted without a try.
+   b. stop if the slice is over. A letter that the server waits for is sent all the same: better than to disconnect.
+   c. wait for its turn at a set rate; settle early if a third of the lease has passed.
+   d. compose it, if that was not done ahead.
+   e. take it in hand.
+   f. hand it over. Meanwhile announce the letter after it, if that is certain to be next, and compose ahead.
+   g. hear the outcome.
+   h. weigh it by the replies before it, and note what becomes of the letter.
+3. settle: write what was noted, and read consent for exactly the letters of the next group. Go on with 2.
+4. disconnect if the server still waits for a letter.
+5. end the claim: letters that were never begun are given back.
+
+Between any two of these lines it is true that
+- only the letter in hand can be in doubt, from 2e until its outcome is heard. Of the others it is known whether they
+  were begun, and what became of them is noted or settled.
+- the letters noted since the last settlement and the one in hand are together no more than the window.
+- no letter after the one in hand was begun. An announced one was not either: none of its own bytes has left.
+- the letter that the server waits for is later than the one in hand, and the next that is handed over on this
+  connection.
+- consent for the letter in hand was read after every letter before its group was settled.
+
+After an error, or when the process has to end, break_off() notes the letter in hand, and the claim writes what is known
+and ends itself (3 and 5) as soon as the database answers.
 """
 
-import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
 
 import structlog
 
 from db import moments
-from db.deliveries import breakers, claims, settlements, stops
-from db.deliveries.claims import Batch, ClaimedLetter
+from db.deliveries import stops
+from db.deliveries.claims import ClaimedLetter
 from db.deliveries.settlements import Fenced, Settlement
 from db.driver import DriverConnection
 from db.masking import masked_of
-from db.settings import settings
-from emails.transports import Outcome, Outgoing, Transport, transport_name
-from worker import ending, heartbeats, stop_rules, turns
+from emails.transports import Outcome, Outgoing, Transport
+from worker import ending
+from worker.batch_claim import BatchClaim
 from worker.letters import BatchComposer
-from worker.pace import Pace
-from worker.reply_history import ReplyHistory
-from worker.settling import deferred, put_off, relay_backoff, settlement
-from worker.stop_rules import Memory
+from worker.server_breaker import BreakerOpen
+from worker.settling import deferred, put_off, settlement
+from worker.slice_state import Slice
 
 log = structlog.get_logger("mail")
 
 
-class BreakerOpen(Exception):
-    """The mail server refuses all mail of this process: stop, without using up any letter's attempts. It holds the
-    reply."""
+@dataclass(slots=True)
+class InHand:
+    """The letter that was taken in hand last, and how far it has come."""
 
-
-def trip(reply: str, *, answered: bool = False) -> None:
-    """Open the mail server's circuit breaker, and store its reply.
-
-    If the server took letters just before, this is a new outage, and its back-off starts anew.
-    """
-    name = transport_name(settings().mail_url)
-    with turns.writing() as session:
-        if answered:
-            breakers.answered(session, name)
-        breaker = breakers.refused(session, name, reply, moments.now(), relay_backoff(reply))
-    log.error("relay refuses", breaker=breaker.name, reply=reply, until=breaker.open_until.isoformat())
-
-
-@dataclass
-class Slice:
-    """The state that one process's connections share until `end` (monotonic seconds)."""
-
-    end: float
-    pace: Pace
-    history: ReplyHistory
-    stopped: bool = False
-    broken: bool = False
-    """Whether a batch was broken off: nothing is claimed until it is written."""
-    answered: bool = False
-    lease: timedelta = field(default_factory=lambda: timedelta(seconds=settings().send_lease))
-
-    @property
-    def over(self) -> bool:
-        return self.stopped or self.broken or ending.asked() or time.monotonic() >= self.end
+    letter: ClaimedLetter
+    fingerprint: bytes
+    heard: Outcome | None = None
+    """The transport's outcome, before the reply history adjusts it."""
+    noted: bool = False
+    """Whether it is known what becomes of the letter: it is not in hand any more."""
+    announced: int = 0
+    """The letter, by its id, whose commands went out behind this one: the server waits for it. 0 for none."""
 
 
 @dataclass
 class BatchSend:
-    """One batch over one connection. The letters begun since the last settlement never exceed the claim's window."""
+    """One batch over one connection."""
 
     slice: Slice
     transport: Transport
     driver: DriverConnection
-    batch: Batch
     composer: BatchComposer
-    begun: list[Settlement] = field(default_factory=list)
-    gone: dict[int, str] = field(default_factory=dict)
-    """Which letters up to the next settlement may no longer be sent, with the reason."""
-    announced: int = 0
-    """The id of the letter that the transport was given to send next; 0 without one."""
-    in_hand: ClaimedLetter | None = None
-    heard: Outcome | None = None
-    """The transport's outcome for the current letter, before the reply history adjusts it."""
-    last: int = 0
-    sent: int = 0
-    """How many letters the server was given as a whole, or may have been: they count against SEND_DAILY."""
-    is_begun: bool = False
-    """Whether the claim may count its window already. Until then no letter is begun."""
-    fenced: bool = False
-    tripped_by: str | None = None
-    confirmed: float = field(default_factory=time.monotonic)
-    memory: Memory = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.memory = self.slice.history.memories.of(self.batch)
+    claim: BatchClaim
+    hand: InHand | None = None
+    refused_all: str | None = None
+    """The reply for which the mail server is left alone, once it gave one."""
 
     def go(self) -> None:
-        """Send the batch in the order of its ids, end its claim. Raises BreakerOpen if the server refuses all mail."""
+        """Send the batch and end its claim. Raises BreakerOpen if the server refuses all mail."""
         try:
-            self._begin_claim()
-            self._all()
+            self.claim.begin(self.driver)  # 1
+            self._send_groups()
         except Fenced:
-            self.fenced = True
+            self.claim.stage = "fenced"
         finally:
-            self._take_back()
-        self._give_back(self.driver)
-        if self.tripped_by is not None:
-            raise BreakerOpen(self.tripped_by)
+            self._disconnect_if_awaited()  # 4
+        self.claim.end(self.driver)  # 5
+        if self.refused_all is not None:
+            raise BreakerOpen(self.refused_all)
 
-    def _begin_claim(self) -> None:
-        self.is_begun = True  # even if the answer is lost
-        settlements.begin(self.driver, self.batch, self.slice.lease, moments.now())
-
-    def _all(self) -> None:
-        rest = self.batch.letters
-        group = self._next(rest)  # the claim has just re-read consent for the first letters
-        while group and self.tripped_by is None and (not self.slice.over or group[0].id == self.announced):
+    def _send_groups(self) -> None:
+        """2 and 3, until no letter is left or no further one may begin."""
+        rest = self.claim.batch.letters
+        group = self._group(rest)  # the claim has just read their consent
+        while group and (not self.slice.over or group[0].id == self._awaited):
             for at in range(len(group)):
                 if not self._begin(rest[at : at + 3]):
                     break
             rest = rest[len(group) :]
-            group = self._next(rest)
-            gone = self._settle(group)
-            if gone is None:
+            group = self._group(rest)
+            if not self.claim.settle(self.driver, group) or self.refused_all is not None:
                 return
-            self.gone = gone
 
-    def _next(self, rest: Sequence[ClaimedLetter]) -> Sequence[ClaimedLetter]:
-        """The next group: no more letters than the window allows before a settlement."""
-        return rest[: min(self.slice.pace.window, self.batch.win or self.slice.pace.window)]
+    def _group(self, rest: Sequence[ClaimedLetter]) -> Sequence[ClaimedLetter]:
+        window = self.slice.pace.window
+        return rest[: min(window, self.claim.batch.win or window)]
+
+    # ---- one letter ------------------------------------------------------------------------------------------
 
     def _begin(self, upcoming: Sequence[ClaimedLetter]) -> bool:
-        """Begin the first of these letters if it may be sent now. False when no further letter may begin."""
+        """2a to 2h for the first of these letters. False when no further letter may begin."""
         letter, *after = upcoming
-        if letter.id in self.gone:
-            if letter.id == self.announced:
-                self._take_back()
-            self.begun.append(Settlement(letter.id, "skipped", self.gone[letter.id], tried=0))
+        left_out = self._left_out(letter)
+        if left_out:
+            self.claim.known.append(left_out)
             return True
-        if (
-            letter.id != self.announced
-        ):  # the server already waits for an announced one: better to send it than to disconnect
-            until = self.slice.history.shut_until(letter.address, moments.now())
-            reason = "its domain defers"
-            if self.memory.is_held(letter.address):
-                until, reason = moments.now() + stops.ASKED_AGAIN, stops.REASON
-            if until is not None:
-                self.begun.append(Settlement(letter.id, "deferred", reason, not_before=until, tried=0))
-                return True
-            if self.slice.over:
-                return False
-        return self._send(letter, after)
-
-    def _take_back(self) -> None:
-        """Disconnect: the announced letter will not be sent, and the server would take any other letter for it."""
-        if self.announced:
-            self.transport.close()
-            self.announced = 0
-
-    def _send(self, letter: ClaimedLetter, after: Sequence[ClaimedLetter]) -> bool:
-        """Send one letter and record its outcome. False when no further letter may begin.
-
-        A later letter is composed while the server processes this one: signing takes about as long as its reply.
-        """
-        if wait := self.slice.pace.wait():
-            time.sleep(wait)
-        if time.monotonic() - self.confirmed > self.slice.lease.total_seconds() / 3:
-            # This also extends the lease, so that fewer letters end in doubt. No letter is sent twice even without it.
-            self._settle()
+        if self.slice.over and letter.id != self._awaited:
+            return False
+        self._wait()
         try:
             outgoing = self.composer.compose(letter)
         except Exception as error:  # one letter that cannot be composed must not block all others
             log.exception("letter cannot be composed", delivery=letter.id)
             reply = masked_of(f"{type(error).__name__}: {error}"[:500], letter.address)
-            self.begun.append(deferred(letter, "cannot be composed", moments.now(), None, reply))
+            self.claim.known.append(deferred(letter, "cannot be composed", moments.now(), None, reply))
             return True
-        before, self.in_hand, self.last, self.announced = self.last, letter, letter.id, 0
-        outcome = self._handed_over(letter, outgoing, after)
-        self.sent += outcome.kind in ("sent", "unknown") or outcome.stage == "dot"
-        if outcome.kind == "relay":
-            self.tripped_by, self.last = outcome.reply, before
-        else:
-            self.slice.answered |= outcome.kind == "sent"
-            if self.batch.digest_id is not None:
-                self.memory.note(letter.address, outcome)
-            self.begun.append(self._settlement(letter, outcome))
-            if outcome.kind == "unknown" and self.slice.history.loses_answers:
-                self.tripped_by = f"no answer to letters: {outcome.reply}"
-        self.in_hand = self.heard = None
-        return self.tripped_by is None and not self.memory.stopped
+        self.hand = hand = InHand(letter, outgoing.fingerprint)
+        self._note(hand, self._handed_over(hand, outgoing, after))
+        return self.refused_all is None and not self.claim.memory.stopped
 
-    def _settlement(self, letter: ClaimedLetter, outcome: Outcome) -> Settlement:
-        tried = self.composer.fingerprints.get(letter.id)
-        if outcome.kind == "deferred" and outcome.whose in ("sender", "relay"):
-            return put_off(letter, outcome, self.slice.history.times_put_off(letter), moments.now(), tried)
-        return settlement(letter, outcome, moments.now(), tried)
+    def _left_out(self, letter: ClaimedLetter) -> Settlement | None:
+        """2a: why a letter is not sent now, if it is not."""
+        if letter.id in self.claim.gone:
+            if letter.id == self._awaited:
+                self._disconnect_if_awaited()
+            return Settlement(letter.id, "skipped", self.claim.gone[letter.id], tried=0)
+        if letter.id == self._awaited:
+            return None
+        if self.claim.memory.is_held(letter.address):
+            until = moments.now() + stops.ASKED_AGAIN
+            return Settlement(letter.id, "deferred", stops.REASON, not_before=until, tried=0)
+        if shut_until := self.slice.history.shut_until(letter.address, moments.now()):
+            return Settlement(letter.id, "deferred", "its domain defers", not_before=shut_until, tried=0)
+        return None
 
-    def _handed_over(self, letter: ClaimedLetter, outgoing: Outgoing, after: Sequence[ClaimedLetter]) -> Outcome:
-        """The current letter's outcome, adjusted by the reply history."""
+    def _wait(self) -> None:
+        """2c."""
+        if wait := self.slice.pace.wait():
+            time.sleep(wait)
+        if self.claim.needs_extension:
+            self.claim.extend(self.driver)
+
+    def _handed_over(self, hand: InHand, outgoing: Outgoing, after: Sequence[ClaimedLetter]) -> Outcome:
+        """2f and 2g. A later letter is composed while the server processes this one: signing takes about as long as its
+        reply."""
         began, composing = time.monotonic(), self.composer.took
         said = self.transport.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
         # Servers quote the recipient. Whoever is erased while the letter is under way must not come back in a reply.
-        self.heard = outcome = replace(said, reply=masked_of(said.reply, letter.address))
+        hand.heard = heard = replace(said, reply=masked_of(said.reply, hand.letter.address))
         if ending.is_broken_off():
             raise ending.BrokenOff  # it was this process that cut the connection, so the mail server is not to blame
-        if outcome.stage != "dot" or outcome.kind == "unknown":
-            self.announced = 0  # its commands would have been sent with this letter, or were lost with the connection
+        if heard.stage != "dot" or heard.kind == "unknown":
+            hand.announced = 0  # its commands would have been sent with this letter, or were lost with the connection
         self.slice.pace.took(time.monotonic() - began - (self.composer.took - composing))
-        return self.slice.history.weigh(letter, outcome)
+        return heard
+
+    def _note(self, hand: InHand, heard: Outcome) -> None:
+        """2h. A letter that the server refused together with all others was not begun."""
+        outcome = self.slice.history.weigh(hand.letter, heard)
+        self.claim.sent += outcome.kind in ("sent", "unknown") or outcome.stage == "dot"
+        if outcome.kind == "relay":
+            self.refused_all, hand.noted = outcome.reply, True
+            return
+        self.slice.answered |= outcome.kind == "sent"
+        if self.claim.batch.digest_id is not None:
+            self.claim.memory.note(hand.letter.address, outcome)
+        self._known(hand, self._settlement(hand, outcome))
+        if outcome.kind == "unknown" and self.slice.history.loses_answers:
+            self.refused_all = f"no answer to letters: {outcome.reply}"
+
+    def _settlement(self, hand: InHand, outcome: Outcome) -> Settlement:
+        if outcome.kind == "deferred" and outcome.whose in ("sender", "relay"):
+            times = self.slice.history.times_put_off(hand.letter)
+            return put_off(hand.letter, outcome, times, moments.now(), hand.fingerprint)
+        return settlement(hand.letter, outcome, moments.now(), hand.fingerprint)
+
+    def _known(self, hand: InHand, settled: Settlement) -> None:
+        self.claim.last = hand.letter.id
+        self.claim.known.append(settled)
+        hand.noted = True
+
+    def break_off(self) -> None:
+        """After an error, or when the process has to end: note what is known of the letter in hand, so that it alone
+        can be in doubt. Then claim.write_down() does the rest."""
+        hand = self.hand
+        if hand is None or hand.noted or any(each.id == hand.letter.id for each in self.claim.known):
+            return
+        outcome = hand.heard or Outcome("unknown", None, "the sender broke off amid this letter", "dot")
+        self.claim.sent += 1
+        certain = hand.heard is None and self.transport.certain  # sending it again only writes the same file again
+        if outcome.kind != "relay" and not certain:  # else it goes back to pending
+            self._known(hand, settlement(hand.letter, outcome, moments.now(), hand.fingerprint))
+
+    # ---- the letter after it ---------------------------------------------------------------------------------
+
+    @property
+    def _awaited(self) -> int:
+        """The letter, by its id, that the server waits for; 0 for none."""
+        return self.hand.announced if self.hand else 0
 
     def _announce(self, next_: Sequence[ClaimedLetter]) -> Outgoing | None:
-        """The letter after the current one, if it is certain to be next. It counts as begun only when its own bytes are
+        """The letter after the one in hand, if it is certain to be next. It counts as begun only when its own bytes are
         sent after the server's go-ahead, so the window holds for it as for any other."""
-        if not next_ or self.slice.over or self.slice.pace.is_set or next_[0].id in self.gone:
+        if not next_ or self.slice.over or self.slice.pace.is_set or next_[0].id in self.claim.gone:
             return None
         [letter] = next_
-        if self.memory.is_held(letter.address) or not self.slice.history.may_send(letter.address, moments.now()):
+        if self.claim.memory.is_held(letter.address):
+            return None
+        if not self.slice.history.may_send(letter.address, moments.now()):
             return None
         outgoing = self.composer.ahead(letter)
-        self.announced = letter.id if outgoing else 0
+        if outgoing and self.hand:
+            self.hand.announced = letter.id
         return outgoing
 
     def _compose_ahead(self, after: Sequence[ClaimedLetter]) -> None:
         """Compose the next letter, or the one after it; not under a rate limit, where it would wait too long."""
         if not self.slice.pace.is_set:
-            for letter in after[1:] if self.announced else after[:1]:
+            for letter in after[1:] if self._awaited else after[:1]:
                 self.composer.ahead(letter)
 
-    def _settle(self, next_: Sequence[ClaimedLetter] = ()) -> dict[int, str] | None:
-        """Settle the letters begun. Returns which next ones may no longer be sent; None if the digest must stop."""
-        if any(known.state == "sent" for known in self.begun):
-            heartbeats.taken()
-        gone = self._write(self.driver, next_)
-        stop_rules.act(self.batch, self.memory)
-        return None if self.memory.stopped else gone
-
-    def _write(self, driver: DriverConnection, next_: Sequence[ClaimedLetter] = ()) -> dict[int, str] | None:
-        gone = settlements.settle(driver, self.batch, self.begun, next_, self.slice.lease, moments.now())
-        self.confirmed = time.monotonic()
-        heartbeats.did(len(self.begun))
-        self.begun = []
-        return gone
-
-    def break_off(self) -> None:
-        """After an error, or when the process has to end: note what is known of the current letter, so that it alone
-        can be in doubt."""
-        letter, self.in_hand = self.in_hand, None
-        if letter is None or any(letter.id == known.id for known in self.begun):
-            return
-        outcome = self.heard or Outcome("unknown", None, "the sender broke off amid this letter", "dot")
-        self.sent += 1
-        certain = self.heard is None and self.transport.certain  # sending it again only writes the same file again
-        if outcome.kind != "relay" and not certain:  # else it goes back to pending
-            tried = self.composer.fingerprints.get(letter.id)
-            self.begun.append(settlement(letter, outcome, moments.now(), tried))
-
-    def write_down(self) -> None:
-        """Write what is known of a batch that was broken off, and end its claim. Raises what the database raises, and
-        may be repeated."""
-        if self.is_begun:
-            with turns.driver_connection() as fresh:  # our own connection may be what failed
-                try:
-                    self._write(fresh)
-                except Fenced:
-                    self.fenced = True
-            stop_rules.act(self.batch, self.memory)
-        self._give_back(None)
-
-    def _give_back(self, driver: DriverConnection | None) -> None:
-        """End the claim. If recovery ended it first, give back those letters held in doubt that were never begun; not
-        before the claim was begun, since only then its id is surely ours."""
-        with turns.writing() as session:
-            gone = claims.release(session, self.batch, moments.now(), self.sent) is None
-        if self.is_begun and (gone or self.fenced):
-            with contextlib.nullcontext(driver) if driver else turns.driver_connection() as own:
-                back = settlements.give_back(own, self.batch, self.last)
-            log.warning("fenced", claim=self.batch.claim, given_back=back)
+    def _disconnect_if_awaited(self) -> None:
+        """The announced letter will not be sent, and the server would take any other letter for it."""
+        if self.hand and self.hand.announced:
+            self.transport.close()
+            self.hand.announced = 0

@@ -22,10 +22,13 @@ from db.session import Session
 from db.settings import settings
 from emails.transports import Transport
 from worker import ending, heartbeats, send_limits, turns, unwritten
+from worker.batch_claim import BatchClaim
 from worker.letters import BatchComposer
 from worker.looks import CannotBegin
-from worker.send_batch import BatchSend, BreakerOpen, Slice, trip
+from worker.send_batch import BatchSend
 from worker.send_limits import SendLimits
+from worker.server_breaker import BreakerOpen, trip
+from worker.slice_state import Slice
 from worker.whose_outage import LONGEST, OwnOutage
 
 LOOKS_ROUND_EVERY = 1.0
@@ -147,7 +150,7 @@ class SliceRun(Slice):
         composer = BatchComposer()
         if digest_id is not None:
             composer.of("digest", digest_id)  # rendered and encoded before anything is claimed
-        batch = self._claimed(transport, connection, digest_id)
+        batch = self._claimed(transport, digest_id)
         if isinstance(batch, Wait):
             if batch.seconds is None:
                 raise NoneFree
@@ -155,14 +158,15 @@ class SliceRun(Slice):
             return True
         if batch is None:
             return False
-        sending = BatchSend(self, transport, connection, batch, composer)
+        sending = BatchSend(self, transport, connection, composer, self._claim(batch))
         try:
             sending.go()
         except BreakerOpen as met:
             self._meet_refusal(str(met))
             raise
         except BaseException as error:
-            self._break_off(sending, error)
+            sending.break_off()
+            self._write_down(sending.claim, error)
             raise
         return True
 
@@ -182,9 +186,7 @@ class SliceRun(Slice):
         trip(reply, answered=self.answered)
         self.answered = False
 
-    def _claimed(
-        self, transport: Transport, connection: DriverConnection, digest_id: int | None
-    ) -> Batch | Wait | None:
+    def _claimed(self, transport: Transport, digest_id: int | None) -> Batch | Wait | None:
         batch: Batch | Wait | None = None
         try:
             self._look_round()
@@ -194,7 +196,7 @@ class SliceRun(Slice):
                 batch = claims.claim(session, self._terms(transport, digest_id), digest_id, moments.now())
         except BaseException as error:
             if isinstance(batch, Batch):  # its commit may have been carried out, though the answer was lost
-                self._break_off(BatchSend(self, transport, connection, batch, BatchComposer()), error)
+                self._write_down(self._claim(batch), error)
             if not is_lock(error):
                 raise
             self.failures.append(refusal(error) or "a lock")
@@ -214,11 +216,14 @@ class SliceRun(Slice):
         if share > self.share:
             self.end = min(self.end, time.monotonic())
 
-    def _break_off(self, sending: BatchSend, error: BaseException) -> None:
-        """Keep the batch until what is known of it is written; other connections claim nothing meanwhile."""
-        sending.break_off()
+    def _claim(self, batch: Batch) -> BatchClaim:
+        return BatchClaim(batch, self.history.memories.of(batch), self.lease)
+
+    def _write_down(self, claim: BatchClaim, error: BaseException) -> None:
+        """Keep a batch that was broken off until what is known of it is written; other connections claim nothing
+        meanwhile."""
         self.broken |= refusal(error) is not None
-        unwritten.write(sending)
+        unwritten.write(claim)
 
     def _terms(self, transport: Transport, digest_id: int | None) -> Terms:
         config = settings()

@@ -16,7 +16,7 @@ from emails.transports import TimeOuts, open_transport
 from tests.claiming import recover
 from tests.emails.scripted_smtp import HANG_UP, SILENCE, ScriptedServer
 from tests.transports import SLOT, digest, rows, run, states
-from worker import letters, mail_connections, send_batch, send_slice
+from worker import letters, mail_connections, send_batch, send_slice, slice_state
 
 
 def test_each_message_is_its_readers_own(door, clock):
@@ -85,7 +85,7 @@ def test_an_announced_letter_is_sent_though_the_slice_ends(door, clock, setting,
 
     def end(to: str, number: int) -> Outcome:
         if number == 3:
-            monkeypatch.setattr(send_batch.Slice, "over", True)
+            monkeypatch.setattr(slice_state.Slice, "over", True)
         return judge("dot", 250, "2.0.0 taken")
 
     door.answer = end
@@ -112,7 +112,7 @@ def test_who_left_gets_nothing_though_their_letter_was_announced(door, clock, se
 
 
 def test_who_wakes_after_the_slice_owes_again_what_it_never_began(door, clock, monkeypatch):
-    real = send_batch.BatchSend._all
+    real = send_batch.BatchSend._send_groups
 
     def sleep_through_the_slice(batch):
         clock.forward(minutes=1)
@@ -123,7 +123,7 @@ def test_who_wakes_after_the_slice_owes_again_what_it_never_began(door, clock, m
         woken.append(batch)
 
     woken = []
-    monkeypatch.setattr(send_batch.BatchSend, "_all", sleep_through_the_slice)
+    monkeypatch.setattr(send_batch.BatchSend, "_send_groups", sleep_through_the_slice)
     digest(clock)
     run()
     assert woken
