@@ -3,7 +3,7 @@
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -227,6 +227,10 @@ RETENTION: Mapping[str, Retention] = MappingProxyType(
             "bounces and complaints as they came in", timedelta(days=30), "30 days",
             "one that was read wrongly can be looked at",
         ),
+        "feedback": Retention(
+            "bounces and complaints, with the letter that each is about", timedelta(days=396), "13 months",
+            "a question about a letter can be answered as long as the letter is kept",
+        ),
         "outages": Retention(
             "when a mail server refused all mail", timedelta(days=30), "30 days", "that time makes no letter old"
         ),
@@ -268,13 +272,19 @@ class SuppressionRule:
     weight: int
     lifted_by: Literal["operator", "admin"]
     lifted: str
+    needs_note: bool = True
+    """Whether whoever lifts it has to say why."""
 
 
 SUPPRESSIONS: Mapping[str, SuppressionRule] = MappingProxyType(
     {
-        "by hand": SuppressionRule(1, "operator", "by an operator"),
-        "repeated soft bounce": SuppressionRule(2, "operator", "by an operator, once the mailbox takes mail again"),
-        "hard bounce": SuppressionRule(3, "operator", "by an operator, once the address is known to work"),
+        "by hand": SuppressionRule(1, "operator", "by an operator", needs_note=False),
+        "repeated soft bounce": SuppressionRule(
+            2, "operator", "by an operator, who says why, once the mailbox takes mail again"
+        ),
+        "hard bounce": SuppressionRule(
+            3, "operator", "by an operator, who says why, once the address is known to work"
+        ),
         "complaint": SuppressionRule(4, "admin", "by an admin, who says why: the reader called our mail spam"),
         "erased": SuppressionRule(5, "admin", "by an admin, who says why: the reader had everything erased"),
     }
@@ -283,6 +293,42 @@ SUPPRESSIONS: Mapping[str, SuppressionRule] = MappingProxyType(
 
 HARD_BOUNCE_REST = timedelta(days=1)
 """How long after a hard bounce a new sign-up gets no confirm letter; the mailbox may exist by then."""
+
+# ---- what comes back after a letter -------------------------------------------------------------------------
+
+Returned = Literal["hard", "suspended", "soft", "content", "complaint"]
+"""What a bounce or a complaint is. hard: the address does not exist. suspended: its provider has switched it off
+(RFC 3463, 5.2.1). soft: it may take mail another day. content: our fault, and never counted against the address."""
+COMPLAINTS = ("abuse", "fraud", "opt-out", "virus", "other")
+"""Types of feedback reports (RFC 5965) by which a reader complains; auth-failure and not-spam suppress nobody."""
+SOFT_LETTERS, SOFT_SPAN, SOFT_LIFE = 3, timedelta(days=15), timedelta(days=35)
+SUSPENDED_LETTERS = 2
+"""An address is suppressed when three digests in a row came back soft over at least 15 days, or two letters in a row
+from a suspended mailbox. What is older than 35 days is stale, and counts no more."""
+
+
+class SoftBounce(NamedTuple):
+    """A letter that a mailbox did not take: when it was sent, whether it was a digest, and what was said."""
+
+    at: datetime
+    is_digest: bool
+    suspended: bool = False
+
+
+def returned(kind: Literal["hard", "soft", "content", "complaint"], status: str | None) -> Returned:
+    """What a bounce or a complaint with this enhanced status code is."""
+    return "suspended" if kind in ("hard", "soft") and status == "5.2.1" else kind
+
+
+def soft_bounces_suppress(in_a_row: Sequence[SoftBounce], now: datetime) -> str | None:
+    """The reason for which letters that came back in a row suppress their address; None if they do not yet."""
+    fresh = [each for each in in_a_row if each.at > now - SOFT_LIFE]
+    if sum(each.suspended for each in fresh) >= SUSPENDED_LETTERS:
+        return "hard bounce"
+    digests = [each.at for each in fresh if each.is_digest]
+    enough = len(digests) >= SOFT_LETTERS and max(digests) - min(digests) >= SOFT_SPAN
+    return "repeated soft bounce" if enough else None
+
 
 # ---- stop rules -------------------------------------------------------------------------------------------
 
@@ -310,6 +356,50 @@ def stops(letters: int, hard: int, content: int, seen: Mapping[str, float]) -> L
     if hard > letters * max(HARD_SHARE, min(0.5, 1.5 * seen.get("hard", 0.0))):
         return "hard"
     return "content" if content > letters * max(CONTENT_SHARE, min(0.5, 1.5 * seen.get("content", 0.0))) else None
+
+
+COMPLAINTS_AT_LEAST, COMPLAINT_SHARE = 3, 0.001
+"""Sending stops, too, when at least 3 readers and more than 0.1 % of those to whom a digest was sent complain of it."""
+
+
+def complaints_stop(sent: int, complaints: int, seen: Mapping[str, float]) -> bool:
+    """Whether complaints about a digest stop it; `seen` as in `stops`."""
+    most = max(COMPLAINT_SHARE, min(0.5, 1.5 * seen.get("complaint", 0.0)))
+    return complaints >= COMPLAINTS_AT_LEAST and complaints > sent * most
+
+
+Fate = Literal["taken", "hard", "content"]
+
+
+class Tripped(NamedTuple):
+    """How many of the last letters were refused when a rule tripped."""
+
+    rule: Literal["hard", "content"]
+    refused: int
+    letters: int
+
+
+def stops_among(fates: Sequence[Fate], heard: int, seen: Mapping[str, float]) -> Tripped | None:
+    """Which rule stops a digest now that a letter has come back, the one at place `heard` in the order of sending.
+
+    A bounce comes later than its letter, and others were sent meanwhile. So the rule is asked as at each of the next
+    letters, as if all that is known by now had been said at once.
+    """
+    for end in range(heard + 1, min(len(fates), heard + WATCHED) + 1):
+        last = fates[max(0, end - WATCHED) : end]
+        counts = {"hard": last.count("hard"), "content": last.count("content")}
+        if rule := stops(len(last), counts["hard"], counts["content"], seen):
+            return Tripped(rule, counts[rule], len(last))
+    return None
+
+
+def holds_among(hard: Sequence[bool], heard: int, released: int = 0) -> Tripped | None:
+    """The same for a domain's letters, and whether these hold it."""
+    for end in range(heard + 1, min(len(hard), heard + DOMAIN_WATCHED) + 1):
+        last = hard[max(0, end - DOMAIN_WATCHED) : end]
+        if holds_domain(sum(last), released):
+            return Tripped("hard", sum(last), len(last))
+    return None
 
 
 def holds_domain(hard: int, released: int = 0) -> bool:

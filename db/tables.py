@@ -3,7 +3,7 @@
 from db import guard, limits, page_version, removals, signing_keys
 from db.deliveries import breakers, claims, daily_limit, deliveries, outages, rate_limits, stops
 from db.digests import catalog, digests, rule_history, schedule
-from db.feedback import events
+from db.feedback import events, feedback
 from db.jobs import jobs
 from db.monitoring import alerts, heartbeats, pauses
 from db.operators import audit, logins, operators
@@ -45,5 +45,6 @@ ROOMS = (
     webhooks,
     messages,
     events,
+    feedback,
 )
 TABLES = Row.metadata

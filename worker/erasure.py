@@ -15,7 +15,7 @@ import structlog
 
 from db import moments, overwriting, traces
 from db.deliveries import deliveries
-from db.feedback import events
+from db.feedback import events, feedback
 from db.jobs.events import ErasureWritten, Event, PersonsErased, TracesMasked
 from db.masking import IsTheirs, masked_where
 from db.session import reading, writing
@@ -77,6 +77,7 @@ def _forget_letters(persons: list[str], is_theirs: IsTheirs) -> None:
     with writing() as session:
         for person in persons:
             deliveries.forget(session, person)
+            feedback.forget_words(session, person)
         events.remove_of(session, persons)
     for folder in {VAR / "outbox", settings().outbox or VAR / "outbox"}:
         if gone := maildir.remove(folder, names, lambda to: masked_where(to, is_theirs) != to):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from db import limits, removals, rules
 from db.deliveries import erasure
 from db.deliveries import removal as of_deliveries
-from db.feedback import events
+from db.feedback import events, feedback
 from db.jobs import removal as of_jobs
 from db.removals import Removed
 from db.rules import Retention
@@ -29,6 +29,7 @@ REMOVE: dict[str, tuple[Batch, ...]] = {
     "limits": (limits.forget_full,),
     "webhook messages": (messages.forget,),
     "raw events": (events.forget,),
+    "feedback": (feedback.remove,),
     "jobs": (of_jobs.remove,),
     "deliveries": (of_deliveries.remove_of_digests, of_deliveries.remove_single),
 }
@@ -48,6 +49,7 @@ _ANY: dict[str, Callable[[Session, datetime], bool]] = {
     "limits": limits.any_full,
     "webhook messages": messages.any_old,
     "raw events": events.any_old,
+    "feedback": feedback.any_old,
 }
 """Whether anything waits, where nobody counts it."""
 
