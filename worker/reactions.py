@@ -22,7 +22,7 @@ from db.jobs.events import (
     TracesMasked,
 )
 from db.persons import person_of
-from worker import drafts, erasure, feedback
+from worker import drafts, erasure, feedback, soft_failures
 from worker.erasure import Following
 from worker.webhook_events import tell_webhooks
 
@@ -48,6 +48,7 @@ def refresh_drafts(session: Session, event: Event, now: datetime) -> None:
 
 
 LONG_WORK: dict[type[Event], Callable[[Event], list[Following]]] = {
+    DigestFinished: soft_failures.count_soft_failures,
     PersonsErased: erasure.mask_traces,
     TracesMasked: erasure.rebuild_file,
     ErasureWritten: erasure.empty_log,

@@ -18,7 +18,6 @@ from db.deliveries import stops
 from db.deliveries.breakers import domain_of
 from db.deliveries.claims import Batch
 from db.deliveries.stops import NOTHING_STANDS, Standing, Trip
-from db.operators import audit
 from db.operators.audit import Actor
 from emails.transports import Outcome
 from worker import turns
@@ -151,12 +150,7 @@ def act(batch: Batch, memory: Memory) -> None:
 
 def _stop(digest_id: int, tripped: Trip, now: datetime) -> None:
     with turns.writing() as session:
-        suspected = stops.trip(session, digest_id, tripped, now)
-        if suspected is None:  # another sender was faster
-            return
-        slot = stops.slot_of(session, digest_id)
-        about = f"domain {tripped.domain}" if tripped.domain else f"digest {slot}"
-        action = "domain.hold" if tripped.domain else "digest.stop"
-        audit.record(session, SENDER, action, now, about=about, count=suspected, note=tripped.told,
-                     after={"digest": slot, "suspected suppressions": suspected})  # fmt: skip
-    log.error("stopped", digest=slot, domain=tripped.domain, reason=tripped.told, suspected=suspected)
+        stopped = stops.stop(session, SENDER, digest_id, tripped, now)
+    if stopped is None:  # another sender was faster
+        return
+    log.error("stopped", digest=stopped.slot, domain=tripped.domain, reason=tripped.told, suspected=stopped.suspected)

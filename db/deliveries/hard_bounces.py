@@ -1,4 +1,5 @@
-"""Suppresses an address that a mail server says does not exist, in the transaction that settles its letter."""
+"""Suppresses an address that a mail server says does not exist: in the transaction that settles its letter, or in the
+one that hears of a bounce."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +7,7 @@ from datetime import datetime
 
 from db.addresses import key_of
 from db.deliveries.breakers import domain_of
-from db.deliveries.claims import Batch, ClaimedLetter
+from db.deliveries.claims import Batch
 from db.deliveries.exceptions import shape
 from db.driver import DriverConnection
 
@@ -25,20 +26,21 @@ def suppress(driver: DriverConnection, batch: Batch, refused: Sequence[tuple[int
     its reason. While its domain is held or its digest stopped for hard refusals, the suppression is suspected."""
     letters = {letter.id: letter for letter in batch.letters}
     for id_, reply in refused:
-        _suppress(driver, letters[id_], batch.digest_id, reply or "", now)
+        suppress_one(driver, letters[id_].address, letters[id_].hashes, batch.digest_id, reply or "", now)
 
 
-def _suppress(
-    driver: DriverConnection, letter: ClaimedLetter, digest_id: int | None, reply: str, now: datetime
+def suppress_one(
+    driver: DriverConnection, address: str, hashes: Sequence[str], digest_id: int | None, reply: str, now: datetime
 ) -> None:
-    at, domain = driver.at(now), domain_of(letter.address)
-    among = "(" + ", ".join("?" * len(letter.hashes)) + ")"
-    if driver.execute(_AGAIN.format(among=among), (at, *letter.hashes)):
+    """Suppress one address, which has these keyed hashes, because of a digest's letter or (None) a single one."""
+    at, domain = driver.at(now), domain_of(address)
+    among = "(" + ", ".join("?" * len(hashes)) + ")"
+    if driver.execute(_AGAIN.format(among=among), (at, *hashes)):
         return
-    note, key = without(letter.address, reply), key_of(letter.address)
+    note, key = without(address, reply), key_of(address)
     stop = (domain, digest_id)
-    row = (letter.hashes[0], at, note, key, digest_id, *stop, *stop, at)
-    driver.execute(_INSERT.format(among=among), (*row, *letter.hashes))
+    row = (hashes[0], at, note, key, digest_id, *stop, *stop, at)
+    driver.execute(_INSERT.format(among=among), (*row, *hashes))
 
 
 _AGAIN = "UPDATE suppressions SET at = ? WHERE address_hash IN {among} AND reason = 'hard bounce'"

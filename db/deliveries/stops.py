@@ -14,12 +14,14 @@ from db.deliveries.deliveries import EXCEPTION, WAITING, Delivery
 from db.digests.digests import Digest
 from db.driver import DriverConnection
 from db.masking import masked_in
+from db.operators import audit
+from db.operators.audit import Actor
 from db.register import FreeText, Name, Plain
 from db.rules import Refused
 from db.session import NEVER_REUSED, BigId, Key, Moment, Row, ring
 from db.subscribers import suspected
 
-Rule = Literal["hard", "content"]
+Rule = Literal["hard", "content", "complaint"]
 REASON = "its domain is held"
 """The reason of letters that wait because their domain is held."""
 ASKED_AGAIN = timedelta(hours=1)
@@ -64,10 +66,19 @@ class Trip(NamedTuple):
 
 
 def in_words(rule: str, domain: str | None, refused: int, letters: int) -> str:
-    """12 of the last 160 letters were refused as addresses that do not exist."""
+    """12 of the last 160 letters were refused as addresses that do not exist. Complaints are of all that was sent."""
+    if rule == "complaint":
+        return f"{refused} readers of {letters:,} call it spam"
     where = f" to {domain}" if domain else ""
     why = "as addresses that do not exist" if rule == "hard" else "for what they say or how they say it"
     return f"{refused} of the last {letters} letters{where} were refused {why}"
+
+
+class Stopped(NamedTuple):
+    """What was stopped: the digest's slot, and how many of its suppressions are suspected now."""
+
+    slot: str
+    suspected: int
 
 
 class Standing(NamedTuple):
@@ -130,7 +141,7 @@ def slot_of(session: Session, digest_id: int) -> str:
 
 def trip(session: Session, digest_id: int, tripped: Trip, now: datetime) -> int | None:
     """Pause the digest, or hold the domain, and make this digest's hard suppressions of that kind suspected. Returns
-    how many; None if another sender stopped it before.
+    how many; None if another sender stopped it before, or if it has ended and there was nothing to suspect.
 
     The digest's row is locked first, as in hard_bounces.py: no suppression slips in between the two statements.
     """
@@ -142,13 +153,27 @@ def trip(session: Session, digest_id: int, tripped: Trip, now: datetime) -> int 
     if tripped.domain is None and digest.state == "sending":
         digest.state, digest.reason = "paused", f"stopped: {tripped.told}"
         ring(session, "digests")
-    return suspected.suspect(session, digest_id, tripped.domain, now) if tripped.rule == "hard" else 0
+    count = suspected.suspect(session, digest_id, tripped.domain, now) if tripped.rule == "hard" else 0
+    return None if over and not count else count
 
 
 _TRIP = text(
     "INSERT INTO stops (digest_id, rule, domain, at, letters, refused)"
     " VALUES (:digest, :rule, :domain, :now, :letters, :refused) ON CONFLICT DO NOTHING RETURNING id"
 ).bindparams(bindparam("now", type_=Moment()))
+
+
+def stop(session: Session, actor: Actor, digest_id: int, tripped: Trip, now: datetime) -> Stopped | None:
+    """The same, and the entry of it in the audit log. None if nothing was left to stop or to suspect."""
+    suspected_now = trip(session, digest_id, tripped, now)
+    if suspected_now is None:
+        return None
+    slot = slot_of(session, digest_id)
+    about = f"domain {tripped.domain}" if tripped.domain else f"digest {slot}"
+    action = "domain.hold" if tripped.domain else "digest.stop"
+    audit.record(session, actor, action, now, about=about, count=suspected_now, note=tripped.told,
+                 after={"digest": slot, "suspected suppressions": suspected_now})  # fmt: skip
+    return Stopped(slot, suspected_now)
 
 
 def go_on(session: Session, digest: Digest, reason: str | None, now: datetime) -> None:

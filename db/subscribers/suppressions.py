@@ -137,7 +137,7 @@ def lift(session: Session, address_hashes: Collection[str], *, as_admin: bool, n
         rule = rules.SUPPRESSIONS[found.reason]
         if rule.lifted_by == "admin" and not as_admin:
             raise Refused(f"Suppressed since {found.at:%Y-%m-%d}, {found.reason}: this is lifted {rule.lifted}.")
-        if rule.lifted_by == "admin" and not note:
+        if rule.needs_note and not (note or "").strip():
             raise Refused(f"Suppressed because of: {found.reason}. Say in the note why it is lifted all the same.")
         session.execute(delete(Suppression).where(Suppression.address_hash == each))
         lifted.append(found)

@@ -8,9 +8,11 @@ from typing import NamedTuple, TextIO
 
 from db.addresses import normal
 from db.deliveries import erasure
+from db.feedback import feedback
 from db.masking import masked_in
 from db.operators import audit
 from db.operators.audit import Actor
+from db.persons import person_of
 from db.rules import Refused
 from db.session import Session, reading, writing
 from db.subscribers import imports, subscribers, suppressions
@@ -51,8 +53,14 @@ def lift(actor: Actor, hashes: Collection[str], now: datetime, note: str | None 
     note = _harmless(note)
     with writing() as session:
         lifted = suppressions.lift(session, hashes, as_admin=as_admin, note=note)
+        _forgive(session, lifted, now)
         _keep(session, actor, "people.lift", lifted, now, note)
     return len(lifted)
+
+
+def _forgive(session: Session, lifted: Sequence[Suppression], now: datetime) -> None:
+    """What came back before counts no more, or the next letter that comes back would suppress the address again."""
+    feedback.forgive(session, [person_of(each.subscriber_id) for each in lifted if each.subscriber_id], now)
 
 
 def _harmless(note: str | None) -> str | None:

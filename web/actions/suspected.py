@@ -4,8 +4,10 @@ from datetime import datetime
 from typing import Literal
 
 from db.digests import digests
+from db.feedback import feedback
 from db.operators import audit
 from db.operators.audit import Actor
+from db.persons import person_of
 from db.session import Session, reading, writing
 from db.subscribers import suspected
 from db.subscribers.suspected import Group
@@ -50,6 +52,7 @@ def decide(
             ids = [row.subscriber_id for row in rows if row.subscriber_id is not None]
             if decision == "lift":
                 suspected.lift(session, rows)
+                feedback.forgive(session, [person_of(each) for each in ids], now)
             else:
                 suspected.confirm(rows)
             audit.record(

@@ -123,7 +123,8 @@ def suppress(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
 @note_option
 @dry_run_option
 def lift(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
-    """Take addresses off the suppression list; after a complaint or an erasure, --note has to say why."""
+    """Take addresses off the suppression list; after a bounce, a complaint or an erasure, --note has to
+    say why."""
     with reading() as session:
         held = {address: suppressions.of_address(session, address) for address in named}
     standing = {address: found for address, found in held.items() if found is not None}

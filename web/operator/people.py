@@ -142,15 +142,15 @@ def lift_one(address_hash: str, back: str, here: str) -> AnyResponse:
     rule = SUPPRESSIONS[held.reason]
     if not may(rule.lifted_by):
         raise Refused(f"This suppression is lifted {rule.lifted}.")
-    grave = rule.lifted_by == "admin"
+    grave, why = rule.lifted_by == "admin", rule.needs_note
     if not confirm.given():
         return confirm.ask(
             "Lift the suppression?",
             f"The address has been suppressed since {held.at:%Y-%m-%d}, for this reason: {held.reason}. Lifted, it gets"
             " letters again as far as its subscription goes; whoever left stays away.",
-            "Lift 1 suppression", note="required" if grave else "optional", risk=grave, back=back, here=here,
+            "Lift 1 suppression", note="required" if why else "optional", risk=grave, back=back, here=here,
         )  # fmt: skip
-    actions.lift(actor(), [address_hash], moments.now(), confirm.note(required=grave), as_admin=may("admin"))
+    actions.lift(actor(), [address_hash], moments.now(), confirm.note(required=why), as_admin=may("admin"))
     return confirm.done("1 suppression was lifted.", back)
 
 

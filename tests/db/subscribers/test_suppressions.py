@@ -27,11 +27,20 @@ def test_the_graver_reason_stays_and_of_two_alike_the_first(database, cast):
         assert (found.reason, found.at, found.note) == ("complaint", NOW + timedelta(days=1), None)
 
 
-@pytest.mark.parametrize("reason", ["by hand", "hard bounce", "repeated soft bounce"])
-def test_a_bounce_and_a_decision_by_hand_are_lifted_by_an_operator(sqlite, cast, reason):
+@pytest.mark.parametrize("reason", ["hard bounce", "repeated soft bounce"])
+def test_a_bounce_is_lifted_only_by_somebody_who_says_why(sqlite, cast, reason):
+    hashed = suppress(cast.charlie, reason)
+    with pytest.raises(Refused, match="Say in the note why"), writing() as session:
+        suppressions.lift(session, [hashed], as_admin=True, note=" ")
+
+
+@pytest.mark.parametrize(
+    ("reason", "note"), [("by hand", None), ("hard bounce", "it works"), ("repeated soft bounce", "it works")]
+)
+def test_a_bounce_and_a_decision_by_hand_are_lifted_by_an_operator(sqlite, cast, reason, note):
     hashed = suppress(cast.charlie, reason)
     with writing() as session:
-        assert [each.reason for each in suppressions.lift(session, [hashed], as_admin=False, note=None)] == [reason]
+        assert [each.reason for each in suppressions.lift(session, [hashed], as_admin=False, note=note)] == [reason]
     with reading() as session:
         assert suppressions.suppressed(session, [cast.charlie]) == set()
 
