@@ -1,32 +1,16 @@
-"""The SMTP envelope: MAIL, RCPT and DATA, with addresses that cannot inject further commands."""
-
-from typing import NamedTuple
+"""A letter's SMTP envelope: MAIL, RCPT and DATA, with addresses that cannot inject further commands."""
 
 from emails import headers
 from emails.replies import Outgoing
 
 
-class Envelope(NamedTuple):
-    """One letter with its validated sender and recipient."""
+def addresses(letter: Outgoing) -> tuple[str, str]:
+    """The sender and the recipient. Raises headers.Unwritable for an address that SMTP commands cannot carry."""
+    return headers.address(letter.sender), headers.address(letter.to)
 
-    letter: Outgoing
-    sender: str
-    to: str
 
-    @classmethod
-    def of(cls, letter: Outgoing) -> "Envelope":
-        """The letter's envelope. Raises headers.Unwritable for an address that SMTP commands cannot carry."""
-        return cls(letter, headers.address(letter.sender), headers.address(letter.to))
-
-    @property
-    def size(self) -> int:
-        return len(self.letter.message)
-
-    def commands(self, *, with_size: bool) -> tuple[bytes, bytes, bytes]:
-        """MAIL, RCPT and DATA; MAIL declares the size if the server supports SIZE (RFC 1870)."""
-        size = f" SIZE={self.size}" if with_size else ""
-        return (
-            f"MAIL FROM:<{self.sender}>{size}\r\n".encode("ascii"),
-            f"RCPT TO:<{self.to}>\r\n".encode("ascii"),
-            b"DATA\r\n",
-        )
+def commands(letter: Outgoing, *, with_size: bool) -> tuple[bytes, bytes, bytes]:
+    """MAIL, RCPT and DATA; MAIL declares the size if the server supports SIZE (RFC 1870). Raises headers.Unwritable."""
+    sender, to = addresses(letter)
+    size = f" SIZE={len(letter.message)}" if with_size else ""
+    return f"MAIL FROM:<{sender}>{size}\r\n".encode("ascii"), f"RCPT TO:<{to}>\r\n".encode("ascii"), b"DATA\r\n"

@@ -15,8 +15,7 @@ import socket
 import ssl
 from dataclasses import replace
 
-from emails import headers
-from emails.envelope import Envelope
+from emails import envelope, headers
 from emails.replies import Following, Kind, Meanwhile, Outcome, Outgoing, judge, nobody, nothing, readable
 from emails.smtp_connection import OutOfStep, Reply, Server, SmtpConnection, TimeOuts
 from emails.whose import Stage
@@ -57,21 +56,19 @@ class SmtpTransport:
 
     def send(self, letter: Outgoing, following: Following = nobody, meanwhile: Meanwhile = nothing) -> Outcome:
         """Hands over one letter; failures of the server or the network are returned as outcomes."""
-        announced = self._announced(letter)
-        try:
-            envelope = announced or Envelope.of(letter)
-        except headers.Unwritable as error:
-            return Outcome("refused", None, readable(str(error)), "rcpt", "message")
+        announced = self._is_announced(letter)
+        if not announced and (unfit := _unfit(letter)):
+            return unfit
         kept = self._conversation
         if kept is None and (refusal := self.connect()):
             return refusal
         self._hung_up = False
-        outcome = self._attempt(envelope, following, meanwhile)
-        ignored = announced is not None and kept is not None and self._ignored(kept, outcome)
+        outcome = self._attempt(letter, following, meanwhile)
+        ignored = announced and kept is not None and self._ignored(kept, outcome)
         if ignored or (kept and self._hung_up):
             # The server has received nothing of this letter: it ignored the commands pipelined ahead, or it had already
             # closed the idle connection. So a second attempt cannot send the letter twice.
-            outcome = self.connect() or self._attempt(envelope, nobody, meanwhile)
+            outcome = self.connect() or self._attempt(letter, nobody, meanwhile)
         if outcome.kind == "relay" and outcome.stage != "dot":
             self._leave_announced()
         return outcome
@@ -90,13 +87,14 @@ class SmtpTransport:
             if kept:
                 socket.socket.shutdown(kept.sock, socket.SHUT_RDWR)  # not TLS's own, which is for the thread that reads
 
-    def _announced(self, letter: Outgoing) -> Envelope | None:
-        """The letter's envelope, if its commands were already sent: the server now expects this letter and no other."""
+    def _is_announced(self, letter: Outgoing) -> bool:
+        """Whether the letter's commands were already sent: the server now expects this letter and no other. If it
+        expects another, the connection is dropped."""
         kept = self._conversation
-        if kept and kept.announced and kept.announced.letter is letter and not kept.torn:
-            return kept.announced
+        if kept and kept.announced is letter and not kept.torn:
+            return True
         self._leave_announced()
-        return None
+        return False
 
     def _leave_announced(self) -> None:
         if self._conversation and (self._conversation.announced or self._conversation.torn):
@@ -116,14 +114,14 @@ class SmtpTransport:
         self._deafness += 1
         return True
 
-    def _attempt(self, envelope: Envelope, following: Following, meanwhile: Meanwhile) -> Outcome:
+    def _attempt(self, letter: Outgoing, following: Following, meanwhile: Meanwhile) -> Outcome:
         connection = self._conversation
         assert connection is not None
-        if 0 < connection.largest < envelope.size:
-            reply = f"the server takes {connection.largest} bytes at most, and the letter has {envelope.size}"
+        if 0 < connection.largest < len(letter.message):
+            reply = f"the server takes {connection.largest} bytes at most, and the letter has {len(letter.message)}"
             return Outcome("relay", None, reply, "mail", "message")
         try:
-            return _hand_over(connection, envelope, following if self._deafness < _DEAF else nobody, meanwhile)
+            return _hand_over(connection, letter, following if self._deafness < _DEAF else nobody, meanwhile)
         except _Ended as ended:
             self._drop(connection)
             self._hung_up = ended.outcome.stage == "mail" and ended.outcome.code == 421
@@ -173,13 +171,22 @@ class _Ended(Exception):
         self.outcome = outcome
 
 
-def _hand_over(connection: SmtpConnection, envelope: Envelope, following: Following, meanwhile: Meanwhile) -> Outcome:
+def _unfit(letter: Outgoing) -> Outcome | None:
+    """The refusal of a letter whose addresses SMTP commands cannot carry."""
+    try:
+        envelope.addresses(letter)
+    except headers.Unwritable as error:
+        return Outcome("refused", None, readable(str(error)), "rcpt", "message")
+    return None
+
+
+def _hand_over(connection: SmtpConnection, letter: Outgoing, following: Following, meanwhile: Meanwhile) -> Outcome:
     opened, connection.announced = connection.announced is not None, None
     connection.stage = "mail"
     if connection.pipelining and not opened:
-        connection.write(b"".join(envelope.commands(with_size=connection.asks_size)))
+        connection.write(b"".join(envelope.commands(letter, with_size=connection.asks_size)))
     after, behind = _announcement(connection, following)
-    refusal, go_ahead = _replies(connection, envelope)
+    refusal, go_ahead = _replies(connection, letter)
     if refusal:
         return _taken_back(connection, refusal, go_ahead=go_ahead)
     if opened:
@@ -189,7 +196,7 @@ def _hand_over(connection: SmtpConnection, envelope: Envelope, following: Follow
         # The server closed the connection or sent something after its 354. After commands pipelined ahead, it may just
         # have timed out while it waited for this letter.
         raise smtplib.SMTPServerDisconnected("gone") if opened else OutOfStep("it went on after its go-ahead")
-    connection.hand_over(envelope.letter.message, behind)
+    connection.hand_over(letter.message, behind)
     connection.announced = after
     meanwhile()
     if accepted := connection.acceptance():
@@ -201,25 +208,24 @@ def _hand_over(connection: SmtpConnection, envelope: Envelope, following: Follow
     return outcome
 
 
-def _announcement(connection: SmtpConnection, following: Following) -> tuple[Envelope | None, bytes]:
+def _announcement(connection: SmtpConnection, following: Following) -> tuple[Outgoing | None, bytes]:
     """The next letter whose commands can be pipelined behind this one, and those commands."""
     letter = following() if connection.pipelining else None
     if letter is None or 0 < connection.largest < len(letter.message):
         return None, b""
     try:
-        envelope = Envelope.of(letter)
+        return letter, b"".join(envelope.commands(letter, with_size=connection.asks_size))
     except headers.Unwritable:
         return None, b""
-    return envelope, b"".join(envelope.commands(with_size=connection.asks_size))
 
 
-def _replies(connection: SmtpConnection, envelope: Envelope) -> tuple[Outcome | None, bool]:
+def _replies(connection: SmtpConnection, letter: Outgoing) -> tuple[Outcome | None, bool]:
     """The first refusal among MAIL, RCPT and DATA, and whether the server gave its 354 go-ahead."""
     together = connection.pipelining
     if together and connection.gone_ahead():
         connection.stage = "data"
         return None, True
-    commands = envelope.commands(with_size=connection.asks_size)
+    commands = envelope.commands(letter, with_size=connection.asks_size)
     refusal: Outcome | None = None
     reply = Reply(0, "")
     for stage, command in zip(_STAGES, commands, strict=True):

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from emails import access_tokens
 from emails.access_tokens import AccessTokens, Token
-from emails.envelope import Envelope
+from emails.replies import Outgoing
 from emails.whose import Stage
 
 _REPLY = re.compile(rb"([1-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
@@ -83,7 +83,7 @@ class SmtpConnection(smtplib.SMTP):
         self._step = min(time_outs.command, time_outs.dot)
         self.pipelining = self.asks_size = False
         self.largest = 0
-        self.announced: Envelope | None = None
+        self.announced: Outgoing | None = None
         self.heeds = self.torn = False
         self._left = 0
         self.token: Token | None = None
