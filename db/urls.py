@@ -183,10 +183,11 @@ def is_public(base_url: str) -> bool:
     """Whether a site at this address may have readers elsewhere: it is https, or its host is neither a loopback or
     private address, nor a name that only a local network knows."""
     parts = urlsplit(base_url)
-    return parts.scheme == "https" or not _is_near((parts.hostname or "").rstrip("."))
+    return parts.scheme == "https" or not is_near((parts.hostname or "").rstrip("."))
 
 
-def _is_near(host: str) -> bool:
+def is_near(host: str) -> bool:
+    """Whether a host is a loopback or private address, or a name that only a local network knows."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

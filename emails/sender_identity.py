@@ -66,6 +66,11 @@ class SenderIdentity:
     def domain(self) -> str:
         return self.address.rpartition("@")[2].lower()
 
+    @property
+    def return_domain(self) -> str:
+        """The domain of the envelope sender, to which bounces come."""
+        return self.bounce_domain if self.has_verp and self.bounce_domain else self.domain
+
     def verp(self, token: str) -> str:
         """The envelope sender, to which bounces return: with a token (VERP, variable envelope return path), or our own
         address."""

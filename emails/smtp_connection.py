@@ -74,7 +74,7 @@ class SmtpConnection(smtplib.SMTP):
     esmtp_features: dict[str, str]
 
     def __init__(self, server: Server, time_outs: TimeOuts, context: ssl.SSLContext | None) -> None:
-        super().__init__(local_hostname=_name_of(server), timeout=time_outs.connect)
+        super().__init__(local_hostname=name_of(server), timeout=time_outs.connect)
         self.stage: Stage = "connect"
         self._server, self._time_outs = server, time_outs
         self._context = context
@@ -288,7 +288,7 @@ def _joined(text: bytes) -> str:
     return text.decode("ascii", "replace").replace("\n", " ")
 
 
-def _name_of(server: Server) -> str:
+def name_of(server: Server) -> str:
     """What we say in EHLO. Many servers refuse a name without a dot."""
     if server.ehlo:
         return server.ehlo

@@ -14,7 +14,17 @@ from emails.sender_identity import SenderIdentity
 from emails.smtp import SmtpTransport
 from emails.smtp_connection import Server, TimeOuts
 
-__all__ = ["Outcome", "Outgoing", "Server", "TimeOuts", "Transport", "open_transport", "transport_name", "transport_of"]
+__all__ = [
+    "Outcome",
+    "Outgoing",
+    "Server",
+    "TimeOuts",
+    "Transport",
+    "open_transport",
+    "server_of",
+    "transport_name",
+    "transport_of",
+]
 
 
 class Transport(Protocol):
@@ -44,26 +54,30 @@ class Transport(Protocol):
 
 def transport_of(config: Settings) -> Transport:
     """The transport that the settings name."""
+    server = server_of(config)
+    return SmtpTransport(server, TimeOuts()) if server else open_transport(config.mail_url)
+
+
+def server_of(config: Settings) -> Server | None:
+    """The mail server that the settings name, and what a sender says to it; None for a Maildir."""
+    if config.outbox is not None:
+        return None
+    tokens = access_tokens.of(config.mail_token_command) if config.mail_token_command else None
     domain = SenderIdentity.of(config).domain
-    return open_transport(
-        config.mail_url, ehlo=config.mail_ehlo, domain=domain, token_command=config.mail_token_command
-    )
+    return replace(_server(config.mail_url), ehlo=config.mail_ehlo, domain=domain, tokens=tokens)
 
 
 def open_transport(
     mail_url: str,
     time_outs: TimeOuts | None = None,
     context: SSLContext | None = None,
-    *,
-    ehlo: str | None = None,
-    domain: str | None = None,
     token_command: str | None = None,
 ) -> Transport:
-    """The transport for this MAIL_URL; it connects at connect() or the first send. For the rest see Server."""
+    """The transport for this MAIL_URL; it connects at connect() or the first send."""
     scheme, _, rest = mail_url.partition(":")
     if scheme == "maildir":
         return MaildirTransport(Path(rest.removeprefix("//")))
-    server = replace(_server(mail_url), ehlo=ehlo, domain=domain)
+    server = _server(mail_url)
     if token_command:
         server = replace(server, tokens=access_tokens.of(token_command))
     return SmtpTransport(server, time_outs or TimeOuts(), context)

@@ -18,6 +18,8 @@ from db import engine, moments, session
 from db.deliveries import recovery
 from db.digests import catalog
 from db.settings import Settings, settings, variable
+from emails import dns_questions
+from emails.dns_checks import Unanswered
 from tests import templates, threads
 from tests.databases import Emptying, sharing_compiled_statements
 from tests.templates import close_engines as _close_engines
@@ -32,6 +34,16 @@ START = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
 # Nearly all that a test process holds is held to its end: 5,000 tests and their modules. To search it for garbage at
 # Python's pace takes a fifth of the collection's time.
 gc.set_threshold(50_000, 20, 20)
+
+
+@pytest.fixture(autouse=True)
+def _no_name_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test asks the machine's name servers: `verdicts doctor` would wait for them."""
+
+    def none() -> None:
+        raise Unanswered("no name servers in this test")
+
+    monkeypatch.setattr(dns_questions, "machine", none)
 
 
 def pytest_collection_finish() -> None:

@@ -28,4 +28,9 @@ def test_letters_take_settings_and_rules_from_the_ground_floor_and_no_more():
     taken = {
         name for room in graph.find_descendants("emails") for name in graph.find_modules_directly_imported_by(room)
     }
-    assert {name for name in taken if name.startswith("db")} <= {"db.settings", "db.rules", "db.private_files"}
+    assert {name for name in taken if name.startswith("db")} <= {
+        "db.settings",
+        "db.rules",
+        "db.private_files",
+        "db.urls",
+    }

@@ -1,5 +1,6 @@
 """`verdicts doctor`: checks everything that a send depends on, and says what to fix."""
 
+import contextlib
 import ipaddress
 import sys
 from collections.abc import Callable, Iterator
@@ -16,12 +17,21 @@ from db.monitoring import runs_with, visitors
 from db.session import reading
 from db.setting_errors import BadSettings
 from db.settings import Settings, settings
-from emails import dkim
+from emails import dkim, dns_checks
 from emails.dkim_keys import BadKey
 from emails.headers import Unwritable
 from emails.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, transport_name, transport_of
-from web.cli import as_json, doctor_clocks, doctor_keys, doctor_outside, doctor_public, doctor_sessions, json_option
+from web.cli import (
+    as_json,
+    doctor_clocks,
+    doctor_dns,
+    doctor_keys,
+    doctor_outside,
+    doctor_public,
+    doctor_sessions,
+    json_option,
+)
 from web.cli.queues import paused_in_words
 from worker import agreement, clock_rules, redis_client, transport_kinds
 
@@ -37,7 +47,7 @@ class Finding(NamedTuple):
 @click.command()
 @json_option
 def doctor(json: bool) -> None:
-    """Check settings, database, Redis, mail server, DKIM key and clock. Exit code 1 when something must be fixed."""
+    """Check settings, database, Redis, mail server, DKIM, DNS and clock. Exit code 1 when something must be fixed."""
     rows = list(_look())
     if json:
         as_json([{"what": each.what, "well": each.well, "told": each.told} for each in rows])
@@ -74,6 +84,8 @@ def _look() -> Iterator[Finding]:
             continue
         try:
             yield (found := look(config))
+            if look is _mail:
+                yield from _letters(config)
             if look is _database and found.well and not missing:
                 yield from (Finding("keys", *each) for each in doctor_keys.keys(config))
                 yield from _guard()
@@ -89,6 +101,7 @@ def _look() -> Iterator[Finding]:
             yield Finding(what, False, next(iter(str(error).splitlines()), type(error).__name__))
         except Exception as error:  # an error of a library: its message might hold a password
             yield Finding(what, False, f"cannot be looked at: {type(error).__name__}")
+    yield from _records(config)
     if not missing:
         yield from (Finding("public address", *each) for each in doctor_public.way(config))
 
@@ -103,6 +116,17 @@ def _settings(config: Settings) -> Iterator[Finding]:
         yield Finding("settings", None, f"{told}: {why}")
     if config.outbox is None and not config.mail_postal_address:
         yield Finding("settings", None, "MAIL_POSTAL_ADDRESS is empty; many countries ask for one in every letter")
+
+
+def _records(config: Settings) -> Iterator[Finding]:
+    """What the DNS holds; a key or an address that cannot be used was told before."""
+    with contextlib.suppress(BadKey, BadMailUrl, Unwritable):
+        yield from (Finding("dns", *each) for each in doctor_dns.records(config))
+
+
+def _letters(config: Settings) -> Iterator[Finding]:
+    for told in dns_checks.warnings(config):
+        yield Finding("letters", None if config.outbox is None else True, told)
 
 
 def _database(config: Settings) -> Finding:
@@ -173,9 +197,7 @@ def _mail(config: Settings) -> Finding:
 def _dkim(config: Settings) -> Finding:
     signer = dkim.signer_of(config)
     if signer is None:
-        return Finding(
-            "dkim", None if config.outbox is None else True, "letters are not signed (DKIM_KEY_FILE is not set)"
-        )
+        return Finding("dkim", True if config.outbox else None, "letters are not signed (DKIM_KEY_FILE is not set)")
     told = f"signs as {' and '.join(map(signer.record_name, signer.keys))}"
     if not signer.has_rsa:
         return Finding("dkim", None, f"{told} with ed25519 alone, which many receivers take for no signature: {_BOTH}")

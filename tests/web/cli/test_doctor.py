@@ -16,6 +16,7 @@ from db.digests.schedule import Weekly
 from db.jobs.jobs import Job
 from db.monitoring.heartbeats import Heartbeat
 from db.session import writing
+from tests.emails.played_dns import PlayedDns
 from web.cli import main
 
 
@@ -27,7 +28,8 @@ def look() -> tuple[int, str]:
 def test_a_whole_site_is_well(sqlite, redis_url):
     code, told = look()
     assert code == 0, told
-    assert told.count("✓") == 6
+    assert told.count("✓") == 7
+    assert "✓ letters: No inbox is read (INBOX_URL is not set)" in told
 
 
 def test_who_runs_with_another_schedule_is_named(sqlite, redis_url, setting):
@@ -111,6 +113,25 @@ def test_a_site_that_signs_with_ed25519_alone_is_warned(sqlite, redis_url, setti
     assert "! dkim: signs as s1._domainkey.verdicts.example with ed25519 alone" in told
     setting(**given, DKIM_SELECTOR="s1,s2", DKIM_KEY_FILE="ed.pem,rsa.pem")
     assert "✓ dkim: signs as s1._domainkey.verdicts.example and s2._domainkey.verdicts.example" in look()[1]
+
+
+def test_a_site_with_a_relay_is_told_what_to_publish_in_the_dns(sqlite, redis_url, setting, house, monkeypatch):
+    key = rsa.generate_private_key(65537, 2048)
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (house / "key.pem").write_bytes(key.private_bytes(*form))
+    setting(MAIL_URL="smtp://127.0.0.1:1", MAIL_FROM="digest@verdicts.site", MAIL_BOUNCE_DOMAIN="b.elsewhere.org",
+            MAIL_EHLO="out.verdicts.site",
+            DKIM_DOMAIN="verdicts.site", DKIM_SELECTOR="s1", DKIM_KEY_FILE="key.pem")  # fmt: skip
+    with PlayedDns({("b.elsewhere.org", "MX"): ["10 mx.elsewhere.org."]}) as played:
+        monkeypatch.setattr("emails.dns_questions.machine", played.resolver)
+        code, told = look()
+    assert code == 1
+    assert '! dns: b.elsewhere.org. TXT "v=spf1 a:out.verdicts.site ~all" (SPF): b.elsewhere.org publishes no' in told
+    assert '✕ dns: s1._domainkey.verdicts.site. TXT "v=DKIM1; k=rsa; p=' in told
+    assert '! dns: _dmarc.verdicts.site. TXT "v=DMARC1; p=none;' in told
+    assert "✓ dns: b.elsewhere.org. MX 10 mx.invalid. (MX): published: 10 mx.elsewhere.org." in told
+    assert "! letters: MAIL_BOUNCE_DOMAIN b.elsewhere.org is not aligned with verdicts.site" in told
+    assert "! letters: No inbox is read (INBOX_URL is not set), so letters do not offer to unsubscribe by mail" in told
 
 
 def test_settings_that_cannot_be_used_are_told_in_words(setting, monkeypatch):
