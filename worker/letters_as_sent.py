@@ -26,7 +26,8 @@ TOLD: dict[Likeness | None, str] = {
         " has changed since."
     ),
     "other": (
-        "This is not what was sent: since the last attempt the address, the settings or the templates have changed."
+        "This is not what was sent: since the last attempt the address, the settings, the templates or what the letter"
+        " is about have changed."
     ),
     None: (
         "Whether these are the bytes that were sent cannot be told: no fingerprint of them was kept, since the sender "

@@ -9,9 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
 from db.deliveries import deliveries, erasure
+from db.monitoring.alerts import Alert
+from db.operators.operators import Operator
 from db.persons import person_of
 from db.session import reading, writing
-from db.subscribers import subscribers
+from db.subscribers import subscribers, subscriptions
 from emails.replies import Outcome, judge
 from tests import transports
 from tests.worker.test_digests import SLOT, join, send
@@ -99,14 +101,23 @@ def test_a_claim_that_came_to_nothing_does_not_change_what_was_sent_last(door, s
     assert same(door, number)
 
 
-def test_confirm_welcome_and_test_letters_are_written_again_as_far_as_their_rows_go(door, signed, clock):
+@pytest.mark.once
+def test_the_other_letters_are_written_again_as_far_as_their_rows_go(door, signed, clock):
     alice = join(ALICE, clock.now)
     with writing() as session:
-        deliveries.owe(session, "confirm", 1, person_of(alice), clock.now)
+        olga = Operator(address="olga@newsroom.example", address_key="olga", role="operator", created_at=clock.now)
+        alert = Alert(key="k", kind="k", title="Refused", told="It is.\nSince nine.", link="/", opened_at=clock.now)
+        session.add_all((olga, alert))
+        session.flush()
+        deliveries.owe(session, "alert", alert.id, person_of(olga.id, "operator"), clock.now)
+        form = {"words": "w", "words_version": "1", "locale": "en", "form_url": "f", "ip": None, "user_agent": None}
+        subscriptions.request(session, "bob@reader.example", **form, now=clock.now)
+        deliveries.owe(session, "confirm", 2, person_of(alice + 1), clock.now)
         deliveries.owe(session, "welcome", 1, person_of(alice), clock.now)
         letter = digest_previews.draft_letter(SLOT, clock.now)
         digest_previews.send_test(session, SLOT, letter, "dana@newsroom.example", clock.now)
     transports.run()
+    assert len(door.sent) == 4
     for number, (to, message) in zip(numbers_in_order(), door.sent, strict=True):
         assert shown(number).stdout_bytes == message, to
         assert shown(number).stderr == TOLD["same"] + "\n"
@@ -120,6 +131,7 @@ def numbers_in_order() -> list[int]:
 # ---- where they differ ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_after_a_change_of_the_dkim_key_only_the_signature_differs(door, signed, clock, setting, house, votes_of):
     number = sent(clock)
     sign_with_a_new_key(setting, house)
@@ -131,6 +143,7 @@ def test_after_a_change_of_the_dkim_key_only_the_signature_differs(door, signed,
     assert done.stdout_bytes.partition(b"From: ")[2] == last_to(door).partition(b"From: ")[2]
 
 
+@pytest.mark.once
 def test_a_new_secret_key_makes_other_tokens_unless_it_names_the_old_one(door, signed, clock, setting, votes_of):
     number = sent(clock)
     setting(SECRET_KEY="another one,a key for tests")
@@ -140,6 +153,7 @@ def test_a_new_secret_key_makes_other_tokens_unless_it_names_the_old_one(door, s
     assert len(shown(number).stdout_bytes) == len(last_to(door))
 
 
+@pytest.mark.once
 def test_another_address_or_another_sender_is_another_letter(door, signed, clock, setting, votes_of):
     number = sent(clock)
     setting(MAIL_FROM="Verdicts <other@verdicts.example>")
@@ -187,6 +201,7 @@ def test_what_was_never_tried_or_is_gone_is_said(door, clock, votes_of):
         assert session.scalar(text("SELECT fingerprint FROM deliveries WHERE person = 'subscriber:1'")) is None
 
 
+@pytest.mark.once
 def test_without_message_it_shows_the_delivery(door, clock, votes_of):
     number = sent(clock)
     done = CliRunner().invoke(main, ["deliveries", "show", str(number)])
