@@ -10,7 +10,10 @@ class BadSettings(ValueError):
     """Invalid settings; the message names each variable, what is wrong, and what to write instead."""
 
 
-_HIDDEN = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "MAIL_TOKEN_COMMAND", "INBOX_URL"}
+_HIDDEN = {
+    "SECRET_KEY", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "MAIL_TOKEN_COMMAND", "INBOX_URL", "METRICS_TOKEN",
+    "WEBHOOK_SECRET",
+}  # fmt: skip
 """Settings that may hold a password: errors, which reach logs and terminals, do not show their values."""
 
 _PLAIN = {

@@ -31,6 +31,7 @@ from db.values import (
     Seconds,
     SiteUrl,
     Token,
+    Topics,
     WeeklyTime,
     named,
 )
@@ -191,6 +192,19 @@ class Settings(BaseModel):
         None,
         "Where bounces and replies are read.",
         "maildir:FOLDER or imaps://USER:PASSWORD@HOST",
+    )
+    webhook_secret: Token | None = _set(
+        None,
+        "Whoever sends it may tell of bounces and complaints at `/webhooks/ses`, `/webhooks/postmark` and "
+        "`/webhooks/generic`: as the password of basic authentication, or as `?secret=…` in the URL. Without this "
+        "setting nothing is taken there.",
+        "at least 16 letters and digits, such as the output of: openssl rand -hex 32",
+    )
+    ses_topics: Topics = _set(
+        (),
+        "The topics of Amazon SNS to which SES tells of bounces and complaints. Messages of other topics are refused: "
+        "any AWS account can sign one.",
+        "resource names such as arn:aws:sns:eu-west-1:123456789012:bounces",
     )
     dkim_domain: Domain | None = _set(None, "The domain that signs letters (DKIM).", "a domain")
     dkim_selectors: Domains = _set(

@@ -174,6 +174,12 @@ def _token(value: str) -> str:
     return value.strip()
 
 
+def _topic(value: str) -> str:
+    if not re.fullmatch(r"arn:aws(?:-[a-z-]{1,20})?:sns:[a-z0-9-]{1,30}:\d{12}:[A-Za-z0-9_-]{1,256}", value):
+        raise ValueError("one of them is no topic of Amazon SNS")
+    return value
+
+
 def _ca_file(path: Path) -> Path:
     try:
         found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -225,6 +231,8 @@ def _networks(value: object) -> object:
 Line = Annotated[str, AfterValidator(as_line)]
 Token = Annotated[str, AfterValidator(_token)]
 """A bearer token (RFC 6750 2.1)."""
+Topics = Annotated[tuple[Annotated[str, AfterValidator(_topic)], ...], BeforeValidator(_parts)]
+"""Topics of Amazon SNS, by their resource names."""
 Domain = Annotated[str, AfterValidator(_domain)]
 EhloName = Annotated[str, AfterValidator(_ehlo)]
 """A domain, or an IP address in brackets (RFC 5321, section 4.1.3)."""

@@ -17,7 +17,20 @@ from db.setting_errors import BadSettings
 from db.settings import settings
 from db.signing_keys import ForeignSigningKey
 from emails.letters import day as day_in_words
-from web import bulkhead, errors, headers, health, limits, metrics, operator, origins, readable, request_log, visitor
+from web import (
+    bulkhead,
+    errors,
+    feedback,
+    headers,
+    health,
+    limits,
+    metrics,
+    operator,
+    origins,
+    readable,
+    request_log,
+    visitor,
+)
 from web.page_templates import Templates
 from web.readers import (
     answers,
@@ -59,6 +72,7 @@ def create_app() -> Flask:
     """The application for the settings of this process."""
     app = Site(__name__)
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY, MAX_FORM_MEMORY_SIZE=LARGEST_BODY, MAX_FORM_PARTS=50)
+    app.config["UPLOADS"] = feedback.UPLOADS
     app.url_map.converters["slug"] = Slug
     # No automatic redirects: they would use the request's Host, and http behind a proxy that terminates TLS.
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
@@ -72,7 +86,7 @@ def create_app() -> Flask:
     headers.install(app)
     visitor.install(app)
     errors.install(app)
-    for part in (pages, votes, mailed_votes, subscriptions, outbox, health, metrics):
+    for part in (pages, votes, mailed_votes, subscriptions, outbox, health, metrics, feedback):
         app.register_blueprint(part.blueprint)
     operator.install(app)
     app.jinja_env.globals.update(_words())

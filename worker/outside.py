@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 import structlog
 
 from db import moments
+from db.feedback.events import CheckSnsMessage
 from db.jobs import jobs, outside
 from db.jobs.jobs import Job
 from db.jobs.outside import OutsideRequest
@@ -22,7 +23,7 @@ from db.monitoring import pauses
 from db.refusals import refusal
 from db.session import reading, writing
 from db.webhooks.messages import PostWebhookMessage
-from worker import failures, webhooks
+from worker import failures, sns_messages, webhooks
 from worker.outside_result import Result
 
 Run = Callable[[Job], Result | None]
@@ -92,5 +93,6 @@ def _settle(job: Job, result: Result) -> None:
 
 OUTSIDE: dict[type[OutsideRequest], Run] = {
     PostWebhookMessage: webhooks.post,
+    CheckSnsMessage: sns_messages.check,
 }
 """Which function makes which request. Other kinds stay pending, for a later release's line."""

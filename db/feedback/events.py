@@ -4,6 +4,7 @@ A replay is harmless: an event is known by its source and key, and handled once.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Literal, NamedTuple, cast
@@ -12,8 +13,9 @@ from sqlalchemy import Index, LargeBinary, UniqueConstraint, bindparam, delete, 
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
-from db.jobs import jobs
+from db.jobs import jobs, outside
 from db.jobs.events import FeedbackReceived
+from db.jobs.outside import OutsideRequest
 from db.register import KeyedHash, Plain, holds
 from db.session import NEVER_REUSED, Key, Moment, Row
 
@@ -47,6 +49,13 @@ class RawEvent(Row):
     person: Mapped[KeyedHash | None]
 
 
+@dataclass(frozen=True)
+class CheckSnsMessage(OutsideRequest):
+    """Verify a message of Amazon SNS, for which its certificate has to be fetched."""
+
+    event: int
+
+
 class Received(NamedTuple):
     """An event that waits to be handled."""
 
@@ -69,6 +78,19 @@ def record(session: Session, source: Source, key: str, raw: bytes, now: datetime
     if stored is not None:
         jobs.record(session, FeedbackReceived(stored), now)
     return stored
+
+
+def store_to_be_checked(session: Session, key: str, raw: bytes, now: datetime) -> int | None:
+    """Store a message of Amazon SNS, which the outside line verifies first. None if it was stored before."""
+    stored = store(session, "ses", key, raw, now)
+    if stored is not None:
+        outside.owe(session, CheckSnsMessage(stored), "Amazon SNS", now)
+    return stored
+
+
+def proven(session: Session, event_id: int, now: datetime) -> None:
+    """Queue the job of an event whose sender is proven now."""
+    jobs.record(session, FeedbackReceived(event_id), now)
 
 
 def store(session: Session, source: Source, key: str, raw: bytes, now: datetime) -> int | None:

@@ -34,6 +34,7 @@ AGREED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "on_unknown": ("sender",),
         **dict.fromkeys(("votes_per_network", "signups_per_network", "signups_per_address"), ("web",)),
         "operator_two_factor": ("web",),
+        "ses_topics": ("web",),
         "outside_networks": ("web", "outside"),  # web says of a URL that is typed whether it will do
         **dict.fromkeys(("alert_age", "alert_failures"), ("web", "worker")),
     }
@@ -41,7 +42,7 @@ AGREED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Each setting in which processes have to agree, and the kinds of those that use it: others may run with anything."""
 OWN = (
     "port", "web_host", "trusted_proxies", "database_url", "redis_given", "redis_ca_file",
-    "mail_token_command", "mail_ehlo", "metrics_token", "log_format",
+    "mail_token_command", "mail_ehlo", "metrics_token", "webhook_secret", "log_format",
 )  # fmt: skip
 """Settings that each host may have its own value of: a port, the proxies in front of it, its way to a server."""
 

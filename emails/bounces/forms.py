@@ -26,6 +26,7 @@ def fields(raw: bytes) -> dict[str, Any]:
     """The JSON object in these bytes. Raises BadForm if there is none, or one nested deeper than anybody writes."""
     try:
         found = json.loads(raw.decode("utf-8"))
+        json.dumps(found, ensure_ascii=False).encode()  # fails at half a surrogate pair, which no text can hold
     except RecursionError:
         raise BadForm("The JSON is nested too deeply.") from None
     except ValueError:
