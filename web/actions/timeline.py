@@ -1,5 +1,6 @@
 """One reader's timeline: consent, votes, emails and decisions in time order."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -8,6 +9,8 @@ from db import rules
 from db.deliveries import deliveries
 from db.deliveries.deliveries import Delivery
 from db.digests import digests, rule_history
+from db.feedback import feedback
+from db.feedback.feedback import Feedback
 from db.operators import audit
 from db.operators.audit import AuditEntry, AuditFilter
 from db.persons import person_of
@@ -20,6 +23,7 @@ from db.subscribers.suppressions import Suppression
 from db.votes.votes import Vote
 from emails import links
 from emails.sender_identity import SenderIdentity
+from web.actions import came_back
 
 MOST_LETTERS = 500
 """The most letters in one timeline (the latest): about ten years of weeks."""
@@ -42,7 +46,7 @@ class TimelineEntry:
     """One entry. `private` is only for operators who may see addresses; `open` is for everybody."""
 
     at: datetime
-    kind: Literal["consent", "letter", "suppression", "order"]
+    kind: Literal["consent", "letter", "feedback", "suppression", "order"]
     sign: str
     level: Level
     title: str
@@ -86,11 +90,15 @@ def of(session: Session, subscriber_id: int, now: datetime) -> Timeline:
     letters = deliveries.of_person(session, person_of(who.id))
     told = letters[-MOST_LETTERS:]
     events = [_consent(each) for each in subscribers.history(session, who.id)]
-    abouts = {each.about for each in told if each.letter == "digest"}
+    back = [each for each in feedback.of_person(session, person_of(who.id)) if each.raw_event is not None]
+    abouts = {each.about for each in told if each.letter == "digest"} | {
+        each.digest_id for each in back if each.digest_id
+    }
     slots, old = digests.slots_of(session, abouts), digests.frozen_before_encoding(session, abouts)
     for each in told:
         about = each.about if each.letter == "digest" else None
         events.append(_letter(each, slots.get(about, "") if about else "", _message_id(each, is_old=about in old)))
+    events += [_feedback(each, slots) for each in back]
     events += [_order(each) for each in _orders(session, who.id)]
     if held is not None:
         note = (("note", held.note),) if held.note else ()
@@ -142,6 +150,17 @@ def _letter(each: Delivery, slot: str, message_id: str) -> TimelineEntry:
     ]  # fmt: skip
     title = f"Letter {each.letter}{' ' + slot if slot else ''}: {each.state}"
     return TimelineEntry(each.created_at, "letter", sign, level, title, _given(shown))
+
+
+def _feedback(each: Feedback, slots: Mapping[int, str]) -> TimelineEntry:
+    """What came back after a letter. A letter that the mail server itself refused tells that by itself."""
+    level: Level = "warn" if each.kind in ("soft", "content") else "bad"
+    said = ("type", each.words) if each.kind == "complaint" else ("the server said", each.words)
+    code = " ".join(filter(None, (str(each.code or ""), each.status)))
+    about = slots.get(each.digest_id or 0, "")
+    letter = f"digest {about}" if about else f"delivery {each.delivery_id}"
+    shown = [("letter", letter), ("sent", _moment(each.sent_at)), said, ("code", code)]
+    return TimelineEntry(each.at, "feedback", "↩", level, came_back.of_one(each.kind), _given(shown))
 
 
 def _order(each: AuditEntry) -> TimelineEntry:

@@ -11,8 +11,9 @@ from db.deliveries import accounts, breakers, stops
 from db.deliveries.accounts import Account
 from db.digests import digests
 from db.digests.digests import Digest
+from db.feedback import feedback
 from db.session import reading
-from web.actions import send_time
+from web.actions import came_back, send_time
 from web.cli import Later, as_json, json_option, table
 from web.cli.queues import say_paused
 
@@ -78,10 +79,15 @@ def _print_account(found: Digest, account: Account) -> None:
 def show(slot: str, json: bool) -> None:
     """One digest: its state, and how many of its letters are in which state."""
     found, account = _account(slot)
+    with reading() as session:
+        back = feedback.counts(session, found.id)
     if json:
-        as_json({**_head(found), "rows": account.rows, "unaddressed": account.unaddressed, **account.states})
+        as_json({**_head(found), "rows": account.rows, "unaddressed": account.unaddressed, **account.states,
+                 "came_back": back})  # fmt: skip
         return
     _print_account(found, account)
+    if back:
+        click.echo(f"came back: {came_back.of_many(back)}")
     click.echo(f"due: {found.due_at:%Y-%m-%d %H:%M} UTC")
     if found.subject:
         click.echo(f"subject: {found.subject}")

@@ -81,7 +81,7 @@ def show(address: str, json: bool) -> None:
 
 
 def _show_rest(told: Timeline) -> None:
-    for heading, kinds in (("Letters", ("letter",)), ("Decided", ("suppression", "order"))):
+    for heading, kinds in (("Letters", ("letter", "feedback")), ("Decided", ("suppression", "order"))):
         events = [event for event in told.events if event.kind in kinds]
         if events:
             click.echo(heading)

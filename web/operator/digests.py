@@ -10,11 +10,12 @@ from db.deliveries import breakers, stops
 from db.digests import archive, digests
 from db.digests.catalog import Comparison
 from db.digests.digests import Digest
+from db.feedback import feedback
 from db.session import reading
 from db.settings import settings
 from db.values import duration
 from emails.letters import DigestContent
-from web.actions import send_time
+from web.actions import came_back, send_time
 from web.operator import digest_progress
 from web.operator.frame import live
 from web.operator.frame.access import allowed, blueprint
@@ -68,6 +69,7 @@ def _shown(found: Digest) -> dict[str, object]:
         shut = breakers.open_breakers(session) if moving else []
         waits = transport_kinds.differences(session, moments.now()) if moving else []
         held = [stop.domain for stop, _ in stops.standing_stops(session) if stop.domain] if moving else []
+        back = came_back.of_many(feedback.counts(session, found.id)) if found.frozen_at else ""
         goes_on_at = send_time.goes_on_at(session, found, moments.now())
     content = DigestContent.from_json(found.content) if found.content and "comparisons" in found.content else None
     return {
@@ -76,6 +78,7 @@ def _shown(found: Digest) -> dict[str, object]:
         "now": moments.now(), "every": math.ceil(max(2.0, look.holds_for)) if look else 2,
         "links": {state: url_for("operator.deliveries", slot=found.slot, state=state) for state in STATES_LINKED},
         "passed_over": passed_over(found),
+        "back": back,
         "too_late": moments.now() > found.due_at + settings().digest_lateness,
     }  # fmt: skip
 
