@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-fast smoke pythons drill browser check format bench bench-million bench-console crash hosts lock clean
+.PHONY: help setup up test test-long test-all test-fast smoke pythons drill browser check format bench bench-million bench-console crash hosts lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -45,11 +45,17 @@ up: setup ## start web, workers, clock and Redis at http://localhost:8000 (PORT=
 	@PORT=$(PORT) exec $(BIN)/verdicts up --demo
 
 # Five processes more than cores, each with small servers of its own; -n in ARGS overrules it.
-test: setup ## run the tests on SQLite and embedded PostgreSQL with a real Redis
+test: setup ## run the tests but for the long ones, on SQLite and embedded PostgreSQL with a real Redis
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not long" $(ARGS)
+
+test-long: setup ## run the long tests: whole sites, upgrades and moves of a database, every page of the console in a browser
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m long $(ARGS)
+
+test-all: setup ## run all tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
-test-fast: setup ## run the tests without crash and browser tests
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not crash and not browser" $(ARGS)
+test-fast: setup ## run the tests without long, crash and browser tests
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not long and not crash and not browser" $(ARGS)
 
 # In a virtual environment of its own, which is gone afterwards; .venv stays as it is.
 smoke: ## install from the lock file on PYTHON=…, import everything, make a database, and live through one week
@@ -61,7 +67,7 @@ smoke: ## install from the lock file on PYTHON=…, import everything, make a da
 pythons: ## run all tests on every Python from 3.11 to 3.14 that is found, each with a virtual environment of its own
 	@for python in $$(tests/pythons.sh); do \
 	  folder=$$(mktemp -d) && \
-	  $(MAKE) --no-print-directory test VENV="$$folder/venv" PYTHON="$$python"; code=$$?; \
+	  $(MAKE) --no-print-directory test-all VENV="$$folder/venv" PYTHON="$$python"; code=$$?; \
 	  rm -rf "$$folder"; [ $$code = 0 ] || exit $$code; \
 	done
 

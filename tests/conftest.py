@@ -61,6 +61,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: templates.end_run(made))
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m long`, import only the files that name the marker: each process would import all of them for 5 s."""
+    if config.option.markexpr != "long" or not collection_path.match("test_*.py"):
+        return None  # other plugins decide
+    return True if "mark.long" not in collection_path.read_text() else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests in tests/browser and tests/crash as `browser` and `crash`, for `-m`. Deselect the tests marked
     `outside` unless `-m` names them, and under xdist put those first that mostly wait."""

@@ -21,6 +21,8 @@ from tests.crash.readers import Readers, proof
 from tests.crash.scene import Scene
 from tests.receivers import answering, hanging, receiving
 
+pytestmark = pytest.mark.long
+
 SOON = 8.0
 """Seconds within which everything comes that does not wait for those two, also on a machine with much else to do."""
 

@@ -25,6 +25,8 @@ from db.tables import TABLES
 from tests.prepared import Command
 from tests.schemas import at_revision
 
+pytestmark = pytest.mark.long
+
 BEFORE_THE_CONSOLE = "0003"
 """An older state whose upgrade adds columns to large tables and builds indexes on them."""
 JOB = (

@@ -29,6 +29,8 @@ from worker import forgetting, tasks
 from worker.looks import Looks
 from worker.schedule import ENTRIES
 
+pytestmark = pytest.mark.long
+
 READERS, AT_THE_COPY = 30, 12
 OTHER = {"sqlite": "postgresql", "postgresql": "sqlite"}
 

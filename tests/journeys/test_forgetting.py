@@ -15,7 +15,7 @@ from tests import applications, claiming
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until
 
-pytestmark = pytest.mark.waits
+pytestmark = [pytest.mark.long, pytest.mark.waits]
 
 MOVED = {"subscribers": "created_at", "consents": "at"}
 

@@ -18,7 +18,7 @@ from tests import filled
 from tests.crash.processes import until
 from tests.web.cli.test_up import Up, bare
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.crash, pytest.mark.timeout(240)]
 VERDICTS = str(Path(sys.executable).with_name("verdicts"))
 
 

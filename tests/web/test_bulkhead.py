@@ -73,6 +73,7 @@ def voters(number: int, port: int) -> Iterator[list[Answer]]:
             each.join()
 
 
+@pytest.mark.long
 @pytest.mark.crash
 @pytest.mark.timeout(120)
 def test_pages_are_read_while_eight_voters_wait_for_somebody_who_holds_the_lock(site, house, database):

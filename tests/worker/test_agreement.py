@@ -217,6 +217,7 @@ def test_a_sender_keeps_to_the_daily_limit_of_another_host(door, clock, setting)
 # ---- real processes ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.waits
 def test_two_real_senders_tell_what_they_run_with(postgresql, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(runs_with, "RESTART", timedelta(seconds=1))

@@ -167,6 +167,7 @@ def states() -> list[str]:
         return [each.state for each in session.query(deliveries.Delivery).order_by(deliveries.Delivery.id)]
 
 
+@pytest.mark.long
 def test_a_sender_that_runs_while_another_key_comes_mails_nobody_and_goes_on_with_it(
     sending: Deployment, mail: MailServer, cast, setting, tmp_path
 ):
@@ -188,6 +189,7 @@ def test_a_sender_that_runs_while_another_key_comes_mails_nobody_and_goes_on_wit
     assert [to for to, _ in mail.letters()] == [cast.bob]
 
 
+@pytest.mark.long
 def test_a_sender_with_a_foreign_key_never_mails_a_suppressed_reader(
     sending: Deployment, mail: MailServer, cast, tmp_path
 ):
@@ -207,6 +209,7 @@ def test_a_sender_with_a_foreign_key_never_mails_a_suppressed_reader(
     assert mail.letters() == []
 
 
+@pytest.mark.long
 def test_processes_that_start_before_the_database_answers_check_the_key_before_they_work(
     setting, mail: MailServer, cast, tmp_path
 ):

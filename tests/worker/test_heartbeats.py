@@ -31,6 +31,7 @@ def running() -> list[rows.Heartbeat]:
         return rows.running(session, datetime.now(UTC))
 
 
+@pytest.mark.long
 @pytest.mark.crash
 @pytest.mark.timeout(120)
 def test_all_processes_of_an_idle_site_write_heartbeats_and_hardly_cost_anything(sqlite, house, setting):

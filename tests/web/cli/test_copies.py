@@ -26,6 +26,8 @@ from tests.prepared import Command
 from tests.terminals import at_a_terminal
 from web.cli import main
 
+pytestmark = pytest.mark.long
+
 
 def run(*words: str) -> tuple[int, str]:
     done = CliRunner().invoke(main, [str(each) for each in words])

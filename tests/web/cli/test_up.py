@@ -89,6 +89,7 @@ def running(house):
     started.process.wait()
 
 
+@pytest.mark.long
 @pytest.mark.crash
 @pytest.mark.timeout(180)
 def test_up_starts_a_whole_newsletter_keeps_it_alive_and_ends_it(running, house):
