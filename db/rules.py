@@ -53,6 +53,8 @@ CHANGES_PER_VOTER = 30
 
 SIGN_UP_LIFE = timedelta(days=14)
 """How long a confirmation link works and an unconfirmed sign-up is kept."""
+REMINDER_AFTER = timedelta(days=3)
+"""After so long a sign-up that nobody confirmed gets its one reminder."""
 SIGN_UP_PAUSE = timedelta(minutes=10)
 """At most one confirmation email per address in this time, however often the form is sent."""
 NETWORK_SPAN, ADDRESS_SPAN = timedelta(hours=1), timedelta(days=1)
@@ -167,6 +169,7 @@ LETTERS: Mapping[str, LetterRule] = MappingProxyType(
     {
         "digest": LetterRule("active", "hold", timedelta(hours=48)),
         "confirm": LetterRule("pending", "resend", timedelta(hours=24)),
+        "reminder": LetterRule("pending", "resend", timedelta(hours=24)),
         "welcome": LetterRule("active", "resend", timedelta(hours=24)),
         "test": LetterRule("anybody", "resend", timedelta(hours=6)),
         "alert": LetterRule("anybody", "resend", timedelta(hours=6)),

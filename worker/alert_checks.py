@@ -1,5 +1,6 @@
 """The checks behind alerts: each function reads the tables and yields the conditions that need a person."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -7,6 +8,7 @@ from urllib.parse import urlencode
 from db.deliveries import breakers, deliveries
 from db.digests import archive, digests, rule_history
 from db.jobs import filters, groups
+from db.masking import masked_in
 from db.monitoring import ages, heartbeats, pauses
 from db.monitoring.alerts import Condition
 from db.session import Session
@@ -48,7 +50,8 @@ def failed_groups(session: Session, now: datetime) -> Iterator[Condition]:  # no
             title=f"{_counted(count, 'job')} of {group.kind} failed for good",
             told=(
                 f"The last attempt ended with {group.error or 'an error'}.",
-                "Nothing is lost: mend the cause, then retry them from the console.",
+                "Nothing is lost. Mend the cause, then retry them: "
+                f"verdicts jobs retry --group {shlex.quote(str(group))}",
             ),
             link="/operator/jobs?" + urlencode({"group": str(group)}),
         )
@@ -96,7 +99,8 @@ def paused_queues(session: Session, now: datetime) -> Iterator[Condition]:
     for pause in (each for each in pauses.paused(session) if each.at < now - PAUSED):
         yield Condition(
             f"paused:{pause.queue}", "paused", f"Queue {pause.queue} has been paused for {duration(now - pause.at)}",
-            ("What is owed there waits and grows.", "Resume it when its reason is gone."), "/operator/queues",
+            ("What is owed there waits and grows.",
+             f"Once the reason is gone, resume it: verdicts jobs resume {pause.queue}"), "/operator/queues",
         )  # fmt: skip
 
 
@@ -106,17 +110,25 @@ def paused_queues(session: Session, now: datetime) -> Iterator[Condition]:
 def stuck_digests(session: Session, now: datetime) -> Iterator[Condition]:
     """Digests that are overdue, held past their due time, or left with unknown deliveries."""
     for digest in digests.listed(session, ("draft", "held", "sending")):
-        page = f"/operator/digests/{digest.slot}"
+        page, told = f"/operator/digests/{digest.slot}", tuple[str, ...]()
         if digest.state == "held" and digest.due_at < now:
-            told = "It was due, and somebody holds it.", "Release it, or skip the slot; held too long it expires."
+            told = (
+                "It was due, and somebody holds it. Held too long, it expires.",
+                f"Release it: verdicts digest release {digest.slot}",
+                f"Or send nothing this week: verdicts digest skip {digest.slot}",
+            )
             yield Condition(f"held:{digest.slot}", "held", f"Digest {digest.slot} is held past its hour", told, page)
         elif digest.state == "draft" and digest.due_at + LATE < now:
-            told = "It was due and has not been frozen.", "Look at the clock line, the worker line and their logs."
+            told = (
+                "It was due and has not been frozen.",
+                "Look at the clock’s and the worker’s logs, and run: verdicts doctor",
+            )
             yield Condition(f"late:{digest.slot}", "late", f"Digest {digest.slot} is late", told, page)
         elif digest.state == "sending" and deliveries.only_in_doubt(session, digest.id):
             told = (
                 "Everything else of it is settled. Whether these arrived cannot be known from here.",
-                "Compare with the mail server's log, then count them as sent or send them again.",
+                "Compare with the mail server’s log, then count them as sent, or send them again with --resend: "
+                f"verdicts deliveries resolve {digest.slot} --sent",
             )
             yield Condition(
                 f"doubt:{digest.slot}",
@@ -140,8 +152,9 @@ def open_breakers(session: Session, now: datetime) -> Iterator[Condition]:
         if breaker.kind == "domain":
             title = f"{breaker.server} has deferred its mail for {lasts}"
         told = (
-            "Its letters wait and nobody's tries are used up. It is asked again by itself.",
-            "Its own words stand in the console.",
+            f"It last answered: {masked_in(breaker.reply)[:200]}",
+            "Its letters wait and nobody’s attempts are used up. It is asked again by itself. To see more: "
+            "verdicts doctor",
         )
         yield Condition(f"breaker:{breaker.name}", "breaker", title, told, "/operator")
 
@@ -164,8 +177,8 @@ def silent_processes(session: Session, now: datetime) -> Iterator[Condition]:
         if last is None or not last.is_alive(now, SILENT):
             when = f"has been silent for {duration(now - last.at)}" if last else "has never given a sign of life"
             yield Condition(
-                f"silent:{kind}", "silent", f"The {_NAMES[kind]} {when}", (means, f"Start the {kind} line again."),
-                "/operator",
+                f"silent:{kind}", "silent", f"The {_NAMES[kind]} {when}",
+                (means, f"Start the {kind} line again. To see more: verdicts doctor"), "/operator",
             )  # fmt: skip
 
 

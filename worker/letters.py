@@ -13,15 +13,16 @@ from sqlalchemy.orm import Session, undefer
 from db import moments
 from db.deliveries import deliveries, fingerprints
 from db.deliveries.claims import ClaimedLetter
-from db.digests import rule_history
+from db.digests import digests, rule_history
 from db.digests.digests import Digest, TestLetter
 from db.monitoring.alerts import Alert
 from db.persons import subscriber_id
 from db.settings import Settings, settings
+from db.subscribers import subscriptions
 from emails import dkim, letters, links
 from emails.dkim import Signer
 from emails.encoded_bodies import EncodedBodies
-from emails.letters import Letter, Site, day
+from emails.letters import DigestContent, Letter, Site, day
 from emails.links import Purpose
 from emails.message import EncodedLetter, Recipient, date_header
 from emails.sender_identity import SenderIdentity
@@ -104,8 +105,16 @@ def _confirm(session: Session, about: int, site: Site) -> Letter:  # noqa: ARG00
     return letters.confirm(site)
 
 
-def _welcome(session: Session, about: int, site: Site) -> Letter:  # noqa: ARG001
-    return letters.welcome(site, rule_history.standing(session).in_words)
+def _reminder(session: Session, about: int, site: Site) -> Letter:  # noqa: ARG001
+    return letters.reminder(site)
+
+
+def _welcome(session: Session, about: int, site: Site) -> Letter:
+    confirmed = subscriptions.confirmed_at(session, about)
+    last = digests.latest_at(session, confirmed) if confirmed else None
+    latest = DigestContent.from_json(last.content) if last and last.content else None
+    when = rule_history.standing(session).in_words
+    return letters.welcome(site, when, latest, SenderIdentity.of(settings()).address)
 
 
 def _digest(session: Session, about: int, site: Site) -> Letter:  # noqa: ARG001
@@ -133,6 +142,7 @@ LETTERS: Mapping[str, Compose] = MappingProxyType(
     {
         "digest": _digest,
         "confirm": _confirm,
+        "reminder": _reminder,
         "welcome": _welcome,
         "test": _test,
         "alert": _alert,

@@ -35,7 +35,13 @@ ENTRIES = (
         "outside.work", "outside", 2, 15, "requests whose bell was lost, whose back-off ended, or whose line died"
     ),
     ScheduleEntry("digests.tick", "jobs", 15, 15, "slots that open, are due, are late or are finished"),
-    ScheduleEntry("people.forget", "jobs", 60, 60, "what was kept for its time: sign-ups, jobs, letters and the rest"),
+    ScheduleEntry(
+        "people.forget",
+        "jobs",
+        60,
+        60,
+        "sign-ups to remind of, and what was kept for its time: sign-ups, jobs, letters",
+    ),
     ScheduleEntry("alerts.watch", "jobs", 60, 60, "what needs a person, and what no longer does"),
 )
 """Any number of processes and clocks is harmless: a look that finds no work ends at once. The clock rings more rarely

@@ -20,11 +20,11 @@ def standing_stops(session: Session, now: datetime) -> Iterator[Condition]:  # n
                 f"domain held:{stop.domain}", "domain held", f"All letters to {stop.domain} are held",
                 (told, "A provider’s bad hour looks like this. What waits grows no older; whoever was refused is "
                  "suppressed, but only suspected.",
-                 f"Once it is over: verdicts deliveries release {stop.domain} --reason WHY", _decide(digest.slot)),
+                 f"Once it is over: verdicts deliveries release {stop.domain} --reason WHY", *_decide(digest.slot)),
                 "/operator/suppressions",
             )  # fmt: skip
         elif digest.state == "paused":
-            decide = (_decide(digest.slot),) if stop.rule == "hard" else ()
+            decide = _decide(digest.slot) if stop.rule == "hard" else ()
             yield Condition(
                 f"stopped:{digest.slot}", "stopped", f"Digest {digest.slot} stopped itself",
                 (told, f"Find out why, then: verdicts digest resume {digest.slot} --reason WHY", *decide),
@@ -32,10 +32,10 @@ def standing_stops(session: Session, now: datetime) -> Iterator[Condition]:  # n
             )  # fmt: skip
 
 
-def _decide(slot: str) -> str:
+def _decide(slot: str) -> tuple[str, str]:
     return (
-        f"Decide about the addresses: verdicts subscribers suspected --digest {slot}, with --confirm or --lift. "
-        f"Those that you lift get their letter with: verdicts deliveries retry {slot} --state failed"
+        f"Decide about the addresses, with --confirm or --lift: verdicts subscribers suspected --digest {slot}",
+        f"Those that you lift get their letter with: verdicts deliveries retry {slot} --state failed",
     )
 
 
@@ -49,6 +49,6 @@ def undecided_suppressions(session: Session, now: datetime) -> Iterator[Conditio
     for digest_id, slot in slots.items():
         yield Condition(
             f"suspected:{slot}", "suspected", f"Suppressions of {slot} wait for a decision: {left[digest_id]:,}",
-            ("They were suppressed while a mail server may have refused everybody.", _decide(slot)),
+            ("They were suppressed while a mail server may have refused everybody.", *_decide(slot)),
             "/operator/suppressions",
         )  # fmt: skip

@@ -23,6 +23,7 @@ from worker import (
     forgetting,
     jobs,
     letters,
+    reminders,
     schedule,
     send_slice,
     votes,
@@ -49,12 +50,18 @@ def tick_unless_jumped() -> None:
     digests.tick(opens=not wall_clock.has_jumped())
 
 
+def look_after_people() -> None:
+    """Remind people of sign-ups, and forget what was kept for its time."""
+    reminders.remind()
+    forgetting.forget()
+
+
 WORKS: dict[str, Callable[[], object]] = {
     "votes.fold": votes.fold,
     "jobs.work": jobs.work,
     "mail.send": send_unless_paused,
     "digests.tick": tick_unless_jumped,
-    "people.forget": forgetting.forget,
+    "people.forget": look_after_people,
     "alerts.watch": alerts.watch,
 }
 """What a look does. It returns something true if it left work that can be gone on with at once."""

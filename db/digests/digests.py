@@ -159,6 +159,12 @@ def latest_but(session: Session, slot: str) -> Digest | None:
     return session.scalars(query.order_by(Digest.frozen_at.desc(), Digest.id.desc()).limit(1)).first()
 
 
+def latest_at(session: Session, moment: datetime) -> Digest | None:
+    """The newest digest that had begun to go out at that moment."""
+    query = select(Digest).where(Digest.state.in_(GONE), Digest.frozen_at <= moment)
+    return session.scalars(query.order_by(Digest.frozen_at.desc(), Digest.id.desc()).limit(1)).first()
+
+
 def latest_slot(session: Session) -> str | None:
     """The slot of the newest digest that has begun to go out; every page needs it, so it reads only the slot."""
     query = select(Digest.slot).where(Digest.state.in_(GONE)).order_by(Digest.frozen_at.desc(), Digest.id.desc())

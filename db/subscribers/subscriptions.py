@@ -153,6 +153,11 @@ def erase(session: Session, subscriber_id: int, now: datetime) -> Subscriber | N
     return gone
 
 
+def confirmed_at(session: Session, sign_up: int) -> datetime | None:
+    """When this sign-up was confirmed."""
+    return session.scalar(select(Consent.at).where(Consent.sign_up == sign_up, Consent.what == "given"))
+
+
 def sign_up_of(session: Session, sign_up: int, now: datetime) -> SignUp | None:
     """The sign-up behind a confirmation link; None if there is none."""
     asked = session.get(Consent, sign_up, populate_existing=True)

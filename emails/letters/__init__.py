@@ -3,7 +3,7 @@
 from emails.digest_content import ComparisonPart, DigestContent, Mover, Quote, Score, ToolPart
 from emails.letter import MARK, Letter, Site, day, mark
 from emails.letters.alert import alert
-from emails.letters.confirm import confirm
+from emails.letters.confirm import confirm, reminder
 from emails.letters.digest import digest
 from emails.letters.test import test
 from emails.letters.welcome import welcome
@@ -24,6 +24,7 @@ __all__ = [
     "day",
     "digest",
     "mark",
+    "reminder",
     "renderer",
     "test",
     "welcome",

@@ -84,7 +84,10 @@ TOLD = replace(WEEK, last_week=LAST_WEEK, last_slot="2026-W46")
 
 ALERT = {
     "title": "41 jobs of SubscriptionRequested failed",
-    "told": ("The last try ended with ServerDisconnected.", "Mend the cause, then retry them."),
+    "told": (
+        "The last attempt ended with ServerDisconnected.",
+        "Nothing is lost. Mend the cause, then retry them: verdicts jobs retry --group SubscriptionRequested:x:aa11",
+    ),
     "since": datetime(2026, 11, 17, 8, 14, tzinfo=UTC),
     "link": "/operator/jobs?kind=SubscriptionRequested&error=ServerDisconnected",
 }

@@ -24,7 +24,9 @@ def samples() -> Iterator[tuple[str, Letter]]:
     yield "digest-long", letters.digest(long_week(50), SITE)
     yield "test", letters.test(letters.digest(TOLD, SITE))
     yield "confirm", letters.confirm(SITE)
-    yield "welcome", letters.welcome(SITE)
+    yield "reminder", letters.reminder(SITE)
+    yield "welcome", letters.welcome(SITE, "Every Tuesday at 09:00", WEEK, "digest@verdicts.example")
+    yield "welcome-first", letters.welcome(SITE)
     yield "alert", letters.alert(SITE, **ALERT)
 
 

@@ -170,13 +170,13 @@ def test_the_foot_says_who_writes_and_from_where(letter: Letter) -> None:
         assert SITE.name in body
 
 
-@pytest.mark.parametrize("name", ["digest", "digest-quiet", "digest-long", "test", "welcome"])
+@pytest.mark.parametrize("name", ["digest", "digest-quiet", "digest-long", "test", "welcome", "welcome-first"])
 def test_a_mailing_says_why_it_comes_and_how_to_leave(name: str) -> None:
     letter = SAMPLES[name].filled(ALICE)
     assert SAMPLES[name].mailing
     assert f"{SITE.base_url}/unsubscribe/{ALICE['UNSUBSCRIBE']}" in links(letter.html)
     for body in (shown_text(letter.html), " ".join(letter.text.split())):
-        assert "You get this letter because you subscribed to" in body
+        assert re.search("You get this (letter|email) because you subscribed to", body)
         assert "4 March 2026" in body
         assert "Unsubscribe" in body
 
@@ -193,6 +193,68 @@ def test_colours_have_six_digits_and_lengths_have_units() -> None:
         source = path.read_text()
         assert not re.search(r"#[0-9a-f]{3}\b(?![0-9a-f;])", re.sub(r"&#\d+;", "", source)), path.name
         assert not re.search(r'\spadding="([^"]* )?0[ "]', source), path.name
+
+
+# ---- the other letters ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["confirm", "reminder"])
+def test_a_letter_that_asks_has_one_sentence_and_one_button(name: str) -> None:
+    letter = SAMPLES[name].filled(ALICE)
+    tree = parsed(letter.html)
+    assert [link for link in links(letter.html) if link != f"{SITE.base_url}/"] == [
+        f"{SITE.base_url}/confirm/{ALICE['CONFIRM']}"
+    ]
+    assert "".join(next(each for each in tree.iter("td") if "btn-ink" in each.attrib.get("class", "")).itertext()) == (
+        "Yes, subscribe me"
+    )
+    assert not SAMPLES[name].mailing
+
+
+def test_the_confirm_letter_tells_of_the_reminder_and_the_reminder_that_it_is_the_last() -> None:
+    assert "we’ll remind you once" in shown_text(SAMPLES["confirm"].html)
+    assert "This is the only reminder." in SAMPLES["reminder"].preheader
+    assert "we won’t email you again" in shown_text(SAMPLES["reminder"].html)
+
+
+def test_the_welcome_shows_the_latest_digest_and_asks_for_an_answer() -> None:
+    letter = SAMPLES["welcome"].filled(ALICE)
+    for body in (shown_text(letter.html), " ".join(letter.text.split())):
+        assert "Every Tuesday at 09:00, whenever something new was compared" in body
+        assert "came on Tuesday 17 November 2026: Larkspur vs Second Pair, and two more comparisons." in body
+        assert "Add us to your contacts. With digest@verdicts.example among them" in body
+        assert "Just reply: a person reads it." in body
+    assert f"{SITE.base_url}/digests/2026-W47" in links(letter.html)
+
+
+def test_before_the_first_digest_the_welcome_leads_to_the_site() -> None:
+    letter = SAMPLES["welcome-first"].filled(ALICE)
+    assert "Read the latest comparisons" in letter.text
+    assert "latest letter" not in letter.html + letter.text
+
+
+def test_an_alert_gives_its_command_a_line_of_its_own() -> None:
+    letter = SAMPLES["alert"]
+    command = "verdicts jobs retry --group SubscriptionRequested:x:aa11"
+    assert ["".join(each.itertext()) for each in parsed(letter.html).iter("code")] == [command]
+    assert f"Mend the cause, then retry them:\n  {command}\n" in letter.text
+    assert "41 jobs" in letter.subject
+    assert "ended with ServerDisconnected" in letter.text
+
+
+def test_letters_speak_plainly() -> None:
+    for name, letter in SAMPLES.items():
+        shown = f"{letter.subject} {letter.preheader} {shown_text(letter.html)} {letter.text}"
+        for phrase in (
+            "Shall we",
+            "write to you",
+            "Without your word",
+            "a way out",
+            "Here is what comes",
+            "one more press",
+        ):
+            assert phrase not in shown, f"{name}: {phrase}"
+        assert "track" in shown or letter.kind == "alert"
 
 
 # ---- the digest ------------------------------------------------------------------------------------------------

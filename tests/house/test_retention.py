@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 PROMISED = re.compile(r"\b(\d+) (days|months|weeks|years)\b")
 READERS = [
     *(ROOT / "emails/templates").iterdir(),
+    *(ROOT / "emails/letters").glob("*.py"),
     *(path for path in (ROOT / "web/templates").rglob("*.html") if "operator" not in path.parts),
     *(ROOT / "web/readers").glob("*.py"),
 ]
@@ -26,7 +27,7 @@ def test_what_readers_read_names_no_other_time():
     untils = {rule.until for rule in RETENTION.values()}
     named = {(path.name, found[0]) for path in READERS for found in PROMISED.finditer(path.read_text())}
     assert {time for _, time in named} <= untils, named
-    assert ("confirm.txt", "14 days") in named
+    assert ("confirm.py", "14 days") in named
 
 
 def test_the_words_say_the_period():

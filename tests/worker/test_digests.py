@@ -23,7 +23,7 @@ from tests.conftest import load_catalogue
 from web.cli import main
 from worker import by_hand, digest_previews, freezing
 from worker import digests as run
-from worker.letters import site
+from worker.letters import LETTERS, site
 
 SLOT = "2026-W47"
 
@@ -222,6 +222,20 @@ def test_last_weeks_result_has_the_figures_of_this_freeze(started, clock, catalo
     assert [(tool.slug, tool.community.ship) for tool in content.last_week.tools] == [("quillmate", 1), ("inkwell", 0)]
     assert content.tool_slugs == ("inkwell", "patchbay", "quillmate")  # Inkwell keeps its first place
     assert frozen.tool_ids == [catalogue.inkwell, catalogue.patchbay, catalogue.quillmate]
+
+
+def test_the_welcome_shows_the_digest_that_was_the_latest_when_its_reader_confirmed(started, clock, cast):
+    join(cast.bob, clock.now)
+    send(SLOT, clock.now + timedelta(minutes=1))
+    clock.forward(hours=1)
+    join(cast.charlie, clock.now)
+    with reading() as session:
+        asked = session.scalars(text("SELECT sign_up FROM consents WHERE what = 'given' ORDER BY id")).all()
+        _, before, after = (LETTERS["welcome"](session, each, site(settings())) for each in asked)
+    assert f"/digests/{SLOT}" not in before.text
+    assert f"/digests/{SLOT}" in after.text
+    assert "Quillmate vs Inkwell" in " ".join(after.text.split())
+    assert settings().mail_from.split("<")[-1].strip(">") in after.text
 
 
 def test_a_last_week_on_which_nobody_voted_is_left_out(started, clock):
