@@ -1,7 +1,7 @@
 """A digest's content as plain values, stored at the freeze and read back for the web page and the letter."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
@@ -91,6 +91,14 @@ class DigestContent:
         tool once."""
         parts = (*self.comparisons, self.last_week) if self.last_week else self.comparisons
         return tuple(dict.fromkeys(tool.slug for part in parts for tool in part.tools))
+
+    @property
+    def last_heading(self) -> str:
+        """What stands above last week's result: after a week without a digest it is not last week's."""
+        weeks = [
+            date.fromisocalendar(int(slot[:4]), int(slot[6:]), 1) for slot in (self.last_slot or self.slot, self.slot)
+        ]
+        return "Last week’s result" if weeks[1] - weeks[0] == timedelta(days=7) else "The last result"
 
     def as_json(self) -> dict[str, Any]:
         """The content as a dict of JSON types; without a last week it is as releases before 0.6.0 stored it."""

@@ -141,6 +141,8 @@ def _constant_fields(letter: Letter, identity: SenderIdentity) -> tuple[list[byt
         tail += [
             headers.structured("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
             headers.structured("List-Id", identity.list_id),
+            headers.structured("List-Archive", f"<{letter.base_url or identity.base_url}/archive>"),
+            headers.structured("List-Help", f"<{identity.help_mailto}>"),
             headers.structured("Feedback-ID", identity.feedback_id(letter.kind, letter.about)),
         ]
     return head, [*tail, headers.structured("MIME-Version", "1.0")]

@@ -94,6 +94,12 @@ class SenderIdentity:
         return f"mailto:{local}@{self.domain}?subject="
 
     @cached_property
+    def help_mailto(self) -> str:
+        """The mailto URI of the person who answers: that of Reply-To, or else of From."""
+        local, _, domain = (self.reply_to[1] if self.reply_to else self.address).rpartition("@")
+        return f"mailto:{quote(local, safe='+.-_~')}@{domain}?subject=help"
+
+    @cached_property
     def list_id(self) -> str:
         """The List-Id (RFC 2919), which stays the same when the newsletter is renamed."""
         return f"{headers.ascii_phrase(self.name)} <digest.{self.domain}>".lstrip()

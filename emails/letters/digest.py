@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 
 from emails import columns, render, verdict_words
 from emails.digest_content import ComparisonPart, DigestContent, Quote, ToolPart
@@ -81,7 +80,7 @@ def _letter(content: DigestContent, site: Site, shown: int, listed: int) -> Lett
         "quotes": _quotes(first),
         "head_height": columns.head_height(first),
         "last_week": content.last_week,
-        "is_last_week": _weeks_apart(content.last_slot or content.slot, content.slot) == 1,
+        "last_heading": content.last_heading,
         "others": others,
         "in_short": content.comparisons[shown:listed],
         "left_out": len(content.comparisons) - listed,
@@ -103,12 +102,6 @@ def inside(content: DigestContent) -> str:
         return ""
     named = ", ".join(shortened(each.heading, 40) for each in others[:2])
     return f"Also inside: {named} and {counted(len(others) - 2)} more."
-
-
-def _weeks_apart(slot: str, other: str) -> int:
-    """How many weeks the other slot comes after this one."""
-    first, second = (date.fromisocalendar(int(each[:4]), int(each[6:]), 1) for each in (slot, other))
-    return (second - first).days // 7
 
 
 def _quotes(part: ComparisonPart) -> dict[str, Quote | None]:

@@ -79,7 +79,7 @@ def test_a_mailing_has_each_header_once_and_none_empty() -> None:
     message = parsed(EncodedLetter(LETTER, ORIGIN).message(recipient(), DATE))
     assert sorted(message.keys()) == sorted(
         ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "List-Id",
-         "List-Unsubscribe", "List-Unsubscribe-Post", "Feedback-ID", "Auto-Submitted"]
+         "List-Unsubscribe", "List-Unsubscribe-Post", "List-Archive", "List-Help", "Feedback-ID", "Auto-Submitted"]
     )  # fmt: skip
     assert all(str(value).strip() for value in message.values())
     assert message["List-Id"] == "Weekly AI Tool Verdicts <digest.verdicts.example>"
@@ -87,6 +87,15 @@ def test_a_mailing_has_each_header_once_and_none_empty() -> None:
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Feedback-ID"] == "2026-W47:digest:newsletter:verdicts-exampl"
     assert 5 <= len(message["Feedback-ID"].split(":")[3]) <= 15
+
+
+def test_a_mailing_names_its_archive_and_a_person_who_answers() -> None:
+    message = parsed(EncodedLetter(LETTER, ORIGIN).message(recipient(), DATE))
+    assert message["List-Archive"] == "<https://verdicts.example/archive>"
+    assert message["List-Help"] == "<mailto:digest@verdicts.example?subject=help>"
+    answering = replace(ORIGIN, reply_to=("Mara", "mara+desk@newsroom.example"))
+    message = parsed(EncodedLetter(LETTER, answering).message(recipient(), DATE))
+    assert message["List-Help"] == "<mailto:mara+desk@newsroom.example?subject=help>"
 
 
 def test_the_way_out_is_one_https_and_one_mailto_link() -> None:

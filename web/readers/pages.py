@@ -1,5 +1,7 @@
 """Readers' pages: home, the archive, a comparison, a tool, a past digest."""
 
+from datetime import datetime
+
 from flask import Blueprint, abort
 
 from db import moments
@@ -10,7 +12,9 @@ from db.session import reading
 from db.settings import settings
 from db.votes import tallies
 from db.votes.tallies import Figures
+from emails.formats import moment
 from emails.letters import DigestContent, day
+from emails.verdict_words import readers_say
 from web.readers import metadata
 from web.readers.answers import kept_page
 from web.readers.metadata import Page
@@ -105,8 +109,22 @@ def digest(slot: str) -> Pieces:
         content = DigestContent.from_json(found.content)
         last = digests.latest_slot(session)
     heads = " · ".join(part.heading for part in content.comparisons)
-    page = Page(f"/digests/{slot}", f"Digest of {day(content.due)}", metadata.short(heads), "article")
-    return render("digest.html", {}, here=slot, page=page, content=content, last_digest=last, subscribe_at="#join_us")
+    page = Page(f"/digests/{slot}", f"Digest of {day(content.cutoff)}", metadata.short(heads), "article")
+    return render(
+        "digest.html", {}, here=slot, page=page, content=content, frozen=_frozen(content.cutoff),
+        last_said=" ".join(readers_say(content.last_week, 120)) if content.last_week else "",
+        last_digest=last, subscribe_at="#join_us",
+    )  # fmt: skip
+
+
+def _frozen(at: datetime) -> dict[str, str]:
+    """The moment of a freeze as the letter tells it, in the zone of that time, whatever the settings say today."""
+    return {
+        "date": at.date().isoformat(),
+        "day": day(at),
+        "iso": at.isoformat(timespec="minutes"),
+        "moment": moment(at),
+    }
 
 
 def _figures(driver: DriverConnection, comparisons: list[ShownComparison], *more: ShownTool) -> dict[int, Figures]:

@@ -1,10 +1,12 @@
 """What readers find on the pages, from an empty catalogue to names of every kind."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 
 from db.digests import catalog, digests
 from db.session import writing
 from db.votes import tallies, votes
+from emails import letters
 from emails.letters import ComparisonPart, DigestContent, Mover, Quote, Score, ToolPart
 
 AT = datetime(2026, 11, 17, 9, 0, tzinfo=UTC)
@@ -147,11 +149,33 @@ def test_a_past_digest_shows_the_figures_it_froze(client, catalogue):
     page = client.get("/digests/2026-W47").text
     assert "1,500 ship" in page
     assert "75<small>%</small>" in page
-    assert "17 November 2026, 08:30 UTC" in page
+    assert "Tuesday 17 November 2026, 08:30 UTC" in page
     assert "70% to 58%" in page
     assert "down 12" in page
     assert "Read all four reviews" in page
     assert "/digests/2026-W47" in client.get("/").text
+
+
+def test_a_past_digest_tells_the_letters_facts_with_its_zone_and_zeros(client, catalogue, setting):
+    tools = [replace(tool, community=Score(3, 0)) for tool in content().comparisons[0].tools]
+    part = replace(content().comparisons[0], tools=tuple(tools))
+    frozen = datetime(2026, 11, 17, 0, 29, tzinfo=timezone(timedelta(hours=5, minutes=45)))
+    told = replace(content(), cutoff=frozen, comparisons=(part,), last_week=part, last_slot="2026-W46")
+    with writing() as session:
+        session.add(digests.Digest(slot="2026-W47", due_at=AT, opened_at=AT, content=told.as_json(), state="finished",
+                                   frozen_at=AT, cutoff=AT))  # fmt: skip
+    setting(DIGEST_TIMEZONE="America/New_York")  # since then
+    page = client.get("/digests/2026-W47").text
+    letter = letters.digest(told, letters.Site("Verdicts", "https://verdicts.example", ""))
+    assert "Digest of 17 November 2026" in page
+    assert "Votes counted up to Tuesday 17 November 2026, 00:29 UTC+5:45" in letter.text
+    assert "Tuesday 17 November 2026, 00:29 UTC+5:45" in page
+    assert "3 ship, 0 skip" in letter.text
+    assert page.count("0 skip") == 2
+    said = "Readers would ship both: Quillmate (3 of 3) and Inkwell (3 of 3)."
+    assert said in letter.text.replace("\n", " ")
+    assert said in page
+    assert "Last week’s result" in page
 
 
 def test_a_draft_is_not_shown(client, catalogue):
