@@ -117,12 +117,12 @@ def _suppress(
 
 
 def _judge_soft(session: Session, heard: Heard, delivery: Delivery, address: str, now: datetime) -> None:
-    reason = rules.soft_bounces_suppress(_in_a_row(session, delivery.person), now)
+    reason = rules.soft_bounces_suppress(soft_bounces_in_a_row(session, delivery.person), now)
     if reason is not None and suppressions.of_address(session, address) is None:
         suppressions.suppress(session, address, reason, now, hard_bounces.without(address, heard.diagnostic) or None)
 
 
-def _in_a_row(session: Session, person: str) -> list[rules.SoftBounce]:
+def soft_bounces_in_a_row(session: Session, person: str) -> list[rules.SoftBounce]:
     """The letters that a mailbox did not take one after the other, up to the last of them, the newest first."""
     back = feedback.of_person(session, person)
     soft = {each.delivery_id: each for each in back if each.kind in ("soft", "suspended") and not each.forgiven_at}

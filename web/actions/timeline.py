@@ -65,6 +65,8 @@ class Timeline:
     comes: bool
     events: tuple[TimelineEntry, ...]
     older_letters: int
+    slots: tuple[str, ...] = ()
+    """The digests of which a letter was owed to them, the latest first."""
 
     def as_json(self) -> dict[str, Any]:
         """The timeline as plain values, for the reader's data export."""
@@ -116,6 +118,7 @@ def of(session: Session, subscriber_id: int, now: datetime) -> Timeline:
     return Timeline(
         who, held, tuple(lists.votes_of(session, who.id)), sentence, comes,
         tuple(sorted(events, key=lambda event: event.at)), len(letters) - len(told),
+        tuple(sorted(slots.values(), reverse=True)),
     )  # fmt: skip
 
 

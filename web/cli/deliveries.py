@@ -10,10 +10,7 @@ from db.deliveries import exceptions
 from db.deliveries.deliveries import Delivery
 from db.deliveries.exceptions import NONE, RETRIED, DeliveryFilter
 from db.digests import digests
-from db.persons import person_of
-from db.rules import Refused
 from db.session import reading
-from db.subscribers import subscribers, suppressions
 from web.actions import deliveries as actions
 from web.cli import Later, actor, as_json, ask, counting, dry_run_option, json_option, note_option, table, yes_option
 
@@ -38,7 +35,10 @@ reason_option = click.option("--reason", help="Only letters with this reason; no
 
 
 KEPT = rules.RETENTION["deliveries"].until
-LATER = {name: ("web.cli.held_domains", name) for name in ("held", "release")} | {"show": ("web.cli.delivery", "show")}
+LATER = {name: ("web.cli.held_domains", name) for name in ("held", "release")} | {
+    "show": ("web.cli.delivery", "show"),
+    "explain": ("web.cli.explain", "explain"),
+}
 
 
 @click.group(cls=Later, later=LATER)
@@ -83,44 +83,6 @@ def row_of(each: Delivery, address: str | None) -> dict[str, Any]:
         "settled_at",
     )
     return {"address": address} | {name: getattr(each, name) for name in names}
-
-
-@deliveries.command()
-@click.argument("address")
-@click.argument("slot", required=False)
-@json_option
-def explain(address: str, slot: str | None, json: bool) -> None:
-    """What happened to an address's mail: every letter, or one slot's digest."""
-    with reading() as session:
-        subscriber = subscribers.by_address(session, address)
-        if subscriber is None:
-            raise Refused(f"{address} has never been a subscriber here.")
-        found = deliveries_ledger.of_person(session, person_of(subscriber.id))
-        slots = {each.id: each.slot for each in digests.listed(session, limit=10_000)}
-        listed = suppressions.suppressed(session, [subscriber.address or ""])
-    rows = [row_of(each, subscriber.address) | {"slot": slots.get(each.about) if each.letter == "digest" else None}
-            for each in found]  # fmt: skip
-    if slot is not None:
-        rows = [row for row in rows if row["slot"] == slot]
-    if json:
-        as_json({"address": subscriber.address, "state": subscriber.state, "suppressed": bool(listed),
-                 "deliveries": rows})  # fmt: skip
-        return
-    click.echo(f"{subscriber.address} is {subscriber.state}" + (", and suppressed" if listed else ""))
-    if not rows:
-        click.echo(f"No letter{f' of {slot}' if slot else ''} was ever queued for this address.")
-    for row in rows:
-        click.echo(_told(row))
-
-
-def _told(row: dict[str, Any]) -> str:
-    letter = f"digest {row['slot']}" if row["slot"] else row["letter"]
-    told = f"{row['settled_at'] or row['created_at']:%Y-%m-%d %H:%M:%S} UTC  {letter}: {row['state']}"
-    if row["reason"]:
-        told += f", {row['reason']}"
-    if row["state"] == "deferred":
-        told += f", next try {row['not_before']:%Y-%m-%d %H:%M} UTC"
-    return told + (f"\n    the mail server said: {row['reply']}" if row["reply"] else "")
 
 
 @deliveries.command()

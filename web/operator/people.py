@@ -18,6 +18,8 @@ from db.subscribers import lists, subscribers, suppressions
 from db.subscribers.subscribers import Subscriber
 from web.actions import subscribers as actions
 from web.actions import timeline
+from web.actions.explanation import explanation
+from web.actions.explanation.explanation import Explanation
 from web.operator.frame import confirm, errors
 from web.operator.frame.access import actor, allowed, blueprint, may
 from web.operator.frame.cached import Cached
@@ -44,16 +46,14 @@ def find_person() -> AnyResponse | tuple[str, int]:
     try:
         with reading() as session:
             found = _find(session, who)
-            held = None if found or "@" not in who else suppressions.of_address(session, who)
+            asked = None if found or "@" not in who else explanation.of_address(session, who)
     except BadAddress as bad:
         return _list(str(bad), who), 400
     if found is not None:
         return redirect(url_for("operator.person", subscriber_id=found.id), 303)
-    error = (
-        "Nobody of that address has ever been a subscriber here." if "@" in who else f"There is no subscriber {who}."
-    )
-    if held is not None:
-        error += f" It stands on the suppression list since {held.at:%Y-%m-%d}: {held.reason}."
+    error = asked.sentence if asked else f"There is no subscriber {who}."
+    if asked and asked.suppression:
+        error += f" The suppression list says: {asked.suppression.reason}."
     return _list(error, who), 404
 
 
@@ -90,19 +90,27 @@ def _list(error: str, who: str = "") -> str:
 def person(subscriber_id: int) -> str | Response:
     try:
         told = _story(subscriber_id)
+        answer = _answer(told.subscriber)
     except Refused as error:
-        return errors.page(404, "Nobody is there", str(error), url_for("operator.explain"))
+        return errors.page(404, "Nothing is there", str(error), url_for("operator.explain"))
     with reading() as session:
         tools = catalog.tools(session, [vote.tool_id for vote in told.votes])
     held = told.suppression
     liftable = held is not None and may(SUPPRESSIONS[held.reason].lifted_by)
-    return render_template("operator/person.html", story=told, who=told.subscriber, tools=tools, liftable=liftable,
-                           rule=SUPPRESSIONS[held.reason] if held else None, here="operator.explain")  # fmt: skip
+    return render_template(
+        "operator/person.html", story=told, answer=answer, who=told.subscriber, tools=tools, liftable=liftable,
+        rule=SUPPRESSIONS[held.reason] if held else None, here="operator.explain",
+    )  # fmt: skip
 
 
 def _story(subscriber_id: int) -> timeline.Timeline:
     with reading() as session:
         return timeline.of(session, subscriber_id, moments.now())
+
+
+def _answer(who: Subscriber) -> Explanation:
+    with reading() as session:
+        return explanation.of_subscriber(session, who, request.args.get("slot") or None)
 
 
 def _place(subscriber_id: int) -> str:

@@ -1,0 +1,97 @@
+"""The one sentence that answers “why did I not get it?”, from plain values."""
+
+from datetime import datetime
+
+from db import rules
+from web.actions.explanation import parts, with_letter
+from web.actions.explanation.case import Case, Newsletter
+
+
+def sentence(case: Case) -> str:
+    """What happened, and why."""
+    if case.state is None:
+        return _stranger(case)
+    if case.state == "erased":
+        erased = f"{case.who} was erased{parts.on(case.left_at)}"
+        return f"{erased}: of the address only a keyed hash is kept, and nothing is sent to it."
+    if case.digest is None:
+        return _before_the_first(case)
+    if case.letter is not None:
+        return with_letter.told(case, case.digest, case.letter)
+    return _without_letter(case, case.digest)
+
+
+# ---- nobody who reads it -------------------------------------------------------------------------------------
+
+
+def _stranger(case: Case) -> str:
+    if case.stopped and case.stopped.reason == "erased":
+        erased = f"Whoever had the address {case.who} was erased{parts.on(case.stopped.since)}"
+        return (
+            f"{erased}: only a keyed hash of it is kept, so nothing is sent to it, and which letters it got is not"
+            " known any more."
+        )
+    never = f"{case.who} has never been a subscriber here"
+    if case.tests:
+        never += f"; it got {case.tests} test {'letter' if case.tests == 1 else 'letters'} and no newsletter"
+    if case.stopped:
+        return (
+            f"{never}, and mail to it is stopped{parts.since(case.stopped)}, because {parts.why_stopped(case.stopped)}."
+        )
+    return f"{never}." if case.tests else f"{never}, so no newsletter was sent to it."
+
+
+def _before_the_first(case: Case) -> str:
+    none = f"{case.who} has got no newsletter yet, because none has gone out"
+    if why := _why_none(case):
+        return f"{none}; the next one does not come either, because {why}."
+    return f"{none}."
+
+
+# ---- without one ---------------------------------------------------------------------------------------------
+
+
+def _without_letter(case: Case, digest: Newsletter) -> str:
+    it, who = f"the newsletter of {digest.slot}", case.who
+    if digest.frozen_at is None:
+        return _not_gone_out(case, digest, it)
+    came_later = case.confirmed_at is not None and case.confirmed_at > digest.frozen_at
+    if digest.removed and not came_later:
+        return f"Whether {who} got {it} is not known any more: letters are kept for {_KEPT}."
+    if why := _why_none(case, digest.frozen_at):
+        return f"{who} did not get {it}, because {why}."
+    if digest.state == "frozen":
+        return f"{who} has not got {it} yet: it is being addressed."
+    return f"{who} did not get {it}: they were not among its readers when it was put together{_frozen(digest)}."
+
+
+def _frozen(digest: Newsletter) -> str:
+    return parts.on(digest.frozen_at)
+
+
+_KEPT = rules.RETENTION["deliveries"].until
+_ENDED = {"skipped": "it was skipped", "expired": "it was not sent in time", "cancelled": "it was cancelled"}
+
+
+def _not_gone_out(case: Case, digest: Newsletter, it: str) -> str:
+    if digest.state in _ENDED:
+        return f"{case.who} did not get {it}, because nobody did: {_ENDED[digest.state]}{parts.quoted(digest.reason)}."
+    if why := _why_none(case):
+        return f"{case.who} does not get {it}, because {why}."
+    held = ", but it is held until somebody releases it" if digest.state == "held" else ""
+    return f"{case.who} has not got {it} yet: it is due{parts.at(digest.due_at)}{held}."
+
+
+def _why_none(case: Case, frozen_at: datetime | None = None) -> str:
+    """Why somebody gets no newsletter, or got none that was frozen then; empty if nothing speaks against it."""
+    if frozen_at and case.state == "active" and case.confirmed_at and case.confirmed_at > frozen_at:
+        return f"its reader subscribed{parts.on(case.confirmed_at)}, after it was put together{parts.on(frozen_at)}"
+    if case.state == "pending":
+        return f"the sign-up{parts.of(case.asked_at)} has not been confirmed"
+    if case.state == "unsubscribed":
+        return f"its reader unsubscribed{parts.on(case.left_at)}"
+    if case.stopped:
+        return f"{parts.why_stopped(case.stopped)}; mail to it is stopped{parts.since(case.stopped)}"
+    if case.paused_until and not frozen_at:
+        return f"its reader has paused it until {parts.day(case.paused_until)}"
+    return ""
