@@ -189,12 +189,17 @@ SAMPLE_FOR = "you@reader.example"
 
 def sample(letter: Letter) -> bytes:
     """A reader's message for a preview: unsigned, with links that open the page of a test."""
-    config = settings()
-    identity = SenderIdentity.of(config)
-    message_id = identity.message_id(links.message_id(config.keys, links.NOBODY, letter.kind))
-    sender = identity.verp(links.sign(config.keys, "bounce", links.NOBODY))
-    to = Recipient(SAMPLE_FOR, message_id, sender, sample_marks(letter))
-    return EncodedLetter(letter, identity).message(to, date_header(moments.now()))
+    return sample_for(letter, SenderIdentity.of(settings())).message
+
+
+def sample_for(letter: Letter, identity: SenderIdentity, signer: Signer | None = None, own_votes: str = "") -> Outgoing:
+    """Such a message with its envelope, for a reader with these votes."""
+    keys = settings().keys
+    message_id = identity.message_id(links.message_id(keys, links.NOBODY, letter.kind))
+    sender = identity.verp(links.sign(keys, "bounce", links.NOBODY))
+    to = Recipient(SAMPLE_FOR, message_id, sender, sample_marks(letter), own_votes)
+    message = EncodedLetter(letter, identity, signer).message(to, date_header(moments.now()))
+    return Outgoing(sender, SAMPLE_FOR, message, "sample")
 
 
 def sample_marks(letter: Letter) -> dict[str, str]:

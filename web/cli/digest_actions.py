@@ -12,7 +12,7 @@ from web.actions import digest_tests, send_time
 from web.actions import digests as actions
 from web.cli import actor, ask, at_a_terminal, dry_run_option, note_option, yes_option
 from web.cli.digest import slot_argument
-from worker import by_hand, digest_previews
+from worker import by_hand, digest_previews, letter_checks
 from worker.letters import sample_marks
 
 reason_option = click.option("--reason", help="Why; kept on the digest.")
@@ -41,7 +41,7 @@ def assemble(slot: str | None, note: str | None) -> None:
 @slot_argument
 @click.option("--out", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder.")
 def preview(slot: str, folder: Path) -> None:
-    """Write the letter's HTML and text parts into a folder, as one reader would see them."""
+    """Write the letter's HTML and text parts into a folder, as one reader would see them, and say what to mend."""
     letter = digest_previews.draft_letter(slot, moments.now())
     seen = letter.filled(sample_marks(letter))
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,6 +50,8 @@ def preview(slot: str, folder: Path) -> None:
         path.write_text(body, encoding="utf-8")
         click.echo(f"{path} ({len(body.encode()) / 1024:.1f} KiB)")
     click.echo(f"subject: {letter.subject}")
+    for fault in letter_checks.faults(letter):
+        click.echo(f"{fault.severity}: {fault.words}")
 
 
 @click.command()

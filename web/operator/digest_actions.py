@@ -18,6 +18,7 @@ from web.operator import digest_progress
 from web.operator.digests import HERE, opened, passed_over
 from web.operator.frame import access, confirm
 from web.operator.frame.access import allowed, blueprint
+from web.operator.previews import faults_before_sending
 from worker import transport_kinds
 
 
@@ -109,7 +110,7 @@ def send_digest(slot: str) -> AnyResponse:
         fields: dict[str, str | list[str]] = {"late": "yes"} if late else {}
         why = questions.why_early(slot, now)
         return ask_about(slot, f"Send {slot} now?", sentence, button, fields, note=None if why else "optional",
-                         extra=_reason_to_be_early(why), risk=bool(why))  # fmt: skip
+                         extra=faults_before_sending(slot) + _reason_to_be_early(why), risk=bool(why))  # fmt: skip
     found, gone = actions.send(access.actor(), slot, now, late=late, early=_early(), note=confirm.note())
     if gone:
         raise Refused(f"{slot} has gone already; it is {found.state}.")

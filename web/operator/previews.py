@@ -1,15 +1,18 @@
 """Previews of a digest's letter: desktop, phone, dark mode, plain text, headers and size."""
 
 import re
+from contextlib import suppress
 from email import message_from_bytes, policy
 
 from flask import Response, make_response, render_template, request, url_for
+from markupsafe import Markup
 
 from db import moments
+from db.rules import Refused
 from emails.letters import Letter
 from emails.letters.digest import LARGEST
 from web.operator.frame.access import allowed, blueprint
-from worker import digest_previews
+from worker import digest_previews, letter_checks
 from worker.letters import sample
 
 VIEWS = ("desktop", "phone", "dark", "text", "headers")
@@ -27,11 +30,12 @@ def preview(slot: str) -> str:
     view = asked if asked in VIEWS else VIEWS[0]
     letter, raw = _made(slot)
     head, _, _ = raw.partition(b"\r\n\r\n")
+    size = len(_part(raw, "html").encode())
     tabs = [(name, url_for("operator.preview", slot=slot, view=name), name == view) for name in VIEWS]
     return render_template(
         "operator/preview.html", page_title=f"The letter of {slot}", here="operator.digests", slot=slot, view=view,
-        tabs=tabs, letter=letter, size=len(raw), largest=LARGEST, headers=head.decode("ascii", "replace"),
-        text=_part(raw, "plain"),
+        tabs=tabs, letter=letter, size=size, largest=LARGEST, headers=head.decode("ascii", "replace"),
+        text=_part(raw, "plain"), faults=letter_checks.faults(letter),
     )  # fmt: skip
 
 
@@ -43,6 +47,14 @@ def preview_letter(slot: str) -> Response:
     response = make_response(coloured(_part(raw, "html"), dark=request.args.get("view") == "dark"))
     response.headers["Content-Security-Policy"] = _POLICY
     return response
+
+
+def faults_before_sending(slot: str) -> Markup:
+    """What is wrong with the letter that would be sent, for a confirm page; nothing if there is none to look at."""
+    with suppress(Refused):
+        if found := letter_checks.faults(digest_previews.draft_letter(slot, moments.now())):
+            return Markup(render_template("operator/letter_faults.html", slot=slot, faults=found))
+    return Markup()
 
 
 def _made(slot: str) -> tuple[Letter, bytes]:

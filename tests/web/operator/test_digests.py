@@ -108,6 +108,19 @@ def test_the_preview_has_a_tab_for_each_view(console, slot):
 
 
 @pytest.mark.once
+def test_the_preview_and_the_question_before_a_send_say_what_to_mend(console, slot, setting):
+    browser = console("operator")
+    given = {"BASE_URL": "https://verdicts.example", "MAIL_FROM": "digest@verdicts.example"}
+    setting(**given, MAIL_POSTAL_ADDRESS="14 Sample Quay")
+    assert "✓ nothing to mend" in browser.get(f"{PATH}/{slot}/preview").text
+    assert "Before you send it" not in browser.press(f"{PATH}/{slot}/send").text
+    setting(MAIL_POSTAL_ADDRESS="")
+    for page in (browser.get(f"{PATH}/{slot}/preview"), browser.press(f"{PATH}/{slot}/send")):
+        assert "! warning" in page.text
+        assert "Set MAIL_POSTAL_ADDRESS." in page.text
+
+
+@pytest.mark.once
 def test_the_letter_itself_can_do_nothing_but_be_looked_at(console, slot):
     answer = console("viewer").get(f"{PATH}/{slot}/letter")
     policy = answer.headers["Content-Security-Policy"]
