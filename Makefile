@@ -44,7 +44,7 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 up: setup ## start web, workers, clock and Redis at http://localhost:8000 (PORT=… changes it)
 	@PORT=$(PORT) exec $(BIN)/verdicts up --demo
 
-# Five processes more than cores, each with small servers of its own; -n in ARGS overrules it.
+# Three processes more than cores, or five, each with small servers of its own; -n in ARGS overrules it.
 test: setup ## run the tests but for the long ones, on SQLite and embedded PostgreSQL with a real Redis
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not long" $(ARGS)
 

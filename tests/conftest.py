@@ -89,7 +89,8 @@ def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str) -> N
 
 
 def waiting_tests_first(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
-    """The tests in an order in which each process begins with its share of the crash tests and of those marked `waits`.
+    """The tests in an order in which all processes but as many as there are cores begin with their share of the crash
+    tests and of those marked `waits`.
 
     They mostly wait, so they should run beside tests that compute, and not all in one process at the end.
     `--dist worksteal` gives process i the i-th slice of the list, so each slice begins with its share of them.
@@ -97,8 +98,9 @@ def waiting_tests_first(items: list[pytest.Item], processes: int) -> list[pytest
     waiting = [item for item in items if _waits(item)]
     computing = [item for item in items if not _waits(item)]
     ordered: list[pytest.Item] = []
+    busy = cores() if processes > cores() else 0
     for process in range(processes):
-        share = waiting[process::processes]
+        share = waiting[process - busy :: processes - busy] if process >= busy else []
         end = len(items) * (process + 1) // processes
         length = max(0, end - len(ordered) - len(share))
         ordered += share + computing[:length]
@@ -112,12 +114,13 @@ def _waits(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Five processes more than there are cores, since many tests wait: for other processes, or for a lease's end.
+    """More processes than there are cores, since many tests wait: for other processes, or for a lease's end. Each costs
+    five seconds of CPU to import all tests and to start its servers, and few but the long tests wait for longer.
 
     Tests chosen by name or file run in this process: servers for a second one would cost more than it saves.
     """
     few = config.option.keyword or all("::" in each or each.endswith(".py") for each in config.args)
-    return 0 if few else cores() + 5
+    return 0 if few else cores() + (3 if "not long" in config.option.markexpr else 5)
 
 
 def cores() -> int:

@@ -119,7 +119,7 @@ def at_random(examples: int) -> settings:
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-@at_random(150)
+@at_random(60)
 @given(run=steps)
 @example(run=[("wait", 0.5), *ALL, ("wait", 1439.5), *ALL])
 def test_no_day_holds_more_and_after_a_quiet_day_all_may_be_sent_again(digest, run):
@@ -127,7 +127,7 @@ def test_no_day_holds_more_and_after_a_quiet_day_all_may_be_sent_again(digest, r
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-@at_random(30)  # the rule is the same; what PostgreSQL may count in another way, it does in most runs
+@at_random(15)  # the rule is the same; what PostgreSQL may count in another way, it does in most runs
 @given(run=steps)
 @example(run=[("wait", 0.5), *ALL, ("wait", 1439.5), *ALL])
 def test_so_it_is_on_postgresql(digest, run):

@@ -123,6 +123,7 @@ def test_up_starts_a_whole_newsletter_keeps_it_alive_and_ends_it(running, house)
     assert (house / "var/verdicts.sqlite3").exists()
 
 
+@pytest.mark.long
 def test_the_site_listens_at_web_host_alone(house):
     (house / "var").mkdir(mode=0o700)
     shutil.copy(templates.sqlite(), house / "var/verdicts.sqlite3")
