@@ -50,6 +50,7 @@ ROWS = (
 
 
 def check(message: bytes, case: Case) -> list[Fault]:
-    """The faults of one message, in the order of the rows."""
+    """The faults of one message, in the order of the rows, each once."""
     seen = Seen(message, case)
-    return [fault._replace(row=row.number) for row in ROWS if row.is_due(case) for fault in row.check(seen)]
+    found = (fault._replace(row=row.number) for row in ROWS if row.is_due(case) for fault in row.check(seen))
+    return list(dict.fromkeys(found))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from html.parser import HTMLParser
 
 _VOID = "area base br col embed hr img input link meta source track wbr"
@@ -17,7 +18,7 @@ class Element:
     above: "Element | None" = None
     children: "list[Element | str]" = field(default_factory=list)
 
-    @property
+    @cached_property
     def classes(self) -> frozenset[str]:
         return frozenset(self.attributes.get("class", "").split())
 
@@ -48,9 +49,14 @@ class Page:
     root: Element
     mistakes: tuple[str, ...]
 
+    @cached_property
+    def elements(self) -> list[Element]:
+        """All elements, in their order."""
+        return list(self.root)
+
     def all(self, *tags: str) -> list[Element]:
         """All elements of these tags; of any tag without one."""
-        return [each for each in self.root if each.tag in tags or not tags]
+        return [each for each in self.elements if each.tag in tags or not tags]
 
     @property
     def styles(self) -> str:

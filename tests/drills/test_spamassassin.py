@@ -123,12 +123,19 @@ def as_it_was(letter: Letter) -> Letter:
     """The letter with its filler hidden, as releases before 0.6.0 had it."""
     shown = 'style="font-size:15px;line-height:1px;"'
     assert shown in letter.html
-    return replace(letter, html=letter.html.replace(shown, HIDDEN))
+    return in_ascii(replace(letter, html=letter.html.replace(shown, HIDDEN)))
+
+
+def in_ascii(letter: Letter) -> Letter:
+    """The letter without typographic quotes: some rules pass over a letter with other characters than ASCII."""
+    html, text = letter.html.encode("ascii", "xmlcharrefreplace"), letter.text.encode("ascii", "ignore")
+    return replace(letter, html=html.decode(), text=text.decode())
 
 
 def test_no_letter_scores_above_nought(judge: Judge, signer: Signer) -> None:
-    messages = [handed_over(letter, signer, number) for number, letter in enumerate(LETTERS.values(), 1)]
-    for name, judged in zip(LETTERS, judge(*messages), strict=True):
+    every = LETTERS | {f"{name}, in ASCII": in_ascii(letter) for name, letter in LETTERS.items()}
+    messages = [handed_over(letter, signer, number) for number, letter in enumerate(every.values(), 1)]
+    for name, judged in zip(every, judge(*messages), strict=True):
         assert {"SPF_PASS", "DKIM_VALID_AU"} <= judged.rules.keys(), "it asked the DNS"
         assert judged.score <= 0, (name, judged.rules)
 
