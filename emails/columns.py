@@ -25,7 +25,7 @@ def _lines(text: str, room: int) -> int:
     """The most lines that the text takes, broken between words, and within a word only if it is longer than a line."""
     lines, used = 1, 0
     for word in text.split():
-        width = sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in word)
+        width = sum(map(_width, word))
         if used and used + 1 + width > room:
             lines, used = lines + 1, 0
         if width > room:
@@ -33,3 +33,9 @@ def _lines(text: str, room: int) -> int:
         else:
             used += width + bool(used)
     return lines
+
+
+def _width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # stands on, or joins, what is before it
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -17,12 +17,15 @@ from emails import formats, verdict_words
 from emails.letter import OwnVote
 
 _SPECIAL = re.compile(r"[^ A-Za-z0-9,.:()_-]", re.ASCII)
+_BODY = '<body style="word-spacing:normal;'
+"""MJML gives no way to style the body, from which long words inherit how they break where styles are left out."""
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def html(letter: str, **values: object) -> str:
     """The letter's HTML from its MJML template."""
-    return str(mjml.mjml2html(mjml_source(letter, **values), disable_comments=False))
+    made = str(mjml.mjml2html(mjml_source(letter, **values), disable_comments=False))
+    return made.replace(_BODY, f"{_BODY}word-break:break-word;", 1)
 
 
 def mjml_source(letter: str, **values: object) -> str:

@@ -1,6 +1,7 @@
 """The letters in a real browser: readable in light and dark, and never wider than a phone."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from emails import letters
 from emails.letters import DigestContent
+from tests.emails.awkward import AWKWARD
 from tests.emails.people import ALICE, FIRST, LARKSPUR, SECOND_PAIR, SITE, TOLD, WEEK
 from tests.emails.samples import samples
 
@@ -100,6 +102,32 @@ def wordy() -> DigestContent:
     long = replace(LARKSPUR, name="Larkspur Review for Teams", category="Developer Tools and Code", tagline=line)
     several = [replace(FIRST, question=line, tools=(long, SECOND_PAIR)), *WEEK.comparisons[1:], *WEEK.comparisons[1:]]
     return replace(WEEK, comparisons=tuple(several))
+
+
+@pytest.mark.parametrize("name", sorted(AWKWARD))
+def test_an_awkward_week_can_be_read_and_voted_on(page: Page, name: str) -> None:
+    html = letters.digest(AWKWARD[name], SITE).filled(ALICE, "sksk").html
+    page.set_content(html)
+    for width, scheme in ((320, "light"), (600, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        assert_readable(page, width, scheme)
+        boxes, rows = page.evaluate(BOXES, ANY_BUTTON), page.evaluate(BOXES, ROWS)
+        assert all(box[2] >= 44 and box[3] >= (36 if box in rows else 44) for box in boxes)
+        assert all(left >= 0 and left + wide <= width for left, _, wide, _ in boxes)
+    assert len({box[1] for box in page.evaluate(BOXES, ANY_BUTTON)[:4]}) == 1
+
+
+@pytest.mark.parametrize("name", [*sorted(SAMPLES), "hundred"])
+def test_a_letter_holds_without_its_styles(page: Page, name: str) -> None:
+    """As Gmail shows it to accounts of other providers, and Outlook for the most part."""
+    html = (SAMPLES.get(name) or letters.digest(AWKWARD[name], SITE)).filled(ALICE).html
+    page.set_content(re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL))
+    page.set_viewport_size({"width": 600, "height": 900})
+    runs, overflow, _ = page.evaluate(LOOK)
+    assert overflow <= 616  # the browser's own margin of the body
+    assert [(text, colour, ground) for text, colour, ground, _ in runs if contrast(colour, ground) < 4.5] == []
+    assert all(box[2] >= 44 and box[3] >= 36 for box in page.evaluate(BOXES, ANY_BUTTON))
 
 
 @pytest.mark.parametrize("content", [TOLD, wordy()], ids=["a week", "a wordy week"])

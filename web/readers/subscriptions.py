@@ -6,6 +6,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from db import addresses, moments
+from db.masking import masked
 from db.persons import person_of
 from db.rules import BadAddress, Refused
 from db.session import reading, writing
@@ -103,12 +104,12 @@ def ask_confirm(token: str) -> Response:
     if sign_up is None or sign_up.state in ("expired", "over"):
         return _link_is_over(sign_up)
     if sign_up.state == "confirmed":
-        return _confirmed(sign_up.address)
+        return _confirmed(masked(sign_up.address))
     return mailed.page(
         what=_CONFIRM,
         title="Confirm your subscription",
         sentences=[
-            f"On {day(sign_up.asked_at)} someone, most likely you, signed up {sign_up.address} for "
+            f"On {day(sign_up.asked_at)} someone, most likely you, signed up {masked(sign_up.address)} for "
             f"{settings().site_name}. Press the button to get one email a week. You can unsubscribe at any time."
         ],
         button="Confirm my subscription",
@@ -139,7 +140,7 @@ def confirm(token: str) -> Response:
     except Refused:
         with reading() as session:
             return _link_is_over(subscriptions.sign_up_of(session, sign_up_id, now))
-    response = _confirmed(subscriber.address or "you")
+    response = _confirmed(masked(subscriber.address) if subscriber.address else "you")
     if first:
         visitor.remember(response, person_of(subscriber.id))
     return response
@@ -194,7 +195,10 @@ def ask_leave(token: str) -> Response:
     return mailed.page(
         what=_LEAVE,
         title="Unsubscribe from the weekly letter?",
-        sentences=[f"We send {settings().site_name} to {subscriber.address} once a week. Press the button to stop it."],
+        sentences=[
+            f"We send {settings().site_name} to {masked(subscriber.address or '')} once a week. Press the button to "
+            "stop it."
+        ],
         button="Unsubscribe",
         face="big-plain",
         action=f"/unsubscribe/{token}",
@@ -225,7 +229,7 @@ def _channel() -> str:
 
 
 def _left(subscriber: Subscriber | None) -> Response:
-    name = subscriber.address if subscriber else None
+    name = masked(subscriber.address) if subscriber and subscriber.address else None
     return mailed.page(
         what=_LEAVE,
         title="You’re unsubscribed",

@@ -96,12 +96,24 @@ def test_another_site_cannot_subscribe_its_visitors(client):
 # ---- the confirm link ----------------------------------------------------------------------------------------
 
 
+def test_a_forwarded_link_gives_no_address_away(client, asked, link):
+    number = asked(ALICE)
+    pages = [client.get(link("confirm", number)), client.post(link("confirm", number)),
+             client.get(link("confirm", number))]  # fmt: skip
+    pages += [client.get(link("unsubscribe", 1)), client.post(link("unsubscribe", 1)),
+              client.get(link("unsubscribe", 1))]  # fmt: skip
+    for page in pages:
+        assert "alice" not in page.text
+        assert "reader.example" not in page.text
+        assert "a…@r….example" in page.text
+
+
 def test_one_press_confirms_and_a_second_visit_shows_what_is_so(client, asked, link, state):
     path = link("confirm", asked(ALICE))
     asks = client.get(path)
     assert asks.status_code == 200
     assert asks.text.count("<button") == 1
-    assert ALICE in asks.text
+    assert "a…@r….example" in asks.text
     assert state(ALICE) == "pending"
     done = client.post(path, headers={"Origin": "null"})
     assert done.status_code == 200
