@@ -11,8 +11,8 @@ class BadSettings(ValueError):
 
 
 _HIDDEN = {
-    "SECRET_KEY", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "MAIL_TOKEN_COMMAND", "INBOX_URL", "METRICS_TOKEN",
-    "WEBHOOK_SECRET",
+    "SECRET_KEY", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "MAIL_TOKEN_COMMAND", "INBOX_URL", "INBOX_TOKEN_COMMAND",
+    "METRICS_TOKEN", "WEBHOOK_SECRET",
 }  # fmt: skip
 """Settings that may hold a password: errors, which reach logs and terminals, do not show their values."""
 

@@ -190,8 +190,15 @@ class Settings(BaseModel):
     )
     inbox_url: Annotated[str, INBOX] | None = _set(
         None,
-        "Where bounces and replies are read.",
-        "maildir:FOLDER or imaps://USER:PASSWORD@HOST",
+        "The mailbox that is read for bounces, complaints and mails that unsubscribe: all mail for the address of "
+        "`MAIL_FROM`, its plus addresses and `MAIL_BOUNCE_DOMAIN` has to arrive there. What was handled is deleted; "
+        "answers of people stay as they are. Without it letters do not offer to unsubscribe by mail.",
+        "maildir:FOLDER or imaps://USER:PASSWORD@HOST:PORT/MAILBOX (without /MAILBOX it is INBOX)",
+    )
+    inbox_token_command: Line | None = _set(
+        None,
+        "The same as `MAIL_TOKEN_COMMAND`, for the user in `INBOX_URL`.",
+        "a command line, such as: /usr/local/bin/mail-token digest@verdicts.example",
     )
     webhook_secret: Token | None = _set(
         None,
@@ -335,6 +342,31 @@ class Settings(BaseModel):
         if self.mail_token_command and parts.password:
             raise ValueError("MAIL_URL has a password, and MAIL_TOKEN_COMMAND prints another: leave one of them out.")
         return self
+
+    @model_validator(mode="after")
+    def _inbox_can_be_opened(self) -> "Settings":
+        url, command = self.inbox_url or "", self.inbox_token_command
+        password = urlsplit(url).password if url.lower().startswith("imaps:") else None
+        if url.lower().startswith("imaps:") and bool(password) == bool(command):
+            raise ValueError(
+                "INBOX_URL needs either a password, as imaps://USER:PASSWORD@HOST, or INBOX_TOKEN_COMMAND, which "
+                "prints an access token."
+            )
+        if command and not url.lower().startswith("imaps:"):
+            raise ValueError("INBOX_TOKEN_COMMAND needs a user in INBOX_URL: write imaps://USER@HOST.")
+        if (
+            self.outbox is not None
+            and self.inbox_folder is not None
+            and self.outbox.resolve() == self.inbox_folder.resolve()
+        ):
+            raise ValueError("INBOX_URL and MAIL_URL name the same folder: what we send is not what comes back.")
+        return self
+
+    @property
+    def inbox_folder(self) -> Path | None:
+        """The Maildir's folder, when INBOX_URL is a Maildir."""
+        scheme, _, folder = (self.inbox_url or "").partition(":")
+        return Path(folder.removeprefix("//")) if scheme.lower() == "maildir" else None
 
     @property
     def redis_url(self) -> str:

@@ -68,7 +68,13 @@ def _mail(value: str) -> str:
 
 
 def _inbox(value: str) -> str:
-    return _folder(value) if _begins(value, "maildir", "imaps") == "maildir" else _server(value)
+    if _begins(value, "maildir", "imaps") == "maildir":
+        return _folder(value)
+    parts = _split(value)
+    if not parts.username:
+        raise ValueError("it names no user")
+    _server(parts._replace(path="").geturl())
+    return value
 
 
 # ---- Redis -------------------------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ class Token(NamedTuple):
 class AccessTokens:
     """The tokens that one command prints, for all connections of this process; safe between threads."""
 
-    def __init__(self, command: str) -> None:
-        self._command = command
+    def __init__(self, command: str, variable: str = "MAIL_TOKEN_COMMAND") -> None:
+        self._command, self._variable = command, variable
         self._kept: str | None = None
         self._lock = Lock()
 
@@ -45,7 +45,7 @@ class AccessTokens:
         with self._lock:
             if self._kept is not None:
                 return Token(self._kept, is_kept=True)
-            self._kept = _printed(self._command)
+            self._kept = _printed(self._command, self._variable)
             return Token(self._kept, is_kept=False)
 
     def was_refused(self, token: Token) -> None:
@@ -67,12 +67,12 @@ def _tells(word: str, secret: str) -> bool:
 
 
 @cache
-def of(command: str) -> AccessTokens:
-    """The tokens of that command in this process."""
-    return AccessTokens(command)
+def of(command: str, variable: str = "MAIL_TOKEN_COMMAND") -> AccessTokens:
+    """The tokens of that command, which that variable names, in this process."""
+    return AccessTokens(command, variable)
 
 
-def _printed(command: str) -> str:
+def _printed(command: str, variable: str) -> str:
     with subprocess.Popen(
         command, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -81,14 +81,14 @@ def _printed(command: str) -> str:
         try:
             code = process.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            raise NoToken(f"MAIL_TOKEN_COMMAND did not end within {SECONDS:.0f} s") from None
+            raise NoToken(f"{variable} did not end within {SECONDS:.0f} s") from None
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # also what it has left running
         if code:
-            raise NoToken(f"MAIL_TOKEN_COMMAND ended with exit code {code}")
+            raise NoToken(f"{variable} ended with exit code {code}")
         os.set_blocking(process.stdout.fileno(), False)
         found = _TOKEN.fullmatch(process.stdout.read(_MOST) or b"")
     if not found:
-        raise NoToken("MAIL_TOKEN_COMMAND printed no token: it has to print one word of ASCII and nothing else")
+        raise NoToken(f"{variable} printed no token: it has to print one word of ASCII and nothing else")
     return found[1].decode("ascii")

@@ -43,7 +43,7 @@ def _signed(keys: Sequence[bytes], purpose: links.Purpose, token: str | None) ->
         return None
 
 
-_OURS_TO_HANDLE = ("hard", "soft", "content", "complaint", "delayed", "delivered", "auto", "other")
+_OURS_TO_HANDLE = ("hard", "soft", "content", "complaint", "delayed", "delivered", "auto")
 
 
 def is_ours(keys: Sequence[bytes], findings: Sequence[Finding]) -> bool:
@@ -52,6 +52,8 @@ def is_ours(keys: Sequence[bytes], findings: Sequence[Finding]) -> bool:
     if any(each.kind in ("reply", "challenge") for each in findings):
         return False
     return any(
-        leaving(keys, each) if each.kind == "unsubscribe" else each.kind in _OURS_TO_HANDLE and of(keys, each)
+        leaving(keys, each)
+        if each.kind == "unsubscribe"
+        else (each.kind in _OURS_TO_HANDLE or each.feedback) and of(keys, each)
         for each in findings
     )

@@ -16,14 +16,16 @@ import structlog
 
 from db import moments
 from db.feedback.events import CheckSnsMessage
+from db.feedback.inbox_jobs import ReadInbox
 from db.jobs import jobs, outside
 from db.jobs.jobs import Job
 from db.jobs.outside import OutsideRequest
 from db.monitoring import pauses
 from db.refusals import refusal
 from db.session import reading, writing
+from db.settings import settings
 from db.webhooks.messages import PostWebhookMessage
-from worker import failures, sns_messages, webhooks
+from worker import failures, inbox, sns_messages, webhooks
 from worker.outside_result import Result
 
 Run = Callable[[Job], Result | None]
@@ -38,12 +40,17 @@ log = structlog.get_logger("outside")
 def claim_one(busy: Collection[str] = ()) -> Job | None:
     """Claim the job that has waited longest and whose receiver is not busy. None if there is none, or outside is
     paused."""
-    now, kinds = moments.now(), [each.__name__ for each in OUTSIDE]
+    now, kinds = moments.now(), _kinds()
     with reading() as session:
         if pauses.is_paused(session, "outside") or not outside.any_due(session, kinds, busy, now):
             return None
     with writing() as session:
         return outside.claim(session, kinds, busy, f"{socket.gethostname()}:{os.getpid()}", now)
+
+
+def _kinds() -> list[str]:
+    """Those that this line can make: only one with an INBOX_URL reads the inbox."""
+    return [each.__name__ for each in OUTSIDE if each is not ReadInbox or settings().inbox_url]
 
 
 def run(job: Job) -> None:
@@ -94,5 +101,6 @@ def _settle(job: Job, result: Result) -> None:
 OUTSIDE: dict[type[OutsideRequest], Run] = {
     PostWebhookMessage: webhooks.post,
     CheckSnsMessage: sns_messages.check,
+    ReadInbox: inbox.read,
 }
 """Which function makes which request. Other kinds stay pending, for a later release's line."""

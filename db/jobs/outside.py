@@ -35,14 +35,18 @@ def from_payload(kind: str, payload: dict[str, Any]) -> OutsideRequest:
     return OutsideRequest.kinds[kind](**payload)
 
 
-def owe(session: Session, request: OutsideRequest, receiver: str, now: datetime) -> Job:
-    """Queue a request: the outside line makes it after this transaction commits.
+def owe(
+    session: Session, request: OutsideRequest, receiver: str, now: datetime, run_after: datetime | None = None
+) -> Job:
+    """Queue a request: the outside line makes it after this transaction commits, or later.
 
     `receiver` names the server (its host): a few requests at most are made to one at a time.
     """
-    job = Job(kind=type(request).__name__, payload=request.payload(), receiver=receiver, run_after=now, created_at=now)
+    job = Job(kind=type(request).__name__, payload=request.payload(), receiver=receiver, run_after=run_after or now,
+              created_at=now)  # fmt: skip
     session.add(job)
-    ring(session, "outside")
+    if run_after is None:
+        ring(session, "outside")
     return job
 
 

@@ -25,7 +25,7 @@ AGREED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "secret_key": ("web", "worker", "sender", "clock", "outside"),
         **dict.fromkeys(("base_url", "site_name", "mail_postal_address"), _PAGES_AND_LETTERS),
         **dict.fromkeys(("mail_url", "mail_from", "mail_reply_to", "mail_bounce_domain", "mail_verp"), ("sender",)),
-        "inbox_url": ("sender",),
+        "inbox_url": ("sender", "outside"),
         **dict.fromkeys(("dkim_domain", "dkim_selectors", "dkim_key_files", "dkim_signed"), ("sender",)),
         **dict.fromkeys(("digest_schedule", "digest_timezone"), ("web", "worker", "sender", "clock")),
         **dict.fromkeys(("digest_lead", "digest_lateness", "digest_local_time"), _PAGES_AND_LETTERS),
@@ -42,7 +42,7 @@ AGREED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Each setting in which processes have to agree, and the kinds of those that use it: others may run with anything."""
 OWN = (
     "port", "web_host", "trusted_proxies", "database_url", "redis_given", "redis_ca_file",
-    "mail_token_command", "mail_ehlo", "metrics_token", "webhook_secret", "log_format",
+    "mail_token_command", "inbox_token_command", "mail_ehlo", "metrics_token", "webhook_secret", "log_format",
 )  # fmt: skip
 """Settings that each host may have its own value of: a port, the proxies in front of it, its way to a server."""
 
