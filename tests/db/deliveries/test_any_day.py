@@ -13,7 +13,7 @@ from db.deliveries.claims import Batch
 from db.deliveries.deliveries import Delivery
 from db.deliveries.settlements import Fenced
 from db.session import writing
-from tests.claiming import NOW, WIN, ask, recover, settle
+from tests.claiming import LEASE, NOW, WIN, ask, recover, settle
 
 DAILY = 12
 DAY = timedelta(hours=24)
@@ -34,13 +34,24 @@ steps = st.lists(
     max_size=60,
 )
 ALL = [("claim", 0, 15), ("send", 0, 15), ("end", 0)]
+STOPPED_FOR_A_DAY = [
+    *[("claim", 0, 1), ("claim", 1, 4), ("end", 0), ("wait", 1), ("claim", 0, 1), ("end", 0), ("wait", 10)],
+    *[("wait", 1439.5), ("claim", 0, 9), ("send", 0, 9), ("send", 1, 4)],
+]
 
 
 @dataclass
 class Sender:
     batch: Batch
     left: list[claims.ClaimedLetter]
+    confirmed: timedelta
+    """When it settled last, or claimed."""
     sent: int = 0
+
+    @property
+    def latest(self) -> timedelta:
+        """It begins no letter later than this before it settles, also when it was stopped meanwhile and goes on."""
+        return self.confirmed + LEASE / 3
 
 
 @dataclass
@@ -59,13 +70,13 @@ class Site:
         recover(self.clock, resend=True)
         batch = ask(self.digest, self.clock, limit=limit, daily=DAILY)
         if isinstance(batch, Batch):
-            self.senders[who] = Sender(batch, list(batch.letters))
+            self.senders[who] = Sender(batch, list(batch.letters), self.time)
 
     def send(self, who: int, most: int) -> None:
         """Letters leave, up to the window at a time; a sender that lost its claim finds that out when it settles."""
         held = self.senders.get(who)
         while held and held.left and most > 0:
-            number = min(WIN, most)
+            number = min(WIN, most) if self.time <= held.latest else 0
             begun, held.left = held.left[:number], held.left[number:]
             self.gone.append((self.time, len(begun)))
             held.sent, most = held.sent + len(begun), most - len(begun)
@@ -74,6 +85,7 @@ class Site:
             except Fenced:
                 self.end(who)
                 return
+            held.confirmed = self.time
 
     def end(self, who: int) -> None:
         held = self.senders.pop(who, None)
@@ -85,7 +97,7 @@ class Site:
         """Its last letters have left, and nobody heard of it."""
         held = self.senders.pop(who, None)
         if held and held.left:
-            self.gone.append((self.time, len(held.left[:WIN])))
+            self.gone.append((min(self.time, held.latest), len(held.left[:WIN])))
 
     def wait(self, minutes: float) -> None:
         self.time += timedelta(minutes=minutes)
@@ -122,6 +134,7 @@ def at_random(examples: int) -> settings:
 @at_random(60)
 @given(run=steps)
 @example(run=[("wait", 0.5), *ALL, ("wait", 1439.5), *ALL])
+@example(run=STOPPED_FOR_A_DAY)
 def test_no_day_holds_more_and_after_a_quiet_day_all_may_be_sent_again(digest, run):
     holds(digest, run)
 
@@ -130,6 +143,7 @@ def test_no_day_holds_more_and_after_a_quiet_day_all_may_be_sent_again(digest, r
 @at_random(15)  # the rule is the same; what PostgreSQL may count in another way, it does in most runs
 @given(run=steps)
 @example(run=[("wait", 0.5), *ALL, ("wait", 1439.5), *ALL])
+@example(run=STOPPED_FOR_A_DAY)
 def test_so_it_is_on_postgresql(digest, run):
     holds(digest, run)
 
