@@ -8,6 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db import rules
 from db.deliveries import deliveries
+from db.guard import Guard
 from db.persons import person_in, person_of
 from db.session import Moment
 from db.subscribers.subscribers import Consent, Subscriber
@@ -22,22 +23,25 @@ def owe(session: Session, now: datetime, limit: int) -> int:
     """Queue the reminder of the next sign-ups that have waited for long enough, at most `limit`. Returns how many.
 
     The rows are locked and then read again, so that of any number of workers one reminds each, once in the life of a
-    sign-up, however often the form was sent since.
+    sign-up, however often the form was sent since. In a copy that took over, sign-ups that were due before are left
+    out: the database before may have reminded them.
     """
-    query = select(Subscriber.id).where(_is_due(now)).order_by(Subscriber.id).limit(limit)
+    due = _is_due(now, session.scalar(select(func.max(Guard.lifted_at, type_=Moment()))))
+    query = select(Subscriber.id).where(due).order_by(Subscriber.id).limit(limit)
     locked = list(session.scalars(query.with_for_update(skip_locked=True)))
-    due = select(Subscriber.id, _last(Consent.id)).where(Subscriber.id.in_(locked), _is_due(now))
-    found = session.execute(due).tuples().all()
+    still = select(Subscriber.id, _last(Consent.id)).where(Subscriber.id.in_(locked), due)
+    found = session.execute(still).tuples().all()
     for number, sign_up in found:
         deliveries.owe(session, "reminder", sign_up, person_of(number), now)
     return len(found)
 
 
-def _is_due(now: datetime) -> ColumnElement[bool]:
+def _is_due(now: datetime, took_over: datetime | None) -> ColumnElement[bool]:
     """The condition for a pending subscriber whose last sign-up has waited, and who was not reminded in its life."""
-    waits = func.coalesce(_last(Consent.at), now, type_=Moment()) <= now - rules.REMINDER_AFTER
+    asked_at = func.coalesce(_last(Consent.at), now, type_=Moment())
     reminded = _NOT_REMINDED.bindparams(since=now - rules.SIGN_UP_LIFE)
-    return and_(Subscriber.state == "pending", waits, reminded)
+    due = and_(Subscriber.state == "pending", asked_at <= now - rules.REMINDER_AFTER, reminded)
+    return and_(due, asked_at > took_over - rules.REMINDER_AFTER) if took_over else due
 
 
 def _last(column: InstrumentedAttribute[Any]) -> ScalarSelect[Any]:

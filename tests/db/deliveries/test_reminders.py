@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from db import rules
+from db import guard, rules
 from db.deliveries import reminders
 from db.deliveries.deliveries import Delivery
 from db.session import reading, writing
@@ -62,6 +62,16 @@ def test_who_confirmed_or_left_is_not_reminded(cast):
         subscriptions.confirm(session, sign_up, None, NOW)
         subscriptions.leave(session, 2, "page", NOW)
     assert (remind(), reminded()) == (0, [])
+
+
+def test_a_copy_that_took_over_reminds_nobody_whom_the_database_before_may_have_reminded(cast):
+    ask(cast.alice)
+    late = ask(cast.bob, NOW + timedelta(days=2))
+    with writing() as session:
+        guard.stand(session, "back-up", NOW + timedelta(hours=1), 0, 0)
+        guard.lift(session, THEN + timedelta(hours=1))
+    assert remind(THEN + timedelta(days=3)) == 1
+    assert reminded() == [("subscriber:2", late)]
 
 
 def test_who_confirms_before_it_goes_out_does_not_get_it():
