@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-long test-all test-fast smoke pythons drill browser check format bench bench-million bench-console crash hosts lock clean
+.PHONY: help setup up test test-long test-all test-fast smoke pythons drill relays browser check format bench bench-million bench-console crash hosts lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -73,6 +73,9 @@ pythons: ## run all tests on every Python from 3.11 to 3.14 that is found, each 
 
 drill: setup ## run the tests that need another's server: opendkim verifies signatures, SpamAssassin scores letters, Postfix takes a digest for days, caches keep pages
 	@$(BIN)/python -m pytest -m outside tests/worker tests/drills $(ARGS)
+
+relays: setup ## send a digest through Debian's Postfix, Exim and OpenSMTPD, downloaded and unpacked (root)
+	@$(BIN)/python -m pytest -m outside tests/relays $(ARGS)
 
 browser: setup ## run the browser tests alone
 	@$(BIN)/python -m pytest tests/browser $(ARGS)

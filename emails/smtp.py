@@ -10,6 +10,7 @@ One letter, step by step:
 """
 
 import contextlib
+import re
 import smtplib
 import socket
 import ssl
@@ -67,7 +68,8 @@ class SmtpTransport:
         ignored = announced and kept is not None and self._ignored(kept, outcome)
         if ignored or (kept and self._hung_up):
             # The server has received nothing of this letter: it ignored the commands pipelined ahead, or it had already
-            # closed the idle connection. So a second attempt cannot send the letter twice.
+            # closed the idle connection, or takes no further letter over this one. So a second attempt cannot send the
+            # letter twice.
             outcome = self.connect() or self._attempt(letter, nobody, meanwhile)
         if outcome.kind == "relay" and outcome.stage != "dot":
             self._leave_announced()
@@ -121,7 +123,11 @@ class SmtpTransport:
             reply = f"the server takes {connection.largest} bytes at most, and the letter has {len(letter.message)}"
             return Outcome("relay", None, reply, "mail", "message")
         try:
-            return _hand_over(connection, letter, following if self._deafness < _DEAF else nobody, meanwhile)
+            outcome = _hand_over(connection, letter, following if self._deafness < _DEAF else nobody, meanwhile)
+            if outcome.kind == "relay" and outcome.stage == "mail" and _SESSION_IS_FULL.search(outcome.reply):
+                self._drop(connection)
+                self._hung_up = True
+            return outcome
         except _Ended as ended:
             self._drop(connection)
             self._hung_up = ended.outcome.stage == "mail" and ended.outcome.code == 421
@@ -159,6 +165,8 @@ def _refused_session(stage: Stage, code: int, text: str) -> Outcome:
 
 
 _DEAF = 3
+_SESSION_IS_FULL = re.compile(r"\btoo many (messages|mails|emails|transactions)\b|\bper (session|connection)\b", re.I)
+"""How a server that does not hang up by itself says that a session has had its number of letters."""
 _OUT_OF_SEQUENCE = (421, 500, 501, 502, 503, 504)
 _STAGES: tuple[Stage, Stage, Stage] = ("mail", "rcpt", "data")
 

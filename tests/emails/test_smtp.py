@@ -288,6 +288,28 @@ def test_an_idle_connection_that_the_server_closed_costs_nothing(ehlo: dict[str,
     assert server.letters == [LETTER] * 3
 
 
+@pytest.mark.parametrize(
+    "full",
+    [
+        "452 4.5.3 Too many recipients: Too many messages sent",
+        "450 4.7.0 Maximum number of messages per connection reached",
+        "421 4.7.0 Too many messages in this session",
+    ],
+)
+def test_a_session_that_has_had_its_letters_is_followed_by_another(ehlo: dict[str, str], full: str) -> None:
+    with ScriptedServer(ehlo | {"MAIL": ["250 Ok", "250 Ok", full, "250 Ok", "250 Ok", full, "250 Ok"]}) as server:
+        door = door_to(server)
+        assert [send(door).kind for _ in range(5)] == ["sent"] * 5
+    assert server.connections == 3
+    assert server.taken == [LETTER] * 5
+
+
+def test_a_first_letter_that_is_one_too_many_is_the_relays_refusal(ehlo: dict[str, str]) -> None:
+    with ScriptedServer(ehlo | {"MAIL": "452 4.5.3 Too many messages sent"}) as server:
+        assert [send(door_to(server)).kind for _ in range(2)] == ["relay", "relay"]
+    assert server.connections == 2
+
+
 def test_a_server_that_closes_again_at_once_is_the_relays_refusal() -> None:
     with ScriptedServer({"MAIL": ["250 Ok", HANG_UP, HANG_UP, "250 Ok"]}) as server:
         door = door_to(server)

@@ -1,0 +1,281 @@
+"""Three relays from Debian, each with STARTTLS, a login, limits of its own, and mailboxes in which letters lie."""
+
+import shutil
+import socket
+import time
+from collections import Counter
+from collections.abc import Sequence
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+
+from tests.relays.unpacked import HERE, Unpacked
+
+USER, PASSWORD = "verdicts", "p@ss/word"
+DOMAIN, GREY = "reader.example", "grey.example"
+SENDER = "digest@verdicts.example"
+FULL = f"full@{DOMAIN}"
+"""A mailbox that exists and takes nothing more."""
+
+
+class Relay:
+    """A mail server, from `start` to `end`. `mailboxes` are the addresses that exist."""
+
+    packages: Sequence[str]
+    name: str
+    login = USER
+
+    def __init__(self, mailboxes: Sequence[str], certificate: Path) -> None:
+        self.world = Unpacked(self.packages)
+        self.folder = self.world.folder
+        self.port, self.second_port = _free_port(), _free_port()
+        self.mailboxes = [*mailboxes, FULL]
+        shutil.copy(certificate, self.folder / "tls.pem")
+        (self.folder / "tls.pem").chmod(0o600)
+
+    @property
+    def url(self) -> str:
+        return f"smtp+starttls://{self.login.replace('@', '%40')}:p%40ss%2Fword@localhost:{self.port}"
+
+    def configure(self) -> str:
+        """Write the files, and return the script that starts the server."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        self.world.start(self.configure())
+        _wait_until_open(self.port, self.world)
+
+    def put(self, name: str, text: str, mode: int = 0o644) -> None:
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / name).write_text(text)
+        (self.folder / name).chmod(mode)
+
+    def delivered(self, expected: int, patience: float = 30) -> Counter[str]:
+        """How many letters lie in each mailbox, once there are so many."""
+        end = time.monotonic() + patience
+        while (found := Counter(path.parts[-3] for path in self._files())).total() < expected:
+            if time.monotonic() > end:
+                break
+            time.sleep(0.05)
+        return found
+
+    def letters(self) -> list[Message]:
+        return [message_from_bytes(path.read_bytes()) for path in self._files()]
+
+    def _files(self) -> list[Path]:
+        return [path for path in (self.folder / "mail").glob("*/new/*") if path.is_file()]
+
+    def log(self) -> str:
+        return self.world.said()
+
+    def end(self) -> None:
+        self.world.end()
+
+
+class Postfix(Relay):
+    """Only its own sender address for each login, two connections at once, and postgrey before one domain."""
+
+    name = "postfix"
+    login = f"{USER}@mail.postfix.example"
+    packages = ("postfix", "libsasl2-2", "libsasl2-modules", "libsasl2-modules-db", "sasl2-bin", "postgrey",
+                "libnet-server-perl", "libberkeleydb-perl", "libio-multiplex-perl")  # fmt: skip
+
+    def configure(self) -> str:
+        given = {"port": self.port, "grey_port": self.second_port, "here": HERE, "login": self.login, "sender": SENDER}
+        self.put("postfix/main.cf", _POSTFIX_MAIN.format(**given))
+        self.put("postfix/master.cf", _POSTFIX_MASTER.format(**given))
+        self.put("mailboxes", "".join(f"{address} {address}/\n" for address in self.mailboxes))
+        self.put("refused", f"{FULL} 452 4.2.2 Mailbox full, try again later\n{GREY} greylisted\n")
+        self.put("senders", f"{SENDER} {self.login}\n")
+        return f"""
+            mkdir -p {HERE}/queue {HERE}/data {HERE}/mail {HERE}/grey
+            chown postfix {HERE}/data; chown vmail {HERE}/mail; chown postgrey {HERE}/grey
+            printf '%s' '{PASSWORD}' | saslpasswd2 -p -c -u mail.postfix.example {USER}
+            chown postfix /etc/sasldb2
+            postgrey --inet=127.0.0.1:{self.second_port} --dbdir={HERE}/grey --delay=2 --auto-whitelist-clients=0 \\
+              --whitelist-clients=/dev/null --whitelist-recipients=/dev/null --user=postgrey --group=postgrey \\
+              > {HERE}/postgrey.log 2>&1 &
+            postfix -c {HERE}/postfix start-fg
+        """
+
+
+class Exim(Relay):
+    """Two connections at once from one host, five letters in each, and a quota of letters in a few seconds."""
+
+    name = "exim4"
+    packages = ("exim4-base", "exim4-daemon-light", "libidn12")
+
+    def configure(self) -> str:
+        names = [address.partition("@")[0] for address in self.mailboxes]
+        self.put("names", "".join(f"{name}: {name}\n" for name in names))
+        self.put("exim.conf", _EXIM.format(port=self.port, here=HERE, user=USER, password=PASSWORD, full=FULL))
+        return f"""
+            mkdir -p {HERE}/spool {HERE}/mail
+            chown -R Debian-exim {HERE}/spool {HERE}/tls.pem {HERE}/mail
+            touch {HERE}/mainlog {HERE}/rejectlog {HERE}/paniclog; chown Debian-exim {HERE}/*log
+            exim4 -C {HERE}/exim.conf -bdf -q1s
+        """
+
+
+class OpenSmtpd(Relay):
+    """Five letters in each session, without a login: Debian's OpenSMTPD 6.8 gives up each TLS handshake with OpenSSL 3
+    (alert 80, internal error)."""
+
+    name = "opensmtpd"
+    packages = ("opensmtpd",)
+
+    @property
+    def url(self) -> str:
+        return f"smtp://localhost:{self.port}"
+
+    def configure(self) -> str:
+        self.put("names", "".join(f"{address} vmail\n" for address in self.mailboxes if address != FULL))
+        self.put("smtpd.conf", _OPENSMTPD.format(port=self.port, here=HERE, domain=DOMAIN))
+        return f"""
+            mkdir -p {HERE}/mail /var/spool/smtpd /var/lib/opensmtpd/empty
+            chown vmail {HERE}/mail; chmod 711 /var/spool/smtpd
+            smtpd -d -v -f {HERE}/smtpd.conf
+        """
+
+
+_POSTFIX_MAIN = """
+compatibility_level = 3.6
+queue_directory = {here}/queue
+data_directory = {here}/data
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = mail.postfix.example
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+maillog_file = {here}/mail.log
+maillog_file_prefixes = {here}
+mydestination =
+alias_maps =
+alias_database =
+mynetworks =
+smtpd_peername_lookup = no
+smtpd_client_connection_count_limit = 2
+smtpd_tls_cert_file = {here}/tls.pem
+smtpd_tls_key_file = {here}/tls.pem
+smtpd_tls_security_level = encrypt
+smtpd_tls_auth_only = yes
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_local_domain = mail.postfix.example
+smtpd_sender_login_maps = texthash:{here}/senders
+smtpd_helo_required = yes
+smtpd_helo_restrictions = reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname
+virtual_mailbox_domains = reader.example, grey.example
+virtual_mailbox_maps = texthash:{here}/mailboxes
+virtual_mailbox_base = {here}/mail
+virtual_uid_maps = static:30006
+virtual_gid_maps = static:30006
+virtual_minimum_uid = 100
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+smtpd_restriction_classes = greylisted
+greylisted = check_policy_service inet:127.0.0.1:{grey_port}
+smtpd_recipient_restrictions =
+    reject_sender_login_mismatch,
+    reject_unlisted_recipient,
+    check_recipient_access texthash:{here}/refused,
+    permit_sasl_authenticated, reject
+"""
+
+_POSTFIX_MASTER = """
+127.0.0.1:{port} inet n - n - 20 smtpd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+proxymap unix - - n - - proxymap
+virtual unix - n n - - virtual
+error unix - - n - - error
+retry unix - - n - - error
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+_EXIM = """
+primary_hostname = mail.exim.example
+daemon_smtp_ports = {port}
+local_interfaces = 127.0.0.1
+spool_directory = {here}/spool
+log_file_path = {here}/%slog
+tls_advertise_hosts = *
+tls_certificate = {here}/tls.pem
+tls_privatekey = {here}/tls.pem
+auth_advertise_hosts = ${{if eq{{$tls_in_cipher}}{{}}{{}}{{*}}}}
+smtp_accept_max = 20
+smtp_accept_max_per_host = 2
+smtp_accept_max_per_connection = 5
+smtp_enforce_sync = true
+helo_verify_hosts =
+host_lookup =
+rfc1413_query_timeout = 0s
+acl_smtp_rcpt = recipient
+keep_environment =
+
+begin acl
+recipient:
+  deny message = 5.7.1 Log in first
+       !authenticated = *
+  deny message = 5.1.1 No such mailbox here
+       !verify = recipient
+  defer message = 4.2.2 Mailbox full, try again later
+       recipients = {full}
+  defer message = 4.7.1 Your quota is used up: twelve letters in four seconds
+       ratelimit = 12 / 4s / per_rcpt / leaky / $authenticated_id
+  accept
+
+begin routers
+mailboxes:
+  driver = accept
+  domains = reader.example
+  local_parts = lsearch;{here}/names
+  transport = maildir
+
+begin transports
+maildir:
+  driver = appendfile
+  directory = {here}/mail/$local_part_data@$domain_data
+  maildir_format
+  return_path_add
+  user = Debian-exim
+  group = Debian-exim
+
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if and{{{{eq{{$auth2}}{{{user}}}}}{{eq{{$auth3}}{{{password}}}}}}}}}
+  server_set_id = $auth2
+"""
+
+_OPENSMTPD = """
+table names file:{here}/names
+smtp limit max-mails 5
+listen on 127.0.0.1 port {port} hostname mail.opensmtpd.example
+action "keep" maildir "{here}/mail/%{{rcpt.user}}@%{{rcpt.domain}}" virtual <names>
+match from local for domain "{domain}" action "keep"
+"""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_open(port: int, world: Unpacked, patience: float = 60) -> None:
+    end = time.monotonic() + patience
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+        except OSError:
+            assert time.monotonic() < end, world.said()[-3000:]
+            time.sleep(0.05)
