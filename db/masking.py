@@ -1,6 +1,5 @@
 """Masks email addresses in texts, however they are spelled there: percent-encoded, quoted-printable, in base64."""
 
-import base64
 import binascii
 import html
 import re
@@ -20,6 +19,7 @@ _LOCAL = r"(?:\"(?:[^\"\\\r\n]|\\.){1,64}\"|[\w.!#$%&'*+/=?^`{|}~-]{1,200})"
 _DOMAIN = rf"(?:[^\W_](?:[\w-]|{_ENCODED})*(?:\.(?:[\w-]|{_ENCODED})+)*)"
 _CANDIDATE = re.compile(_LOCAL + _AT + _DOMAIN)
 _MAY_QUOTE = re.compile("@|40|64;|commat|＠")
+_MAY_QUOTE_ENCODED = re.compile(_MAY_QUOTE.pattern.encode())
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _BEFORE = re.compile(r"[=/'{|!?&$^`*#~%]")
 """What may stand before an address without belonging to it, as in `to=alice@reader.example`."""
@@ -124,7 +124,9 @@ def _plain(spelled: str) -> Iterator[str]:
 def _from_base64(run: str) -> str:
     plain = run.rstrip("=").translate(_URL_SAFE)
     try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4)).decode()
+        decoded = binascii.a2b_base64(plain + "=" * (-len(plain) % 4))
+        # A mail server's queue id looks like base64 in every reply: only what may hold an address is worth decoding.
+        return decoded.decode() if _MAY_QUOTE_ENCODED.search(decoded) else ""
     except ValueError:
         return ""
 

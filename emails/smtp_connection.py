@@ -147,13 +147,12 @@ class SmtpConnection(smtplib.SMTP):
         """Sends a message with its final dot and, behind it, commands. `stage` is unchanged until a byte is sent, then
         `data` until the dot is sent. After that it is `dot`, and a failure no longer raises: only the server's reply
         can tell the outcome."""
-        dotted = message + b".\r\n"
         try:
-            self.write(dotted + commands if commands else dotted)
+            self.write(b"".join((message, b".\r\n", commands)))  # once: a copy costs 5 µs
         except OSError:
             if self._left:
                 self.stage = "data"
-            if self._left < len(dotted):
+            if self._left < len(message) + len(b".\r\n"):
                 raise
             self.torn = True
         self.stage = "dot"

@@ -164,7 +164,8 @@ class BatchSend:
         began, composing = time.monotonic(), self.composer.took
         said = self.transport.send(outgoing, lambda: self._announce(after[:1]), lambda: self._compose_ahead(after))
         # Servers quote the recipient. Whoever is erased while the letter is under way must not come back in a reply.
-        hand.heard = heard = replace(said, reply=masked_of(said.reply, hand.letter.address))
+        reply = masked_of(said.reply, hand.letter.address)
+        hand.heard = heard = said if reply == said.reply else replace(said, reply=reply)
         if ending.is_broken_off():
             raise ending.BrokenOff  # it was this process that cut the connection, so the mail server is not to blame
         if heard.stage != "dot" or heard.kind == "unknown":

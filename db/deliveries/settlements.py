@@ -98,15 +98,18 @@ def _settle_sqlite(
 ) -> int:
     if driver.execute("UPDATE claims SET lease = ? WHERE id = ?", (driver.at(lease), batch.claim)) != 1:
         return CLAIM_GONE
-    rows = [_row(driver, batch, known, now) for known in begun]
+    rows = _rows(driver, batch, begun, now)
     return driver.executemany(_SETTLE_SQLITE, rows) if rows else 0
 
 
-def _row(driver: DriverConnection, batch: Batch, o: Settlement, now: datetime) -> tuple[Any, ...]:
-    """The parameters of _SETTLE_ONE."""
-    not_before = o.not_before and driver.at(o.not_before)
-    told = o.state, o.reason, o.code, o.reply, o.tried, not_before, o.fingerprint
-    return *told, driver.at(now), o.id, batch.claim
+def _rows(driver: DriverConnection, batch: Batch, begun: Sequence[Settlement], now: datetime) -> list[tuple[Any, ...]]:
+    """The parameters of _SETTLE_ONE for each."""
+    at, claim = driver.at(now), batch.claim
+    return [
+        (o.state, o.reason, o.code, o.reply, o.tried, o.not_before and driver.at(o.not_before), o.fingerprint,
+         at, o.id, claim)
+        for o in begun
+    ]  # fmt: skip
 
 
 _SETTLE_ONE = (
@@ -150,10 +153,10 @@ def _keep_known(
 ) -> None:
     """Record known outcomes of letters that recovery marked unknown. A letter that the server accepted is sent, even if
     it was queued again."""
-    for known in begun:
+    for known, row in zip(begun, _rows(driver, batch, begun, now), strict=True):
         state = states.get(known.id)
         if (state == "unknown" and known.state != "unknown") or (state == "pending" and known.state == "sent"):
-            driver.execute(_KNOWN, _row(driver, batch, known, now))
+            driver.execute(_KNOWN, row)
 
 
 _OURS = "SELECT id, state FROM deliveries WHERE claim = ? AND id {among}"
