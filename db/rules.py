@@ -211,7 +211,7 @@ RETENTION: Mapping[str, Retention] = MappingProxyType(
     {
         "deliveries": Retention(
             "letters to readers, and what became of them", timedelta(days=396), "13 months",
-            "a question about a letter can be answered for a year; a digest keeps its final account",
+            "questions about a letter can be answered and its vote links work; a digest keeps its final account",
         ),
         "jobs": Retention(
             "jobs that succeeded, with their attempts", timedelta(days=7), "7 days",

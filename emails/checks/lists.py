@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from emails.checks.seen import Fault, Seen
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
-HTTPS = "Set BASE_URL to your site's https address."
+HTTPS = "Set BASE_URL to your site’s https address."
 
 
 def way_out(seen: Seen) -> Iterator[Fault]:
@@ -38,7 +38,7 @@ def opaque_links(seen: Seen) -> Iterator[Fault]:
     for uri in {*uris, *seen.links, *seen.text_links}:
         plain = unquote(unquote(uri)).lower()
         if any(each in plain for each in spelled):
-            yield Fault("A link has the reader's address in it, which the log of every server on the way would keep.")
+            yield Fault("A link has the reader’s address in it, which the log of every server on the way would keep.")
             return
 
 

@@ -41,7 +41,7 @@ def readable(seen: Seen) -> Iterator[Fault]:
     for each in page.all():
         widths = [each.attributes.get("width", ""), *_FIXED.findall(each.attributes.get("style", ""))]
         if any(width.isdigit() and int(width) > _NARROWEST for width in widths):
-            yield Fault(f"<{each.tag}> is wider than a phone's screen.")
+            yield Fault(f"<{each.tag}> is wider than a phone’s screen.")
             break
     yield from colours.faults(page)
 
@@ -67,7 +67,7 @@ def _link(target: str, words: str) -> Iterator[Fault]:
     elif not (parts.scheme == "https" and parts.netloc) and parts.scheme != "mailto":
         yield Fault(f"A link is neither https nor mailto: {target[:100]!r}.")
     if (shown := _URL.search(words)) and shown[0].rstrip("/") != target.rstrip("/"):
-        told = f"A link's words are another address, {shown[0][:60]}, which filters take for phishing."
+        told = f"A link’s words are another address, {shown[0][:60]}, which filters take for phishing."
         yield Fault(told, "Give the tool or comparison a name that is no address.", "warning")
 
 

@@ -60,7 +60,7 @@ def _form(seen: Seen, tags: Tags) -> Iterator[Fault]:
         yield Fault(f"The signature is of {domain}, which says nothing about mail from {author}.",
                     "Set DKIM_DOMAIN to the domain of MAIL_FROM, or one above it.")  # fmt: skip
     if tags.get("a") not in ("rsa-sha256", "ed25519-sha256"):
-        yield Fault(f"The signature's algorithm is {tags.get('a')}.")
+        yield Fault(f"The signature’s algorithm is {tags.get('a')}.")
     if not tags.get("c", "").startswith("relaxed/"):
         yield Fault("The header is signed in its simple form, which forwarding breaks.")
     if "l" in tags:
@@ -112,7 +112,7 @@ def envelope(seen: Seen) -> Iterator[Fault]:
     """Row 9."""
     local, _, domain = seen.case.sender.rpartition("@")
     if not _TOKEN.fullmatch(local):
-        yield Fault("The envelope's sender has no token, so a bounce would not tell whose letter it was.")
+        yield Fault("The envelope’s sender has no token, so a bounce would not tell whose letter it was.")
     if not dmarc.may_be_aligned(domain.lower(), seen.case.identity.domain):
         yield Fault(
             f"Bounces go to {domain}, so SPF says nothing about mail from {seen.case.identity.domain}.",

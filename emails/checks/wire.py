@@ -42,12 +42,12 @@ def fields_once(seen: Seen) -> Iterator[Fault]:
         if count > 1 and name not in (*_EVERY, *_OF_LISTS, "dkim-signature"):
             yield Fault(f"The header has {count} {shown(name)}, and may have one.")
         if name in ("bcc", "cc"):
-            yield Fault(f"The header has a {shown(name)}: it would show other readers' addresses.")
+            yield Fault(f"The header has a {shown(name)}: it would show other readers’ addresses.")
         if name.startswith("list-") and not seen.case.is_list:
             yield Fault(f"This letter belongs to no list, but its header has {shown(name)}.")
     for field in seen.fields:
         if not field.value:
-            yield Fault(f"The header's {field.shown} is empty.")
+            yield Fault(f"The header’s {field.shown} is empty.")
 
 
 def date_and_id(seen: Seen) -> Iterator[Fault]:

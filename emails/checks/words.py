@@ -24,7 +24,7 @@ def foot(seen: Seen) -> Iterator[Fault]:
             yield Fault(f"The {part} part does not have your postal address.")
     if not seen.case.postal_address:
         advice = "Set MAIL_POSTAL_ADDRESS."
-        yield Fault("The letter has no postal address, which many countries' laws ask for.", advice, "warning")
+        yield Fault("The letter has no postal address, which many countries’ laws ask for.", advice, "warning")
 
 
 def _unsubscribes(words: str, links: list[str]) -> bool:
@@ -45,7 +45,7 @@ def preheader(seen: Seen) -> Iterator[Fault]:
         yield Fault(f"The preheader has {length} characters; 20 to 150 show beside the subject.")
     follows = "".join(text for _, text in after)
     if len(follows) - len(follows.lstrip("".join(FILLER) + " \n\t")) < 40:
-        yield Fault("No filler follows the preheader, so mail apps show the letter's start beside it.")
+        yield Fault("No filler follows the preheader, so mail apps show the letter’s start beside it.")
 
 
 def _texts(element: Element) -> Iterator[tuple[Element, str]]:

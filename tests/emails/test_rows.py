@@ -281,7 +281,7 @@ def test_what_a_setting_lacks_is_told_with_the_setting_that_mends_it() -> None:
     plain = told(Setting({"base_url": site.base_url}), letters.welcome(site), postal_address="")
     assert {row for row, _, _ in plain} == {5, 13, 14}
     assert {advice for _, _, advice in plain} == {
-        "Set BASE_URL to your site's https address.", "Set MAIL_POSTAL_ADDRESS.",
+        "Set BASE_URL to your site’s https address.", "Set MAIL_POSTAL_ADDRESS.",
     }  # fmt: skip
 
 
