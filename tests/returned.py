@@ -72,8 +72,8 @@ Diagnostic-Code: smtp; {said}
 """.encode()
 
 
-def complaint(letter: str, kind: str = "abuse", recipient: str = "redacted") -> bytes:
-    """A feedback report about the letter with that Message-ID."""
+def complaint(letter: str, kind: str = "abuse", recipient: str = "redacted", leave: str = "") -> bytes:
+    """A feedback report about the letter with that Message-ID, and that List-Unsubscribe."""
     return f"""\
 From: Feedback <fbl@provider.example>
 To: abuse@verdicts.example
@@ -95,6 +95,7 @@ From: Verdicts <digest@verdicts.example>
 To: {recipient}
 Subject: Which one writes?
 Message-ID: {letter}
+List-Unsubscribe: {leave or "<https://elsewhere.example/>"}
 
 --cut--
 """.encode()
