@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -388,11 +389,12 @@ def stops_among(fates: Sequence[Fate], heard: int, seen: Mapping[str, float]) ->
     A bounce comes later than its letter, and others were sent meanwhile. So the rule is asked as at each of the next
     letters, as if all that is known by now had been said at once.
     """
+    hard, content = (list(accumulate((each == kind for each in fates), initial=0)) for kind in ("hard", "content"))
     for end in range(heard + 1, min(len(fates), heard + WATCHED) + 1):
-        last = fates[max(0, end - WATCHED) : end]
-        counts = {"hard": last.count("hard"), "content": last.count("content")}
-        if rule := stops(len(last), counts["hard"], counts["content"], seen):
-            return Tripped(rule, counts[rule], len(last))
+        begin = max(0, end - WATCHED)
+        counts = {"hard": hard[end] - hard[begin], "content": content[end] - content[begin]}
+        if rule := stops(end - begin, counts["hard"], counts["content"], seen):
+            return Tripped(rule, counts[rule], end - begin)
     return None
 
 

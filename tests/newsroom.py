@@ -13,6 +13,8 @@ from db.deliveries.deliveries import Delivery
 from db.deliveries.stops import Trip
 from db.digests import digests, schedule
 from db.driver import driver_connection
+from db.feedback import consequences
+from db.feedback.consequences import Heard
 from db.jobs.jobs import Attempt, Job
 from db.monitoring import alerts, heartbeats, pauses
 from db.monitoring.alerts import Condition
@@ -58,6 +60,7 @@ def fill(now: datetime | None = None) -> SimpleNamespace:
     _votes(catalogue, now)
     slot = _digests(now)
     jobs = _jobs(now)
+    _feedback(now)
     _state_of_things(now)
     _orders(now)
     _webhooks(now)
@@ -168,6 +171,16 @@ def _state_of_things(now: datetime) -> None:
     with driver_connection(durable=False) as driver:
         for turn, kind in enumerate(("web", "worker", "sender", "outside", "clock")):
             heartbeats.beat(driver, f"host:{turn}", kind, now - timedelta(hours=3), now, 40, 10.0)
+
+
+def _feedback(now: datetime) -> None:
+    """What came back after letters of the digest that is being sent, one of each kind."""
+    said = {"soft": f"552 5.2.2 {WORD * 2} over quota", "content": EVIL, "complaint": "", "hard": "550 5.1.1 <%s>: no"}
+    with writing() as session:
+        of_digest = select(Delivery).where(Delivery.letter == "digest", Delivery.state == "sent").order_by(Delivery.id)
+        for turn, (row, kind) in enumerate(zip(session.scalars(of_digest.limit(4)).all(), said, strict=True)):
+            told = Heard(kind, turn + 1, row.id, row.person, None, diagnostic=said[kind], feedback="abuse")
+            consequences.apply(session, told, now)
 
 
 def _orders(now: datetime) -> None:
