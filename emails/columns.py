@@ -2,22 +2,40 @@
 
 import math
 import unicodedata
+from typing import NamedTuple
 
 from emails.digest_content import ComparisonPart, ToolPart
 
 # Characters that surely fit on a line of a column in the fonts of the letter's stack, the widest included, and the
 # height of a line in pixels. Too low a number leaves white space; too high a one would put the buttons out of level.
-_LABEL, _NAME, _TAGLINE = (33, 21), (15, 36), (31, 25)
+_LABEL, _TAGLINE = (33, 21), (31, 25)
 _PADDING = 14 + 2  # below the head, and above the tagline
+
+
+class Names(NamedTuple):
+    """How the names in both heads are set: type and line in pixels, and how many characters fit on a line."""
+
+    size: int
+    line: int
+    room: int
+
+
+_SHORT, _LONG = Names(30, 36, 15), Names(22, 28, 20)
+
+
+def names(part: ComparisonPart) -> Names:
+    """Long names are set smaller, and then both."""
+    return _LONG if any(len(tool.name) > 2 * _SHORT.room for tool in part.tools) else _SHORT
 
 
 def head_height(part: ComparisonPart) -> int:
     """The height in pixels in which the heads of both columns fit."""
-    return max(_head(tool) for tool in part.tools) + _PADDING
+    return max(_head(tool, names(part)) for tool in part.tools) + _PADDING
 
 
-def _head(tool: ToolPart) -> int:
-    texts = (f"{tool.category} / Entry: {tool.entry}", _LABEL), (tool.name, _NAME), (tool.tagline, _TAGLINE)
+def _head(tool: ToolPart, name: Names) -> int:
+    category = f"{tool.category} / Entry: {tool.entry}"
+    texts = (category, _LABEL), (tool.name, (name.room, name.line)), (tool.tagline, _TAGLINE)
     return sum(_lines(text, wide) * high for text, (wide, high) in texts)
 
 

@@ -12,7 +12,8 @@ from emails.letter import OPEN, Letter, Site, mark
 LARGEST = 100 * 1024
 """The largest HTML part in bytes, as it is sent: Gmail clips it at 102 KB, and counts nothing else."""
 _ENCODED = re.compile(rb"[^ -<>-~]")
-_LONG_HEADING = 36
+_FACES = {"big": 36, "long": 64, "longer": 1000}
+"""How the heading is set, by the most characters that it has."""
 IN_FULL = 10
 """At most this many comparisons have their figures and vote links; the others are named, with a link."""
 
@@ -76,8 +77,9 @@ def _letter(content: DigestContent, site: Site, shown: int, listed: int) -> Lett
         "places": {slug: place for place, slug in enumerate(content.tool_slugs)},
         "inside": inside(content),
         "first": first,
-        "long": len(first.heading) > _LONG_HEADING,
+        "face": next(face for face, most in _FACES.items() if len(first.heading) <= most),
         "quotes": _quotes(first),
+        "names": columns.names(first),
         "head_height": columns.head_height(first),
         "last_week": content.last_week,
         "last_heading": content.last_heading,

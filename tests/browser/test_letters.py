@@ -130,7 +130,10 @@ def test_a_letter_holds_without_its_styles(page: Page, name: str) -> None:
     assert all(box[2] >= 44 and box[3] >= 36 for box in page.evaluate(BOXES, ANY_BUTTON))
 
 
-@pytest.mark.parametrize("content", [TOLD, wordy()], ids=["a week", "a wordy week"])
+NEAR = {"a week": TOLD, "a wordy week": wordy(), "right to left": AWKWARD["right-to-left"], "fifty": AWKWARD["fifty"]}
+
+
+@pytest.mark.parametrize("content", NEAR.values(), ids=NEAR)
 def test_the_vote_is_near_the_top_and_its_buttons_stand_level(page: Page, content: DigestContent) -> None:
     letter = letters.digest(content, SITE)
     page.set_content(letter.filled(ALICE, "s").html)
