@@ -2,22 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import NameOID
 from sqlalchemy import text
 
 from db.feedback import events
 from db.session import reading, writing
 from db.setting_errors import BadSettings
 from emails import access_tokens
-from tests import returned
+from tests import localhost, returned
 from tests.erasing import DANA
 from tests.outside_requests import make_all
 from tests.played_imap import PlayedMailbox, serving
@@ -63,20 +57,7 @@ class ImapBox:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory) -> Path:
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, datetime(2026, 1, 1), now + timedelta(days=9999))  # noqa: DTZ001
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, SHA256())
-    )
-    file = tmp_path_factory.mktemp("imap") / "server.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return file
+    return localhost.certificate(tmp_path_factory.mktemp("imap"))
 
 
 @pytest.fixture
