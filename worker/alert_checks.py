@@ -22,6 +22,7 @@ from worker.daily_alerts import limited_by_the_day
 from worker.erasure_alerts import unfinished_erasures
 from worker.feedback_alerts import complaints_after_the_end, letters_blamed
 from worker.host_alerts import senders_that_fail
+from worker.inbox_alerts import unread_inbox
 from worker.stop_alerts import standing_stops, undecided_suppressions
 from worker.webhook_alerts import disabled_webhooks
 
@@ -233,7 +234,7 @@ CHECKS: tuple[Check, ...] = (
     failed_groups, failure_rate, old_work, paused_queues, stuck_digests, open_breakers, silent_processes,
     disagreeing_clocks, weeks_between, differing_transports, passed_over, limited_by_the_day,
     differing_settings, standing_stops, undecided_suppressions, senders_that_fail,
-    clocks_that_are_off, disabled_webhooks, unconfirmed_copy, unfinished_erasures, letters_blamed,
+    clocks_that_are_off, disabled_webhooks, unread_inbox, unconfirmed_copy, unfinished_erasures, letters_blamed,
     complaints_after_the_end,
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -30,6 +31,25 @@ def is_waiting(session: Session) -> bool:
     """Whether such a job is queued or under way."""
     queued, under_way = (PENDING, OUTSIDE, Job.receiver == RECEIVER), (Job.state == "running",)
     return any(session.scalar(select(Job.id).where(_KIND, *each).limit(1)) for each in (queued, under_way))
+
+
+class Failing(NamedTuple):
+    """Since when the inbox could not be read, what was said last, and its job."""
+
+    since: datetime
+    said: str
+    job: int
+
+
+TOLD_AFTER = 4
+"""So many attempts in a row have to fail, which takes some ten minutes: a server restarts in less."""
+
+
+def failing(session: Session) -> Failing | None:
+    """The job that has failed several times in a row, if it has."""
+    tried = Job.attempt >= TOLD_AFTER, Job.error.is_not(None)
+    found = session.scalars(select(Job).where(_KIND, PENDING, OUTSIDE, Job.receiver == RECEIVER, *tried)).first()
+    return Failing(found.created_at, found.said or "", found.id) if found else None
 
 
 def owe_first(session: Session, now: datetime) -> None:

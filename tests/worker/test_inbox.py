@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from db import moments
 from db.feedback import events
 from db.session import reading, writing
 from db.setting_errors import BadSettings
@@ -18,7 +19,9 @@ from tests.played_imap import PlayedMailbox, serving
 from tests.returned import answer, bounce, leave, message_id, state_of, suppressed, vacation, verp
 from tests.transports import digest
 from web.actions import subscribers as actions
+from web.cli import doctor_inbox
 from worker import inbox
+from worker.inbox_alerts import unread_inbox
 
 ALICE, BOB, CHARLIE = (f"reader-{number}@reader.example" for number in (1, 2, 3))
 PASSWORD = "hunter2"
@@ -219,6 +222,26 @@ def test_one_slice_ends_and_the_next_goes_on(box, look, monkeypatch):
     assert len(returned.kept()) == 3
 
 
+def told_of_the_inbox() -> list[str]:
+    with reading() as session:
+        return [each.title for each in unread_inbox(session, moments.now())]
+
+
+@pytest.mark.once
+def test_the_doctor_opens_the_inbox(box, setting):
+    box.put(answer(message_id(BOB), BOB))
+    assert list(doctor_inbox.inbox(setting())) == [(True, "INBOX_URL can be opened; 1 mail is in it")]
+    setting(INBOX_URL="maildir:nowhere")
+    [(well, told)] = doctor_inbox.inbox(setting())
+    assert (well, told) == (False, "INBOX_URL: nowhere/new cannot be read: No such file or directory")
+    setting(INBOX_URL="", MAIL_URL="smtp://relay.example")
+    [(well, told)] = doctor_inbox.inbox(setting())
+    assert well is None
+    assert "nothing hears of bounces" in told
+    setting(WEBHOOK_SECRET="0123456789abcdef0123")
+    assert list(doctor_inbox.inbox(setting())) == []
+
+
 # ---- the job ---------------------------------------------------------------------------------------------------
 
 
@@ -231,14 +254,19 @@ def test_one_job_waits_and_those_that_are_done_are_forgotten(box, look):
 @pytest.mark.once
 def test_an_inbox_that_cannot_be_read_is_tried_for_ever(house, setting, look):
     setting(INBOX_URL=f"maildir:{house}/inbox")
-    for _ in range(9):
+    for _ in range(3):
+        look()
+    assert told_of_the_inbox() == []
+    for _ in range(6):
         look()
     assert read_jobs() == [("pending", "InboxError")]
+    assert told_of_the_inbox() == ["The inbox has not been read for 2 h 40 min"]
     box = MaildirBox(house / "inbox")
     box.put(leave(returned.leaving(CHARLIE), CHARLIE))
     look()
     returned.work()
     assert state_of(CHARLIE) == "unsubscribed"
+    assert told_of_the_inbox() == []
 
 
 @pytest.mark.once

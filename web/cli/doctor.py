@@ -26,6 +26,7 @@ from web.cli import (
     as_json,
     doctor_clocks,
     doctor_dns,
+    doctor_inbox,
     doctor_keys,
     doctor_outside,
     doctor_public,
@@ -103,6 +104,7 @@ def _look() -> Iterator[Finding]:
             yield Finding(what, False, f"cannot be looked at: {type(error).__name__}")
     yield from _records(config)
     if not missing:
+        yield from (Finding("inbox", *each) for each in doctor_inbox.inbox(config))
         yield from (Finding("public address", *each) for each in doctor_public.way(config))
 
 
