@@ -54,7 +54,7 @@ class Rule:
 
     def meets(self, element: Element) -> bool:
         """Whether the selector is one for the element. One that is not understood meets none."""
-        return self._pieces is not None and _meets(self._pieces, element)
+        return bool(self._pieces) and _meets(self._pieces or [], element)
 
 
 def _meets(pieces: list[tuple[str, str, frozenset[str]]], element: Element) -> bool:

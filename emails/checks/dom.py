@@ -67,8 +67,11 @@ class Page:
 def read(html: str) -> Page:
     """The page of this HTML."""
     reader = _Reader()
-    reader.feed(html)
-    reader.close()
+    try:
+        reader.feed(html)
+        reader.close()
+    except AssertionError:  # up to Python 3.13 the parser raises it for some of what begins with `<![`
+        reader.mistakes.append("some of it cannot be read")
     unclosed = [f"<{each.tag}> is not closed" for each in reader.open[1:]]
     return Page(reader.open[0], tuple(reader.mistakes + unclosed))
 

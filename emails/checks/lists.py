@@ -3,9 +3,9 @@
 import base64
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from emails.checks.seen import Fault, Seen
+from emails.checks.seen import Fault, Seen, parts
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 HTTPS = "Set BASE_URL to your site’s https address."
@@ -14,11 +14,11 @@ HTTPS = "Set BASE_URL to your site’s https address."
 def way_out(seen: Seen) -> Iterator[Fault]:
     """Row 5: one https URI, and one mailto if somebody reads the inbox."""
     uris = re.findall(r"<([^<>]*)>", seen.only("list-unsubscribe"))
-    web = [uri for uri in uris if urlsplit(uri).scheme in ("https", "http")]
-    mail = [uri for uri in uris if urlsplit(uri).scheme == "mailto"]
+    web = [uri for uri in uris if parts(uri).scheme in ("https", "http")]
+    mail = [uri for uri in uris if parts(uri).scheme == "mailto"]
     if len(web) != 1 or len(web) + len(mail) != len(uris):
         yield Fault("List-Unsubscribe must have exactly one address of the web.")
-    elif urlsplit(web[0]).scheme != "https":
+    elif parts(web[0]).scheme != "https":
         yield Fault("Mailbox providers show their unsubscribe button for an https address only.", HTTPS, "warning")
     if len(mail) != seen.case.identity.has_inbox:
         wanted = "one mailto address" if seen.case.identity.has_inbox else "no mailto address, since nobody reads it"
@@ -58,8 +58,8 @@ def list_names(seen: Seen) -> Iterator[Fault]:
     domain = re.escape(seen.case.identity.domain)
     if not re.fullmatch(rf'(?:(?:"[^"]*"|[^"<>]+) )?<[a-z0-9-]+\.{domain}>', seen.only("list-id")):
         yield Fault(f"List-Id must be a name and <id.{seen.case.identity.domain}>.")
-    parts = seen.only("feedback-id").split(":")
-    if len(parts) != 4 or not 5 <= len(parts[-1]) <= 15 or not all(parts):
+    groups = seen.only("feedback-id").split(":")
+    if len(groups) != 4 or not 5 <= len(groups[-1]) <= 15 or not all(groups):
         yield Fault("Feedback-ID must have four parts, the last of 5 to 15 characters.")
     elif any(each and each.lower() in seen.only("feedback-id").lower() for each in _of_one(seen)):
         yield Fault("Feedback-ID differs from reader to reader: complaints cannot be counted by it.")

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from emails.checks import colours, css
 from emails.checks.lists import HTTPS
-from emails.checks.seen import Fault, Seen
+from emails.checks.seen import Fault, Seen, parts
 
 LARGEST = 100 * 1024
 """Gmail cuts a letter whose HTML is larger than 102 KB."""
@@ -61,10 +60,10 @@ def harmless(seen: Seen) -> Iterator[Fault]:
 
 
 def _link(target: str, words: str) -> Iterator[Fault]:
-    parts = urlsplit(target)
-    if parts.scheme == "http":
+    at = parts(target)
+    if at.scheme == "http":
         yield Fault("A link leads to http, which mail apps warn of.", HTTPS, "warning")
-    elif not (parts.scheme == "https" and parts.netloc) and parts.scheme != "mailto":
+    elif not (at.scheme == "https" and at.netloc) and at.scheme != "mailto":
         yield Fault(f"A link is neither https nor mailto: {target[:100]!r}.")
     if (shown := _URL.search(words)) and shown[0].rstrip("/") != target.rstrip("/"):
         told = f"A link’s words are another address, {shown[0][:60]}, which filters take for phishing."

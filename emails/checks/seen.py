@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from email.policy import default
 from functools import cached_property
 from typing import Literal, NamedTuple
+from urllib.parse import SplitResult, urlsplit
 
 from emails.checks import dom
 from emails.dkim import Signer
@@ -76,6 +77,14 @@ def shown(name: str) -> str:
     """A field's name as people write it."""
     special = {"id": "ID", "mime": "MIME", "dkim": "DKIM"} if name != "list-id" else {}
     return "-".join(special.get(part, part.capitalize()) for part in name.split("-"))
+
+
+def parts(uri: str) -> SplitResult:
+    """The parts of a URI; all empty if it cannot be one."""
+    try:
+        return urlsplit(uri)
+    except ValueError:
+        return urlsplit("")
 
 
 class Seen:
