@@ -9,7 +9,7 @@ from db.jobs.events import DigestFinished
 from db.monitoring import alerts
 from db.session import reading, writing
 from tests.bouncing import apart, suppressed
-from tests.hearing import BLAMED, FULL, SPAM, all_sent, came_back, hear, sent
+from tests.hearing import BLAMED, FULL, SPAM, SWITCHED_OFF, all_sent, came_back, hear, sent
 from worker import soft_failures
 from worker.alerts import watch
 
@@ -62,6 +62,17 @@ def test_refused_at_once_and_come_back_later_count_together_unless_a_retry_arriv
         clock.forward(days=8)
         hear(clock, sent(clock, about), FULL, event=about)
     assert [each.reason for each in suppressed()] == reasons
+
+
+@pytest.mark.once
+def test_a_mailbox_that_is_switched_off_counts_as_gone_at_the_second_digest_that_was_refused(clock, cast):
+    made = all_sent(clock, [cast.alice], finished=True)
+    refused(1, "refused at rcpt", "550 5.2.1 The email account that you tried to reach is disabled")
+    soft_failures.count_soft_failures(DigestFinished(made))
+    assert suppressed() == []
+    clock.forward(days=7)
+    hear(clock, sent(clock, made + 1), SWITCHED_OFF, event=2)
+    assert [each.reason for each in suppressed()] == ["hard bounce"]
 
 
 @pytest.mark.once

@@ -1,5 +1,7 @@
 """What comes back later stops a digest, or holds a domain, by the rules that its senders follow."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import text
 
@@ -131,3 +133,13 @@ def test_a_digest_that_has_ended_is_not_paused_but_its_suppressions_are_suspecte
     for number in (11, 12, 13):
         hear(clock, number, SPAM, event=number)
     assert audited() == [], "nothing is left to stop"
+
+
+def test_several_workers_read_bounces_of_one_digest_at_a_time_and_it_is_stopped_once(clock):
+    all_sent(clock, apart(120))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: hear(clock, number, GONE, event=number), range(1, 25)))
+    assert state() == "paused"
+    assert len(suppressed()) == 24
+    assert all(each.suspected_at for each in suppressed())
+    assert audited() == [("worker", "digest.stop", f"digest {SLOT}")]

@@ -6,10 +6,12 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
+from db.deliveries import tests_of_address
 from db.operators.audit import Actor
 from db.session import writing
 from db.subscribers import imports, subscribers, subscriptions, suppressions
 from tests.hearing import FULL, SPAM, all_sent, hear, sent
+from tests.operators import put
 from tests.transports import SLOT
 from web.actions import subscribers as actions
 from web.cli import main
@@ -102,6 +104,20 @@ def test_strangers_are_answered_too(clock, cast):
     assert "has never been a subscriber here, and mail to it is stopped since" in answer(cast.charlie)
     assert "suppressed since 2026-11-17 08:00:00 UTC, by hand: asked by phone" in explain(cast.charlie)
     assert (as_json(cast.alice)["state"], as_json(cast.charlie)["suppressed"]) == (None, True)
+
+
+@pytest.mark.once
+def test_test_letters_and_an_operators_alerts_are_told_too(clock, cast):
+    all_sent(clock, [cast.alice])
+    for to in (cast.alice, cast.dana):
+        number = sent(clock, 1 if to == cast.alice else 2, tests_of_address.person_of(to), "test")
+        hear(clock, number, FULL, event=number)
+    put(cast.dana, "operator")
+    sent(clock, 3, "operator:1", "alert")
+    assert [row["letter"] for row in as_json(cast.alice)["deliveries"]] == ["digest", "test"]
+    dana = as_json(cast.dana)["deliveries"]
+    assert [row["letter"] for row in dana] == ["test", "alert"]
+    assert dana[0]["came_back"][0]["kind"] == "soft"
 
 
 @pytest.mark.once

@@ -12,6 +12,7 @@ from db.digests import digests
 from db.digests.digests import Digest
 from db.feedback import consequences, feedback
 from db.feedback.feedback import Feedback
+from db.operators import operators
 from db.persons import person_of
 from db.session import Session
 from db.subscribers import subscribers, suppressions
@@ -52,10 +53,9 @@ def of_address(session: Session, address: str, slot: str | None = None) -> Expla
         return of_subscriber(session, found, slot)
     digest = _digest(session, slot)
     held = suppressions.of_address(session, to)
-    letters = [each for person in tests_of_address.persons_of(to) for each in deliveries.of_person(session, person)]
     case = Case(to, None, _newsletter(digest), None, _stopped(held, 0), tests=tests_of_address.number(session, to))
-    asked = [OfLetter(each, None, ()) for each in letters if slot is None]
-    return Explanation(sentence(case), to, None, held, (), tuple(asked), digest.slot if digest else None)
+    asked = () if slot else tuple(_other_letters(session, to))
+    return Explanation(sentence(case), to, None, held, (), asked, digest.slot if digest else None)
 
 
 def of_subscriber(session: Session, who: Subscriber, slot: str | None = None) -> Explanation:
@@ -71,10 +71,19 @@ def of_subscriber(session: Session, who: Subscriber, slot: str | None = None) ->
         _stopped(held, _in_a_row(session, person, held, back)), _last(history, "asked"), who.confirmed_at,
         _last(history, "withdrawn"), who.paused_until,
     )  # fmt: skip
-    asked = letters if slot is None else [each for each in letters if each.slot == slot]
+    others = _other_letters(session, who.address) if who.address else []
+    asked = [*letters, *others] if slot is None else [each for each in letters if each.slot == slot]
     return Explanation(
         sentence(case), who.address, who, held, tuple(history), tuple(asked), digest.slot if digest else None
     )
+
+
+def _other_letters(session: Session, address: str) -> list[OfLetter]:
+    """The letters to an address that are not to a reader: test letters, and an operator's alerts."""
+    persons = tests_of_address.persons_of(address)
+    if operator := operators.by_address(session, address):
+        persons.append(person_of(operator.id, "operator"))
+    return [each for person in persons for each in _letters(session, person, feedback.of_person(session, person))]
 
 
 def _digest(session: Session, slot: str | None) -> Digest | None:
