@@ -121,6 +121,9 @@ def test_a_providers_bad_hour_holds_its_domain_alone_and_what_it_said_is_suspect
     with reading() as session:
         [group] = suspected.groups(session)
     assert (group.domain, group.number) == ("big.example", 11)
+    for number in range(29, 291, 29):  # 21 of 300 in all, but only 10 that are not that domain's fault
+        hear(clock, number, GONE, event=number)
+    assert state() == "sending"
 
 
 @pytest.mark.once
