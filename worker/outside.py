@@ -21,11 +21,12 @@ from db.jobs import jobs, outside
 from db.jobs.jobs import Job
 from db.jobs.outside import OutsideRequest
 from db.monitoring import pauses
+from db.monitoring.dns_lookups import LookUpRecords
 from db.refusals import refusal
 from db.session import reading, writing
 from db.settings import settings
 from db.webhooks.messages import PostWebhookMessage
-from worker import failures, inbox, sns_messages, webhooks
+from worker import dns_lookups, failures, inbox, sns_messages, webhooks
 from worker.outside_result import Result
 
 Run = Callable[[Job], Result | None]
@@ -102,5 +103,6 @@ OUTSIDE: dict[type[OutsideRequest], Run] = {
     PostWebhookMessage: webhooks.post,
     CheckSnsMessage: sns_messages.check,
     ReadInbox: inbox.read,
+    LookUpRecords: dns_lookups.look_up,
 }
 """Which function makes which request. Other kinds stay pending, for a later release's line."""

@@ -18,7 +18,7 @@ from db import engine
 from db.jobs.jobs import Job
 from db.setting_errors import BadSettings
 from db.settings import settings
-from worker import ending, heartbeats, inbox, lapsed_jobs, logs, outside, redis_client, schema_gate
+from worker import dns_lookups, ending, heartbeats, inbox, lapsed_jobs, logs, outside, redis_client, schema_gate
 from worker.looks import Look, Looks
 from worker.outside_places import Places
 from worker.schedule import entry_of
@@ -48,6 +48,7 @@ class OutsideLine:
         """Begin a request for each job that is due, as long as there is a place for it."""
         lapsed_jobs.recover()
         inbox.keep_reading()
+        dns_lookups.keep_looking_up()
         while not ending.asked() and self.places.are_free():
             job = outside.claim_one(self.places.busy())
             if job is None:

@@ -24,14 +24,14 @@ MISSING = [name for name in ("apt-get", "dpkg-deb", "unshare", "openssl") if not
 )
 
 _RUN = """set -e
-mount -t overlay overlay -o lowerdir=/,upperdir={base}/up,workdir={base}/work {base}/root
-mount --rbind /dev {base}/root/dev
-mount -t proc proc {base}/root/proc
-mkdir -p {base}/root/srv/relay
-mount --bind {base}/relay {base}/root/srv/relay
-cp {base}/passwd {base}/root/etc/passwd
-cp {base}/group {base}/root/etc/group
-chroot {base}/root /bin/sh -e /srv/relay/start.sh
+mount -t overlay overlay -o lowerdir=/,upperdir={base}/up,workdir={base}/work {base}/whole
+mount --rbind /dev {base}/whole/dev
+mount -t proc proc {base}/whole/proc
+mkdir -p {base}/whole/srv/relay
+mount --bind {base}/relay {base}/whole/srv/relay
+cp {base}/passwd {base}/whole/etc/passwd
+cp {base}/group {base}/whole/etc/group
+chroot {base}/whole /bin/sh -e /srv/relay/start.sh
 """
 
 
@@ -41,7 +41,7 @@ class Unpacked:
     def __init__(self, packages: Sequence[str]) -> None:
         # An overlay's upper layer may not lie on another overlay, as a container's own disk does: tmpfs always does.
         self._base = Path(tempfile.mkdtemp(prefix="verdicts-relay-", dir="/dev/shm"))
-        for name in ("up", "work", "root", "relay"):
+        for name in ("up", "work", "whole", "relay"):
             (self._base / name).mkdir()
         self._base.chmod(0o755)
         self.folder = self._base / "relay"

@@ -19,7 +19,7 @@ LEAST = {
     "second_factor": "viewer", "confirm_second_factor": "viewer", "renew_codes": "viewer",
     "remove_second_factor": "viewer",
     "digests": "viewer", "digest": "viewer", "digest_progress": "viewer", "preview": "viewer",
-    "preview_letter": "viewer", "deliveries": "viewer", "schedule": "viewer",
+    "preview_letter": "viewer", "deliveries": "viewer", "schedule": "viewer", "dns": "viewer",
     "change_draft": "editor", "skip_digest": "editor", "test_digest": "editor",
     "archive_passed_over": "editor",
     "send_digest": "operator", "pause_digest": "operator", "resume_digest": "operator", "cancel_digest": "operator",

@@ -20,7 +20,8 @@ MENU = (
         ("Failed jobs", "operator.jobs"), ("Queues", "operator.queues"), ("Schedule", "operator.schedule"),
     ),
     (("People", "operator.explain"), ("Suppressions", "operator.suppressions")),
-    (("Audit log", "operator.audit"), ("Webhooks", "operator.webhooks_page"), ("Accounts", "operator.accounts")),
+    (("Audit log", "operator.audit"), ("Webhooks", "operator.webhooks_page"),
+     ("DNS", "operator.dns"), ("Accounts", "operator.accounts")),
 )  # fmt: skip
 """The menu's groups; pages that do not exist or that the operator may not open are left out."""
 
