@@ -178,6 +178,22 @@ def test_a_digest_on_its_way_is_paused_resolved_and_cancelled(open_browser, room
         assert digests.get(session, room.slot).state == "cancelled"
 
 
+def test_a_live_part_leaves_the_focus_that_came_while_it_was_asked_for(open_browser, room):
+    page = open_browser()
+    sign_in(page)
+    held = []
+    page.route("**/progress", lambda route: held.append(route))
+    with page.expect_request("**/progress"):
+        page.goto(f"/operator/digests/{room.slot}")
+    page.locator("[data-live$='/progress']").get_by_role("link").first.focus()
+    reached = page.evaluate("document.activeElement.href")
+    with page.expect_response("**/progress") as answer:
+        held[0].continue_()
+    answer.value.finished()
+    page.evaluate("new Promise(done => setTimeout(done, 100))")  # the script has put the answer in place, or has not
+    assert page.evaluate("document.activeElement.href") == reached
+
+
 def test_a_webhook_is_added_tested_and_disabled(open_browser, axe, database, monkeypatch):
     operators.hash_quickly(monkeypatch)
     operators.put(OLGA, "admin")

@@ -8,13 +8,16 @@
     let etag = "";
     let held = 0;
 
+    const isInUse = () => part.contains(document.activeElement);
+
     const ask = async () => {
-      if (document.visibilityState !== "visible" || part.contains(document.activeElement)) return;
+      if (document.visibilityState !== "visible" || isInUse()) return;
       const headers = { "X-Live": "part", ...(etag && { "If-None-Match": etag }) };
       const answer = await fetch(part.dataset.live, { headers, redirect: "error", cache: "no-store" });
-      if (answer.status === 200) {
+      const html = answer.status === 200 ? await answer.text() : null;
+      if (html !== null && !isInUse()) { // the focus may have come meanwhile, and would be lost
         etag = answer.headers.get("ETag") || "";
-        part.innerHTML = await answer.text();
+        part.innerHTML = html;
       }
       held = answer.ok || answer.status === 304 ? 0 : held + 1;
     };
