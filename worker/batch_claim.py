@@ -68,7 +68,8 @@ class BatchClaim:
     def _settled(self, driver: DriverConnection, group: Sequence[ClaimedLetter]) -> dict[int, str] | None:
         if any(each.state == "sent" for each in self.known):
             heartbeats.taken()
-        gone = self._write(driver, group)
+        with turns.settling(driver):
+            gone = self._write(driver, group)
         stop_rules.act(self.batch, self.memory)
         return gone
 

@@ -8,13 +8,13 @@ from datetime import datetime
 
 import pytest
 
-from db.deliveries import rate_limits
+from db.deliveries import rate_limits, settlements
 from db.driver import driver_connection
 from db.monitoring import heartbeats
 from db.monitoring.heartbeats import Marks, RunsAs
 from db.session import writing
-from tests.transports import digest, states
-from worker import mail_connections, send_slice, slice_run
+from tests.transports import digest, run, states
+from worker import mail_connections, send_slice, slice_run, turns
 from worker.pace import Pace
 from worker.send_slice import SliceFailed
 
@@ -118,3 +118,25 @@ def test_a_slice_ends_when_another_sender_fails_so_that_the_next_one_takes_its_s
     assert send_slice.run_slice(time.monotonic() + 30) is True, "letters are left"
     assert send_slice.run_slice(time.monotonic() + 30) is False
     assert asked == [2, 4]
+
+
+@pytest.mark.once
+def test_on_sqlite_one_connection_of_a_process_settles_at_a_time(door, clock, setting, monkeypatch):
+    inside, together, settle = [], [], settlements.settle
+
+    def settling(*given):
+        inside.append(threading.get_ident())
+        time.sleep(0.001)
+        together.append(len(inside))
+        try:
+            return settle(*given)
+        finally:
+            inside.pop()
+
+    monkeypatch.setattr(settlements, "settle", settling)
+    monkeypatch.setattr(turns, "PATIENCE", 60.0)
+    setting(SEND_CONNECTIONS=4, SEND_WINDOW=1)
+    digest(clock, 60)
+    run()
+    assert states() == {"sent": 60}
+    assert set(together) == {1}
