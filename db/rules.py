@@ -303,8 +303,9 @@ HARD_BOUNCE_REST = timedelta(days=1)
 Returned = Literal["hard", "suspended", "soft", "content", "complaint"]
 """What a bounce or a complaint is. hard: the address does not exist. suspended: its provider has switched it off
 (RFC 3463, 5.2.1). soft: it may take mail another day. content: our fault, and never counted against the address."""
-COMPLAINTS = ("abuse", "fraud", "opt-out", "virus", "other")
-"""Types of feedback reports (RFC 5965) by which a reader complains; auth-failure and not-spam suppress nobody."""
+COMPLAINTS = ("abuse", "fraud", "opt-out", "opt-out-list")
+"""Types of feedback reports (RFC 5965) by which a reader complains. The others, such as auth-failure, not-spam and
+virus, suppress nobody."""
 SOFT_LETTERS, SOFT_SPAN, SOFT_LIFE = 3, timedelta(days=15), timedelta(days=35)
 SUSPENDED_LETTERS = 2
 """An address is suppressed when three digests in a row came back soft over at least 15 days, or two letters in a row

@@ -52,7 +52,7 @@ def test_a_suppressed_address_stays_so_when_it_is_imported_again(clock, cast):
 @pytest.mark.parametrize(
     ("feedback", "reasons"),
     [("abuse", ["complaint"]), ("fraud", ["complaint"]), ("opt-out", ["complaint"]), (None, ["complaint"]),
-     ("auth-failure", []), ("not-spam", [])],
+     ("auth-failure", []), ("not-spam", []), ("virus", [])],
 )  # fmt: skip
 def test_a_complaint_suppresses_for_ever_and_other_reports_suppress_nobody(clock, cast, feedback, reasons):
     all_sent(clock, [cast.alice])
