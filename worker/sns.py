@@ -89,7 +89,7 @@ def _check_urls(message: SnsMessage) -> None:
         or told.get("Action") != "ConfirmSubscription"
         or told.get("TopicArn") != message.topic
         or told.get("Token") != message.fields["Token"]
-        or asked["region"] != message.topic.split(":")[3:4][0]
+        or message.topic.split(":")[3:4] != [asked["region"]]
     ):
         raise BadForm("SubscribeURL is none of Amazon SNS for this topic.")
 

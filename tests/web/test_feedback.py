@@ -282,6 +282,14 @@ def test_no_other_url_is_asked_to_confirm_a_subscription(post, sns, clock, url):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("topic", ["x", "arn:aws:sns", "", ":::"])
+def test_a_subscription_to_what_is_no_topic_is_refused(post, clock, topic):
+    asked = confirmation(clock.now, TopicArn=topic)
+    url = asked["SubscribeURL"].replace(played_sns.TOPIC, topic)
+    assert post("ses", asked | {"SubscribeURL": url}).status_code == 400
+
+
+@pytest.mark.once
 def test_a_certificate_that_cannot_be_fetched_is_fetched_later(post, sns, clock):
     sns.status = 503
     post("ses", notification(bounced(ALICE), clock.now))
