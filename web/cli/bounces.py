@@ -2,7 +2,7 @@
 
 import json as json_format
 import sys
-from typing import BinaryIO, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -27,23 +27,34 @@ def bounces() -> None:
 
 
 @bounces.command("read")
-@click.argument("files", nargs=-1, type=click.File("rb"))
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--dry-run", is_flag=True, help="Say what they mean, and store nothing.")
 @json_option
-def read_(files: tuple[BinaryIO, ...], dry_run: bool, json: bool) -> None:
+def read_(files: tuple[str, ...], dry_run: bool, json: bool) -> None:
     """Read one mail from each FILE, or one from standard input.
 
     What is proven to be about a letter of ours is stored, and workers do what follows. Exit code 75 asks a mail server
     to try again later.
     """
-    given: tuple[BinaryIO, ...] = files or (sys.stdin.buffer,)
-    for file in given:
-        raw = file.read(events.LARGEST + 1)
-        if len(raw) > events.LARGEST:
-            click.echo(f"Error: {_name(file)} is larger than 10 MiB, and was not read.", err=True)
-            continue
-        found = read(raw)
-        _tell(file, found, None if dry_run else _store(raw, found), json=json)
+    for file in files or ("-",):
+        raw = _bytes_of(file)
+        if raw is not None:
+            found = read(raw)
+            _tell(file, found, None if dry_run else _store(raw, found), json=json)
+
+
+def _bytes_of(file: str) -> bytes | None:
+    """The mail; None if it is too large, or gone. One file is open at a time, however many are named."""
+    try:
+        with click.open_file(file, "rb") as opened:
+            raw: bytes = opened.read(events.LARGEST + 1)
+    except OSError as error:
+        click.echo(f"Error: {_name(file)} was not read: {error.strerror}.", err=True)
+        return None
+    if len(raw) > events.LARGEST:
+        click.echo(f"Error: {_name(file)} is larger than 10 MiB, and was not read.", err=True)
+        return None
+    return raw
 
 
 def _store(raw: bytes, found: tuple[Finding, ...]) -> bool:
@@ -66,7 +77,7 @@ def _try_again(error: Exception) -> NoReturn:
     sys.exit(TRY_AGAIN)
 
 
-def _tell(file: BinaryIO, found: tuple[Finding, ...], stored: bool | None, *, json: bool) -> None:
+def _tell(file: str, found: tuple[Finding, ...], stored: bool | None, *, json: bool) -> None:
     recipients, kind = summary.recipients_of(found), summary.kind_of(found)
     if json:
         told = {"recipients": recipients, "kind": kind} | ({} if stored is None else {"stored": stored})
@@ -76,6 +87,5 @@ def _tell(file: BinaryIO, found: tuple[Finding, ...], stored: bool | None, *, js
     click.echo(f"{_name(file)}: {kind}, {', '.join(recipients) or 'no recipient named'}{words.get(stored, '')}")  # type: ignore[arg-type]
 
 
-def _name(file: BinaryIO) -> str:
-    name = getattr(file, "name", "<stdin>")
-    return "standard input" if name == "<stdin>" else str(name)
+def _name(file: str) -> str:
+    return "standard input" if file == "-" else click.format_filename(file)

@@ -1,6 +1,8 @@
 """`verdicts bounces read` as a mail server's pipe and over files; a dry run needs no database at all."""
 
 import json
+import os
+import resource
 
 import pytest
 from click.testing import CliRunner, Result
@@ -46,6 +48,21 @@ def test_a_dry_run_says_a_line_for_each_file_and_asks_no_database(house):
     assert not (house / "var").exists()
     delayed = run("--dry-run", "--json", mail=bounce(token, ALICE, "452 4.2.2 <{}>: mailbox full", "delayed"))
     assert json.loads(delayed.output)["kind"] == "soft"
+
+
+@pytest.mark.once
+def test_a_whole_folder_can_be_named_however_few_files_may_be_open(house):
+    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = max(map(int, os.listdir("/proc/self/fd"))) + 20
+    names = [f"mail-{number}" for number in range(limit)]
+    for name in names:
+        (house / name).write_bytes(b"Subject: hello\n\n")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+    try:
+        done = run("--dry-run", "--json", *names)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (few, most))
+    assert (done.exit_code, len(done.stdout.splitlines())) == (0, len(names))
 
 
 def test_a_mail_through_the_pipe_is_stored_once_and_workers_do_what_follows(sent):
