@@ -49,6 +49,7 @@ _CHALLENGE = one_of(r"""
     confirme .{0,40}(?:remitente|remetente|humano)
 """)
 _ANSWERS = re.compile(r"\s*(?:re|aw|antw|sv|vs|odp|rv|res|回复|答复|返信)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE)
+_FORWARDS = re.compile(r"\s*(?:fwd?|wg|tr|rv|enc|i|vs|vb|doorst|pd|转发|轉寄)\s*[:：]", re.IGNORECASE)
 _LEAVES = re.compile(r"(?:^|[+._-])(?:unsubscribe|unsub|leave|signoff)(?:$|[+._-])", re.IGNORECASE)
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{40})(?![A-Za-z0-9_-])", re.ASCII)
 _HEADERS = (
@@ -62,6 +63,12 @@ _HEADERS = (
 def is_answer(subject: str) -> bool:
     """Whether the subject is that of an answer, such as `Re: …`."""
     return bool(_ANSWERS.match(subject))
+
+
+def is_a_persons(mail: Part) -> bool:
+    """Whether a person seems to have answered or forwarded something; they too may write of what was not delivered."""
+    subject = encoded.words(mail.get("subject"))
+    return bool(mail.get("in-reply-to") or mail.get("references") or _FORWARDS.match(subject)) or is_answer(subject)
 
 
 def replies_by_itself(mail: Part) -> bool:

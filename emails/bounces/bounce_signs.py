@@ -62,7 +62,7 @@ def is_bounce(mail: Part, words: str, letter: Part | None) -> bool:
     named = not answers and bool(_FAILED.search(subject))
     if _MAYBE_PERSON.search(sender) or mail.get("return-path").strip() == "<>":
         return named or (bool(_FAILED.search(words[:_READ])) and (not answers or bool(_REPLY.search(words[:_READ]))))
-    return named and letter is not None
+    return named and letter is not None and not automatic.is_a_persons(mail)
 
 
 def is_wrapped(letter: Part | None) -> bool:

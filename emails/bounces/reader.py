@@ -67,15 +67,14 @@ def read(raw: bytes) -> tuple[Finding, ...]:
 def _read(raw: bytes, wrappings: int) -> list[Finding]:
     mail = _Mail.of(raw)
     proof = returned.proof(mail.whole, [each.text for each in mail.leaves if each.type in _REPORT_PARTS], mail.letter)
-    return [
-        replace(
-            each,
-            token=each.token or proof.token,
-            message_id=each.message_id or proof.message_id,
-            unsubscribe_token=each.unsubscribe_token or proof.unsubscribe_token,
-        )
-        for each in _findings(mail, wrappings)
-    ]
+    return [_proven(each, proof) for each in _findings(mail, wrappings)]
+
+
+def _proven(found: Finding, proof: returned.Proof) -> Finding:
+    # Whoever asks to be unsubscribed writes the token themselves: a letter that they quote may be somebody else's.
+    leaves = found.unsubscribe_token or (proof.unsubscribe_token if found.kind != "unsubscribe" else None)
+    token, message_id = found.token or proof.token, found.message_id or proof.message_id
+    return replace(found, token=token, message_id=message_id, unsubscribe_token=leaves)
 
 
 def _holds_words(part: Part) -> bool:

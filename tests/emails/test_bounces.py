@@ -126,6 +126,30 @@ def test_an_answer_of_a_person_is_no_bounce_even_from_postmaster(words: str) -> 
         assert read(mail.encode())[0].kind == "reply"
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["Subject: Fwd: Undeliverable: Which editor?", "Subject: Error message\nIn-Reply-To: <1@verdicts.example>"],
+)
+def test_what_a_person_sends_with_a_letter_or_a_bounce_attached_is_for_a_person_to_read(header: str) -> None:
+    for attached in ("sendmail-unknown", "arf-abuse"):
+        mail = (
+            f"From: Ann <ann@tiny.example>\nTo: news@verdicts.example\n{header}\n"
+            'Content-Type: multipart/mixed; boundary="o"\n\n--o\n\nYour letters bounce, they say: user unknown.\n\n'
+            "--o\nContent-Type: message/rfc822\n\n"
+        )
+        assert read(mail.encode() + _mail(attached) + b"\n--o--\n")[0].kind in ("reply", "other")
+
+
+def test_a_letter_that_is_quoted_to_the_unsubscribe_address_unsubscribes_nobody() -> None:
+    mail = (
+        "From: eve@tiny.example\nTo: news+unsubscribe@verdicts.example\nSubject: Fwd: Which editor?\n\nSee this.\n\n"
+        "---------- Original message ----------\nFrom: news@verdicts.example\nMessage-ID: <1@verdicts.example>\n"
+        f"List-Unsubscribe: <https://verdicts.example/unsubscribe/{LEAVE}>\nSubject: Which editor?\n\nShip or skip?\n"
+    )
+    (found,) = read(mail.encode())
+    assert (found.kind, found.unsubscribe_token) == ("unsubscribe", None)
+
+
 def test_a_bounce_in_a_bounce_is_read_from_the_inner_one() -> None:
     outer = (
         "From: postmaster@gate.example\nTo: news@verdicts.example\nSubject: Mail could not be delivered\n"
