@@ -23,13 +23,17 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_postfix_the_wire_is_not_reached(house, capsys):
     reached = wire.beside_postfix(house, letters=1, rounds=1)
     assert reached == [
-        ("unsigned: at least 0.7 of smtp-source: not measured", False),
-        ("RSA-2048: at least 0.35 of smtp-source: not measured", False),
+        ("unsigned, over 4 connections: at least 0.7 of smtp-source: not measured", False),
+        ("unsigned, claims and settles, over 1 connection: at least 0.9 of smtp-source: not measured", False),
+        ("unsigned, claims and settles, over 4 connections: at least 0.78 of smtp-source: not measured", False),
+        ("RSA-2048, over 4 connections: at least 0.5 of smtp-source: not measured", False),
     ]
     assert "not measured, apt-get could not get postfix: no network." in capsys.readouterr().out
     assert run.report(1.0, 1.0, COSTS, COMPOSED, VOTES, reached) == 1
     assert wire.told(reached) == 1
-    assert capsys.readouterr().out.count("✕ unsigned: at least 0.7 of smtp-source: not measured") == 2
+    assert (
+        capsys.readouterr().out.count("✕ unsigned, over 4 connections: at least 0.7 of smtp-source: not measured") == 2
+    )
 
 
 def test_all_else_that_is_reached_ends_well():
