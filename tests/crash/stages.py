@@ -121,7 +121,7 @@ STAGES: dict[str, Callable[[Gate], None]] = {
     "dot": _at_write("dot"),
     "reply": _after(smtp.SmtpTransport, "send"),
     "settled": _after(settlements, "settle", lambda _: True),
-    "suppressing": _before(hard_bounces, "_suppress"),  # after its letter's settlement, before their commit
+    "suppressing": _before(hard_bounces, "suppress_one"),  # after its letter's settlement, before their commit
     "stopping": _after(stops, "trip"),  # before its commit
     "settling": _before_a_ledger_s_commit,
     "releasing": _after(claims, "release", lambda _: True),  # before its commit
