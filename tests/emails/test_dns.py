@@ -166,8 +166,7 @@ def test_name_servers_that_say_nothing_cost_a_few_seconds_and_no_error(
     judged = found(config(), dns)
     assert time.monotonic() - began < 20
     assert {well for well, _ in judged.values()} == {None}
-    assert "no name server answers" in judged["SPF"][1]
-    assert "have not answered for" in judged["MX"][1]
+    assert all("no name server answers" in told or "have not answered for" in told for _, told in judged.values())
 
 
 def test_a_machine_without_name_servers_says_so(config: Set) -> None:
