@@ -39,8 +39,8 @@ def driver_connection() -> Iterator[DriverConnection]:
 def settling(driver: DriverConnection) -> Iterator[None]:
     """On SQLite a settlement waits for its turn, too.
 
-    Whoever finds SQLite's write lock taken sleeps for 1 to 100 ms before each further look, and meanwhile nobody may
-    hold it: four connections slept for two fifths of their time. Who waits for a turn is woken at once.
+    Whoever finds SQLite's write lock taken sleeps for 1 to 100 ms before they look again, though it may be free long
+    before: four connections slept for two fifths of their time. Who waits for a turn is woken at once.
     """
     mine = driver.sqlite and _turn.acquire(timeout=PATIENCE)
     try:
