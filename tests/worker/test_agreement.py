@@ -33,7 +33,7 @@ OTHER = {
     "send_lease": "60", "send_domain_rates": "gmail.com=5", "on_unknown": "resend", "votes_per_network": "5",
     "signups_per_network": "6", "signups_per_address": "7", "operator_two_factor": "required", "alert_age": "3h",
     "alert_failures": "4", "dkim_key_files": "other.pem",
-    "outside_networks": "10.0.0.0/8",
+    "outside_networks": "10.0.0.0/8", "ses_topics": "arn:aws:sns:eu-west-1:123456789012:bounces",
 }  # fmt: skip
 """Each agreed setting with another value than that of `site`."""
 

@@ -49,7 +49,7 @@ def test_a_slice_waits_for_a_lock_only_while_it_lasts(door, clock, setting, monk
         began = time.monotonic()
         with pytest.raises(SliceFailed, match="lock timeout"):
             send_slice.run_slice(began + 0.5)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30, "whoever holds the lock would do so for ever"
     assert states() == {"pending": 20}
 
 
