@@ -14,10 +14,12 @@ from email.header import decode_header
 _SOFT_BREAK = re.compile(rb"=[ \t]*\r?\n")
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4,}={0,2}[ \t]*\r?\n)*[A-Za-z0-9+/]{12,}={0,2}")
-_WORDS = re.compile(r"=\?[\w*-]{1,60}\?[bBqQ]\?[^?\r\n]{0,500}\?=(?:\s+=\?[\w*-]{1,60}\?[bBqQ]\?[^?\r\n]{0,500}\?=)*")
+_WORD = r"=\?[\w*-]{1,60}\?[bBqQ]\?[^?\r\n]{0,500}\?="
+_WORDS = re.compile(rf"{_WORD}(?:\s{{1,4}}{_WORD}){{0,30}}")
 _TAG = re.compile(r"<[A-Za-z/!][^<>]{0,2000}>")
 _AT_SIGN = re.compile("@|40|64;|commat|＠")
-_AROUND = 400
+_AROUND = 330
+_SHORT = 60
 _DEPTH = 4
 
 
@@ -34,18 +36,27 @@ def texts(raw: bytes, depth: int = _DEPTH) -> Iterator[str]:
     yield from _in_json(raw)
     if depth:
         for found in _BASE64.finditer(raw):
-            yield from texts(_from_base64(found[0]), depth - 1)
+            inner = _from_base64(found[0])
+            if len(inner) > _SHORT or b"@" in inner or b"40" in inner:  # most are words, and no base64 at all
+                yield from texts(inner, depth - 1)
 
 
 def around_at_signs(text: str) -> Iterator[str]:
-    """The parts of a text in which an address can stand, so that megabytes without one need not be searched."""
-    begin = end = 0
+    """The words of a text in which an address can stand, so that megabytes without one need not be searched."""
     for found in _AT_SIGN.finditer(text):
-        if found.start() - _AROUND > end:
-            yield text[begin:end]
-            begin = found.start() - _AROUND
-        end = found.end() + _AROUND
-    yield text[begin:end]
+        before, behind = (
+            text[max(0, found.start() - _AROUND) : found.start()],
+            text[found.end() : found.end() + _AROUND],
+        )
+        yield _last_word(before) + found[0] + _first_word(behind)
+
+
+def _last_word(text: str) -> str:
+    return text.split()[-1] if text and not text[-1].isspace() else ""
+
+
+def _first_word(text: str) -> str:
+    return text.split(None, 1)[0] if text and not text[0].isspace() else ""
 
 
 def _spelled(raw: bytes) -> Iterator[bytes]:

@@ -77,8 +77,12 @@ def _forget_left_over() -> None:
     global _looked_for_left_over
     if time.monotonic() - _looked_for_left_over > LEFT_OVER_SECONDS:
         _looked_for_left_over = time.monotonic()
-        with writing() as session:
-            inbox_jobs.remove_left_over(session, moments.now())
+        now = moments.now()
+        with reading() as session:
+            there = inbox_jobs.any_left_over(session, now)
+        if there:
+            with writing() as session:
+                inbox_jobs.remove_left_over(session, now)
 
 
 def read(job: Job) -> Result:

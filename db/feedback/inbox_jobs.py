@@ -66,10 +66,19 @@ def owe_next(session: Session, job: Job, request: ReadInbox, at: datetime, now: 
     _remove(session, done)
 
 
+def any_left_over(session: Session, now: datetime) -> bool:
+    """Whether a job waits that nobody seems to do any more, since INBOX_URL is not set."""
+    return bool(_left_over(session, now))
+
+
 def remove_left_over(session: Session, now: datetime) -> None:
-    """Delete a job that nobody can do any more, since INBOX_URL is not set."""
-    late = _KIND, Job.state == "pending", Job.run_after < now - LEFT_OVER
-    _remove(session, list(session.scalars(select(Job.id).where(*late))))
+    """Delete such a job."""
+    _remove(session, _left_over(session, now))
+
+
+def _left_over(session: Session, now: datetime) -> list[int]:
+    late = _KIND, PENDING, OUTSIDE, Job.receiver == RECEIVER, Job.run_after < now - LEFT_OVER
+    return list(session.scalars(select(Job.id).where(*late)))
 
 
 def _remove(session: Session, ids: list[int]) -> None:

@@ -178,3 +178,16 @@ def test_an_event_that_cannot_be_read_is_a_failed_job_for_a_person():
     with reading() as session:
         assert session.scalar(text("SELECT error FROM jobs WHERE kind = 'FeedbackReceived'")) == "BadForm"
         assert events.is_handled(session, "generic", "1") is False
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "raw", [b"@" * 600, b"=40" * 300, b"a@b.c " * 300, (b"=/" * 100 + b"@a.b.c.d ") * 3,
+            b"=?utf-8?q?a?= " * 500, b"<a " * 3_000],
+)  # fmt: skip
+def test_a_hostile_mail_is_searched_for_a_limited_time_and_then_deleted(raw, monkeypatch):
+    monkeypatch.setattr(erasure, "SEARCHED_FOR", 0.0)
+    assert erasure.quotes(raw + f" {ALICE}".encode(), lambda key: key == ALICE)
+    monkeypatch.setattr(erasure, "SEARCHED_FOR", 60.0)
+    assert erasure.quotes(raw + f" {ALICE}".encode(), lambda key: key == ALICE)
+    assert not erasure.quotes(b"nobody@reader.example", lambda key: key == ALICE)
