@@ -16,13 +16,15 @@ IsTheirs = Callable[[str], bool]
 _AT = r"(?:@|＠|%(?:25)*40|=40|&#(?:0*64|[xX]0*40);|&commat;|\\u0040|\\x40)"
 _ENCODED = r"%[0-9A-Fa-f]{2}|=[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}"
 _LOCAL = r"(?:\"(?:[^\"\\\r\n]|\\.){1,64}\"|[\w.!#$%&'*+/=?^`{|}~-]{1,200})"
-_DOMAIN = rf"(?:[^\W_](?:[\w-]|{_ENCODED})*(?:\.(?:[\w-]|{_ENCODED})+)*)"
+_DOMAIN = rf"(?:(?:[^\W_]|{_ENCODED})(?:[\w-]|{_ENCODED})*(?:\.(?:[\w-]|{_ENCODED})+)*)"
 _CANDIDATE = re.compile(_LOCAL + _AT + _DOMAIN)
 _MAY_QUOTE = re.compile("@|40|64;|commat|＠")
 _MAY_QUOTE_ENCODED = re.compile(_MAY_QUOTE.pattern.encode())
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _BEFORE = re.compile(r"[=/'{|!?&$^`*#~%]")
 """What may stand before an address without belonging to it, as in `to=alice@reader.example`."""
+_BEFORE_VERP = re.compile("[+-]")
+"""And what a mailing list writes before one: list-return-7-alice=reader.example@…"""
 
 
 def masked(address: str) -> str:
@@ -89,6 +91,7 @@ def _keys(spelled: str) -> Iterator[str]:
             yield from _cuts(first.replace("+", "="), second)
             yield from _cuts(first, second)
             yield from _cuts(second, first)
+            yield from (_key(first[cut.end() :], second) for cut in _BEFORE_VERP.finditer(first))
 
 
 def _cuts(local: str, domain: str) -> Iterator[str]:

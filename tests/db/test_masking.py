@@ -74,3 +74,17 @@ def test_json_is_masked_in_its_keys_and_its_texts():
 def test_a_masked_address_tells_two_readers_apart_and_can_be_written_to_by_nobody():
     assert masked("mia@reader.example") == "m…@r….example"
     assert masked_in("mia@reader.example wrote to bob@other.org.") == "m…@r….example wrote to b…@o….org."
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "".join(f"%{ord(each):02X}" for each in "anna-maria@reader.example"),
+        "".join(f"={ord(each):02X}" for each in "anna-maria@reader.example"),
+        "list-return-7-anna-maria=reader.example@lists.example",
+        "bounce+7+anna-maria=reader.example@lists.example",
+    ],
+)
+def test_an_address_is_found_with_each_letter_encoded_and_in_a_mailing_list_s_return_path(spelled):
+    assert masked_of(f"to {spelled} it went", "anna-maria@reader.example") != f"to {spelled} it went"
+    assert masked_of(f"to {spelled} it went", "maria@reader.examples") == f"to {spelled} it went"
