@@ -37,10 +37,14 @@ def owe(session: Session, now: datetime, limit: int) -> int:
 
 
 def _is_due(now: datetime, took_over: datetime | None) -> ColumnElement[bool]:
-    """The condition for a pending subscriber whose last sign-up has waited, and who was not reminded in its life."""
+    """The condition for a pending subscriber whose last sign-up has waited, and who was not reminded in its life.
+
+    Who signed up before there was a reminder was promised that no email follows.
+    """
     asked_at = func.coalesce(_last(Consent.at), now, type_=Moment())
     reminded = _NOT_REMINDED.bindparams(since=now - rules.SIGN_UP_LIFE)
-    due = and_(Subscriber.state == "pending", asked_at <= now - rules.REMINDER_AFTER, reminded)
+    told = func.coalesce(_last(Consent.words_version), "").not_in(rules.WORDS_WITHOUT_REMINDER)
+    due = and_(Subscriber.state == "pending", asked_at <= now - rules.REMINDER_AFTER, told, reminded)
     return and_(due, asked_at > took_over - rules.REMINDER_AFTER) if took_over else due
 
 

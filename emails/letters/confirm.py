@@ -11,7 +11,7 @@ def confirm(site: Site) -> Letter:
     """The same letter for every sign-up; the mark CONFIRM holds the link."""
     return _asking(
         site, "confirm", f"Confirm your subscription to {site.name}", "Confirm your subscription",
-        preheader="One press confirms it. If it wasn’t you, do nothing.",
+        preheader="Press the button to confirm. If it wasn’t you, do nothing.",
         before="You asked for", after=": one letter a week that compares new AI tools, with everybody’s verdict.",
         note=f"{_NOTE}.",
         not_you="If it wasn’t you, do nothing: we’ll remind you once, and then we won’t email you again.",
@@ -21,8 +21,8 @@ def confirm(site: Site) -> Letter:
 def reminder(site: Site) -> Letter:
     """The one reminder of a sign-up that was not confirmed, with the same link."""
     return _asking(
-        site, "reminder", f"Still want {site.name}?", "One press is missing",
-        preheader="You asked for our letter and haven’t confirmed yet. This is the only reminder.",
+        site, "reminder", f"Still want {site.name}?", "You haven’t confirmed yet",
+        preheader="You asked for our letter. Press the button to confirm; this is the only reminder.",
         before="Some days ago you asked for", after=", and we may send it only once you confirm.",
         note=f"{_NOTE} after you asked.",
         not_you="If it wasn’t you, or you changed your mind, do nothing: we won’t email you again.",

@@ -213,7 +213,7 @@ def test_a_letter_that_asks_has_one_sentence_and_one_button(name: str) -> None:
 
 def test_the_confirm_letter_tells_of_the_reminder_and_the_reminder_that_it_is_the_last() -> None:
     assert "we’ll remind you once" in shown_text(SAMPLES["confirm"].html)
-    assert "This is the only reminder." in SAMPLES["reminder"].preheader
+    assert "this is the only reminder." in SAMPLES["reminder"].preheader
     assert "we won’t email you again" in shown_text(SAMPLES["reminder"].html)
 
 

@@ -26,9 +26,9 @@ blueprint = Blueprint("subscriptions", __name__)
 
 CONSENT_WORDS = (
     "By subscribing you agree to get one email a week. First we’ll send you one email to confirm your address. "
-    "If you don’t confirm, we won’t email you again. You can unsubscribe at any time."
+    "If you don’t confirm, we’ll remind you once, and then we won’t email you again. You can unsubscribe at any time."
 )
-CONSENT_VERSION = "2026-11-28"
+CONSENT_VERSION = "2026-11-29"
 """Names the words above: change it whenever they change. Proofs that are stored already keep their own words."""
 
 

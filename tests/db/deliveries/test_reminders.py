@@ -20,11 +20,12 @@ def _ground(database):
     pass
 
 
-def ask(address: str, at: datetime = NOW) -> int:
+def ask(address: str, at: datetime = NOW, version: str = "1") -> int:
     with writing() as session:
         subscriptions.request(
-            session, address, words="Yes", words_version="1", locale="en", form_url="/", ip=None, user_agent="", now=at
-        )
+            session, address, words="Yes", words_version=version, locale="en", form_url="/",
+            ip=None, user_agent="", now=at,
+        )  # fmt: skip
         return session.scalar(text("SELECT max(id) FROM consents"))
 
 
@@ -52,6 +53,14 @@ def test_who_asks_again_is_reminded_of_the_last_time_and_not_twice(cast):
     assert [remind(), remind(THEN + timedelta(days=1))] == [0, 1]
     ask(cast.alice, THEN + timedelta(days=2))
     assert remind(THEN + timedelta(days=6)) == 0
+    assert reminded() == [("subscriber:1", again)]
+
+
+def test_who_was_promised_that_no_email_follows_is_reminded_only_after_asking_under_other_words(cast):
+    ask(cast.alice, version="2026-11-28")
+    assert remind() == 0
+    again = ask(cast.alice, NOW + timedelta(days=1), version="2026-11-29")
+    assert remind(THEN + timedelta(days=1)) == 1
     assert reminded() == [("subscriber:1", again)]
 
 

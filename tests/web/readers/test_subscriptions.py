@@ -29,6 +29,7 @@ def rows(table):
 def test_alice_subscribes_and_her_consent_is_kept_with_its_words(client, state):
     page = client.get("/").text
     assert CONSENT_WORDS in page
+    assert "we’ll remind you once, and then we won’t email you again" in page
     answer = client.post(
         "/subscribe",
         data={"email": " Alice@Reader.Example "},
@@ -46,7 +47,7 @@ def test_alice_subscribes_and_her_consent_is_kept_with_its_words(client, state):
 
 
 def test_whoever_changes_the_words_of_consent_changes_their_version():
-    known = {"2026-11-28": "c19e56b7517b"}
+    known = {"2026-11-28": "c19e56b7517b", "2026-11-29": "3a5870f9f771"}
     assert known[CONSENT_VERSION] == hashlib.sha256(CONSENT_WORDS.encode()).hexdigest()[:12]
 
 
