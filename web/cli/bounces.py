@@ -19,6 +19,8 @@ from worker import feedback_proof
 
 TRY_AGAIN = 75
 """EX_TEMPFAIL of sysexits.h: a mail server that pipes a mail into this command keeps it, and tries again."""
+NOT_READ = 65
+"""EX_DATAERR: a mail server gives the mail back to its sender, in place of taking it for read."""
 
 
 @click.group()
@@ -34,13 +36,17 @@ def read_(files: tuple[str, ...], dry_run: bool, json: bool) -> None:
     """Read one mail from each FILE, or one from standard input.
 
     What is proven to be about a letter of ours is stored, and workers do what follows. Exit code 75 asks a mail server
-    to try again later.
+    to try again later; 65 says that a mail could not be read.
     """
+    code = 0
     for file in files or ("-",):
         raw = _bytes_of(file)
-        if raw is not None:
-            found = read(raw)
-            _tell(file, found, None if dry_run else _store(raw, found), json=json)
+        if raw is None:
+            code = NOT_READ
+            continue
+        found = read(raw)
+        _tell(file, found, None if dry_run else _store(raw, found), json=json)
+    sys.exit(code)
 
 
 def _bytes_of(file: str) -> bytes | None:

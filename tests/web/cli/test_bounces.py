@@ -98,5 +98,6 @@ def test_a_mail_server_is_asked_to_try_again_while_there_is_no_database(house):
 def test_more_than_ten_mebibytes_are_not_read(house, monkeypatch):
     monkeypatch.setattr("web.cli.bounces.events.LARGEST", 100)
     done = run("--dry-run", mail=b"x" * 101)
+    assert done.exit_code == 65, "the mail server must not take it for read"
     assert "larger than 10 MiB" in done.stderr
     assert done.stdout == ""
