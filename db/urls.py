@@ -71,9 +71,9 @@ def _inbox(value: str) -> str:
     if _begins(value, "maildir", "imaps") == "maildir":
         return _folder(value)
     parts = _split(value)
+    _server(parts._replace(path="").geturl())
     if not parts.username:
         raise ValueError("it names no user")
-    _server(parts._replace(path="").geturl())
     return value
 
 

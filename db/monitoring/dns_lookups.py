@@ -59,8 +59,8 @@ def owe_next(session: Session, job: Job, request: LookUpRecords, now: datetime) 
 
 
 def last(session: Session) -> LastLookUp | None:
-    """The last look-up; None before the first."""
-    job = session.scalars(select(Job).where(_KIND).order_by(Job.id.desc()).limit(1)).first()
+    """The last look-up; None before the first, and as long as no next one is queued."""
+    job = session.scalars(select(Job).where(_KIND, _OPEN).limit(1)).first()
     if job is None or not job.payload.get("at"):
         return None
     found, warnings = job.payload["found"], job.payload["warnings"]
