@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-long test-all test-fast smoke pythons drill relays browser check format bench bench-million bench-console crash hosts lock clean
+.PHONY: help setup up test test-long test-all smoke pythons drill relays browser check format bench bench-million bench-console crash hosts lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -48,14 +48,11 @@ up: setup ## start web, workers, clock and Redis at http://localhost:8000 (PORT=
 test: setup ## run the tests but for the long ones, on SQLite and embedded PostgreSQL with a real Redis
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not long" $(ARGS)
 
-test-long: setup ## run the long tests: whole sites, upgrades and moves of a database, every page of the console in a browser
+test-long: setup ## run the long tests: kills, browsers, whole sites, upgrades and moves of a database, all of the console
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m long $(ARGS)
 
 test-all: setup ## run all tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
-
-test-fast: setup ## run the tests without long, crash and browser tests
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not long and not crash and not browser" $(ARGS)
 
 # In a virtual environment of its own, which is gone afterwards; .venv stays as it is.
 smoke: ## install from the lock file on PYTHON=…, import everything, make a database, and live through one week

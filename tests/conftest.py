@@ -54,6 +54,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+LONG_FOLDERS = ("browser", "crash")
+"""Folders whose tests are all `long`, and are marked with the folder's name too."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the tests' folders in memory where there is room: SQLite waits for the disk at each commit. Make the folder
     of the databases that all processes copy."""
@@ -65,24 +69,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With `-m long`, import only the files that name the marker: each process would import all of them for 5 s."""
+    """With `-m long`, import only the files that have such tests: each process would import all of them for 5 s."""
     if config.option.markexpr != "long" or not collection_path.match("test_*.py"):
         return None  # other plugins decide
-    return True if "mark.long" not in collection_path.read_text() else None
+    long = _folder(collection_path) in LONG_FOLDERS or "mark.long" in collection_path.read_text()
+    return None if long else True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests in tests/browser and tests/crash as `browser` and `crash`, for `-m`. Deselect the tests marked
-    `outside` unless `-m` names them, and under xdist put those first that mostly wait."""
-    here = Path(__file__).parent
+    """Mark the tests in tests/browser and tests/crash as `browser` and `crash`, for `-m`, and as `long`. Deselect the
+    tests marked `outside` unless `-m` names them, and under xdist put those first that mostly wait."""
     for item in items:
-        folder = item.path.relative_to(here).parts[0]
-        if folder in ("browser", "crash"):
+        if (folder := _folder(item.path)) in LONG_FOLDERS:
             item.add_marker(folder)
+            item.add_marker("long")
     if "outside" not in config.option.markexpr:
         leave_out(config, items, "outside")
     if processes := int(getattr(config, "workerinput", {}).get("workercount", 0)):
         items[:] = waiting_tests_first(items, processes)
+
+
+def _folder(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).parts[0]
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str) -> None:
@@ -123,7 +131,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     Tests chosen by name or file run in this process: servers for a second one would cost more than it saves.
     """
     few = config.option.keyword or all("::" in each or each.endswith(".py") for each in config.args)
-    return 0 if few else cores() + (3 if "not long" in config.option.markexpr else 5)
+    return 0 if few else cores() + (2 if "not long" in config.option.markexpr else 5)
 
 
 def cores() -> int:

@@ -279,7 +279,6 @@ def pages(room: SimpleNamespace) -> list[str]:
     return found + more
 
 
-@pytest.mark.long
 @pytest.mark.timeout(300)  # a hundred looks of axe: half a minute where nothing else runs
 def test_no_page_breaks_a_rule_or_scrolls_sideways(open_browser, axe, room):
     page = open_browser(reduced_motion="reduce")  # colours that fade into others are not held against axe

@@ -14,14 +14,13 @@ from sqlalchemy import select, text, update
 from db import moments
 from db.jobs.jobs import Job
 from db.session import reading, writing
+from db.webhooks.messages import PostWebhookMessage
 from tests import hooks
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until
 from tests.crash.readers import Readers, proof
 from tests.crash.scene import Scene
 from tests.receivers import answering, hanging, receiving
-
-pytestmark = pytest.mark.long
 
 SOON = 8.0
 """Seconds within which everything comes that does not wait for those two, also on a machine with much else to do."""
@@ -38,7 +37,7 @@ def deployment(scene: Scene, tmp_path: Path, setting) -> Iterator[Deployment]:
 
 def messages() -> list[Job]:
     with reading() as session:
-        return list(session.scalars(select(Job).where(Job.receiver.is_not(None)).order_by(Job.id)))
+        return list(session.scalars(select(Job).where(Job.kind == PostWebhookMessage.__name__).order_by(Job.id)))
 
 
 def transactions_left_open() -> list[str]:

@@ -3,7 +3,6 @@
 import time
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 from sqlalchemy import create_engine, text, update
 from sqlalchemy.engine import make_url
@@ -16,8 +15,6 @@ from tests.crash.deployment import Deployment
 from tests.crash.processes import until
 from tests.crash.scene import WINDOW, Scene
 from web.cli import main
-
-pytestmark = pytest.mark.long
 
 READERS = 300
 

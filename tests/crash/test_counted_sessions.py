@@ -9,8 +9,6 @@ from tests.crash.deployment import Deployment
 from tests.crash.processes import until
 from tests.crash.scene import Scene
 
-pytestmark = pytest.mark.long
-
 CONNECTIONS = 6
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'the host'"
 

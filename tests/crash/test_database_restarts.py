@@ -14,8 +14,6 @@ from tests.crash.processes import Nursery, until
 from tests.crash.scene import LEASE, SETTINGS, Scene
 from web.supervise import TERM_SECONDS
 
-pytestmark = pytest.mark.long
-
 READERS, SLOW = 600, 0.01
 
 

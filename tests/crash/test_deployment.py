@@ -11,8 +11,6 @@ from tests.crash.pauses import GOES_ON_WITHIN
 from tests.crash.processes import until
 from tests.crash.scene import WINDOW, Scene
 
-pytestmark = pytest.mark.long
-
 OF_THE_DATABASE = ("sender's child", "sender")
 """Those that may be killed amid a transaction of a digest that is sent: the kind of database matters to them alone."""
 EACH = (*OF_THE_DATABASE, "mail server", "redis and its data", "clock", "worker")

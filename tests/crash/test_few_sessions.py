@@ -11,8 +11,6 @@ from tests.crash.postgresql import Server
 from tests.crash.processes import Nursery, until
 from tests.crash.scene import SETTINGS, Scene
 
-pytestmark = pytest.mark.long
-
 READERS, SLOW = 400, 0.1
 
 

@@ -16,7 +16,7 @@ from tests.crash.test_silent_database import is_kept
 from tests.schemas import belongs_to
 from tests.web.test_bulkhead import Answer
 
-pytestmark = [pytest.mark.long, pytest.mark.once, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 PAGE = "/compare/quillmate-vs-inkwell"
 
 

@@ -275,7 +275,6 @@ def own_server(server, setting, redis_url):
     return server
 
 
-@pytest.mark.long
 def test_an_answer_that_comes_while_postgresql_is_away_is_settled_when_it_is_back(own_server, tmp_path):
     line = Line(str(tmp_path / "line.log"))
     try:

@@ -16,7 +16,7 @@ from web import bulkhead
 from web.front import answers
 from web.readers.kept import print_of
 
-pytestmark = [pytest.mark.long, pytest.mark.crash, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
 KEPT, PAGE = "/compare/quillmate-vs-inkwell", "/tools/quillmate"
 """A page that the web has shown before, and one that it has not."""
 CONNECT_SECONDS = 5.0

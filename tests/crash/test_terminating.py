@@ -16,8 +16,6 @@ from tests.crash.processes import until
 from tests.crash.scene import Scene
 from web.supervise import TERM_SECONDS
 
-pytestmark = pytest.mark.long
-
 READERS, SLOW = 600, 0.05
 """Many more readers than can be served while the test lasts, at this many seconds for each letter."""
 AT_ONCE = 15.0

@@ -14,7 +14,7 @@ from tests.crash.deployment import Deployment, free_port
 from tests.crash.processes import until
 from tests.crash.scene import Scene
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("database")]
+pytestmark = [pytest.mark.usefixtures("database")]
 
 READERS, SLOW = 2000, 0.05
 """Many more readers than can be served while a test lasts, at this many seconds for each letter."""

@@ -10,7 +10,6 @@ from tests.crash.processes import until
 from tests.lan import Lan, Server, can_be_made
 
 pytestmark = [
-    pytest.mark.long,
     pytest.mark.crash,
     pytest.mark.skipif(not can_be_made(), reason="network namespaces need root and iproute2"),
 ]

@@ -13,8 +13,6 @@ from tests.crash.processes import until
 from tests.crash.readers import Readers, counted_twice, proof
 from tests.crash.scene import Scene
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture
 def deployment(scene: Scene, tmp_path: Path) -> Iterator[Deployment]:

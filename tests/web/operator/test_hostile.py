@@ -19,7 +19,7 @@ from tests.conftest import _close_engines
 from tests.operators import PASSWORD, Console
 from web.operator.frame import health
 
-pytestmark = pytest.mark.timeout(300)  # some hundred requests a test
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]  # some hundred requests a test
 
 HUGE = "9" * 40
 NONSENSE = (
