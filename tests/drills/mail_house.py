@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from pathlib import Path
 
+from tests import postfix
 from worker.redis import end_with_parent
 
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
@@ -24,26 +25,8 @@ PROGRAMS = ("postfix", "postfwd1", "postgrey", "faketime")
 MISSING = [name for name in PROGRAMS if not shutil.which(name, path=_PATH)]
 
 _MAIN = """
-compatibility_level = 3.6
-queue_directory = {folder}/queue
-data_directory = {folder}/data
-mail_owner = postfix
-setgid_group = postdrop
-myhostname = mail.relay.example
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-maillog_file = {folder}/mail.log
-maillog_file_prefixes = {folder}
-mydestination =
-alias_maps =
-alias_database =
 mynetworks =
-smtpd_peername_lookup = no
 virtual_mailbox_domains = reader.example, grey.example
-virtual_mailbox_maps = texthash:{folder}/mailboxes
-virtual_mailbox_base = {folder}/mail
-virtual_uid_maps = static:{user}
-virtual_gid_maps = static:{group}
 smtpd_relay_restrictions = permit_auth_destination, reject
 smtpd_restriction_classes = greylisted
 greylisted = check_policy_service inet:127.0.0.1:{grey_port}
@@ -52,25 +35,6 @@ smtpd_recipient_restrictions =
     check_recipient_access texthash:{folder}/quotas,
     check_recipient_access texthash:{folder}/greylisted,
     check_policy_service inet:127.0.0.1:{limit_port}
-"""
-
-_MASTER = """
-127.0.0.1:{port} inet n - n - 20 smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-proxymap unix - - n - - proxymap
-virtual unix - n n - - virtual
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
 """
 
 
@@ -92,11 +56,11 @@ class MailHouse:
             (self.folder / name).mkdir()
             shutil.chown(self.folder / name, owner)
         given = {
-            "folder": self.folder, "port": self.port, "grey_port": self._grey_port, "limit_port": self._limit_port,
-            "user": nobody.pw_uid, "group": nobody.pw_gid,
+            "folder": self.folder, "host": "mail.relay.example", "user": nobody.pw_uid, "group": nobody.pw_gid,
+            "grey_port": self._grey_port, "limit_port": self._limit_port,
         }  # fmt: skip
-        self._put("main.cf", _MAIN.format(**given))
-        self._put("master.cf", _MASTER.format(**given))
+        self._put("main.cf", postfix.main_cf(_MAIN, **given))
+        self._put("master.cf", postfix.master_cf(self.port))
         self._put("mailboxes", "".join(f"{address} {address}/\n" for address in mailboxes))
         self._put("quotas", "".join(f"{address} {reply}\n" for address, reply in full.items()))
         self._put("greylisted", "grey.example greylisted\n")

@@ -16,6 +16,7 @@ from emails import links
 from emails.bounces import Finding, read
 from emails.sender_identity import SenderIdentity
 from tests.bench.load import free_port
+from tests.postfix import main_cf, master_cf
 from worker.redis import end_with_parent
 
 POSTFIX = shutil.which("postfix", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
@@ -28,48 +29,12 @@ pytestmark = [
 KEYS = [b"the key of the house, long enough"]
 IDENTITY = SenderIdentity("Verdicts", "news@verdicts.example", "https://verdicts.example")
 MAIN = """
-compatibility_level = 3.6
-queue_directory = {folder}/queue
-data_directory = {folder}/data
-mail_owner = postfix
-setgid_group = postdrop
-myhostname = mail.relay.example
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-maillog_file = {folder}/mail.log
-maillog_file_prefixes = {folder}
-mydestination =
-alias_maps =
-alias_database =
 mynetworks = 127.0.0.0/8
-smtpd_peername_lookup = no
 smtpd_reject_unlisted_recipient = no
 recipient_delimiter = +
 maximal_queue_lifetime = 0
 virtual_mailbox_domains = reader.example, verdicts.example
-virtual_mailbox_maps = texthash:{folder}/mailboxes
-virtual_mailbox_base = {folder}/mail
-virtual_uid_maps = static:{user}
-virtual_gid_maps = static:{group}
 transport_maps = texthash:{folder}/transports
-"""
-MASTER = """
-127.0.0.1:{port} inet n - n - 20 smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-proxymap unix - - n - - proxymap
-virtual unix - n n - - virtual
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
 """
 TRANSPORTS = {
     "full.example": "error:5.2.2 mailbox full",
@@ -91,17 +56,17 @@ MEANT = {
 @pytest.fixture
 def postfix() -> Iterator[tuple[int, Path]]:
     """The port on which Postfix listens, and the folder of its mailboxes."""
-    folder, port = Path(tempfile.mkdtemp(prefix="verdicts-bounces-")), free_port()
+    folder, port, closed = Path(tempfile.mkdtemp(prefix="verdicts-bounces-")), free_port(), free_port()
     folder.chmod(0o755)
     nobody = pwd.getpwnam("nobody")
     for name, owner in {"queue": "root", "data": "postfix", "mail": "nobody"}.items():
         (folder / name).mkdir()
         shutil.chown(folder / name, owner)
-    given = {"folder": folder, "port": port, "user": nobody.pw_uid, "group": nobody.pw_gid, "closed": free_port()}
-    (folder / "main.cf").write_text(MAIN.format(**given))
-    (folder / "master.cf").write_text(MASTER.format(**given))
+    given = {"folder": folder, "host": "mail.relay.example", "user": nobody.pw_uid, "group": nobody.pw_gid}
+    (folder / "main.cf").write_text(main_cf(MAIN, **given))
+    (folder / "master.cf").write_text(master_cf(port))
     (folder / "mailboxes").write_text("news@verdicts.example news/\n")
-    (folder / "transports").write_text("".join(f"{at} {how.format(**given)}\n" for at, how in TRANSPORTS.items()))
+    (folder / "transports").write_text("".join(f"{at} {how.format(closed=closed)}\n" for at, how in TRANSPORTS.items()))
     assert POSTFIX
     with (folder / "postfix.err").open("wb") as said:
         process = subprocess.Popen([POSTFIX, "-c", folder, "start-fg"], preexec_fn=end_with_parent, stderr=said)

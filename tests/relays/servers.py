@@ -3,12 +3,14 @@
 import shutil
 import socket
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
+from tests import postfix
 from tests.relays.unpacked import HERE, Unpacked
 
 USER, PASSWORD = "verdicts", "p@ss/word"
@@ -18,7 +20,7 @@ FULL = f"full@{DOMAIN}"
 """A mailbox that exists and takes nothing more."""
 
 
-class Relay:
+class Relay(ABC):
     """A mail server, from `start` to `end`. `mailboxes` are the addresses that exist."""
 
     packages: Sequence[str]
@@ -37,9 +39,9 @@ class Relay:
     def url(self) -> str:
         return f"smtp+starttls://{self.login.replace('@', '%40')}:p%40ss%2Fword@localhost:{self.port}"
 
+    @abstractmethod
     def configure(self) -> str:
         """Write the files, and return the script that starts the server."""
-        raise NotImplementedError
 
     def start(self) -> None:
         self.world.start(self.configure())
@@ -81,9 +83,9 @@ class Postfix(Relay):
                 "libnet-server-perl", "libberkeleydb-perl", "libio-multiplex-perl")  # fmt: skip
 
     def configure(self) -> str:
-        given = {"port": self.port, "grey_port": self.second_port, "here": HERE, "login": self.login, "sender": SENDER}
-        self.put("postfix/main.cf", _POSTFIX_MAIN.format(**given))
-        self.put("postfix/master.cf", _POSTFIX_MASTER.format(**given))
+        given = {"folder": HERE, "host": "mail.postfix.example", "user": 30006, "group": 30006}
+        self.put("postfix/main.cf", postfix.main_cf(_POSTFIX_MAIN, grey_port=self.second_port, **given))
+        self.put("postfix/master.cf", postfix.master_cf(self.port))
         self.put("mailboxes", "".join(f"{address} {address}/\n" for address in self.mailboxes))
         self.put("refused", f"{FULL} 452 4.2.2 Mailbox full, try again later\n{GREY} greylisted\n")
         self.put("senders", f"{SENDER} {self.login}\n")
@@ -139,36 +141,18 @@ class OpenSmtpd(Relay):
 
 
 _POSTFIX_MAIN = """
-compatibility_level = 3.6
-queue_directory = {here}/queue
-data_directory = {here}/data
-mail_owner = postfix
-setgid_group = postdrop
-myhostname = mail.postfix.example
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-maillog_file = {here}/mail.log
-maillog_file_prefixes = {here}
-mydestination =
-alias_maps =
-alias_database =
 mynetworks =
-smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 2
-smtpd_tls_cert_file = {here}/tls.pem
-smtpd_tls_key_file = {here}/tls.pem
+smtpd_tls_cert_file = {folder}/tls.pem
+smtpd_tls_key_file = {folder}/tls.pem
 smtpd_tls_security_level = encrypt
 smtpd_tls_auth_only = yes
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_local_domain = mail.postfix.example
-smtpd_sender_login_maps = texthash:{here}/senders
+smtpd_sender_login_maps = texthash:{folder}/senders
 smtpd_helo_required = yes
 smtpd_helo_restrictions = reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname
 virtual_mailbox_domains = reader.example, grey.example
-virtual_mailbox_maps = texthash:{here}/mailboxes
-virtual_mailbox_base = {here}/mail
-virtual_uid_maps = static:30006
-virtual_gid_maps = static:30006
 virtual_minimum_uid = 100
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_restriction_classes = greylisted
@@ -176,26 +160,8 @@ greylisted = check_policy_service inet:127.0.0.1:{grey_port}
 smtpd_recipient_restrictions =
     reject_sender_login_mismatch,
     reject_unlisted_recipient,
-    check_recipient_access texthash:{here}/refused,
+    check_recipient_access texthash:{folder}/refused,
     permit_sasl_authenticated, reject
-"""
-
-_POSTFIX_MASTER = """
-127.0.0.1:{port} inet n - n - 20 smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-proxymap unix - - n - - proxymap
-virtual unix - n n - - virtual
-error unix - - n - - error
-retry unix - - n - - error
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
 """
 
 _EXIM = """
