@@ -1,28 +1,11 @@
 """Tells by a mail's sender, subject and header whether it is a bounce at all."""
 
-import re
-
-from emails.bounces import automatic, encoded
+from emails.bounces import automatic, encoded, senders
 from emails.bounces.mime import Part
 from emails.bounces.patterns import one_of
 
 _READ = 2000
 
-_DAEMON = one_of(r"""
-    mailer[-_. ]?daemon
-    mail[-_. ]?(?:delivery|deliverer)[-_. ](?:sub)?system
-    mdaemon
-    microsoftexchange[0-9a-f]{16}
-""")
-_MAYBE_PERSON = one_of(r"""
-    post[-_. ]?master
-    mail(?:[-_. ]?(?:delivery|system|admin\w*|deliver\w*|robot|server))
-    delivery (?:sub|sys)
-    system administrator
-    administrator@
-    bounces?\b
-    no-?reply
-""")
 _FAILED = one_of(r"""
     undeliver|non-?deliver
     returned (?:mail|message|to sender)
@@ -44,30 +27,36 @@ _FAILED = one_of(r"""
     配信(?:不能|失敗|エラー|できません)|送信(?:エラー|失敗)|エラーメール
     退信|退件|无法投递|投递失败|未送达
 """)
-_REPLY = re.compile(r"^\W{0,12}[45]\d\d[ -]", re.MULTILINE)
+_OTHER_REPORTS = ("disposition-notification", "feedback-report", "tlsrpt")
+"""The types of reports that tell of no delivery: RFC 8098, 5965 and 8460."""
 
 
-def is_bounce(mail: Part, words: str, letter: Part | None) -> bool:
-    """Whether a mail server wrote this because it could not deliver; a person may write from postmaster@ too."""
-    if mail.get("x-failed-recipients"):
+def is_bounce(mail: Part, words: str, letter: Part | None, *, reports: bool) -> bool:
+    """Whether a mail server wrote this because it could not deliver; `reports` is whether there is a delivery report
+    (RFC 3464) in it. A person may write from postmaster@ too, answer with a bounce quoted, and forward one."""
+    writer = senders.writer_of(mail)
+    if writer == "server":
         return True
-    if mail.type == "multipart/report":
-        return not automatic.is_read_receipt(mail)
-    sender, subject = encoded.words(mail.get("from")), encoded.words(mail.get("subject"))
-    if _DAEMON.search(sender):
-        return True
-    if automatic.replies_by_itself(mail):
+    if automatic.answers_or_forwards(mail) or mail.param("report-type").lower() in _OTHER_REPORTS:
         return False
-    answers = automatic.is_answer(subject)
-    named = not answers and bool(_FAILED.search(subject))
-    if _MAYBE_PERSON.search(sender) or mail.get("return-path").strip() == "<>":
-        return named or (bool(_FAILED.search(words[:_READ])) and (not answers or bool(_REPLY.search(words[:_READ]))))
-    return named and letter is not None and not automatic.is_a_persons(mail)
+    if mail.type == "multipart/report" or mail.get("x-failed-recipients"):
+        return True
+    if senders.is_from_a_peoples_program(mail) or automatic.replies_by_itself(mail):
+        return False
+    by_server = senders.has_null_sender(mail)
+    named, said = (bool(_FAILED.search(each)) for each in (encoded.words(mail.get("subject")), words[:_READ]))
+    if writer == "postmaster":
+        return named or reports or (said and (by_server or letter is not None))
+    if writer == "program":
+        return (named or said or reports) and (by_server or letter is not None)
+    if by_server:
+        return named or reports or (said and letter is not None)
+    return named and letter is not None and not is_wrapped(letter) and not automatic.is_a_persons(mail)
 
 
 def is_wrapped(letter: Part | None) -> bool:
     """Whether the returned letter is itself a bounce, which a gateway on the way wrapped into another."""
     if letter is None:
         return False
-    sender, subject = encoded.words(letter.get("from")), encoded.words(letter.get("subject"))
-    return bool((_DAEMON.search(sender) or _MAYBE_PERSON.search(sender)) and _FAILED.search(subject))
+    subject = encoded.words(letter.get("subject"))
+    return senders.writer_of(letter) in ("server", "postmaster", "program") and bool(_FAILED.search(subject))

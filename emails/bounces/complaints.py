@@ -1,6 +1,6 @@
 """Reads complaints: feedback reports (RFC 5965), and those that providers write in forms of their own."""
 
-from emails.bounces import addresses, returned
+from emails.bounces import addresses, automatic, returned
 from emails.bounces.findings import Finding, Kind
 from emails.bounces.mime import Part
 
@@ -10,8 +10,10 @@ _HARMLESS = ("not-spam", "auth-failure", "dmarc")
 _RECIPIENTS = ("original-rcpt-to", "removal-recipient", "x-hmxmroriginalrecipient")
 
 
-def complaints(leaves: list[Part], letter: Part | None) -> list[Finding]:
-    """A finding for each recipient that complains, or none if the mail is no complaint."""
+def complaints(mail: Part, leaves: list[Part], letter: Part | None) -> list[Finding]:
+    """A finding for each recipient that complains, or none if the mail is no complaint. A person may forward one."""
+    if mail.type != "multipart/report" and automatic.is_a_persons(mail):
+        return []
     for each in leaves:
         if each.type == "message/feedback-report":
             return _reported(each, letter)

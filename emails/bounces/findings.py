@@ -6,11 +6,23 @@ from typing import Literal
 from emails.reply_table import Whose
 
 Kind = Literal[
-    "hard", "soft", "content", "complaint", "delayed", "delivered", "auto", "challenge", "unsubscribe", "reply", "other"
+    "hard",
+    "soft",
+    "content",
+    "complaint",
+    "delayed",
+    "delivered",
+    "auto",
+    "notice",
+    "challenge",
+    "unsubscribe",
+    "reply",
+    "other",
 ]
 """hard: the address or its domain does not exist. soft: it may take mail another day. content: our fault, for what we
 sent or how. complaint: its owner calls it spam. The rest harms nobody: delayed (the mail server goes on trying),
-delivered, auto (vacation notes, read receipts), challenge (asks the sender to prove to be human), unsubscribe (a mail
+delivered, auto (vacation notes, read receipts), notice (a program wrote it, and somebody may have to read it: helpdesks
+send what people answer like that), challenge (asks the sender to prove to be human), unsubscribe (a mail
 to the mailto address), reply (a person wrote), other."""
 
 

@@ -86,13 +86,13 @@ def _text(part: Part) -> str:
 
 
 def _findings(mail: _Mail, wrappings: int) -> list[Finding]:
-    if found := complaints(mail.leaves, mail.letter):
+    if found := complaints(mail.whole, mail.leaves, mail.letter):
         return found
-    bounced = is_bounce(mail.whole, mail.words, mail.letter)
     told = [each for part in mail.leaves[:_TEXTS] if part.type in _STATUS_PARTS for each in reports(part.text)]
+    bounced = is_bounce(mail.whole, mail.words, mail.letter, reports=bool(told))
     if not told and bounced and _HAS_FIELDS.search(mail.words):
         told = list(reports(mail.words))
-    if told:
+    if told and bounced:
         return _reported(mail, told)
     if notification := ses.notification_in(mail.words):
         return ses.findings(notification) or [Finding("other")]

@@ -7,7 +7,7 @@ from emails.bounces.findings import Finding
 KINDS = ("complaint", "hard", "content", "soft", "auto", "none")
 """The heaviest first; `none` is what changes nothing."""
 
-_WORDS = {"challenge": "auto"}
+_WORDS = {"challenge": "auto", "notice": "auto"}
 
 
 def kind_of(found: Iterable[Finding]) -> str:

@@ -134,6 +134,28 @@ def test_what_is_ours_is_handled_and_deleted_and_answers_stay_unread(box, look):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize(
+    "header",
+    [
+        "From: Ann <postmaster@tiny.example>\nSubject: Re: Which one writes?",
+        "From: Max Daemon <mdaemon@tiny.example>\nSubject: Hello",
+        "From: Help <help@tiny.example>\nSubject: [Tiny] Which one writes?\nAuto-Submitted: auto-generated",
+        "From: Ann <ann@tiny.example>\nSubject: Out of office: please pause",
+    ],
+)
+def test_what_somebody_may_have_to_read_stays_unread_though_it_came_to_the_return_path(box, look, header):
+    to = f"To: digest+b-{verp(ALICE)}@verdicts.example"
+    box.put(f"{header}\n{to}\n\nYou asked:\n550 5.1.1 <{ALICE}>: User unknown\n".encode())
+    before = box.left()
+    for _ in range(2):
+        look()
+        returned.work()
+    assert box.left() == before
+    assert returned.kept() == []
+    assert suppressed() == {}
+
+
+@pytest.mark.once
 def test_a_line_that_was_killed_before_it_deleted_goes_on(box, look, monkeypatch):
     box.put(bounce(verp(ALICE), ALICE))
     stays = box.put(answer(message_id(BOB), BOB))
