@@ -10,6 +10,7 @@ from db.feedback.feedback import Feedback
 from db.session import reading, writing
 from db.subscribers import imports
 from tests.bouncing import readers
+from worker import refusals
 
 GONE = {"kind": "hard", "code": 550, "status": "5.1.1", "diagnostic": "550 5.1.1 no such user"}
 FULL = {"kind": "soft", "code": 552, "status": "5.2.2", "diagnostic": "552 5.2.2 mailbox full"}
@@ -21,7 +22,8 @@ SPAM = {"kind": "complaint", "feedback": "abuse"}
 def hear(clock, delivery: int, said: dict, event: int = 1) -> None:
     """What comes back after one letter, as a mail of the inbox tells it."""
     with writing() as session:
-        consequences.apply(session, Heard(event=event, delivery=delivery, person=None, address=None, **said), clock.now)
+        heard = Heard(event=event, delivery=delivery, person=None, address=None, **said)
+        consequences.apply(session, heard, clock.now, refusals.is_content)
 
 
 def all_sent(clock, people: list[str], *, finished: bool = False) -> int:

@@ -32,7 +32,7 @@ from tests.conftest import load_catalogue
 from web.actions import accounts
 from web.actions import subscribers as subscriber_actions
 from web.actions import webhooks as webhook_actions
-from worker import by_hand
+from worker import by_hand, refusals
 from worker import digests as run
 
 LONG = "a.reader.with.a.very.long.name.indeed+newsletters-and-more@mail.department.university-of-somewhere.example"
@@ -180,7 +180,7 @@ def _feedback(now: datetime) -> None:
         of_digest = select(Delivery).where(Delivery.letter == "digest", Delivery.state == "sent").order_by(Delivery.id)
         for turn, (row, kind) in enumerate(zip(session.scalars(of_digest.limit(4)).all(), said, strict=True)):
             told = Heard(kind, turn + 1, row.id, row.person, None, diagnostic=said[kind], feedback="abuse")
-            consequences.apply(session, told, now)
+            consequences.apply(session, told, now, refusals.is_content)
 
 
 def _orders(now: datetime) -> None:

@@ -14,7 +14,7 @@ from db.digests import digests, rule_history
 from db.digests.owed_slots import OwedSlot
 from db.session import reading, writing
 from db.settings import settings
-from worker import clock_rules, drafts, ending, freezing
+from worker import clock_rules, drafts, ending, feedback, freezing
 
 log = structlog.get_logger("digests")
 
@@ -30,6 +30,8 @@ def tick(*, opens: bool = True) -> None:
             open_due_slots(now)
         freeze_due(now)
     address_frozen()
+    with _apart("judge"):
+        feedback.judge_again()
     finish_sent()
     count_ended()
 

@@ -5,12 +5,13 @@
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from db import moments
-from db.feedback import consequences, events, matching
+from db.digests import digests
+from db.feedback import consequences, events, matching, stop_judgements
 from db.feedback.consequences import Heard
 from db.feedback.events import Received
 from db.feedback.matching import Match
@@ -20,11 +21,13 @@ from db.session import Session, reading, writing
 from db.settings import settings
 from db.subscribers import subscriptions
 from emails.bounces import Finding, forms
-from worker import feedback_proof
+from worker import feedback_proof, refusals
 from worker.erasure import Following
 
 _TRUSTED = ("ses", "postmark", "generic")
 """Sources whose sender is proven, so that an address alone says whose letter is meant."""
+JUST_ENDED = timedelta(minutes=1)
+"""How long after its end a digest is judged again: its last letters may have been sent since the last look."""
 
 log = structlog.get_logger("feedback")
 
@@ -45,6 +48,20 @@ def handle(event: Event) -> list[Following]:
     return []
 
 
+def judge_again() -> None:
+    """Ask the stop rules whether what came back stops a digest now that more of its letters were sent.
+
+    Bounces may come before the hundredth letter was sent, and none after it.
+    """
+    now = moments.now()
+    with reading() as session:
+        going = digests.going(session, now - JUST_ENDED)
+        tripped = [each.slot for each in going if stop_judgements.trips_by_now(session, each, refusals.is_content)]
+    for slot in tripped:
+        with writing() as session:
+            consequences.judge_again(session, digests.get(session, slot, lock=True), now, refusals.is_content)
+
+
 def _kinds(findings: Sequence[Finding]) -> str:
     return ", ".join(sorted({each.kind for each in findings}))
 
@@ -59,7 +76,7 @@ def _hear(session: Session, received: Received, finding: Finding, now: datetime)
         if match.is_erased:
             events.empty(session, received.id)
         elif finding.kind in ("hard", "soft", "content", "complaint"):
-            consequences.apply(session, _heard(received, finding, match), now)
+            consequences.apply(session, _heard(received, finding, match), now, refusals.is_content)
 
 
 def _match(session: Session, finding: Finding, *, trusted: bool) -> Match | None:

@@ -1,7 +1,5 @@
 """Once a digest has finished, letters that mailboxes refused while it was sent are counted as soft bounces."""
 
-from typing import cast, get_args
-
 from db import moments
 from db.deliveries import exceptions
 from db.deliveries.deliveries import Delivery
@@ -11,7 +9,8 @@ from db.feedback import consequences
 from db.feedback.consequences import Heard
 from db.jobs.events import DigestFinished, Event
 from db.session import writing
-from emails.whose import Stage, status_in, whose_is
+from emails.whose import status_in
+from worker import refusals
 from worker.erasure import Following
 
 PAGE = 100
@@ -36,16 +35,13 @@ def _page(digest_id: int, after: int) -> int | None:
         rows = exceptions.page(session, digest, _FAILED, after, PAGE) if digest else []
         for row in rows:
             if _is_theirs(row):
-                consequences.apply(session, _heard(row), moments.now())
+                consequences.apply(session, _heard(row), moments.now(), refusals.is_content)
         return rows[-1].id if rows else None
 
 
 def _is_theirs(row: Delivery) -> bool:
     """Whether the last reply says that the mailbox, or its domain, does not take mail now."""
-    stage = (row.reason or "").rpartition(" at ")[2]
-    if row.code is None or not row.reply or stage not in get_args(Stage):
-        return False
-    return whose_is(cast(Stage, stage), row.code, row.reply) in _THEIRS
+    return refusals.whose(row) in _THEIRS
 
 
 def _heard(row: Delivery) -> Heard:

@@ -47,6 +47,8 @@ class Memory:
     """Rules that tripped and are not acted on yet."""
     stopped: bool = False
     """Whether no further letter of the digest may begin."""
+    is_over: bool = False
+    """Whether that was done. Letters that are claimed later show that it goes on: a domain is held in its place."""
     _letters: deque[tuple[str, str]] = field(default_factory=deque)
     _counts: dict[str, int] = field(default_factory=lambda: {"hard": 0, "content": 0, "other": 0})
     _domains: dict[str, deque[bool]] = field(default_factory=dict)
@@ -128,7 +130,7 @@ class Memories:
         since = batch.resumed_at, batch.standing.ended
         with self._lock:
             found = self._by_digest.get(batch.digest_id)
-            if found is None or found.since != since:
+            if found is None or found.since != since or found.is_over:
                 found = self._by_digest[batch.digest_id] = Memory(since)
                 while len(self._by_digest) > MOST_DIGESTS:
                     del self._by_digest[next(iter(self._by_digest))]
@@ -146,6 +148,7 @@ def act(batch: Batch, memory: Memory) -> None:
             except BaseException:
                 memory.trips.append(tripped)
                 raise
+            memory.is_over = tripped.domain is None
 
 
 def _stop(digest_id: int, tripped: Trip, now: datetime) -> None:

@@ -186,6 +186,18 @@ def go_on(session: Session, digest: Digest, reason: str | None, now: datetime) -
     found.ended_at, found.reason = now, reason
 
 
+def narrow(session: Session, actor: Actor, digest: Digest, domain: str, now: datetime) -> None:
+    """Let a digest go on whose hard bounces were one domain's fault, which is held in its place.
+
+    The stop is deleted, not ended: nobody has let anything pass. What is suspected stays so until a person decides.
+    """
+    session.delete(of_digest(session, digest.id, lock=True))
+    digest.state, digest.reason = "sending", None
+    audit.record(session, actor, "digest.resume", now, about=f"digest {digest.slot}", after={"state": digest.state},
+                 note=f"only the letters to {domain} are held now: without them, no rule stops the digest")  # fmt: skip
+    ring(session, "mail")
+
+
 def needs_reason(digest: Digest, stop: Stop) -> str:
     """Why somebody has to say a reason before this digest goes on, and how."""
     return (

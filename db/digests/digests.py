@@ -135,6 +135,13 @@ def listed(session: Session, states: tuple[str, ...] = STATES, limit: int = 100)
     return list(session.scalars(query.limit(limit)))
 
 
+def going(session: Session, since: datetime) -> list[Digest]:
+    """Digests that are being sent, and those that have finished since then."""
+    ended = (Digest.state == "finished") & (Digest.finished_at > since)
+    query = select(Digest).options(defer(Digest.content)).where((Digest.state == "sending") | ended)
+    return list(session.scalars(query))
+
+
 def page(session: Session, before: str | None, limit: int) -> list[Digest]:
     """A page of digests before that slot, newest first, without their content."""
     query = select(Digest).options(defer(Digest.content)).order_by(Digest.slot.desc()).limit(limit)

@@ -3,7 +3,8 @@
 1. The digest's row is locked, so that no rule trips elsewhere before our transaction ends.
 2. What came back is stored, once for each letter and kind; what is told again ends here.
 3. The address is suppressed as db/rules.py says. While its domain is held or its digest stopped, that is suspected.
-4. The stop rules are asked about the digest, and what has tripped is carried out.
+4. The stop rules are asked about the digest, and what has tripped is carried out. A provider's bad hour may have
+   stopped the whole digest before it was known for one: once its domain is held, the digest goes on.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from db.deliveries.stops import Trip
 from db.digests.digests import Digest
 from db.driver import driver_connection_of
 from db.feedback import feedback, stop_judgements
+from db.feedback.letters_around import IsContent
 from db.operators.audit import Actor
 from db.subscribers import suppressions
 
@@ -52,8 +54,11 @@ class Heard:
     feedback: str | None = None
 
 
-def apply(session: Session, heard: Heard, now: datetime) -> None:
-    """Do what follows from it. Hearing the same again changes nothing."""
+def apply(session: Session, heard: Heard, now: datetime, is_content: IsContent) -> None:
+    """Do what follows from it. Hearing the same again changes nothing.
+
+    `is_content` says of a letter that failed whether the mail server refused it for its content.
+    """
     if heard.kind == "complaint" and heard.feedback not in (None, "", *rules.COMPLAINTS):
         return
     kind = rules.returned(heard.kind, heard.status)
@@ -71,8 +76,24 @@ def apply(session: Session, heard: Heard, now: datetime) -> None:
         if kind in ("soft", "suspended"):
             _judge_soft(session, heard, delivery, address, now)
     if digest and kind in _JUDGED:
-        for tripped in stop_judgements.trips(session, digest, kind, delivery, address):
+        for tripped in stop_judgements.trips(session, digest, kind, delivery, address, is_content):
             _carry_out(session, digest, tripped, now)
+            if tripped.domain:
+                _narrow(session, digest, tripped.domain, now, is_content)
+
+
+def judge_again(session: Session, digest: Digest, now: datetime, is_content: IsContent) -> None:
+    """Ask the stop rules whether what came back earlier stops the digest now that more of its letters were sent."""
+    for tripped in stop_judgements.trips_by_now(session, digest, is_content):
+        _carry_out(session, digest, tripped, now)
+
+
+def _narrow(session: Session, digest: Digest, domain: str, now: datetime, is_content: IsContent) -> None:
+    """Let the digest go on if it was stopped for hard bounces and would not be without those of the held domains."""
+    stop = stops.of_digest(session, digest.id)
+    stopped = stop is not None and stop.rule == "hard" and digest.state == "paused"
+    if stopped and not stop_judgements.would_stop(session, digest, is_content):
+        stops.narrow(session, READER, digest, domain, now)
 
 
 def _carry_out(session: Session, digest: Digest, tripped: Trip, now: datetime) -> None:

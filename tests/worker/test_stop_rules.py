@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from db.deliveries import deliveries, stops
+from db.digests import digests
 from db.rules import Refused
 from db.session import reading, writing
 from db.subscribers import subscriptions, suppressions
@@ -108,6 +109,19 @@ def test_several_connections_stop_as_one(door, clock, setting):
     assert 20 <= states()["failed"] <= 20 + 4 * 4
     assert {bool(each.suspected_at) for each in suppressed()} == {True}, "those that were under way are suspected too"
     assert len(audited()) == 1
+
+
+def test_a_sender_that_stopped_the_digest_sends_on_when_only_a_domain_is_held_in_its_place(door, clock):
+    readers(clock, apart(60))
+    door.answer = lambda to, number: no_such_user(to) if number <= 20 else TAKEN
+    run()
+    assert state() == "paused"
+    with writing() as session:
+        stops.narrow(session, OLGA, digests.get(session, SLOT), "big.example", clock.now)
+    run()
+    assert (states()["sent"], state()) == (40, "finished")
+    with reading() as session:
+        assert session.scalar(text("SELECT count(DISTINCT claim) FROM deliveries WHERE state = 'sent'")) < 10
 
 
 def test_people_erased_meanwhile_are_not_found_by_their_digest(door, clock, cast):

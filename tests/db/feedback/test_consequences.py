@@ -12,6 +12,7 @@ from db.subscribers import imports, suppressions
 from tests.bouncing import OLGA, suppressed
 from tests.hearing import BLAMED, FULL, GONE, SPAM, SWITCHED_OFF, all_sent, came_back, hear, reader, sent
 from web.actions import subscribers as actions
+from worker import refusals
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -191,8 +192,8 @@ def test_a_soft_bounce_does_not_settle_what_is_suspected(clock, cast):
 def test_what_a_provider_reports_of_an_address_without_a_letter_suppresses_it(clock, cast):
     told = Heard("hard", event=1, delivery=None, person=None, address=cast.charlie, diagnostic="550 5.1.1 gone")
     with writing() as session:
-        consequences.apply(session, replace(told, kind="soft"), clock.now)
+        consequences.apply(session, replace(told, kind="soft"), clock.now, refusals.is_content)
         assert suppressions.of_address(session, cast.charlie) is None
-        consequences.apply(session, told, clock.now)
+        consequences.apply(session, told, clock.now, refusals.is_content)
     with reading() as session:
         assert suppressions.of_address(session, cast.charlie).reason == "hard bounce"
