@@ -4,7 +4,7 @@ Database triggers refuse to change or delete an entry. Entries name readers by n
 erased address does not remain here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -129,6 +129,20 @@ def listed(session: Session, wanted: AuditFilter, limit: int, before: int | None
     if before is not None:
         query = query.where(AuditEntry.id < before)
     return list(session.scalars(query.order_by(AuditEntry.id.desc()).limit(limit)))
+
+
+def covers(affected: str | None, number: int) -> bool:
+    """Whether a row's number is among those of ranges such as 3-17,21."""
+    spans = [each.partition("-") for each in (affected or "").split(",") if each]
+    return any(int(first) <= number <= int(last or first) for first, _, last in spans)
+
+
+def touching(session: Session, names: Collection[str], number: int, most: int = 1_000) -> list[AuditEntry]:
+    """The entries of these actions, the newest first, that are about the row with that number among others; of many
+    entries the last `most` are looked through."""
+    query = select(AuditEntry).where(AuditEntry.action.in_(names), AuditEntry.count > 0)
+    found = session.scalars(query.order_by(AuditEntry.id.desc()).limit(most))
+    return [each for each in found if covers(each.affected, number)]
 
 
 def get(session: Session, number: int) -> AuditEntry | None:

@@ -168,7 +168,12 @@ def _feedback(each: Feedback, slots: Mapping[int, str]) -> TimelineEntry:
 
 def _order(each: AuditEntry) -> TimelineEntry:
     return TimelineEntry(
-        each.at, "order", "✎", "quiet", f"{each.action} by {each.actor}", _given([("note", each.note)])
+        each.at,
+        "order",
+        "✎",
+        "quiet",
+        f"{_DONE.get(each.action, each.action)}, by {each.actor}",
+        _given([("note", each.note)]),
     )
 
 
@@ -181,7 +186,21 @@ def _moment(when: datetime | None) -> str:
 
 
 def _orders(session: Session, subscriber_id: int) -> list[AuditEntry]:
-    return audit.listed(session, AuditFilter(about=f"subscriber {subscriber_id}"), 100)
+    """What operators did about this reader, alone or among others at a time."""
+    alone = audit.listed(session, AuditFilter(about=f"subscriber {subscriber_id}"), 100)
+    among = audit.touching(session, _AMONG_OTHERS, subscriber_id)
+    return list({each.id: each for each in (*alone, *among)}.values())
+
+
+_AMONG_OTHERS = ("people.suppress", "people.lift", "suspected.confirm", "suspected.lift")
+_DONE = {
+    "people.suppress": "Suppressed",
+    "people.lift": "Mail allowed again",
+    "people.erase": "Erased",
+    "people.export": "Data exported",
+    "suspected.confirm": "Suspected bounce confirmed",
+    "suspected.lift": "Suspected bounce lifted: mail allowed again",
+}
 
 
 # ---- the next digest ---------------------------------------------------------------------------------------

@@ -4,10 +4,12 @@ from typing import Any
 
 import click
 
+from db import moments
 from db.feedback.feedback import Feedback
 from db.session import reading
 from web.actions import came_back
 from web.actions.explanation import explanation
+from web.actions.explanation.case import Lifted
 from web.actions.explanation.explanation import Explanation, OfLetter
 from web.cli import as_json, json_option
 from web.cli.deliveries import row_of
@@ -20,7 +22,7 @@ from web.cli.deliveries import row_of
 def explain(address: str, slot: str | None, json: bool) -> None:
     """What happened to an address's mail: one sentence, then every letter, or one slot's digest."""
     with reading() as session:
-        found = explanation.of_address(session, address, slot)
+        found = explanation.of_address(session, address, moments.now(), slot)
     if json:
         as_json(_as_json(found))
         return
@@ -35,6 +37,8 @@ def explain(address: str, slot: str | None, json: bool) -> None:
         suspected = ", suspected" if held.suspected_at else ""
         note = f": {held.note}" if held.note else ""
         click.echo(f"suppressed since {held.at:%Y-%m-%d %H:%M:%S} UTC, {held.reason}{suspected}{note}")
+    for again in found.lifted:
+        click.echo(_allowed(again))
     for entry in found.consents:
         words = f", to words {entry.words_version}" if entry.words_version else ""
         click.echo(f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  consent {entry.what} by {entry.source}{words}")
@@ -42,6 +46,13 @@ def explain(address: str, slot: str | None, json: bool) -> None:
         click.echo(f"No letter{f' of {slot}' if slot else ''} was ever queued for this address.")
     for each in found.letters:
         click.echo(_told(each))
+
+
+def _allowed(again: Lifted) -> str:
+    after = f" after: {again.reason}" if again.reason else ""
+    return f"{again.at:%Y-%m-%d %H:%M:%S} UTC  mail allowed again by {again.by}{after}" + (
+        f" ({again.note})" if again.note else ""
+    )
 
 
 def _told(each: OfLetter) -> str:
@@ -76,6 +87,7 @@ def _as_json(found: Explanation) -> dict[str, Any]:
         "suppressed": held is not None,
         "suppression": held
         and {"reason": held.reason, "since": held.at, "note": held.note, "suspected": held.suspected_at is not None},
+        "lifted": [{"at": it.at, "reason": it.reason, "by": it.by, "note": it.note} for it in found.lifted],
         "consents": [{name: getattr(entry, name) for name in names} for entry in found.consents],
         "deliveries": [
             row_of(each.delivery, found.address)

@@ -46,7 +46,7 @@ def find_person() -> AnyResponse | tuple[str, int]:
     try:
         with reading() as session:
             found = _find(session, who)
-            asked = None if found or "@" not in who else explanation.of_address(session, who)
+            asked = None if found or "@" not in who else explanation.of_address(session, who, moments.now())
     except BadAddress as bad:
         return _list(str(bad), who), 400
     if found is not None:
@@ -110,7 +110,7 @@ def _story(subscriber_id: int) -> timeline.Timeline:
 
 def _answer(who: Subscriber) -> Explanation:
     with reading() as session:
-        return explanation.of_subscriber(session, who, request.args.get("slot") or None)
+        return explanation.of_subscriber(session, who, moments.now(), request.args.get("slot") or None)
 
 
 def _place(subscriber_id: int) -> str:

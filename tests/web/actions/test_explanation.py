@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from web.actions.explanation.case import Case, Newsletter, OneLetter, Stopped
+from web.actions.explanation.case import Case, Lifted, Newsletter, OneLetter, Stopped
 from web.actions.explanation.sentence import sentence
 
 THE_17TH, THE_19TH = datetime(2026, 11, 17, 9, tzinfo=UTC), datetime(2026, 11, 19, 6, 30, tzinfo=UTC)
@@ -15,8 +15,9 @@ PAUSED = replace(W47, state="paused", reason="stopped: 3 readers of 30 call it s
 DRAFT = Newsletter("2026-W47", "draft", THE_17TH)
 SENT = OneLetter("sent", at=THE_17TH)
 GONE = Stopped(THE_19TH, "hard bounce")
-ALICE = Case("alice@reader.example", "active", W47, confirmed_at=EARLIER)
-NOBODY = Case("alice@reader.example", None, W47)
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+ALICE = Case("alice@reader.example", "active", NOW, W47, confirmed_at=EARLIER)
+NOBODY = Case("alice@reader.example", None, NOW, W47)
 
 
 def alice(letter: OneLetter | None = None, **more) -> Case:
@@ -37,12 +38,18 @@ NOT_YET = "alice@reader.example has not got the newsletter of 2026-W47 yet"
 STRANGER = "alice@reader.example has never been a subscriber here"
 TOOK = "the mail server took it on 17 November 2026 at 09:00 UTC"
 STOP = "mail to it is stopped since 19 November 2026"
+AGAIN = Lifted(LATER, "hard bounce", "olga@newsroom.example", "she wrote to us")
+ALLOWED = "mail to it was stopped, and an operator allowed it again on 1 December 2026 (“she wrote to us”)"
+ASKED = {"state": "pending", "asked_at": EARLIER, "confirmed_at": None}
+UNCONFIRMED = f"{NOT}, because the sign-up of 2 October 2026 has not been confirmed"
 CASES = [
     # It was sent.
     (alice(SENT), f"{GOT}: {TOOK}."),
     (alice(replace(SENT, reason="resolved as sent")),
      f"{GOT}: an operator has counted it as sent on 17 November 2026 at 09:00 UTC."),
-    (alice(SENT, stopped=stopped("by hand")), f"{GOT}: {TOOK}; {STOP}, because an operator stopped mail to it."),
+    (alice(SENT, stopped=stopped("by hand")), f"{GOT}: {TOOK}; an operator stopped mail to it on 19 November 2026."),
+    (alice(SENT, stopped=stopped("complaint")), f"{GOT}: {TOOK}; {STOP}, because its reader called a letter of ours"
+     " spam."),
     (alice(SENT, state="unsubscribed", left_at=THE_19TH), f"{GOT}: {TOOK}."),
     # It came back.
     (alice(back("hard"), stopped=GONE),
@@ -81,8 +88,51 @@ CASES = [
      "Whether alice@reader.example got the newsletter of 2026-W47 is not known: the connection broke on 17 November"
      " 2026 at 09:00 UTC before the mail server had answered, and an operator has to decide about it."),
     (alice(OneLetter("cancelled"), digest=replace(W47, state="cancelled", reason="wrong tools")),
-     f"{NOT}, because it was cancelled before their turn came (wrong tools)."),
+     f"{NOT}, because it was cancelled before it was sent to them (wrong tools)."),
+    (alice(OneLetter("cancelled"), digest=replace(W47, state="cancelled")),
+     f"{NOT}, because it was cancelled before it was sent to them."),
+    (alice(OneLetter("failed", "given up", THE_19TH)),
+     f"{NOT}: it was given up on 19 November 2026, because it had waited too long."),
+    (alice(OneLetter("failed", "given up, cannot be composed", THE_19TH, "KeyError: 'tools'")),
+     f"{NOT}: it was given up on 19 November 2026, because it could not be put together: “KeyError: 'tools'”."),
+    (alice(OneLetter("deferred", "cannot be composed", THE_17TH, "KeyError: 'tools'", THE_19TH)),
+     f"{NOT_YET}: it could not be put together (“KeyError: 'tools'”); the next try is on 19 November 2026 at 06:30"
+     " UTC."),
+    (alice(OneLetter("deferred", "its domain is held", THE_17TH, None, THE_19TH)),
+     f"{NOT_YET}: all mail to reader.example is held, because most of the last letters there were refused as addresses"
+     " that do not exist; it goes on when an operator releases the domain."),
+    (alice(OneLetter("deferred", "its domain defers", THE_17TH, None, THE_19TH)),
+     f"{NOT_YET}: the mail server of this domain takes no mail at the moment; the next try is on 19 November 2026 at"
+     " 06:30 UTC."),
+    (alice(OneLetter("deferred", "sent again after doubt", THE_17TH, "no reply", THE_19TH)),
+     f"{NOT_YET}: the connection broke before the mail server had answered, so it is sent again; the next try is on 19"
+     " November 2026 at 06:30 UTC."),
+    (alice(OneLetter("pending", next_try=THE_19TH), now=THE_17TH),
+     f"{NOT_YET}: it is sent on 19 November 2026 at 06:30 UTC."),
+    (alice(OneLetter("pending", next_try=THE_17TH, waits="all mail is paused (we move house)")),
+     f"{NOT_YET}: all mail is paused (we move house)."),
+    (alice(OneLetter("unknown", "no reply after dot", THE_17TH, back="hard", back_at=THE_19TH), stopped=GONE),
+     f"{NOT}: it came back on 19 November 2026, because the address does not exist; {STOP}."),
+    (alice(OneLetter("sending", back="complaint", back_at=THE_19TH), stopped=stopped("complaint")),
+     f"{GOT}, and called it spam on 19 November 2026; {STOP}."),
+    # Mail was stopped, and allowed again.
+    (alice(back("hard"), lifted=AGAIN),
+     f"{NOT}: it came back on 19 November 2026, because the address does not exist; {ALLOWED}."),
+    (alice(OneLetter("failed", "refused at rcpt", THE_17TH, "550 5.1.1 no such user"), lifted=AGAIN),
+     f"{NOT}: the mail server refused it on 17 November 2026 and said “550 5.1.1 no such user”; {ALLOWED}."),
+    (alice(back("hard"), lifted=replace(AGAIN, at=EARLIER)),
+     f"{NOT}: it came back on 19 November 2026, because the address does not exist."),
+    (alice(back("complaint"), lifted=replace(AGAIN, reason="complaint", note=None)),
+     f"{GOT}, and called it spam on 19 November 2026; mail to it was stopped, and an operator allowed it again on 1"
+     " December 2026."),
+    (alice(back("content"), lifted=AGAIN),
+     f"{NOT}: it came back on 19 November 2026, because the mail server there blames us for what we sent, or how."),
+    (alice(OneLetter("skipped", "suppressed"), lifted=AGAIN),
+     f"{NOT}, because mail to it was stopped then (the address does not exist), and an operator allowed it again on 1"
+     " December 2026 (“she wrote to us”)."),
     # It was left out.
+    (alice(OneLetter("skipped", "suppressed"), stopped=stopped("by hand")),
+     f"{NOT}, because an operator stopped mail to it on 19 November 2026."),
     (alice(OneLetter("skipped", "suppressed"), stopped=stopped("repeated soft bounce", 3)),
      f"{NOT}, because the mailbox refused three newsletters in a row; {STOP}."),
     (alice(OneLetter("skipped", "suppressed"), stopped=stopped("hard bounce", 2)),
@@ -101,7 +151,24 @@ CASES = [
      f"{NOT}, because its reader subscribed on 19 November 2026, after it was put together on 17 November 2026."),
     (alice(state="pending", asked_at=EARLIER, confirmed_at=None),
      f"{NOT}, because the sign-up of 2 October 2026 has not been confirmed."),
+    (alice(**ASKED, confirmation=replace(SENT, back="hard", back_at=THE_19TH), stopped=GONE),
+     f"{UNCONFIRMED}: the confirmation email came back on 19 November 2026, because the address does not exist; {STOP},"
+     " because the address does not exist."),
+    (alice(**ASKED, confirmation=OneLetter("failed", "refused at rcpt", THE_17TH, "550 no")),
+     f"{UNCONFIRMED}: the mail server refused the confirmation email on 17 November 2026 and said “550 no”."),
+    (alice(**ASKED, confirmation=OneLetter("skipped", "suppressed"), stopped=stopped("complaint")),
+     f"{UNCONFIRMED}: no confirmation email was sent; {STOP}, because its reader called a letter of ours spam."),
+    (alice(**ASKED, confirmation=OneLetter("deferred")), f"{UNCONFIRMED}: the confirmation email has not been sent"
+     " yet."),
+    (alice(**ASKED, confirmation=SENT), f"{UNCONFIRMED}."),
     (alice(state="unsubscribed", left_at=EARLIER), f"{NOT}, because its reader unsubscribed on 2 October 2026."),
+    (alice(state="unsubscribed", left_at=EARLIER, stopped=stopped("complaint")),
+     f"{NOT}, because its reader unsubscribed on 2 October 2026; {STOP}, because its reader called a letter of ours"
+     " spam."),
+    (alice(state="unsubscribed", confirmed_at=THE_19TH, left_at=LATER),
+     f"{NOT}, because its reader subscribed on 19 November 2026, after it was put together on 17 November 2026."),
+    (alice(digest=replace(W47, state="cancelled", reason="wrong tools")),
+     f"{NOT}, because it was cancelled (wrong tools)."),
     (alice(stopped=stopped("complaint")), f"{NOT}, because its reader called a letter of ours spam; {STOP}."),
     (alice(), f"{NOT}: they were not among its readers when it was put together on 17 November 2026."),
     (alice(digest=replace(W47, state="frozen")), f"{NOT_YET}: it is being addressed."),
@@ -109,8 +176,9 @@ CASES = [
      "Whether alice@reader.example got the newsletter of 2026-W47 is not known any more: letters are kept for 13"
      " months."),
     # It has not gone out.
-    (alice(digest=DRAFT), f"{NOT_YET}: it is due on 17 November 2026 at 09:00 UTC."),
-    (alice(digest=replace(DRAFT, state="held")),
+    (alice(digest=DRAFT, now=EARLIER), f"{NOT_YET}: it is due on 17 November 2026 at 09:00 UTC."),
+    (alice(digest=DRAFT), f"{NOT_YET}: it was due on 17 November 2026 at 09:00 UTC, and has not gone out."),
+    (alice(digest=replace(DRAFT, state="held"), now=EARLIER),
      f"{NOT_YET}: it is due on 17 November 2026 at 09:00 UTC, but it is held until somebody releases it."),
     (alice(digest=DRAFT, paused_until=LATER),
      "alice@reader.example does not get the newsletter of 2026-W47, because its reader has paused it until 1 December"
@@ -124,11 +192,12 @@ CASES = [
     # Nobody who reads it.
     (NOBODY, f"{STRANGER}, so no newsletter was sent to it."),
     (replace(NOBODY, tests=2), f"{STRANGER}; it got 2 test letters and no newsletter."),
-    (replace(NOBODY, stopped=stopped("by hand")), f"{STRANGER}, and {STOP}, because an operator stopped mail to it."),
+    (replace(NOBODY, stopped=stopped("by hand")),
+     f"{STRANGER}, and an operator stopped mail to it on 19 November 2026."),
     (replace(NOBODY, stopped=stopped("erased")),
      "Whoever had the address alice@reader.example was erased on 19 November 2026: only a keyed hash of it is kept, so"
      " nothing is sent to it, and which letters it got is not known any more."),
-    (Case("Subscriber 7", "erased", W47, SENT, left_at=THE_19TH),
+    (Case("Subscriber 7", "erased", NOW, W47, SENT, left_at=THE_19TH),
      "Subscriber 7 was erased on 19 November 2026: of the address only a keyed hash is kept, and nothing is sent to"
      " it."),
 ]  # fmt: skip

@@ -49,7 +49,7 @@ def test_the_story_is_complete_and_in_time_order(alice, cast):
     found = told(alice)
     assert [event.title for event in found.events] == [
         "Asked for the letter", "Confirmed", "Letter welcome: pending", "Letter digest 2026-W46: deferred",
-        "people.suppress by olga@newsroom.example", "Suppressed: by hand",
+        "Suppressed, by olga@newsroom.example", "Suppressed: by hand",
     ]  # fmt: skip
     asked = dict(found.events[0].open) | dict(found.events[0].private)
     assert asked["words"] == "version 3 Yes, write to me"

@@ -6,11 +6,12 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
+from db.addresses import hashes_of
 from db.deliveries import tests_of_address
 from db.operators.audit import Actor
 from db.session import writing
 from db.subscribers import imports, subscribers, subscriptions, suppressions
-from tests.hearing import FULL, SPAM, all_sent, hear, sent
+from tests.hearing import FULL, GONE, SPAM, all_sent, hear, sent
 from tests.operators import put
 from tests.transports import SLOT
 from web.actions import subscribers as actions
@@ -96,12 +97,52 @@ def test_a_sign_up_that_was_not_confirmed(clock, cast):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("together", [False, True])
+def test_that_mail_was_stopped_and_allowed_again_is_told_with_who_and_why(clock, cast, together):
+    all_sent(clock, [cast.alice, cast.bob])
+    hear(clock, 1, GONE)
+    hear(clock, 2, GONE, event=2)
+    clock.forward(days=1)
+    for chosen in ([cast.alice, cast.bob],) if together else ([cast.alice], [cast.bob]):
+        hashes = [hashes_of(each)[0] for each in chosen]
+        actions.lift(OLGA, hashes, clock.now, "a bad hour", as_admin=False)
+    assert answer(cast.alice).endswith(
+        "because the address does not exist; mail to it was stopped, and an operator allowed it again on 18 November"
+        " 2026 (“a bad hour”)."
+    )
+    entry = "2026-11-18 08:00:00 UTC  mail allowed again by olga@newsroom.example after: hard bounce (a bad hour)"
+    assert entry in explain(cast.alice)
+    [again] = as_json(cast.bob)["lifted"]
+    assert (again["reason"], again["by"], again["note"]) == ("hard bounce", "olga@newsroom.example", "a bad hour")
+    hear(clock, sent(clock, 2), GONE, event=3)
+    assert answer(cast.alice, SLOT).endswith("; mail to it is stopped since 18 November 2026.")
+
+
+@pytest.mark.once
+def test_whose_letter_waits_for_a_held_domain_is_told_so(clock, cast):
+    all_sent(clock, [cast.alice])
+    with writing() as session:
+        session.execute(text("UPDATE deliveries SET state = 'deferred', reason = 'its domain is held'"))
+    assert "all mail to reader.example is held, because most of the last letters there were refused" in answer(
+        cast.alice
+    )
+
+
+@pytest.mark.once
+def test_a_stranger_whom_an_operator_blocked_and_allowed_again(clock, cast):
+    all_sent(clock, [cast.bob])
+    actions.suppress(OLGA, [cast.charlie], clock.now, "asked by phone")
+    actions.lift(OLGA, [hashes_of(cast.charlie)[0]], clock.now, None, as_admin=False)
+    assert "mail allowed again by olga@newsroom.example after: by hand" in explain(cast.charlie.upper())
+
+
+@pytest.mark.once
 def test_strangers_are_answered_too(clock, cast):
     all_sent(clock, [cast.bob])
     assert answer(cast.alice) == f"{cast.alice} has never been a subscriber here, so no newsletter was sent to it."
     with writing() as session:
         suppressions.suppress(session, cast.charlie, "by hand", clock.now, "asked by phone")
-    assert "has never been a subscriber here, and mail to it is stopped since" in answer(cast.charlie)
+    assert "has never been a subscriber here, and an operator stopped mail to it on 17 November" in answer(cast.charlie)
     assert "suppressed since 2026-11-17 08:00:00 UTC, by hand: asked by phone" in explain(cast.charlie)
     assert (as_json(cast.alice)["state"], as_json(cast.charlie)["suppressed"]) == (None, True)
 

@@ -17,8 +17,18 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifted:
+    """Mail to the address was stopped for this reason, and somebody allowed it again."""
+
+    at: datetime
+    reason: str
+    by: str = ""
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OneLetter:
-    """The digest's letter to this person, and what came back after it."""
+    """The digest's letter to this person, and what came back after it. `waits` says what keeps all letters waiting."""
 
     state: str
     reason: str | None = None
@@ -27,6 +37,7 @@ class OneLetter:
     next_try: datetime | None = None
     back: Returned | None = None
     back_at: datetime | None = None
+    waits: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +58,13 @@ class Case:
 
     who: str
     state: str | None
+    now: datetime
     digest: Newsletter | None = None
     letter: OneLetter | None = None
     stopped: Stopped | None = None
+    lifted: Lifted | None = None
+    confirmation: OneLetter | None = None
+    """The last confirmation email of somebody who has not confirmed."""
     asked_at: datetime | None = None
     confirmed_at: datetime | None = None
     left_at: datetime | None = None

@@ -18,7 +18,8 @@ from db.session import Session
 from db.subscribers import subscribers, suppressions
 from db.subscribers.subscribers import Consent, Subscriber
 from db.subscribers.suppressions import Suppression
-from web.actions.explanation.case import Case, Newsletter, OneLetter, Stopped
+from web.actions.explanation import lifted, waiting
+from web.actions.explanation.case import Case, Lifted, Newsletter, OneLetter, Stopped
 from web.actions.explanation.sentence import sentence
 
 
@@ -43,38 +44,43 @@ class Explanation:
     letters: tuple[OfLetter, ...]
     slot: str | None
     """The digest that the sentence is about: the one asked for, else the latest that has begun to go out."""
+    lifted: tuple[Lifted, ...] = ()
+    """Each time that mail to it was allowed again, the latest first."""
 
 
-def of_address(session: Session, address: str, slot: str | None = None) -> Explanation:
+def of_address(session: Session, address: str, now: datetime, slot: str | None = None) -> Explanation:
     """What happened to an address's mail, in any spelling. Raises BadAddress, and Refused for a slot without digest."""
     to = normal(address)
     found = subscribers.by_address(session, to)
     if found is not None:
-        return of_subscriber(session, found, slot)
+        return of_subscriber(session, found, now, slot)
     digest = _digest(session, slot)
     held = suppressions.of_address(session, to)
-    case = Case(to, None, _newsletter(digest), None, _stopped(held, 0), tests=tests_of_address.number(session, to))
+    tests, again = tests_of_address.number(session, to), lifted.of_address(session, to)
+    case = Case(to, None, now, _newsletter(digest), None, _stopped(held, 0), tests=tests)
     asked = () if slot else tuple(_other_letters(session, to))
-    return Explanation(sentence(case), to, None, held, (), asked, digest.slot if digest else None)
+    return Explanation(sentence(case), to, None, held, (), asked, digest.slot if digest else None, again)
 
 
-def of_subscriber(session: Session, who: Subscriber, slot: str | None = None) -> Explanation:
+def of_subscriber(session: Session, who: Subscriber, now: datetime, slot: str | None = None) -> Explanation:
     """What happened to a reader's mail; of one who was erased, what is left of it."""
     digest, person = _digest(session, slot), person_of(who.id)
     held = suppressions.of_address(session, who.address) if who.address else None
     back = feedback.of_person(session, person)
     letters = _letters(session, person, back)
     of_digest = next((each for each in letters if digest and each.slot == digest.slot), None)
-    history = subscribers.history(session, who.id)
+    confirmation = next((each for each in reversed(letters) if each.delivery.letter == "confirm"), None)
+    history, again = subscribers.history(session, who.id), lifted.of_subscriber(session, who.id, who.address)
     case = Case(
-        who.address or f"Subscriber {who.id}", who.state, _newsletter(digest), _one_letter(of_digest),
-        _stopped(held, _in_a_row(session, person, held, back)), _last(history, "asked"), who.confirmed_at,
-        _last(history, "withdrawn"), who.paused_until,
+        who.address or f"Subscriber {who.id}", who.state, now, _newsletter(digest), _one_letter(session, of_digest),
+        _stopped(held, _in_a_row(session, person, held, back)), next(iter(again), None),
+        _one_letter(session, confirmation), _last(history, "asked"), who.confirmed_at, _last(history, "withdrawn"),
+        who.paused_until,
     )  # fmt: skip
     others = _other_letters(session, who.address) if who.address else []
     asked = [*letters, *others] if slot is None else [each for each in letters if each.slot == slot]
     return Explanation(
-        sentence(case), who.address, who, held, tuple(history), tuple(asked), digest.slot if digest else None
+        sentence(case), who.address, who, held, tuple(history), tuple(asked), digest.slot if digest else None, again
     )
 
 
@@ -117,7 +123,7 @@ _GRAVE = ("complaint", "hard", "suspended", "soft", "content")
 """Which of the things that came back after one letter the sentence tells."""
 
 
-def _one_letter(found: OfLetter | None) -> OneLetter | None:
+def _one_letter(session: Session, found: OfLetter | None) -> OneLetter | None:
     if found is None:
         return None
     it = found.delivery
@@ -125,6 +131,7 @@ def _one_letter(found: OfLetter | None) -> OneLetter | None:
     return OneLetter(
         it.state, it.reason, it.settled_at, it.reply, it.not_before,
         cast(rules.Returned, gravest.kind) if gravest else None, gravest.at if gravest else None,
+        waiting.why(session) if it.state == "pending" else None,
     )  # fmt: skip
 
 

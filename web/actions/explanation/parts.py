@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from web.actions.explanation.case import Stopped
+from web.actions.explanation.case import Lifted, OneLetter, Stopped
 
 SEVERAL = 2
 """From so many letters in a row on, the sentence tells their number."""
@@ -27,6 +27,23 @@ _STOPPED = {
 }
 
 
+BACK = {
+    "hard": "the address does not exist",
+    "suspended": "the mailbox is switched off",
+    "soft": "the mailbox did not take it",
+    "content": "the mail server there blames us for what we sent, or how",
+}
+"""Why a letter came back."""
+
+
+def why_and_stopped(stopped: Stopped) -> str:
+    """The reason and since when, to be put behind “because”."""
+    why = why_stopped(stopped)
+    return (
+        f"{why}{on(stopped.since)}" if stopped.reason == "by hand" else f"{why}; mail to it is stopped{since(stopped)}"
+    )
+
+
 def and_stopped(stopped: Stopped | None) -> str:
     """That mail is stopped, behind a sentence that says why."""
     return f"; mail to it is stopped{since(stopped)}" if stopped else ""
@@ -34,7 +51,31 @@ def and_stopped(stopped: Stopped | None) -> str:
 
 def and_stopped_because(stopped: Stopped | None) -> str:
     """That mail is stopped, and why, behind a sentence that says something else."""
+    if stopped and stopped.reason == "by hand":
+        return f"; {why_and_stopped(stopped)}"
     return f"{and_stopped(stopped)}, because {why_stopped(stopped)}" if stopped else ""
+
+
+def allowed_again(lifted: Lifted) -> str:
+    """That an operator allowed it, and what they said about it."""
+    return f"an operator allowed it again{on(lifted.at)}" + (f" (“{lifted.note}”)" if lifted.note else "")
+
+
+def confirmation(letter: OneLetter | None) -> str:
+    """What became of the confirmation email, behind a sentence that says that nobody has confirmed; empty if it is not
+    why."""
+    if letter is None or letter.back == "complaint":
+        return ""
+    if letter.back is not None:
+        return f": the confirmation email came back{on(letter.back_at)}, because {BACK[letter.back]}"
+    if letter.state == "failed":
+        words = f" and said {said(letter.reply)}" if letter.reply else ""
+        return f": the mail server refused the confirmation email{on(letter.at)}{words}"
+    if letter.state == "skipped" and letter.reason == "suppressed":
+        return ": no confirmation email was sent"
+    return (
+        ": the confirmation email has not been sent yet" if letter.state in ("pending", "deferred", "sending") else ""
+    )
 
 
 def since(stopped: Stopped) -> str:

@@ -34,6 +34,8 @@ def _stranger(case: Case) -> str:
     never = f"{case.who} has never been a subscriber here"
     if case.tests:
         never += f"; it got {case.tests} test {'letter' if case.tests == 1 else 'letters'} and no newsletter"
+    if case.stopped and case.stopped.reason == "by hand":
+        return f"{never}, and {parts.why_and_stopped(case.stopped)}."
     if case.stopped:
         return (
             f"{never}, and mail to it is stopped{parts.since(case.stopped)}, because {parts.why_stopped(case.stopped)}."
@@ -55,11 +57,15 @@ def _without_letter(case: Case, digest: Newsletter) -> str:
     it, who = f"the newsletter of {digest.slot}", case.who
     if digest.frozen_at is None:
         return _not_gone_out(case, digest, it)
-    came_later = case.confirmed_at is not None and case.confirmed_at > digest.frozen_at
-    if digest.removed and not came_later:
+    if case.confirmed_at is not None and case.confirmed_at > digest.frozen_at:
+        came = f"its reader subscribed{parts.on(case.confirmed_at)}, after it was put together{_frozen(digest)}"
+        return f"{who} did not get {it}, because {came}."
+    if digest.removed:
         return f"Whether {who} got {it} is not known any more: letters are kept for {_KEPT}."
     if why := _why_none(case, digest.frozen_at):
         return f"{who} did not get {it}, because {why}."
+    if digest.state == "cancelled":
+        return f"{who} did not get {it}, because it was cancelled{parts.quoted(digest.reason)}."
     if digest.state == "frozen":
         return f"{who} has not got {it} yet: it is being addressed."
     return f"{who} did not get {it}: they were not among its readers when it was put together{_frozen(digest)}."
@@ -79,19 +85,23 @@ def _not_gone_out(case: Case, digest: Newsletter, it: str) -> str:
     if why := _why_none(case):
         return f"{case.who} does not get {it}, because {why}."
     held = ", but it is held until somebody releases it" if digest.state == "held" else ""
-    return f"{case.who} has not got {it} yet: it is due{parts.at(digest.due_at)}{held}."
+    due = "is due" if digest.due_at > case.now else "was due"
+    return f"{case.who} has not got {it} yet: it {due}{parts.at(digest.due_at)}{held or _late(digest, case.now)}."
+
+
+def _late(digest: Newsletter, now: datetime) -> str:
+    return "" if digest.due_at > now else ", and has not gone out"
 
 
 def _why_none(case: Case, frozen_at: datetime | None = None) -> str:
     """Why somebody gets no newsletter, or got none that was frozen then; empty if nothing speaks against it."""
-    if frozen_at and case.state == "active" and case.confirmed_at and case.confirmed_at > frozen_at:
-        return f"its reader subscribed{parts.on(case.confirmed_at)}, after it was put together{parts.on(frozen_at)}"
     if case.state == "pending":
-        return f"the sign-up{parts.of(case.asked_at)} has not been confirmed"
+        rest = parts.confirmation(case.confirmation) + parts.and_stopped_because(case.stopped)
+        return f"the sign-up{parts.of(case.asked_at)} has not been confirmed{rest}"
     if case.state == "unsubscribed":
-        return f"its reader unsubscribed{parts.on(case.left_at)}"
+        return f"its reader unsubscribed{parts.on(case.left_at)}{parts.and_stopped_because(case.stopped)}"
     if case.stopped:
-        return f"{parts.why_stopped(case.stopped)}; mail to it is stopped{parts.since(case.stopped)}"
+        return parts.why_and_stopped(case.stopped)
     if case.paused_until and not frozen_at:
         return f"its reader has paused it until {parts.day(case.paused_until)}"
     return ""
