@@ -8,6 +8,7 @@ there are. Its last character is a letter: mail programs that make links out of 
 end. Tokens of releases before 0.6.0, which have neither, are still read.
 """
 
+import contextlib
 import hashlib
 import hmac
 import re
@@ -15,6 +16,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
 Purpose = Literal["confirm", "unsubscribe", "preferences", "vote", "bounce"]
 
@@ -27,6 +29,7 @@ _IDS, _MAC, _BOUNCE_MAC = 2 * _BITS // 8, 19, 10
 _LAST = b"\0"
 """The last byte of a link's token, so that the last character is an A."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{40}", re.ASCII)
+_NO_LETTER_OF_A_TOKEN = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 _BOUNCE_TOKEN = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _MESSAGE_ID = re.compile(r"([a-z]{1,20})\.([0-9a-f]{32})", re.ASCII)
 
@@ -59,12 +62,30 @@ def sign(keys: Sequence[bytes], purpose: Purpose, subject: int, delivery: int = 
 def read(keys: Sequence[bytes], purpose: Purpose, token: str) -> Signed:
     """The token's content, if any of the keys signed it; else raises BadLink."""
     raw = _decode(purpose, token)
-    masked = raw if purpose == "bounce" else raw.removesuffix(_LAST)
+    may_be_masked = purpose == "bounce" or raw.endswith(_LAST)
+    masked = raw if purpose == "bounce" else raw[: -len(_LAST)]
     for key in keys:
-        if ids := _unmasked(key, purpose, masked, _IDS) or _plain(key, purpose, raw):
+        if ids := (may_be_masked and _unmasked(key, purpose, masked, _IDS)) or _plain(key, purpose, raw):
             number = int.from_bytes(ids, "big")
             return Signed(number >> len(ids) * 4, number % (1 << _BITS))
     raise BadLink("this link was not made here, or not for this purpose")
+
+
+def token_in(keys: Sequence[bytes], purpose: Purpose, path: str) -> str:
+    """The token in the last part of a link's path, which mail programs may have changed: they take in the full stop or
+    the bracket behind a link, break it where a line ended, or encode it twice. Returns what is left, for read().
+
+    They leave out a `-` or `_` at the end, as tokens of releases before 0.6.0 may have it: it is put back.
+    """
+    kept = _NO_LETTER_OF_A_TOKEN.sub("", unquote(path[:1000]))
+    if not kept[LENGTH:].strip("-_"):
+        kept = kept[:LENGTH]
+    if len(kept) == LENGTH - 1:
+        for last in "-_":
+            with contextlib.suppress(BadLink):
+                read(keys, purpose, kept + last)
+                return kept + last
+    return kept
 
 
 def message_id(keys: Sequence[bytes], delivery: int, letter: str) -> str:

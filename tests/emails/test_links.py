@@ -90,6 +90,50 @@ def test_what_releases_before_0_6_0_sent_still_works(
         links.read(KEYS[:1], purpose, with_the_older_key)
 
 
+# ---- what mail programs make of a link ---------------------------------------------------------------------------
+
+OLD_THAT_ENDS_IN_A_DASH = "AAAAAAAABwAAAAAAAG0wpywf7ympds2IPUm6Xet-"
+OLD_THAT_ENDS_IN_A_LINE = "AAAAAAAABwAAAAAAACADim8le00vGjQ52owkyih_"
+CHANGED = (
+    "{}.", "{})", "{}>", "{}=", "{}]", "<{}>", " {}\n", "{}\u00a0", "{}\u200b", "{}\u2026", "{}-", "{}_", "{}__.",
+    "({})",
+)  # fmt: skip
+
+
+@given(st.sampled_from(PURPOSES[:4]), IDS, st.sampled_from(CHANGED), st.integers(1, 39))
+def test_a_link_works_with_what_mail_programs_take_in_with_it(
+    purpose: links.Purpose, subject: int, changed: str, at: int
+) -> None:
+    token = links.sign(KEYS, purpose, subject, 8)
+    broken = f"{token[:at]}=\r\n{token[at:]}"
+    twice = f"%{ord(token[0]):02X}{token[1:]}"
+    for found in (changed.format(token), broken, twice, token):
+        assert links.token_in(KEYS, purpose, found) == token
+
+
+@given(st.sampled_from(PURPOSES[:4]), IDS)
+def test_a_link_that_was_cut_is_not_guessed(purpose: links.Purpose, subject: int) -> None:
+    token = links.sign(KEYS, purpose, subject, 8)
+    for cut in (token[:-1], token[:-2], token[1:], token * 2, token + "A", token.upper(), token.lower(), ""):
+        with pytest.raises(links.BadLink):
+            links.read(KEYS, purpose, links.token_in(KEYS, purpose, cut))
+
+
+def test_the_last_sign_of_an_old_token_that_a_mail_program_left_out_is_put_back() -> None:
+    for token in (OLD_THAT_ENDS_IN_A_DASH, OLD_THAT_ENDS_IN_A_LINE):
+        assert links.read(KEYS, "unsubscribe", token).subject == 7
+        assert links.token_in(KEYS, "unsubscribe", token) == token
+        assert links.token_in(KEYS, "unsubscribe", token[:-1]) == token
+
+
+def test_nothing_but_its_own_last_letter_stands_at_the_end_of_a_token() -> None:
+    for number in range(512):
+        token = links.sign(KEYS, "unsubscribe", 7, number)
+        for last in "B-_":
+            with pytest.raises(links.BadLink):
+                links.read(KEYS, "unsubscribe", token[:-1] + last)
+
+
 # ---- Message-ID ----------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,16 @@ from typing import Any
 
 from flask import Response, make_response, render_template
 
+from db.settings import settings
+from emails import links
+from emails.links import Purpose, Signed
 from web import headers
+
+
+def read(purpose: Purpose, path: str) -> tuple[str, Signed]:
+    """The token in the path of a link, without what mail programs added to it, and what it says. Raises BadLink."""
+    token = links.token_in(settings().keys, purpose, path)
+    return token, links.read(settings().keys, purpose, token)
 
 
 def page(status: int = 200, **said: Any) -> Response:

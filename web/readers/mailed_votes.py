@@ -1,5 +1,6 @@
 """Voting through the links in a digest: they work for the tools in that digest, as long as its delivery is kept."""
 
+import string
 from typing import Any
 
 from flask import Blueprint, Response, abort, request
@@ -11,11 +12,10 @@ from db.digests.catalog import Tool
 from db.digests.digests import Digest
 from db.rules import RETENTION, Choice
 from db.session import Session, reading, writing
-from db.settings import settings
 from db.subscribers import subscribers
 from db.votes import tallies, votes
 from emails.digest_content import DigestContent
-from emails.links import BadLink, Signed, read
+from emails.links import BadLink, Signed
 from web import visitor
 from web.readers import mailed, vote_limits
 from web.readers.votes import CHOICES, SLUG
@@ -28,7 +28,7 @@ _COUNTS = "leads to the button that counts their vote"
 @blueprint.get("/vote/<token>")
 def ask_vote(token: str) -> Response:
     try:
-        signed = read(settings().keys, "vote", token)
+        token, signed = mailed.read("vote", token)
     except BadLink:
         return mailed.bad_link("From your letter")
     if signed.is_test:
@@ -45,7 +45,7 @@ def ask_vote(token: str) -> Response:
 def cast_vote(token: str) -> Response:
     visitor.refuse_strangers(private_page=True)
     try:
-        signed = read(settings().keys, "vote", token)
+        token, signed = mailed.read("vote", token)
     except BadLink:
         return mailed.bad_link("From your letter")
     if signed.is_test:
@@ -64,13 +64,30 @@ def cast_vote(token: str) -> Response:
 
 def _asked_for(session: Session) -> tuple[Tool, Choice]:
     """The tool and the choice that the link names."""
-    slug, choice = request.values.get("tool", ""), request.values.get("choice", "")
+    slug, choice = _told("tool"), _told("choice").rstrip(_TAKEN_IN)
     tool = catalog.tool(session, slug) if SLUG.fullmatch(slug) else None
     if tool is None:
-        abort(404, "We don’t know the tool in this link, so no vote was counted. Use the whole link from your letter.")
+        abort(_incomplete(404, "We don’t know the tool in this link"))
     if choice not in CHOICES:
-        abort(400, "This link says neither ship nor skip, so no vote was counted. Use the whole link from your letter.")
+        abort(_incomplete(400, "This link says neither ship nor skip", _page_of(session, tool), f"Vote on {tool.name}"))
     return tool, CHOICES[choice]
+
+
+_TAKEN_IN = string.punctuation + string.whitespace + "\xa0\xad\u200b\u200c\u200d\u2026\u2019\u201d\ufeff\0"
+"""What mail programs take for the end of a link when they make one out of plain text."""
+
+
+def _told(name: str) -> str:
+    """What the link says there. Some mail programs leave the `&amp;` of the page's source in it, or the `=3D` of the
+    message's, where no slug and no choice begins with a capital."""
+    return (request.values.get(name) or request.values.get(f"amp;{name}", "")).removeprefix("3D")
+
+
+def _incomplete(status: int, why: str, onward: str = "/", words: str = "See the latest comparison") -> Response:
+    """The answer to a link whose end was lost on the way."""
+    problem = f"{why}, so no vote was counted. Open the email again and use its link, or copy the whole link."
+    told = {"what": "From your letter", "title": "This link is incomplete", "problem": problem}
+    return mailed.page(status, **told, onward=onward, onward_words=words)
 
 
 def _may_vote(session: Session, subscriber_id: int) -> bool:

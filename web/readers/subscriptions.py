@@ -16,7 +16,7 @@ from db.subscribers.subscribers import Subscriber
 from db.subscribers.subscriptions import SignUp
 from db.votes import votes
 from emails.letters import day
-from emails.links import BadLink, read
+from emails.links import BadLink
 from web import visitor
 from web.readers import mailed, sign_up_limits
 from web.readers.answers import kept_page
@@ -93,7 +93,7 @@ _CONFIRM = "Your subscription"
 @blueprint.get("/confirm/<token>")
 def ask_confirm(token: str) -> Response:
     try:
-        signed = read(settings().keys, "confirm", token)
+        token, signed = mailed.read("confirm", token)
     except BadLink:
         return mailed.bad_link(_CONFIRM)
     if signed.is_test:
@@ -122,7 +122,7 @@ def ask_confirm(token: str) -> Response:
 def confirm(token: str) -> Response:
     visitor.refuse_strangers(private_page=True)
     try:
-        signed = read(settings().keys, "confirm", token)
+        token, signed = mailed.read("confirm", token)
     except BadLink:
         return mailed.bad_link(_CONFIRM)
     if signed.is_test:
@@ -182,7 +182,7 @@ _LEAVE = "Your subscription"
 @blueprint.get("/unsubscribe/<token>")
 def ask_leave(token: str) -> Response:
     try:
-        signed = read(settings().keys, "unsubscribe", token)
+        token, signed = mailed.read("unsubscribe", token)
     except BadLink:
         return mailed.bad_link(_LEAVE)
     if signed.is_test:
@@ -209,7 +209,7 @@ def ask_leave(token: str) -> Response:
 def leave(token: str) -> Response:
     """One-click by RFC 8058: reads the token in the path alone (no cookie, Origin or body), and always answers 200."""
     try:
-        signed = read(settings().keys, "unsubscribe", token)
+        token, signed = mailed.read("unsubscribe", token)
     except BadLink:
         return mailed.bad_link(_LEAVE)
     if signed.is_test:

@@ -187,6 +187,20 @@ def test_forged_cut_and_misused_tokens_are_refused_in_words(client, active, link
     assert state(ALICE) == "active"
 
 
+@pytest.mark.parametrize("changed", ["{}.", "{})", "{}%3E", "{}%E2%80%8B", "%3C{}%3E", "{}=", "{}./"])
+def test_links_work_with_what_mail_programs_take_in_with_them(client, asked, active, link, state, changed):
+    for path, says in (
+        (link("confirm", asked("bob@reader.example")), "Confirm"),
+        (link("unsubscribe", active(ALICE)), "Uns"),
+    ):
+        before, _, token = path.rpartition("/")
+        asks = client.get(f"{before}/{changed.format(token)}")
+        assert (asks.status_code, f"<h1>{says}" in asks.text) == (200, True)
+        assert f'action="{path}"' in asks.text, "the button sends the link as it was"
+        assert client.post(f"{before}/{changed.format(token)}").status_code == 200
+    assert (state("bob@reader.example"), state(ALICE)) == ("active", "unsubscribed")
+
+
 def test_pages_behind_links_are_private_and_without_menu(client, catalogue, asked, active, link):
     paths = [link("confirm", asked("bob@reader.example")), link("unsubscribe", active(ALICE))]
     paths.append(link("vote", 2) + "?tool=quillmate&choice=skip")

@@ -269,6 +269,29 @@ def test_a_damaged_vote_link_says_so(client, catalogue, active, link):
             assert 'aria-label="Site"' not in answer.text
 
 
+CHANGED = [
+    "?tool=quillmate&choice=ship.", "?tool=quillmate&choice=ship)", "?tool=quillmate&choice=ship%3E",
+    "?tool=quillmate&choice=ship%E2%80%A6", "?tool=quillmate&choice=ship&utm_source=digest&fbclid=x",
+    "?tool=quillmate&amp;choice=ship", "?tool=3Dquillmate&choice=3Dship", "./?choice=ship&tool=quillmate",
+]  # fmt: skip
+
+
+def test_a_vote_link_works_as_mail_programs_change_it(client, catalogue, active, link):
+    path = link("vote", active("alice@reader.example"))
+    for changed in CHANGED:
+        asks = client.get(path + changed)
+        assert (asks.status_code, "Ship Quillmate?" in asks.text) == (200, True), changed
+        assert f'action="{path}?tool=quillmate&amp;choice=ship"' in asks.text, "the button sends the link as it was"
+
+
+def test_a_vote_link_that_lost_its_end_leads_to_where_one_can_vote(client, catalogue, active, link):
+    page = client.get(link("vote", active("alice@reader.example")) + "?tool=quillmate&choice=shi")
+    assert page.status_code == 400
+    assert "This link is incomplete" in page.text
+    assert "neither ship nor skip, so no vote was counted" in page.text
+    assert f'href="{PAGE}#quillmate">Vote on Quillmate</a>' in page.text
+
+
 def test_a_token_made_for_leaving_does_not_vote(client, catalogue, active, link):
     token = link("unsubscribe", active("alice@reader.example")).rpartition("/")[2]
     path = f"/vote/{token}?tool=quillmate&choice=ship"
