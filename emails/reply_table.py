@@ -63,7 +63,7 @@ RULES: tuple[Rule, ...] = (
         r"""
         (?:message|mail|email|file|data|it) (?:is )?too (?:big|large|long)
         (?:message|mail|email) size .. (?:limits?|exceed\w*|maximum|permitted|fixed)
-        (?:maximum|max) (?:message|mail|email) size
+        (?:maximum|max) (?:incoming |allowed |permitted )?(?:message|mail|email) size
         size of your (?:message|mail|email)
         line (?:is too long|length)
         bare (?:line ?feed|lf|cr)
@@ -75,6 +75,8 @@ RULES: tuple[Rule, ...] = (
         not (?:rfc|compliant)
         8 bit data
         (?:duplicate|missing|malformed|multiple|invalid) .. headers?
+        headers? (?:fails?|failed|errors?|syntax)
+        (?:fails?|failed|failure) .. one or more recipients? .. blocked
         malformed
         virus(?:es)?
         malware
@@ -94,6 +96,9 @@ RULES: tuple[Rule, ...] = (
         banned recipient
         """,
     ),
+    _rule("sender", r"not accepting connections", codes="^554"),
+    # A host that takes no mail, for ever (RFC 7504).
+    _rule("address", r"not accept\w* (?:any |network )?(?:e ?mail|mail|messages)", codes="^5(?:21|56)"),
     _rule(
         "domain",
         r"""
@@ -121,6 +126,7 @@ RULES: tuple[Rule, ...] = (
         (?:tls|starttls) (?:is )?(?:currently )?(?:not available|unavailable|currently unavailable)
         """,
     ),
+    _rule("mailbox", r"not (?:an? )?(?:longer )?active (?:USER|NAMED)"),
     _rule(
         "sender",
         r"""
@@ -147,6 +153,9 @@ RULES: tuple[Rule, ...] = (
         (?:client host|hostname) REFUSED
         can ?not find your .. hostname
         ip name lookup
+        (?:reverse|ptr|rdns) .. (?:look ?up|failed|failure|missing)
+        unverif\w+ .. ips?
+        no (?:valid )?mx .. your
         doesn t match auth domain
         mismatch\w* (?:with )?(?:client |sending |your )?ip
         (?:organi[sz]ation|email|domain|administrative|target domain) polic(?:y|ies)
@@ -211,6 +220,10 @@ RULES: tuple[Rule, ...] = (
         over (?:storage |disk )?quota
         (?:overquota|storage (?:quota|space|allocation|limit))
         (?:disk )?quota exceeded
+        exceed\w* .. (?:mailbox|user|recipient|account|disk|allowed) .. (?:quota|size|space|limit)
+        mail ?box .. size limit
+        too many (?:e ?mails|messages) on the server
+        zu ?viele (?:e ?mails|mails|nachrichten) auf
         quota violation
         """,
     ),
@@ -273,7 +286,12 @@ RULES: tuple[Rule, ...] = (
         (?:messages?|mails?|emails?|originating|sent|volume) .. from (?:your|ip|this ip)
         your (?:access|ip|host|server|mail is not welcome|network|email address)
         unusual (?:sending|amount|rate|volume)
-        suspended for
+        (?:sending|sent) (?:you )?too (?:many|much)
+        excessive (?:sending|volume|mail)
+        suspected .. (?:bounce|attacks?|spam)
+        rp (?:trc|cel)
+        (?:emetteur|expediteur) .. (?:invalide|refuse|rejete|bloque)
+        suspended for (?!inactiv|non|lack)[^ ]+
         banned
         """,
     ),
@@ -298,6 +316,22 @@ RULES: tuple[Rule, ...] = (
         requested action not taken mailbox unavailable
         """,
     ),
+    _rule(
+        "address",
+        r"""
+        (?:nobody|no one) .. (?:by|with) .. name
+        not an? (?:known|existing|recogni[sz]ed|registered|legal) (?:USER|NAMED)
+        no mail box
+        (?:know|find) (?:anybody|anyone|any (?:such )?USER)
+        (?:USER|NAMED|person) (?:has |have )?(?:been )?(?:removed|left|retired)
+        (?:left|no longer (?:at|with|works?)) .. (?:company|organi[sz]ation|here|employed)
+        (?:not|no longer) accept .. for this (?:person|user|address)
+        not our (?:customer|user)
+        rp unk
+        """,
+        codes="^5",
+    ),
+    _rule("address", r"recipients? (?:address )?rejected", codes=r" 5\.1\.1$"),
     # ---- A mailbox that takes nothing now, or nothing from us. From RFC 6647 (greylisting), Postfix, Mimecast.
     _rule(
         "mailbox",

@@ -50,7 +50,7 @@ _CHALLENGE = one_of(r"""
 """)
 _ANSWERS = re.compile(r"\s*(?:re|aw|antw|sv|vs|odp|rv|res|回复|答复|返信)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE)
 _FORWARDS = re.compile(r"\s*(?:fwd?|wg|tr|rv|enc|i|vs|vb|doorst|pd|转发|轉寄)\s*[:：]", re.IGNORECASE)
-_LEAVES = re.compile(r"(?:^|[+._-])(?:unsubscribe|unsub|leave|signoff)(?:$|[+._-])", re.IGNORECASE)
+_LEAVES = re.compile(r"(?:^|[+._-])(?:unsubscribe|unsub|leave|signoff|opt-?out)(?:$|[+._-])", re.IGNORECASE)
 _AWAY = re.compile(r"^\W{0,4}(?:out of (?:the )?office )?", re.IGNORECASE)
 _BY_ITSELF = re.compile("auto|авто|自動|自动", re.IGNORECASE)
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{40})(?![A-Za-z0-9_-])", re.ASCII)
@@ -120,6 +120,11 @@ def unsubscribing(mail: Part) -> Finding | None:
     return Finding("unsubscribe", recipient=_writer(mail), unsubscribe_token=token[1] if token else None)
 
 
+def asks_for_proof(text: str) -> bool:
+    """Whether the text asks its reader to prove to be human, or to be let in."""
+    return bool(_CHALLENGE.search(text[:3000]))
+
+
 def harmless(mail: Part, words: str) -> Finding:
     """What a mail is that is no bounce and no complaint, and who wrote it."""
     return Finding(_kind(mail, words), recipient=_writer(mail))
@@ -132,11 +137,12 @@ def _writer(mail: Part) -> str:
 def _kind(mail: Part, words: str) -> Kind:
     subject = encoded.words(mail.get("subject"))
     by_itself = replies_by_itself(mail) or is_read_receipt(mail) or _names_itself(subject)
-    notice = _is_submitted(mail) or (not answers_or_forwards(mail) and bool(_VACATION.search(subject)))
+    by_program = _is_submitted(mail) or senders.has_null_sender(mail)
+    notice = by_program or (not answers_or_forwards(mail) and bool(_VACATION.search(subject)))
     answers = bool(mail.get("in-reply-to") or mail.get("references")) or is_answer(subject)
     if mail.get("x-delivery-agent").lower().startswith("tmda"):
         return "challenge"
-    if (by_itself or notice or not answers) and _CHALLENGE.search(f"{subject}\n{words[:3000]}"):
+    if (by_itself or notice or not answers) and asks_for_proof(f"{subject}\n{words}"):
         return "challenge"
     if by_itself:
         return "auto"

@@ -15,16 +15,20 @@ _FAILED = one_of(r"""
     failed (?:mail|delivery|message|to deliver)
     (?:could not|couldn['’]t|cannot|can['’]t|unable to) (?:be )?deliver
     not (?:been |be )?deliver
+    (?:did not|didn['’]t|has not|could not) reach
+    (?:user|recipient|addressee) (?:unknown|not known)|(?:unknown|no such) (?:user|recipient)
     message you sent blocked|was rejected|error message
-    unzustellbar|nicht zugestellt|zustell\w*fehl
-    non remis|échec|non distribu|pas (?:été|pu être) remis
-    no se (?:puede|pudo|ha podido) entregar|no entregado
-    n[aã]o (?:foi |pôde ser )?entreg|falha na entrega
-    mancat[ao] (?:recapito|consegna)|non (?:è stato )?(?:recapitat|consegnat)
-    onbestelbaar|niet (?:afgeleverd|bezorgd)
-    niedostarcz|nie dostarczono
-    недоставлен|не (?:может быть )?доставлен
-    配信(?:不能|失敗|エラー|できません)|送信(?:エラー|失敗)|エラーメール
+    unzustellbar|nicht (?:zugestellt|erreicht|zustellbar|ausgeliefert)|zustell\w*fehl|fehler .{0,20}zustell
+    non remis|échec|non distribu|pas (?:été |pu |être )*(?:remis|distribué|livré|atteint|parvenu)
+    no se (?:puede|pudo|ha podido) (?:entregar|enviar)|no (?:ha )?(?:sido )?entregado|no (?:ha )?lleg(?:ado|ó)
+    fallo .{0,20}(?:entrega|envío)
+    n[aã]o (?:foi |pôde ser |pode ser )?(?:possível )?entreg|falha (?:na|de) (?:entrega|envio)|n[aã]o chegou
+    mancat[ao] (?:recapito|consegna)|non (?:è stat[oa] )?(?:recapitat|consegnat|arrivat)
+    impossibile (?:recapitare|consegnare)
+    onbestelbaar|niet (?:afgeleverd|bezorgd|bereikt|besteld)
+    niedostarcz|nie (?:dostarczono|można dostarczyć|została? dostarczon)
+    недоставлен|не (?:может быть |было |была )?доставлен|не удалось доставить|невозможно доставить
+    配[信送達](?:不能|失敗|エラー|(?:が|に)?(?:でき|失敗))|送信(?:エラー|失敗|でき(?:ません|なかった))|(?:お届け|届け)(?:でき|られ)|届きません|エラーメール
     退信|退件|无法投递|投递失败|未送达
 """)
 _OTHER_REPORTS = ("disposition-notification", "feedback-report", "tlsrpt")
@@ -41,10 +45,13 @@ def is_bounce(mail: Part, words: str, letter: Part | None, *, reports: bool) -> 
         return False
     if mail.type == "multipart/report" or mail.get("x-failed-recipients"):
         return True
-    if senders.is_from_a_peoples_program(mail) or automatic.replies_by_itself(mail):
+    if senders.is_from_a_peoples_program(mail):
         return False
     by_server = senders.has_null_sender(mail)
     named, said = (bool(_FAILED.search(each)) for each in (encoded.words(mail.get("subject")), words[:_READ]))
+    # MailEnable and others write "Auto-Submitted: auto-replied" into their bounces.
+    if automatic.replies_by_itself(mail) and not (writer == "postmaster" and named):
+        return False
     if writer == "postmaster":
         return named or reports or (said and (by_server or letter is not None))
     if writer == "program":
@@ -52,6 +59,11 @@ def is_bounce(mail: Part, words: str, letter: Part | None, *, reports: bool) -> 
     if by_server:
         return named or reports or (said and letter is not None)
     return named and letter is not None and not is_wrapped(letter) and not automatic.is_a_persons(mail)
+
+
+def is_challenge(mail: Part, words: str) -> bool:
+    """Whether a service asks us to prove to be human in a mail made up as a bounce, as Boxbe does."""
+    return mail.type == "multipart/report" and senders.writer_of(mail) != "server" and automatic.asks_for_proof(words)
 
 
 def is_wrapped(letter: Part | None) -> bool:

@@ -25,8 +25,11 @@ _TELLS_NOTHING = ("4.0.0", "5.0.0")
 # An SMTP reply's code, and what divides it from its text.
 _CODE = re.compile(r"(?:^|(?<=[\s:;(\[\"'<>=]))([45]\d\d)(?=[\s:;,.#)\]_-]|$)(?!\.\d)[ \t]*[-:;,)\]]?[ \t]*")
 _QUOTED = re.compile(r"[<(][^<>()\s]{1,200}@[^<>()\s]{1,200}[>)]")
+# Postfix says the first in reply to RCPT alone; the second is PowerMTA's own judgement.
+_SURE = re.compile(r"recipient address rejected|\(bad-mailbox\)", re.IGNORECASE)
 _IN_REPLY_TO = re.compile(r" \(in reply to [A-Za-z ]{1,40}\)$")  # Postfix; else "MAIL FROM" would be taken for a reason
-_GAVE_UP = re.compile(r" Giving up on [0-9A-Fa-f.:]{3,40}\.?$")  # qmail; else an IP address would be taken for ours
+# qmail; else an IP address would be taken for ours.
+_GAVE_UP = re.compile(r" Giving up on [0-9A-Fa-f.:]{3,40}\.?$| \(Other MXes tried: .*|, relay=\S{1,80}")
 
 
 class Judged(NamedTuple):
@@ -39,13 +42,16 @@ class Judged(NamedTuple):
     diagnostic: str
 
 
-def judge(told: str, status: str = "", context: str = "") -> Judged:
+def judge(told: str, status: str = "", *contexts: str) -> Judged:
     """Judges what is told of a recipient: the reply or the mail server's own words, the report's status field, and,
-    where these say nothing, what the mail says around them."""
+    where these say nothing, what the mail says around them, the nearest first."""
     line = _GAVE_UP.sub("", one_line(told))
-    said, step = _Said.of(_IN_REPLY_TO.sub("", line), status), step_in(line) or step_in(context)
+    said = _Said.of(_IN_REPLY_TO.sub("", line), status)
+    step = next((step for each in (line, *contexts) if (step := step_in(each))), None)
     whose = said.whose(step)
-    if whose == "unclear" and context:
+    for context in filter(None, contexts):
+        if whose != "unclear":
+            break
         around = _Said.of(one_line(context, _CONTEXT), status)
         whose, line = around.whose(step), line or one_line(context)
         said = said._replace(code=said.code or around.code, status=said.status or around.status)
@@ -77,12 +83,19 @@ class _Said(NamedTuple):
 
     def whose(self, step: Stage | None) -> Whose:
         """Whose it is, by the words and then by the codes; the address's only where that is sure."""
-        told, reply = sentences.whose(self.words), self._by_reply(step or "rcpt")
+        told, reply, gave_up = self._by_sentence(step), self._by_reply(step or "rcpt"), sentences.gave_up(self.words)
+        if gave_up and not told and (self.code is None or reply == "unclear"):
+            return gave_up  # what the other server replied tells more than that ours has tried for too long
         if (told or reply) != "address":
             return told or reply
-        if reply == "sender":
+        if reply == "sender" and not sentences.takes_no_mail(self.words):
             return reply  # "domain not found" may be said of the sender's
         return "mailbox" if self.temporary or not (told or self._is_sure(step)) else "address"
+
+    def _by_sentence(self, step: Stage | None) -> Whose | None:
+        told = sentences.whose(self.words)
+        # By then nobody has been named.
+        return None if told in ("address", "mailbox") and step in ("hello", "mail") else told
 
     def _by_reply(self, step: Stage) -> Whose:
         status = "" if self.status in _TELLS_NOTHING or self.status in self.words else self.status
@@ -94,14 +107,17 @@ class _Said(NamedTuple):
     def _is_sure(self, step: Stage | None) -> bool:
         """Whether "user unknown" is to be believed. Mobile carriers also say so of what a reader's filter refuses, at
         the end of the letter; a reply to RCPT says so by its step, its status, or the address that it quotes."""
+        if step == "rcpt" or (step is None and _SURE.search(self.words)):
+            return True
         quotes = step is None and self.code is not None and bool(_QUOTED.search(self.words))
-        return step == "rcpt" or quotes or self.status.startswith(("5.1.", "5.2.1", "5.4."))
+        return self.status.startswith(("5.1.", "5.4.")) or (quotes and not self.status.startswith("5.2."))
 
 
 def _reply_in(line: str) -> tuple[int | None, str]:
     """The reply's code and its text, without the codes of its further lines; without a code, None and the words behind
     the status, or all."""
-    if found := _CODE.search(line):
+    found = _CODE.search(line)
+    if found and len(line) - found.end() > 3:
         further = rf"(?<= ){found[1]}[- ](?:[245]\.\d\.\d+ )?"
         return int(found[1]), re.sub(further, "", line[found.end() :])
     status = STATUS.search(line)

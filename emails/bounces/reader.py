@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 from emails.bounces import addresses, automatic, delays, encoded, html_text, judging, mime, prose, returned, ses
-from emails.bounces.bounce_signs import is_bounce, is_wrapped
+from emails.bounces.bounce_signs import is_bounce, is_challenge, is_wrapped
 from emails.bounces.complaints import complaints
 from emails.bounces.findings import Finding
 from emails.bounces.mime import Part
@@ -88,6 +88,8 @@ def _text(part: Part) -> str:
 def _findings(mail: _Mail, wrappings: int) -> list[Finding]:
     if found := complaints(mail.whole, mail.leaves, mail.letter):
         return found
+    if is_challenge(mail.whole, mail.words):
+        return [automatic.harmless(mail.whole, mail.words)]
     told = [each for part in mail.leaves[:_TEXTS] if part.type in _STATUS_PARTS for each in reports(part.text)]
     bounced = is_bounce(mail.whole, mail.words, mail.letter, reports=bool(told))
     if not told and bounced and _HAS_FIELDS.search(mail.words):
@@ -113,9 +115,14 @@ def _reported(mail: _Mail, told: list[Report]) -> list[Finding]:
         if each.action in _DELIVERED:
             found.append(Finding("delivered", recipient, original))
             continue
-        judged = judging.judge(each.diagnostic, each.status, around.get(recipient) or mail.words)
+        judged = judging.judge(each.diagnostic, each.status, *_contexts(mail, around.get(recipient, ""), told))
         found.append(_finding(judged, recipient, original, late=each.action == "delayed"))
     return found
+
+
+def _contexts(mail: _Mail, around: str, told: list[Report]) -> tuple[str, ...]:
+    """What the words say of a recipient, and all of them if nobody else is meant."""
+    return (around, mail.words) if len(told) == 1 or not around else (around,)
 
 
 def _wrapped(mail: _Mail, wrappings: int) -> list[Finding]:
@@ -132,11 +139,13 @@ def _in_words(mail: _Mail) -> list[Finding]:
         told = [named.get(each, prose.Told(each, mail.words, mail.words)) for each in failed]
     told = told or [prose.Told(next(iter(mail.meant), ""), mail.words, mail.words)]
     late = delays.is_late(encoded.words(mail.whole.get("subject")), mail.words)
-    return [_finding(_judged(mail, each), each.recipient, late=late) for each in told[:RECIPIENTS]]
+    return [_finding(_judged(mail, each), each.recipient, each.original, late=late) for each in told[:RECIPIENTS]]
 
 
 def _judged(mail: _Mail, each: prose.Told) -> judging.Judged:
-    return judging.judge(each.said, "", each.around if len(each.around) > len(each.said) else mail.words)
+    """By the words about this recipient, and else by those that stand before all of them."""
+    near = each.around if len(each.around) > len(each.said) else mail.words
+    return judging.judge(each.said, "", near, each.before)
 
 
 def _finding(judged: judging.Judged, recipient: str, original: str | None = None, *, late: bool) -> Finding:

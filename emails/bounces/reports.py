@@ -92,5 +92,10 @@ def _address(fields: dict[str, str], name: str) -> str:
 
 
 def _diagnostic(fields: dict[str, str]) -> str:
-    """The diagnostic without its type, such as `smtp;`."""
-    return re.sub(r"^\s*[\w-]{1,20}\s*;\s*", "", encoded.words(fields.get("diagnostic-code", "")), count=1)
+    """The diagnostic without its type, such as `smtp;`, and what PowerMTA takes it for, such as `bad-mailbox`."""
+    kind, typed, words = encoded.words(fields.get("diagnostic-code", "")).partition(";")
+    said = words.strip() if typed and re.fullmatch(r"\s*[\w-]{1,20}\s*", kind) else f"{kind}{typed}{words}"
+    if kind.strip().lower() == "x-unix" and said.isdecimal():
+        said = f"command failed with status {said}"  # a program's exit status, from Sendmail
+    category = fields.get("x-powermta-bouncecategory", "other")
+    return said if category == "other" else f"{said} ({category})"

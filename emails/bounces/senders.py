@@ -51,9 +51,10 @@ def writer_of(mail: Part) -> Writer:
 
 
 def has_null_sender(mail: Part) -> bool:
-    """Whether its envelope names no sender (RFC 5321, section 4.5.5), which no mail of a person's does."""
+    """Whether its envelope (RFC 5321, section 4.5.5) or its From names no sender, which no mail of a person's does."""
     path = mail.get("return-path").strip().lower()
-    return path in ("<>", "< >") or path.startswith(("<mailer-daemon", "mailer-daemon"))
+    nobody = mail.get("from").rstrip().endswith("<>")
+    return nobody or path in ("<>", "< >") or path.startswith(("<mailer-daemon", "mailer-daemon"))
 
 
 def is_from_a_peoples_program(mail: Part) -> bool:

@@ -13,7 +13,26 @@ from emails.reply_table import Whose
 
 _READ = 1000
 
+# A null MX (RFC 7505), as Exim, Sendmail and old versions of Postfix report it.
+_NO_MAIL = one_of(r"""
+    type=mx: malformed (?:or unexpected )?name server reply
+    indicated no smtp service
+    (?:no|null) ?mx\b
+    (?:host|domain)(?: \S{1,80})? does(?: not|n['’]t) (?:accept|receive) (?:any )?(?:e-?)?mail(?! from)
+""")
+
 SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
+    # A full mailbox, also where a program says so.
+    (
+        "mailbox",
+        one_of(r"""
+            disk (?:quota|space)(?: limit)? (?:is |was |has been )?(?:full|exceeded|reached)
+            (?:exceed\w*|over|reached) .. (?:disk ?quota|mailbox (?:size|quota)|disk space)
+            mail(?:box|folder) (?:is |was )?(?:over ?)?full\b
+            command output: .. quota
+            has not been collected
+        """),
+    ),
     # Programs that deliver; a "no such user" of theirs is about a user of that host.
     (
         "relay",
@@ -23,16 +42,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
             command (?:died|failed|output|not found)
         """),
     ),
-    # Null MX (RFC 7505), as Exim and old versions of Postfix report it.
-    (
-        "address",
-        one_of(r"""
-            type=mx: malformed or unexpected name server reply
-            indicated no smtp service
-            (?:no|null) ?mx\b
-            domain \S{1,80} does(?: not|n['’]t) (?:accept|receive) (?:any )?(?:e-?)?mail(?! from)
-        """),
-    ),
+    ("address", _NO_MAIL),
     (
         "domain",
         one_of(r"""
@@ -52,6 +62,18 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
             (?:グループ|群组|群組).{0,400}(?:権限|权限|權限|許可)
         """),
     ),
+    # A command was refused; Gmail's "Send mail as" by another server.
+    (
+        "sender",
+        one_of(r"""
+            protocol (?:violation|error)(?! \d)
+            (?:command|parameter) not (?:implemented|recogni[sz]ed|supported)
+            (?:bad|improper|invalid|wrong) (?:command )?(?:sequence|order) of commands
+            (?:unrecogni[sz]ed|unknown) command
+            ['‘“"]send mail as['’”"]
+            not advertise auth
+        """),
+    ),
     ("mailbox", pattern_of("full")),
     ("address", pattern_of("gone")),
     # Nobody by that name, in the words of Exchange, Domino, GroupWise, Gmail and Yahoo.
@@ -64,6 +86,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
             (?:not listed|not found) in .{0,40}(?:directory|address book)
             (?:wasn['’]t found|doesn['’]t exist) at
             (?:recipient|addressee) unknown
+            mailbox unavailable \(-?\d
             address (?:you entered )?(?:couldn['’]t|could not|can['’]?t|cannot) be found
             address not found
             wurde unter .. nicht gefunden
@@ -80,11 +103,11 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
             (?:host|domain) or domain name not found
             name or service not known
             unrout(?:e)?able (?:mail|address|domain)
-            (?:unknown|no such|non-?existent|invalid) (?:mail |remote )?(?:host|domain)
+            (?:unknown|no such|non-?existent|invalid) (?:mail |remote )?(?:host|domain)(?! .. (?:sender|from|helo)\b)
             (?:host|domain)(?: name)?(?: \S{1,80})? (?:unknown|not found|does(?: not|n['’]t) exist)
             (?:couldn['’]t|could not|cannot|can['’]t) find (?:any |a )?(?:host|domain|mx|(?:mail )?exchanger)
             mx records point to non-?existent hosts
-            no (?:mail )?(?:exchanger|server)s? .. (?:found|for (?:domain|host))
+            no (?:mail )?(?:exchanger|server|host)s? .. (?:found|for (?:the )?(?:domain|host))
             nxdomain
             (?:domain|domäne|domaine|domini?o|domínio) .. (?:unbekannt|existiert nicht|inconnu|introuvable)
             (?:domini?o|domínio) .. (?:desconocido|no existe|sconosciuto|inesistente|inexistente|n[aã]o existe)
@@ -106,21 +129,18 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
             垃圾邮件|拒收|反垃圾|迷惑メール|受信(?:を)?拒否
         """),
     ),
-    # A loop, a queue that gave up, a server that nobody reaches.
+    # A loop, a server that nobody reaches.
     (
         "domain",
         one_of(r"""
+            name service error
             (?:mail|routing|forwarding|delivery) loop
+            message (?:is )?looping
+            all hosts .{0,80}have been failing
             too many hops
             hop count exceeded
             more than the maximum .{0,20}times
             loops back to (?:myself|me)
-            (?:retry|delivery) (?:time(?:out)?|period|attempts?) (?:has )?(?:exceeded|expired)
-            (?:message|mail|delivery|queue) (?:has )?(?:expired|timed out|timeout)
-            could not (?:send|deliver|be (?:sent|delivered)) .. (?:for (?:the )?(?:past|last)|within)
-            (?:too long in|been in|from) (?:the )?queue
-            in the queue too long
-            n[o'’]t been? (?:delivered|able to deliver).{0,40}(?:after|for|within|since) .{0,20}(?:hours?|days?)
             (?:connection|operation|session|network|read|write|connect) .. (?:timed out|time-?out|refused|reset|lost)
             (?:connection|session|network|connect) .. (?:unreachable|dropped|closed|failed)
             (?:network|host) (?:is )?unreachable
@@ -132,7 +152,30 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
 )
 
 
+# A queue that gave up; what it last heard from the other server tells more.
+_GAVE_UP = one_of(r"""
+    (?:retry|delivery) (?:time(?:out)?|period|attempts?) (?:has )?(?:exceeded|expired)
+    (?:message|mail|delivery|queue) (?:has )?(?:expired|timed out|timeout)
+    could not (?:send|deliver|be (?:sent|delivered)) .. (?:for (?:the )?(?:past|last)|within)
+    (?:too long in|been in|from) (?:the )?queue
+    (?:exceed\w*|reached|after) .. (?:delivery )?attempts
+    within the allowed queue period
+    in the queue too long
+    (?:not|n['’]t)(?: been?)? (?:delivered|able to deliver).{0,40}(?:after|for|within|since) .{0,20}(?:hours?|days?)
+""")
+
+
 def whose(words: str) -> Whose | None:
     """Whose it is by a sentence of these, or None."""
     plain = unicodedata.normalize("NFKC", words[:_READ])
     return next((each for each, pattern in SENTENCES if pattern.search(plain)), None)
+
+
+def takes_no_mail(words: str) -> bool:
+    """Whether the recipient's domain, and not the sender's, takes no mail at all."""
+    return bool(_NO_MAIL.search(words[:_READ])) and "sender" not in words[:_READ].lower()
+
+
+def gave_up(words: str) -> Whose | None:
+    """The domain's, if a mail server says that it has tried for too long; else None."""
+    return "domain" if _GAVE_UP.search(words[:_READ]) else None

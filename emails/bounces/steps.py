@@ -7,13 +7,19 @@ from emails.whose import Stage
 _AFTER = r"(?:after|in reply to|during|response to) (?:the )?(?:pipelined )?"
 
 _STEPS: dict[Stage, re.Pattern[str]] = {
-    "rcpt": re.compile(rf"{_AFTER}RCPT|>>> RCPT TO|does not like recipient|\bSMTP:RCPT|\[RCPT_TO\]", re.IGNORECASE),
-    "mail": re.compile(rf"{_AFTER}MAIL FROM|>>> MAIL FROM", re.IGNORECASE),
+    "rcpt": re.compile(
+        rf"{_AFTER}RCPT|>>> RCPT TO|does not like recipient|RCPT TO response|\bSMTP:RCPT|\[RCPT_TO\]", re.IGNORECASE
+    ),
+    "mail": re.compile(rf"{_AFTER}MAIL FROM|>>> MAIL FROM|but sender was rejected", re.IGNORECASE),
     "hello": re.compile(
-        rf"{_AFTER}(?:HELO|EHLO|LHLO|initial connection)|>>> (?:HELO|EHLO)|refused to\s+talk to me", re.IGNORECASE
+        rf"{_AFTER}(?:HELO|EHLO|LHLO|initial connection)|>>> (?:HELO|EHLO)|refused to\s+talk to me"
+        r"|but (?:my name was rejected|greeting failed)",
+        re.IGNORECASE,
     ),
     "dot": re.compile(
-        rf"{_AFTER}(?:end of )?(?:DATA|BDAT)|>>> (?:DATA|\.)|final DATA|failed after I sent the message", re.IGNORECASE
+        rf"{_AFTER}(?:end of )?(?:DATA|BDAT)|>>> (?:DATA|\.)|final DATA"
+        r"|failed (?:after I sent the message|on DATA command)",
+        re.IGNORECASE,
     ),
 }
 """From Postfix ("in reply to RCPT TO command"), Exim ("after RCPT TO"), Sendmail's transcripts (">>> RCPT To"), qmail,
