@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from db.parent_death import end_with_parent
@@ -19,26 +19,20 @@ class LineProcess:
     """A child process, like a subprocess.Popen whose program may also be a fork of ours."""
 
     def __init__(self, line: str, command: Command | None, forks: bool, environment: Mapping[str, str]) -> None:
-        """`command` is what the line says, if it is one of ours; `forks` whether a fork of this process can run it."""
-        self.output, writable = os.pipe()
+        """`command` is what the line says, if it is one of ours; `forks` whether a fork of this process can run it.
+
+        Raises OSError, and leaves nothing behind, when the machine has no room for another process.
+        """
         self.code: int | None = None
         """How it ended; None while it runs."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        parent = os.getpid()
-        # A signal that came between the fork and _begin() would be swallowed by the handler of this process.
-        masked = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                _begin(writable, parent)
-                signal.pthread_sigmask(signal.SIG_SETMASK, masked)
-                _become(line, command, forks, environment)
-            except BaseException:
-                traceback.print_exc()
-            os._exit(127)
-        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
-        os.close(writable)
+        self.output, writable = os.pipe()
+        try:
+            self.pid = _forked(lambda: _become(line, command, forks, environment), writable)
+        except OSError:
+            os.close(self.output)
+            raise
+        finally:
+            os.close(writable)
 
     def poll(self) -> int | None:
         """How it ended, or None while it runs."""
@@ -56,6 +50,29 @@ class LineProcess:
                 os.kill(self.pid, number)
         except ProcessLookupError:
             return
+
+
+def _forked(become: Callable[[], NoReturn], output: int) -> int:
+    """The id of a child process that does this and says to `output` what it says."""
+    with contextlib.suppress(OSError):  # a full disk under the log is no reason to start nothing
+        sys.stdout.flush()
+        sys.stderr.flush()
+    parent = os.getpid()
+    # A signal that came between the fork and _begin() would be swallowed by the handler of this process.
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _begin(output, parent)
+                signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+                become()
+            except BaseException:
+                traceback.print_exc()
+            os._exit(127)
+        return pid
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
 
 
 def _begin(output: int, parent: int) -> None:

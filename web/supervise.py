@@ -12,17 +12,16 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from db.parent_death import end_with_parent
 from web import code_on_disk
-from web.line_process import CAUGHT, LineProcess
-from web.preloaded import Preloaded, ours
+from web.line_process import CAUGHT
+from web.preloaded import Preloaded
+from web.procfile_line import ProcfileLine
+from web.redis_process import Redis, RedisProcess
 from web.relayed_lines import RelayedLines
 
 PLAN = "VERDICTS_UP"
@@ -32,20 +31,6 @@ TICK = 0.1
 """Seconds between two looks at the processes."""
 TERM_SECONDS = 30
 """Longer than workers and senders take to end, at the most (worker/ending.py)."""
-SHORT_LIFE_SECONDS = 10
-PAUSE_SECONDS = 1.0
-"""How long to wait before a restart, for each short life in a row."""
-SHORT_LIVES = 4
-"""After so many short lives in a row a process is not restarted."""
-
-
-class Redis(NamedTuple):
-    """A Redis server that `verdicts up` has started: its process, the command that starts it again, and the file that
-    holds its address as long as it runs."""
-
-    pid: int
-    command: Sequence[str]
-    address: str
 
 
 class Plan(NamedTuple):
@@ -76,64 +61,6 @@ def _handed_over() -> Plan:
     return Plan(commands, host, port, welcome, Redis(*redis) if redis else None, lock)
 
 
-class RedisServer:
-    """The Redis server of this site, which is started again when it ends; nothing in it has to be kept."""
-
-    def __init__(self, given: Redis) -> None:
-        self.pid, self.command, self.address = given
-        self._start_at = 0.0
-
-    def keep_alive(self, say: Callable[[str], None]) -> None:
-        if self._is_alive() or time.monotonic() < self._start_at:
-            return
-        say("redis ended; starting it again.")
-        self._start_at = time.monotonic() + PAUSE_SECONDS
-        self.pid = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True, preexec_fn=end_with_parent, umask=0o077,
-        ).pid  # fmt: skip
-
-    def _is_alive(self) -> bool:
-        try:
-            return os.waitpid(self.pid, os.WNOHANG)[0] == 0
-        except ChildProcessError:  # its end was noticed before
-            return False
-
-    def stop(self) -> None:
-        """End it with TERM, after ten seconds with KILL, and remove the file with its address."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if self._is_alive():
-                os.kill(self.pid, number)
-            end = time.monotonic() + 10
-            while self._is_alive() and time.monotonic() < end:
-                time.sleep(0.02)
-        Path(self.address).unlink(missing_ok=True)
-
-
-class ProcfileLine:
-    """One Procfile line and the process that runs it just now."""
-
-    def __init__(self, name: str, command: str) -> None:
-        self.name = name
-        self.line = command
-        self.command = ours(command)
-        self.short_lives = 0
-        self.started = 0.0
-        self.start_at = 0.0
-        self.told = False
-        """Whether the log already says that this process is not restarted."""
-        self.process: LineProcess | None = None
-
-    def start(self, environment: dict[str, str], forks: bool) -> LineProcess:
-        self.started = time.monotonic()
-        self.process = LineProcess(self.line, self.command, forks, environment)
-        return self.process
-
-    def signal(self, number: signal.Signals) -> None:
-        if self.process is not None:
-            self.process.signal(number)
-
-
 class Supervisor:
     """The processes of one `verdicts up`."""
 
@@ -146,7 +73,7 @@ class Supervisor:
     ) -> None:
         """`also` is called ten times a second, to look after whatever else has to stay alive.
 
-        `may_restart` is called before a restart: it is false once the code on disk is another release's.
+        `may_restart` is called before each start: it is false once the code on disk is another release's.
         """
         self.lines = [ProcfileLine(name, command) for name, command in commands.items()]
         self.environment = environment
@@ -161,15 +88,13 @@ class Supervisor:
             signal.signal(number, self._stop)
         try:
             self._preloaded = Preloaded(line.command for line in self.lines)
-            for line in self.lines:
-                self._start(line)
             while not self.stopping:
-                self._relayed.wait(TICK)
                 self.also()
                 failed = next((line for line in self.lines if not self._kept_alive(line)), None)
                 if failed:
                     self.say(f"{failed.name} keeps ending as soon as it starts; its own output is above.")
                     return 1
+                self._relayed.wait(TICK)
             return 0
         finally:
             self._end()
@@ -181,32 +106,31 @@ class Supervisor:
     def _stop(self, *_: object) -> None:
         self.stopping = True
 
-    def _start(self, line: ProcfileLine) -> None:
-        process = line.start(self.environment, forks=self._preloaded.can_fork())
-        self._relayed.follow(line.name, process.output)
-
     def _kept_alive(self, line: ProcfileLine) -> bool:
-        """Restart the process if it has ended; False after too many short lives in a row."""
-        now = time.monotonic()
+        """Start the process if there is none, or if it has ended; False after too many short lives in a row."""
+        if line.lives:
+            return True
         if line.process is not None:
-            code = line.process.poll()
-            if code is None:
-                return True
-            line.signal(signal.SIGKILL)  # children without their parent would hold the port or a claim
-            line.process = None
-            line.short_lives = line.short_lives + 1 if now - line.started < SHORT_LIFE_SECONDS else 0
-            line.start_at = now + line.short_lives * PAUSE_SECONDS
-            self.say(f"{line.name} ended ({_how(code)}).")
-            line.told = False
+            self.say(line.clear_up())
+        try:
+            return self._started(line)
+        except OSError as error:  # the machine may have room again in a while, and the other lines go on
+            self.say(line.room.refused(line.name, error))
+            return True
+
+    def _started(self, line: ProcfileLine) -> bool:
+        """Start its process as soon as that may be. Raises OSError when the machine has no room for one."""
+        if not line.may_start:
+            return True
         if not self.may_restart():
             if not line.told:
                 self.say(code_on_disk.TOLD.format(what=f"{line.name} is"))
                 line.told = True
             return True
-        if line.short_lives >= SHORT_LIVES:
+        if line.is_hopeless:
             return False
-        if now >= line.start_at:
-            self._start(line)
+        process = line.start(self.environment, forks=self._preloaded.can_fork())
+        self._relayed.follow(line.name, process.output)
         return True
 
     def _end(self) -> None:
@@ -225,11 +149,7 @@ class Supervisor:
             self._relayed.wait(TICK)
 
     def _living(self) -> list[ProcfileLine]:
-        return [line for line in self.lines if line.process and line.process.poll() is None]
-
-
-def _how(code: int) -> str:
-    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        return [line for line in self.lines if line.lives]
 
 
 class Welcome:
@@ -257,7 +177,7 @@ def main() -> None:
     """Run what `verdicts up` has prepared."""
     plan = _handed_over()
     started_as = os.environ[code_on_disk.STARTED_AS]
-    redis = RedisServer(plan.redis) if plan.redis else None
+    redis = RedisProcess(plan.redis) if plan.redis else None
 
     welcome = Welcome(plan)
 

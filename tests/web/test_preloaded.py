@@ -19,12 +19,12 @@ MEGABYTES = 40
 SUPERVISOR = """
 import os, sys
 import worker
-from web import preloaded, supervise
+from web import preloaded, procfile_line, supervise
 worker.__path__.append(os.getcwd())  # the modules that this test has written
 preloaded.MODULES = ("worker.heavy",)
 FRESH = "import time; print('fresh', flush=True); time.sleep(60)"
 preloaded.Command.fresh = property(lambda self: ["python", "-c", FRESH])
-supervise.PAUSE_SECONDS = 0.1
+procfile_line.PAUSE_SECONDS = 0.1
 commands = {name: f"python -m worker.{name}" for name in sys.argv[1:]}
 sys.exit(supervise.Supervisor(commands, dict(os.environ), lambda: None).run())
 """

@@ -16,13 +16,20 @@ from tests.prepared import Command
 from web.relayed_lines import RelayedLines
 
 SCRIPT = """
-import os, sys
-from web.supervise import Supervisor
-import web.supervise as room
-room.TERM_SECONDS, room.PAUSE_SECONDS = 1.0, 0.1
+import os, resource, sys
+from web import no_room, procfile_line, supervise
+supervise.TERM_SECONDS, procfile_line.PAUSE_SECONDS, no_room.FIRST_PAUSE_SECONDS = 1.0, 0.1, 0.1
+if "as-somebody" in os.environ and os.getuid() == 0:  # the kernel sets root no limit of processes
+    os.setgid(54321)
+    os.setuid(54321)
 commands = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-may_restart = lambda: not os.path.exists("pulled")
-sys.exit(Supervisor(commands, dict(os.environ), lambda: None, may_restart).run())
+
+def may_restart():
+    most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    resource.setrlimit(resource.RLIMIT_NPROC, (1 if os.path.exists("full") else most, most))
+    return not os.path.exists("pulled")
+
+sys.exit(supervise.Supervisor(commands, dict(os.environ), lambda: None, may_restart).run())
 """
 
 
@@ -84,6 +91,31 @@ def test_what_dies_is_started_again(supervise):
     one.send_signal(signal.SIGINT)
     assert one.wait(10) == 0
     assert "one ended (killed by signal 9)." in one.stdout.read()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux is sure to count the processes")
+def test_a_machine_without_room_for_a_process_is_waited_for_and_the_others_go_on(supervise, house, monkeypatch):
+    monkeypatch.setenv("as-somebody", "")
+    house.chmod(0o711)  # so that somebody finds the files
+    both = supervise(one="sleep 60", two="sleep 61")
+    wait_for(lambda: len(children(both)) == 2)
+    first, second = sorted(children(both), key=lambda child: child.cmdline()[-1])
+    (house / "full").touch()
+    first.kill()
+    said = ""
+    while "Trying again in 0.4 s." not in said:
+        said += both.stdout.readline()
+    assert "one cannot be started: no more processes are allowed" in said
+    assert children(both) == [second]
+    (house / "full").unlink()
+    wait_for(lambda: len(children(both)) == 2)
+    assert second.is_running()
+    (house / "full").touch()
+    second.kill()
+    while "two cannot be started" not in both.stdout.readline():
+        pass
+    both.send_signal(signal.SIGTERM)  # it is heard even then
+    assert both.wait(10) == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's full disk")

@@ -26,7 +26,8 @@ from emails.dkim_keys import BadKey
 from emails.transports import BadMailUrl, open_transport
 from web import code_on_disk
 from web.actions import content_files, content_import
-from web.supervise import Plan, Redis, become
+from web.redis_process import Redis
+from web.supervise import Plan, become
 from worker import redis_client
 from worker.redis import EmbeddedRedis, shut_down_left_over
 
