@@ -1,8 +1,12 @@
 """`verdicts bounces`: read mails that came back, from files or a mail server's pipe."""
 
 import json as json_format
+import os
 import sys
-from typing import NoReturn
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any, NoReturn
 
 import click
 
@@ -19,8 +23,10 @@ from worker import feedback_proof
 
 TRY_AGAIN = 75
 """EX_TEMPFAIL of sysexits.h: a mail server that pipes a mail into this command keeps it, and tries again."""
-NOT_READ = 65
+TOO_LARGE = 65
 """EX_DATAERR: a mail server gives the mail back to its sender, in place of taking it for read."""
+_PASSED_OVER = 256 * 1024 * 1024
+"""Bytes of a mail that are taken and thrown away once it is too large: a mail server writes all of it."""
 
 
 @click.group()
@@ -36,31 +42,51 @@ def read_(files: tuple[str, ...], dry_run: bool, json: bool) -> None:
     """Read one mail from each FILE, or one from standard input.
 
     What is proven to be about a letter of ours is stored, and workers do what follows. Exit code 75 asks a mail server
-    to try again later; 65 says that a mail could not be read.
+    to try again later; 65 says that a mail is too large.
     """
     code = 0
-    for file in files or ("-",):
-        raw = _bytes_of(file)
-        if raw is None:
-            code = NOT_READ
-            continue
-        found = read(raw)
-        _tell(file, found, None if dry_run else _store(raw, found), json=json)
+    with _whatever_fails():
+        for file in files or ("-",):
+            raw = _bytes_of(file)
+            if raw is None:
+                code = TOO_LARGE
+                continue
+            found = read(raw)
+            _tell(file, found, None if dry_run else _store(raw, found), json=json)
     sys.exit(code)
 
 
+@contextmanager
+def _whatever_fails() -> Iterator[None]:
+    """End with TRY_AGAIN also when something fails that nobody thought of: to a mail server any other code means that
+    the mail can never be read, and it would be lost."""
+    try:
+        yield
+    except Exception:
+        traceback.print_exc()
+        _try_again("The mail was not read, and has to be sent again.")
+
+
 def _bytes_of(file: str) -> bytes | None:
-    """The mail; None if it is too large, or gone. One file is open at a time, however many are named."""
+    """The mail; None if it is too large. One file is open at a time, however many are named."""
     try:
         with click.open_file(file, "rb") as opened:
             raw: bytes = opened.read(events.LARGEST + 1)
-    except OSError as error:
-        click.echo(f"Error: {_name(file)} was not read: {error.strerror}.", err=True)
-        return None
+            if len(raw) > events.LARGEST:
+                _pass_over(opened)
+    except (OSError, RuntimeError, ValueError) as error:  # the last two of standard input that is closed
+        why = error.strerror if isinstance(error, OSError) else "standard input is closed"
+        _try_again(f"{_mail_in(file)} was not read: {why}.")
     if len(raw) > events.LARGEST:
-        click.echo(f"Error: {_name(file)} is larger than 10 MiB, and was not read.", err=True)
+        click.echo(f"Error: {_mail_in(file)} is larger than 10 MiB, and was not read.", err=True)
         return None
     return raw
+
+
+def _pass_over(opened: IO[Any]) -> None:
+    left = _PASSED_OVER
+    while left > 0 and (passed := len(opened.read(1024 * 1024))):
+        left -= passed
 
 
 def _store(raw: bytes, found: tuple[Finding, ...]) -> bool:
@@ -73,13 +99,14 @@ def _store(raw: bytes, found: tuple[Finding, ...]) -> bool:
         with writing() as session:
             events.record(session, "pipe", events.key_of(raw), raw, moments.now())
     except (SQLAlchemyError, OSError, BadSettings, Refused) as error:
-        _try_again(error)
+        said = str(error) if isinstance(error, BadSettings | Refused) else "the database does not answer."
+        _try_again(f"The mail was not stored, and has to be sent again: {said}")
     return True
 
 
-def _try_again(error: Exception) -> NoReturn:
-    said = str(error) if isinstance(error, BadSettings | Refused) else "the database does not answer."
-    click.echo(f"Error: The mail was not stored, and has to be sent again: {said}", err=True)
+def _try_again(sentence: str) -> NoReturn:
+    with suppress(OSError):
+        click.echo(f"Error: {sentence}", err=True)
     sys.exit(TRY_AGAIN)
 
 
@@ -87,11 +114,26 @@ def _tell(file: str, found: tuple[Finding, ...], stored: bool | None, *, json: b
     recipients, kind = summary.recipients_of(found), summary.kind_of(found)
     if json:
         told = {"recipients": recipients, "kind": kind} | ({} if stored is None else {"stored": stored})
-        click.echo(json_format.dumps(told, ensure_ascii=False))
+        _say(json_format.dumps(told, ensure_ascii=False))
         return
     words = {True: "; stored", False: "; nothing proves that it is about a letter of ours, so nothing was stored"}
-    click.echo(f"{_name(file)}: {kind}, {', '.join(recipients) or 'no recipient named'}{words.get(stored, '')}")  # type: ignore[arg-type]
+    _say(f"{_name(file)}: {kind}, {', '.join(recipients) or 'no recipient named'}{words.get(stored, '')}")  # type: ignore[arg-type]
+
+
+def _say(line: str) -> None:
+    """Write the line. A mail that is read a second time, because that failed, is known and stored once."""
+    try:
+        click.echo(line)
+    except OSError as error:
+        with suppress(OSError, ValueError):  # else Python tries once more as it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _try_again(f"The answer could not be written: {error.strerror}.")
 
 
 def _name(file: str) -> str:
     return "standard input" if file == "-" else click.format_filename(file)
+
+
+def _mail_in(file: str) -> str:
+    """The mail in a sentence that a mail server hands on to whoever sent it."""
+    return "The mail" if file == "-" else _name(file)

@@ -1,8 +1,13 @@
 """`verdicts bounces read` as a mail server's pipe and over files; a dry run needs no database at all."""
 
+import contextlib
 import json
 import os
 import resource
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -99,5 +104,63 @@ def test_more_than_ten_mebibytes_are_not_read(house, monkeypatch):
     monkeypatch.setattr("web.cli.bounces.events.LARGEST", 100)
     done = run("--dry-run", mail=b"x" * 101)
     assert done.exit_code == 65, "the mail server must not take it for read"
-    assert "larger than 10 MiB" in done.stderr
+    assert done.stderr == "Error: The mail is larger than 10 MiB, and was not read.\n"
     assert done.stdout == ""
+
+
+@pytest.mark.once
+def test_a_mail_server_is_asked_to_try_again_whatever_fails(sent, monkeypatch):
+    mail = bounce(returned.verp(ALICE), ALICE)
+    failing = {
+        "web.cli.bounces.read": ZeroDivisionError("a fault of ours"),
+        "web.cli.bounces.events.record": OSError(28, "No space left on device"),
+        "web.cli.bounces.click.open_file": RuntimeError("Was not able to determine binary stream for sys.stdin."),
+    }
+    for place, error in failing.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(place, _raising(error))
+            done = run(mail=mail)
+        assert (done.exit_code, done.stdout) == (TRY_AGAIN, ""), place
+        assert done.stderr.splitlines()[-1].startswith("Error: "), place
+    assert returned.kept() == []
+
+
+def _raising(error: Exception):
+    def fails(*_, **__):
+        raise error
+
+    return fails
+
+
+@pytest.mark.once
+def test_a_mail_whose_answer_cannot_be_written_comes_again_and_is_stored_once(sent, monkeypatch):
+    mail = bounce(returned.verp(ALICE), ALICE)
+    with monkeypatch.context() as patch:
+        patch.setattr("web.cli.bounces.click.echo", _raising(BrokenPipeError(32, "Broken pipe")))
+        assert run("--json", mail=mail).exit_code == TRY_AGAIN
+    assert run(mail=mail).exit_code == 0
+    assert len(returned.kept()) == 1
+
+
+@pytest.mark.long
+@pytest.mark.once
+def test_a_full_disk_behind_the_answer_and_a_closed_input_are_told_in_a_sentence(house):
+    command = shlex.join([str(Path(sys.executable).with_name("verdicts")), "bounces", "read", "--dry-run"])
+    for redirected, said in {
+        f"{command} < mail > /dev/full": "Error: The answer could not be written: No space left on device.\n",
+        f"{command} <&-": "Error: The mail was not read: standard input is closed.\n",
+    }.items():
+        (house / "mail").write_bytes(b"Subject: hello\n\n")
+        done = subprocess.run(["sh", "-c", redirected], cwd=house, capture_output=True, text=True, timeout=100)
+        assert (done.returncode, done.stderr) == (TRY_AGAIN, said)
+
+
+@pytest.mark.once
+def test_a_mail_that_is_too_large_is_taken_to_its_end(house, monkeypatch):
+    """A mail server that cannot write all of it could take that for a failure to deliver."""
+    monkeypatch.setattr("web.cli.bounces.events.LARGEST", 100)
+    (house / "mail").write_bytes(b"x" * 3_000_000)
+    with (house / "mail").open("rb") as opened:
+        monkeypatch.setattr("web.cli.bounces.click.open_file", lambda *_: contextlib.nullcontext(opened))
+        assert run("mail").exit_code == 65
+        assert opened.read() == b""
