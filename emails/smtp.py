@@ -124,13 +124,14 @@ class SmtpTransport:
             return Outcome("relay", None, reply, "mail", "message")
         try:
             outcome = _hand_over(connection, letter, following if self._deafness < _DEAF else nobody, meanwhile)
-            if outcome.kind == "relay" and outcome.stage == "mail" and _SESSION_IS_FULL.search(outcome.reply):
+            if _is_session_full(outcome):
                 self._drop(connection)
                 self._hung_up = True
             return outcome
         except _Ended as ended:
             self._drop(connection)
-            self._hung_up = ended.outcome.stage == "mail" and ended.outcome.code == 421
+            at_mail = ended.outcome.stage == "mail" and ended.outcome.code == 421
+            self._hung_up = at_mail or _is_session_full(ended.outcome)
             return ended.outcome
         except OSError as error:
             self._drop(connection)
@@ -167,6 +168,7 @@ def _refused_session(stage: Stage, code: int, text: str) -> Outcome:
 _DEAF = 3
 _SESSION_IS_FULL = re.compile(r"\btoo many (messages|mails|emails|transactions)\b|\bper (session|connection)\b", re.I)
 """How a server that does not hang up by itself says that a session has had its number of letters."""
+_THIS_SESSION = re.compile(r"\b(?:in|per|for|on|over) (?:this |one |the |an? )?(?:session|connection)\b", re.I)
 _OUT_OF_SEQUENCE = (421, 500, 501, 502, 503, 504)
 _STAGES: tuple[Stage, Stage, Stage] = ("mail", "rcpt", "data")
 
@@ -177,6 +179,15 @@ class _Ended(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.reply)
         self.outcome = outcome
+
+
+def _is_session_full(outcome: Outcome) -> bool:
+    """Whether the server takes no further letter over this connection. Postfix says at RCPT what it has against MAIL;
+    there only words about the session count, as others may be about the recipient."""
+    if outcome.stage == "mail":
+        return outcome.kind == "relay" and bool(_SESSION_IS_FULL.search(outcome.reply))
+    is_soft = outcome.stage == "rcpt" and outcome.code is not None and outcome.code < 500
+    return is_soft and bool(_SESSION_IS_FULL.search(outcome.reply) and _THIS_SESSION.search(outcome.reply))
 
 
 def _unfit(letter: Outgoing) -> Outcome | None:

@@ -44,7 +44,8 @@ class ImapInbox:
             raise InboxError(f"{error}.") from None
         except LoginError:
             _hang_up(client)
-            raise InboxError(f"The inbox at {parts.hostname} refuses the login in INBOX_URL.") from None
+            what = "the token of INBOX_TOKEN_COMMAND" if token_command else "the login in INBOX_URL"
+            raise InboxError(f"The inbox at {parts.hostname} refuses {what}.") from None
         except (OSError, IMAPClientError) as error:
             _hang_up(client)
             raise InboxError(f"The inbox at {parts.hostname} cannot be opened: {_why(error)}.") from None
@@ -107,7 +108,12 @@ def _log_in(client: IMAPClient, user: str, password: str, token_command: str | N
         tokens.was_refused(token)
         if not token.is_kept:
             raise
-        client.oauth2_login(user, tokens.get().value)
+        token = tokens.get()
+        try:
+            client.oauth2_login(user, token.value)
+        except LoginError:
+            tokens.was_refused(token)
+            raise
 
 
 def _hang_up(client: IMAPClient) -> None:

@@ -304,6 +304,24 @@ def test_a_session_that_has_had_its_letters_is_followed_by_another(ehlo: dict[st
     assert server.taken == [LETTER] * 5
 
 
+@pytest.mark.parametrize("full", ["421 4.7.0 Too many messages in this session", "450 4.7.1 10 mails per connection"])
+def test_a_session_whose_end_is_told_at_rcpt_is_followed_by_another(ehlo: dict[str, str], full: str) -> None:
+    with ScriptedServer(ehlo | {"RCPT": ["250 Ok", "250 Ok", full, "250 Ok"]}) as server:
+        door = door_to(server)
+        assert [send(door).kind for _ in range(4)] == ["sent"] * 4
+    assert server.connections == 2
+    assert server.taken == [LETTER] * 4
+
+
+def test_too_many_letters_to_one_recipient_end_no_session(ehlo: dict[str, str]) -> None:
+    with ScriptedServer(
+        ehlo | {"RCPT": ["250 Ok", "450 4.2.1 Too many messages for this mailbox", "250 Ok"]}
+    ) as server:
+        door = door_to(server)
+        assert [send(door).kind for _ in range(3)] == ["sent", "deferred", "sent"]
+    assert server.connections == 1
+
+
 def test_a_first_letter_that_is_one_too_many_is_the_relays_refusal(ehlo: dict[str, str]) -> None:
     with ScriptedServer(ehlo | {"MAIL": "452 4.5.3 Too many messages sent"}) as server:
         assert [send(door_to(server)).kind for _ in range(2)] == ["relay", "relay"]

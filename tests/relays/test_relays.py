@@ -21,7 +21,7 @@ from db.session import reading, writing
 from db.subscribers.subscribers import Subscriber
 from emails import smtp_connection
 from tests.conftest import Clock, load_catalogue
-from tests.relays.servers import DOMAIN, FULL, GREY, SENDER, Exim, OpenSmtpd, Postfix, Relay
+from tests.relays.servers import DOMAIN, FULL, GREY, SENDER, Exim, OldOpenSmtpd, OpenSmtpd, Postfix, Relay
 from tests.relays.unpacked import MISSING
 from worker import digests as run
 from worker import jobs, mail_connections, send_slice
@@ -112,15 +112,15 @@ def _account() -> dict[str, Delivery]:
         return dict(map(tuple, session.execute(query)))
 
 
-def _assert_account_is_the_servers(server: Relay, able: list[str]) -> None:
+def _assert_account_is_the_servers(server: Relay, able: list[str], gone: tuple[int, str] = (550, "5.1.1")) -> None:
     """Whoever can get the letter has it once and counts as sent; the full and the absent mailbox count as what the
     server said of them."""
     found = server.delivered(len(able))
     assert found == Counter(able), (found - Counter(able), Counter(able) - found, server.log()[-3000:])
     account = _account()
     assert {each: row.state for each, row in account.items() if each in able} == dict.fromkeys(able, "sent")
-    assert (account[GONE].state, account[GONE].code) == ("failed", 550)
-    assert "5.1.1" in (account[GONE].reply or "")
+    assert (account[GONE].state, account[GONE].code) == ("failed", gone[0])
+    assert gone[1] in (account[GONE].reply or "")
 
 
 # ---- Postfix: one sender, two connections, STARTTLS with a login, postgrey ---------------------------------------
@@ -185,15 +185,33 @@ def test_a_quota_and_limits_on_connections_are_kept_and_everybody_gets_the_lette
     assert "Too many concurrent" in log or "too many connections" in log.lower()
 
 
-# ---- OpenSMTPD: five letters in each session ---------------------------------------------------------------------
+# ---- OpenSMTPD: five letters in each session, STARTTLS with a login, senders of one domain ------------------------
 
 
 def test_a_limit_of_letters_in_a_session_costs_nobody_a_letter(relay, clock):
     server = relay(OpenSmtpd, READERS)
     _let_time_pass(clock, timedelta(hours=3))
-    found = server.delivered(len(READERS))
-    assert found == Counter(READERS), server.log()[-3000:]
+    _assert_account_is_the_servers(server, READERS, gone=(524, "5.2.4 Mailing list expansion problem"))
     account = _account()
-    assert {row.state for each, row in account.items() if each in READERS} == {"sent"}
-    assert account[GONE].state == account[FULL].state == "failed"  # neither has a mailbox there
+    assert account[FULL].state == "deferred"
+    assert (account[FULL].reply or "").startswith("452 4.2.2")
     assert {row.claimed_at for each, row in account.items() if each in READERS} == {DUE}  # all in the first slice
+    log = server.log()
+    assert "authentication user=verdicts result=ok" in log
+    assert "tls ciphers=TLSv1.3" in log
+    assert len({each["Return-Path"] for each in server.letters()}) == len(READERS)  # VERP in the domain that it allows
+
+
+def test_a_relay_with_senders_of_one_domain_refuses_a_bounce_domain_elsewhere_and_nobody_is_lost(relay, clock):
+    server = relay(OpenSmtpd, READERS[:3], MAIL_BOUNCE_DOMAIN="bounce.verdicts.example")
+    _let_time_pass(clock, timedelta(minutes=110))
+    assert server.delivered(0) == {}
+    assert {row.state for row in _account().values()} == {"pending"}, server.log()[-3000:]
+
+
+def test_a_relay_that_gives_up_each_handshake_costs_nobody_an_attempt(relay, clock):
+    server = relay(OldOpenSmtpd, READERS[:3])
+    _let_time_pass(clock, timedelta(minutes=90))
+    assert server.delivered(0) == {}
+    assert "missing private key" in server.log()
+    assert {(row.state, row.tries) for row in _account().values()} == {("pending", 0)}

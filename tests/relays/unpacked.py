@@ -16,7 +16,8 @@ from worker.redis import end_with_parent
 HERE = "/srv/relay"
 """The server's name for its folder."""
 _KEPT = Path(tempfile.gettempdir()) / "verdicts-relays"
-"""Packages that were downloaded before."""
+"""Packages that were downloaded before; those of another suite in a folder of its name."""
+_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _USERS = ("postfix", "postdrop", "postgrey", "Debian-exim", "opensmtpd", "opensmtpq", "vmail")
 
 MISSING = [name for name in ("apt-get", "dpkg-deb", "unshare", "openssl") if not shutil.which(name)] + (
@@ -36,9 +37,9 @@ chroot {base}/whole /bin/sh -e /srv/relay/start.sh
 
 
 class Unpacked:
-    """One server from these packages; `folder` is what it calls /srv/relay."""
+    """One server from these packages of this machine's release, or of `suite`; `folder` is what it calls /srv/relay."""
 
-    def __init__(self, packages: Sequence[str]) -> None:
+    def __init__(self, packages: Sequence[str], suite: str = "") -> None:
         # An overlay's upper layer may not lie on another overlay, as a container's own disk does: tmpfs always does.
         self._base = Path(tempfile.mkdtemp(prefix="verdicts-relay-", dir="/dev/shm"))
         for name in ("up", "work", "whole", "relay"):
@@ -46,7 +47,7 @@ class Unpacked:
         self._base.chmod(0o755)
         self.folder = self._base / "relay"
         for package in packages:
-            subprocess.run(["dpkg-deb", "-x", str(_downloaded(package)), str(self._base / "up")], check=True)
+            subprocess.run(["dpkg-deb", "-x", str(_downloaded(package, suite)), str(self._base / "up")], check=True)
         self._follow_merged_usr()
         self._add_users()
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,6 +59,10 @@ class Unpacked:
         said = (self.folder / "said").open("wb")
         words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "/bin/sh", str(self._base / "run.sh")]
         self._process = subprocess.Popen(words, preexec_fn=end_with_parent, stdout=said, stderr=said)
+
+    def is_up(self) -> bool:
+        """Whether the script's last command still runs."""
+        return self._process is not None and self._process.poll() is None
 
     def said(self) -> str:
         """What the server wrote to its output, and into its logs."""
@@ -90,9 +95,35 @@ class Unpacked:
             (self._base / file).write_text("\n".join(known) + "\n")
 
 
-def _downloaded(package: str) -> Path:
-    _KEPT.mkdir(exist_ok=True)
-    if not (found := sorted(_KEPT.glob(f"{package}_*.deb"))):
-        subprocess.run(["apt-get", "download", "-q", package], cwd=_KEPT, check=True, capture_output=True, timeout=300)
-        found = sorted(_KEPT.glob(f"{package}_*.deb"))
+def _downloaded(package: str, suite: str) -> Path:
+    kept = _KEPT / suite
+    kept.mkdir(parents=True, exist_ok=True)
+    if not (found := sorted(kept.glob(f"{package}_*.deb"))):
+        _apt(kept, *(_only(suite, kept) if suite else ()), "download", package)
+        found = sorted(kept.glob(f"{package}_*.deb"))
     return found[-1]
+
+
+def _only(suite: str, kept: Path) -> list[str]:
+    """Options that let apt see that suite of this machine's archive alone, with lists of its own."""
+    sources, lists = kept / "sources.list", kept / "lists"
+    options = [f"-oDir::Etc::sourcelist={sources}", "-oDir::Etc::sourceparts=-", f"-oDir::State::lists={lists}"]
+    if not sources.exists():
+        asked = [
+            "apt-get",
+            "indextargets",
+            "--format",
+            "$(SITE) $(COMPONENT)",
+            "Created-By: Packages",
+            "Origin: Debian",
+        ]
+        sites = subprocess.run(asked, check=True, capture_output=True, text=True, timeout=60).stdout.splitlines()
+        site = next(each.removesuffix(" main") for each in sites if each.endswith(" main"))
+        (lists / "partial").mkdir(parents=True, exist_ok=True)
+        sources.write_text(f"deb [signed-by={_KEYS}] {site} {suite} main\n")
+        _apt(kept, *options, "update")
+    return options
+
+
+def _apt(folder: Path, *words: str) -> None:
+    subprocess.run(["apt-get", "-q", *words], cwd=folder, check=True, capture_output=True, timeout=300)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,7 @@ def box(request, house, setting) -> MaildirBox | ImapBox:
 @pytest.fixture(autouse=True)
 def sent(database, clock, monkeypatch) -> None:
     monkeypatch.setattr(inbox, "_memory", inbox._Memory())
-    monkeypatch.setattr(access_tokens, "of", access_tokens.AccessTokens)
+    monkeypatch.setattr(access_tokens, "of", cache(access_tokens.AccessTokens))
     digest(clock, 3)
     with writing() as session:
         session.execute(text("UPDATE deliveries SET state = 'sent'"))
@@ -337,6 +338,23 @@ def test_a_token_takes_the_place_of_a_password_and_is_asked_for_anew_when_it_is_
     look()
     returned.work()
     assert state_of(CHARLIE) == "unsubscribed"
+
+
+@pytest.mark.once
+def test_a_token_that_is_refused_twice_is_not_kept_and_told_by_its_variable(imap, look, setting, house):
+    url = f"imaps://digest%40verdicts.example@localhost:{_port_of(setting)}"
+    command = f"echo >> {house}/asked && printf a-token; test $(wc -l < {house}/asked) = 1 || printf -- -not"
+    setting(INBOX_URL=url, INBOX_TOKEN_COMMAND=command)
+    look()
+    imap.box.token = "another"
+    look()
+    look()
+    logins = [each for each in imap.box.commands if each.startswith("AUTHENTICATE")]
+    assert len((house / "asked").read_text().splitlines()) == 3
+    assert len(logins) == 4  # the first, the kept one with a new one behind it, and a new one alone
+    with reading() as session:
+        said = {*session.scalars(text("SELECT message FROM attempts WHERE outcome = 'failed'"))}
+    assert said == {"The inbox at localhost refuses the token of INBOX_TOKEN_COMMAND."}
 
 
 def _port_of(setting) -> str:
