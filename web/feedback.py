@@ -65,8 +65,9 @@ def _of_ses(raw: bytes) -> int | None:
         _refuse(403, "This TopicArn is not listed in SES_TOPICS.")
     if not sns.is_timely(message, now):
         _refuse(400, "Timestamp is none of the last weeks.")
+    key, proven_key = events.key_of(message.all_that_proves), events.key_of(message.signed_text)
     with writing() as session:
-        return events.store_to_be_checked(session, events.key_of(message.all_that_proves), raw, now)
+        return events.store_to_be_checked(session, key, proven_key, raw, now)
 
 
 # ---- who may post, and how much --------------------------------------------------------------------------------

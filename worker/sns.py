@@ -57,7 +57,7 @@ class SnsMessage:
 
     @property
     def all_that_proves(self) -> bytes:
-        """What is signed, and by what: a forged message does not take the place of the real one, and a retry does."""
+        """What is signed, and by what, as it is spelled: a forged message does not take the place of the real one."""
         names = ("SignatureVersion", "Signature", "SigningCertURL")
         return self.signed_text + "\n".join(self.fields[name] for name in names).encode()
 
@@ -83,14 +83,10 @@ def _check_urls(message: SnsMessage) -> None:
     if message.kind == "Notification":
         return
     asked = _SUBSCRIBE.fullmatch(message.subscribe_url)
-    told = dict(parse_qsl(urlsplit(message.subscribe_url).query)) if asked else {}
-    if (
-        not asked
-        or told.get("Action") != "ConfirmSubscription"
-        or told.get("TopicArn") != message.topic
-        or told.get("Token") != message.fields["Token"]
-        or message.topic.split(":")[3:4] != [asked["region"]]
-    ):
+    told = parse_qsl(urlsplit(message.subscribe_url).query, keep_blank_values=True) if asked else []
+    wanted = {"Action": "ConfirmSubscription", "TopicArn": message.topic, "Token": message.fields["Token"]}
+    # Each once: of two with one name nobody knows which one SNS takes.
+    if not asked or sorted(told) != sorted(wanted.items()) or message.topic.split(":")[3:4] != [asked["region"]]:
         raise BadForm("SubscribeURL is none of Amazon SNS for this topic.")
 
 

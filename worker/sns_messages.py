@@ -14,6 +14,7 @@ from db.session import Session, reading
 from emails.bounces.bad_form import BadForm
 from worker import outside_http, sns
 from worker.outside_result import Result
+from worker.sns import SnsMessage
 
 CERTIFICATE_SECONDS = 24 * 3600.0
 MOST_CERTIFICATES = 32
@@ -38,19 +39,22 @@ def check(job: Job) -> Result:
         return _refused(event, str(error))
     if not sns.is_signed_by(message, _certificate(message.certificate_url), moments.now()):
         return _refused(event, "its signature is not that of Amazon SNS")
-    if message.kind == "Notification":
-        return Result(lambda session, now: events.proven(session, event, now))
     if message.kind == "SubscriptionConfirmation":
         _get(message.subscribe_url)
-    return Result(lambda session, now: _handled(session, event, now))
+    return Result(lambda session, now: _proven(session, event, message, now))
 
 
 def _refused(event: int, reason: str) -> Result:
     return Result(lambda session, _: events.remove(session, [event]), dropped=f"a webhook’s message: {reason}")
 
 
-def _handled(session: Session, event: int, now: datetime) -> None:
-    events.begin_handling(session, event, now)
+def _proven(session: Session, event: int, message: SnsMessage, now: datetime) -> None:
+    if not events.is_proven(session, event, events.key_of(message.signed_text)):
+        return
+    if message.kind == "Notification":
+        events.to_be_handled(session, event, now)
+    else:
+        events.begin_handling(session, event, now)
 
 
 def _certificate(url: str) -> bytes:

@@ -80,16 +80,30 @@ def record(session: Session, source: Source, key: str, raw: bytes, now: datetime
     return stored
 
 
-def store_to_be_checked(session: Session, key: str, raw: bytes, now: datetime) -> int | None:
-    """Store a message of Amazon SNS, which the outside line verifies first. None if it was stored before."""
+def store_to_be_checked(session: Session, key: str, proven_key: str, raw: bytes, now: datetime) -> int | None:
+    """Store a message of Amazon SNS, which the outside line verifies first. None if it was stored before, as it is
+    spelled here, or proven before in any spelling."""
+    if is_handled(session, "ses", proven_key) is not None:
+        return None
     stored = store(session, "ses", key, raw, now)
     if stored is not None:
         outside.owe(session, CheckSnsMessage(stored), "Amazon SNS", now)
     return stored
 
 
-def proven(session: Session, event_id: int, now: datetime) -> None:
-    """Queue the job of an event whose sender is proven now."""
+def is_proven(session: Session, event_id: int, key: str) -> bool:
+    """Give an event whose sender is proven now the key of what was proven. False if that was stored before, in another
+    spelling: then it is deleted, since it tells nothing new."""
+    with_it = select(RawEvent.id).where(RawEvent.source == "ses", RawEvent.key == key, RawEvent.id != event_id)
+    if session.scalar(with_it.limit(1)) is not None:
+        remove(session, [event_id])
+        return False
+    session.execute(update(RawEvent).where(RawEvent.id == event_id).values(key=key))
+    return True
+
+
+def to_be_handled(session: Session, event_id: int, now: datetime) -> None:
+    """Queue the job of an event whose sender is proven."""
     jobs.record(session, FeedbackReceived(event_id), now)
 
 

@@ -197,6 +197,23 @@ def test_what_was_changed_on_the_way_is_deleted(post, sns, clock):
 
 
 @pytest.mark.once
+def test_a_message_that_is_told_again_in_another_spelling_is_handled_once(post, sns, clock):
+    genuine = notification(bounced(ALICE), clock.now)
+    padded = genuine | {"Signature": genuine["Signature"] + "===="}
+    elsewhere = genuine | {"SigningCertURL": played_sns.CERTIFICATE.replace("eu-west-1", "eu-west-2")}
+    assert post("ses", padded).json == post("ses", genuine).json == {"stored": True}, "before either is verified"
+    for each in (genuine, elsewhere):
+        post("ses", each)
+    make_all()
+    returned.work()
+    assert len(returned.kept()) == 1
+    assert suppressed() == {ALICE: "hard bounce"}
+    for each in (genuine, elsewhere, genuine | {"Signature": "AAAA"}, genuine | {"UnsubscribeURL": "https://x"}):
+        assert post("ses", each).json == {"stored": False}
+    assert [kind for kind, _ in jobs()].count("FeedbackReceived") == 1
+
+
+@pytest.mark.once
 def test_a_certificate_whose_time_is_over_proves_nothing(post, sns, clock):
     clock.forward(days=30)
     post("ses", notification(bounced(ALICE), clock.now))
@@ -272,6 +289,10 @@ def test_a_subscription_is_confirmed_once_it_is_verified(post, sns, clock):
         "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={topic}x&Token=2336412f37",
         "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={topic}&Token=other",
         "https://sns.eu-west-1.amazonaws.com/x?Action=ConfirmSubscription&TopicArn={topic}&Token=2336412f37",
+        "https://sns.eu-west-1.amazonaws.com/?Action=DeleteTopic&Action=ConfirmSubscription&TopicArn={topic}"
+        "&Token=2336412f37",
+        "https://sns.eu-west-1.amazonaws.com/?Action=&Action=ConfirmSubscription&TopicArn={topic}&Token=2336412f37",
+        "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={topic}&Token=2336412f37&Version=x",
     ],
 )
 def test_no_other_url_is_asked_to_confirm_a_subscription(post, sns, clock, url):
