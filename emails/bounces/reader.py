@@ -98,7 +98,7 @@ def _findings(mail: _Mail, wrappings: int) -> list[Finding]:
         return _reported(mail, told)
     if notification := ses.notification_in(mail.words):
         return ses.findings(notification) or [Finding("other")]
-    if leaving := automatic.unsubscribing(mail.whole):
+    if leaving := automatic.unsubscribing(mail.whole, mail.words):
         return [leaving]
     if bounced:
         return _wrapped(mail, wrappings) or _in_words(mail)
