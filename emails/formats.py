@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from db.rules import share
+from emails import graphemes
 from emails.digest_content import Score
 from emails.letter import OPEN, day
 
@@ -46,10 +47,10 @@ def all_harmless(value: Value) -> Value:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text, cut between words when it is longer than `most` characters."""
+    """The text, cut between words when it is longer than `most` characters, and never within one that readers see."""
     if len(text) <= most:
         return text
-    head = text[: most - 1]
+    head = text[: graphemes.cut_before(text, most - 1)]
     cut = head.rfind(" ", most // 2)
     return (head[:cut] if cut > 0 else head).rstrip(" ,;:.–—") + "…"
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from emails import columns, render, verdict_words
+from emails import columns, first_button, render, verdict_words
 from emails.digest_content import ComparisonPart, DigestContent, Quote, ToolPart
 from emails.formats import all_harmless, counted, plural, shortened
 from emails.letter import OPEN, Letter, Site, mark
@@ -12,8 +12,6 @@ from emails.letter import OPEN, Letter, Site, mark
 LARGEST = 100 * 1024
 """The largest HTML part in bytes, as it is sent: Gmail clips it at 102 KB, and counts nothing else."""
 _ENCODED = re.compile(rb"[^ -<>-~]")
-_FACES = {"big": 36, "long": 64, "longer": 1000}
-"""How the heading is set, by the most characters that it has."""
 IN_FULL = 10
 """At most this many comparisons have their figures and vote links; the others are named, with a link."""
 
@@ -65,6 +63,8 @@ def _letter(content: DigestContent, site: Site, shown: int, listed: int) -> Lett
     first, *others = content.comparisons[:shown]
     more = len(content.comparisons) - 1
     goes_on = verdict_words.preheader(first, f"Inside: {plural(more, 'more comparison')}." if more else "")
+    names = first.tools[0].name, first.tools[1].name
+    top = first_button.near(first_button.Top(site.name, goes_on, inside(content), names, first))
     values = {
         "content": content,
         "site": site,
@@ -73,14 +73,15 @@ def _letter(content: DigestContent, site: Site, shown: int, listed: int) -> Lett
         "vote": f"{site.base_url}/vote/{mark('VOTE')}",
         "mark": mark,
         "title": f"{first.heading}: {site.name}, {content.slot}",
-        "preheader": goes_on,
+        "masthead": top.site_name,
+        "preheader": top.preheader,
         "places": {slug: place for place, slug in enumerate(content.tool_slugs)},
-        "inside": inside(content),
+        "inside": top.inside,
+        "top": top,
         "first": first,
-        "face": next(face for face, most in _FACES.items() if len(first.heading) <= most),
         "quotes": _quotes(first),
-        "names": columns.names(first),
-        "head_height": columns.head_height(first),
+        "names": columns.names(top.part),
+        "head_height": columns.head_height(top.part),
         "last_week": content.last_week,
         "last_heading": content.last_heading,
         "others": others,
@@ -90,8 +91,8 @@ def _letter(content: DigestContent, site: Site, shown: int, listed: int) -> Lett
     return Letter(
         kind="digest",
         subject=verdict_words.subject(first),
-        preheader=goes_on,
-        html=render.html("digest", **values),
+        preheader=top.preheader,
+        html=render.html("digest", **{**values, "first": top.part}),
         text=render.text("digest", **values),
         about=content.slot,
     )

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from emails import letters
 from emails.letters import DigestContent
+from tests.emails import catalogues
 from tests.emails.awkward import AWKWARD
 from tests.emails.people import ALICE, FIRST, LARKSPUR, SECOND_PAIR, SITE, TOLD, WEEK
 from tests.emails.samples import samples
@@ -142,3 +143,15 @@ def test_the_vote_is_near_the_top_and_its_buttons_stand_level(page: Page, conten
     page.set_viewport_size({"width": 600, "height": 900})
     level = {box[1] for box in page.evaluate(BOXES, ANY_BUTTON)[:4]}
     assert len(level) == 1
+
+
+def test_the_vote_is_near_the_top_for_catalogues_made_at_random(page: Page) -> None:
+    for number in range(25):
+        page.set_viewport_size({"width": 360, "height": 900})
+        page.set_content(letters.digest(catalogues.week(number), SITE).filled(ALICE, "s").html)
+        first = page.evaluate(BOXES, ANY_BUTTON)[0]
+        assert (number, first[1] + first[3]) <= (number, 900)
+        page.set_viewport_size({"width": 600, "height": 900})
+        buttons = page.evaluate(BOXES, ANY_BUTTON)[:4]
+        assert (number, len({box[1] for box in buttons})) == (number, 1)
+        assert (number, page.evaluate("document.documentElement.scrollWidth")) == (number, 600)

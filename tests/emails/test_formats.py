@@ -43,6 +43,15 @@ def test_words_are_cut_between_words() -> None:
     assert formats.shortened("x" * 50, 10) == "x" * 9 + "…"
 
 
+@pytest.mark.parametrize(
+    "whole", ["🇩🇪", "👩‍👩‍👧", "👍🏽", "🏴\U000e0067\U000e0062\U000e0073\U000e007f", "e\u0301", "हि", "न्दी", "각", "🏳️‍🌈"]
+)
+def test_what_readers_see_as_one_character_is_never_cut_in_two(whole: str) -> None:
+    for most in range(len(whole) + 1, 6 * len(whole)):
+        cut = formats.shortened(whole * 6, most).removesuffix("…")
+        assert cut == whole * (len(cut) // len(whole))
+
+
 def test_numbers_are_words_while_they_are_small() -> None:
     assert [formats.counted(number) for number in (0, 8, 12, 13, 1024)] == ["no", "eight", "twelve", "13", "1,024"]
     assert formats.plural(1, "review") == "one review"
