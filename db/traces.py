@@ -16,7 +16,7 @@ PAGE = 2_000
 APPEND_ONLY = ("audit",)
 """Tables whose texts are masked when they are written: they cannot be changed later."""
 RAW = ("raw_events",)
-"""Tables with bytes as they came in, which nothing can be masked in: rows are deleted (worker/erasure.py)."""
+"""Tables with bytes as they came in, which nothing can be masked in: rows are deleted (worker/people/erasure.py)."""
 
 
 class Quotes(NamedTuple):

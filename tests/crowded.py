@@ -16,7 +16,7 @@ from db.webhooks import webhooks
 from db.webhooks.event_types import TYPES
 from db.webhooks.urls import ReadUrl
 from tests.filler import Filler
-from worker import freezing
+from worker.digests import freezing
 
 GROUPS = 30
 TRIES = 6
@@ -198,9 +198,7 @@ def _letters(filler: Filler, session: Session, size: Size, now: datetime) -> Non
 _KINDS = (
     "CASE i % 3 WHEN 0 THEN 'SubscriptionRequested' WHEN 1 THEN 'SubscriptionConfirmed' ELSE 'ComparisonPublished' END"
 )
-_LINES = (
-    '  File "/srv/verdicts/worker/reactions.py", line 31, in confirm_letter\n    letter = letters.confirm(address)\n'
-)
+_LINES = '  File "/srv/worker/jobs/reactions.py", line 31, in confirm_letter\n    letter = letters.confirm(address)\n'
 
 
 def _jobs(filler: Filler, session: Session, size: Size, now: datetime) -> None:

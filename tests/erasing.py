@@ -11,8 +11,8 @@ from db.subscribers import subscriptions
 from tests import filled
 from tests.filled import ZELDA
 from web.actions import subscribers as actions
-from worker import jobs
-from worker.erasure_alerts import unfinished_erasures
+from worker.alerts.erasures import unfinished_erasures
+from worker.jobs import jobs
 
 DANA = Actor("dana@newsroom.example")
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)

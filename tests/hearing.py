@@ -10,7 +10,7 @@ from db.feedback.feedback import Feedback
 from db.session import reading, writing
 from db.subscribers import imports
 from tests.bouncing import readers
-from worker import refusals
+from worker.feedback import refusals
 
 GONE = {"kind": "hard", "code": 550, "status": "5.1.1", "diagnostic": "550 5.1.1 no such user"}
 FULL = {"kind": "soft", "code": 552, "status": "5.2.2", "diagnostic": "552 5.2.2 mailbox full"}

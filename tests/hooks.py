@@ -15,7 +15,7 @@ from tests.outside_requests import make_all
 from tests.receivers import Receiver
 from web.actions import webhooks as actions
 from web.actions.webhooks import Made
-from worker import jobs
+from worker.jobs import jobs
 
 ADA = Actor("ada@newsroom.example")
 

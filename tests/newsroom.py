@@ -32,8 +32,9 @@ from tests.conftest import load_catalogue
 from web.actions import accounts
 from web.actions import subscribers as subscriber_actions
 from web.actions import webhooks as webhook_actions
-from worker import by_hand, refusals
-from worker import digests as run
+from worker.digests import by_hand
+from worker.digests import weekly_run as run
+from worker.feedback import refusals
 
 LONG = "a.reader.with.a.very.long.name.indeed+newsletters-and-more@mail.department.university-of-somewhere.example"
 RTL = "قارئة@بريد.example"
@@ -48,7 +49,9 @@ ERRORS = (
     ("ValueError", EVIL, 1, "ee"),
     ("UnicodeError", "لا يمكن ترميز العنوان " * 6, 1, "bb"),
 )  # fmt: skip
-TRACEBACK = "Traceback (most recent call last):\n" + '  File "worker/jobs.py", line 88, in _react\n    react()\n' * 12
+TRACEBACK = (
+    "Traceback (most recent call last):\n" + '  File "worker/jobs/jobs.py", line 8, in _react\n    react()\n' * 12
+)
 
 
 def fill(now: datetime | None = None) -> SimpleNamespace:

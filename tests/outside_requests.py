@@ -7,10 +7,12 @@ from db.jobs import outside
 from db.jobs.jobs import Job
 from db.jobs.outside import OutsideRequest
 from db.session import writing
-from worker import ending, lapsed_jobs, outside_line
-from worker.outside import OUTSIDE, claim_one, run
-from worker.outside_http import post
-from worker.outside_result import Result
+from worker import outside_line
+from worker.jobs import lapsed_jobs
+from worker.jobs.outside_jobs import OUTSIDE, claim_one, run
+from worker.outside.http_client import post
+from worker.outside.result import Result
+from worker.processes import ending
 
 
 @dataclass(frozen=True)

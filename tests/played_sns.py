@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509.oid import NameOID
 
-from worker.outside_http import Answer
-from worker.sns import SnsMessage
+from worker.feedback.sns import SnsMessage
+from worker.outside.http_client import Answer
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:bounces"
 HOST = "sns.eu-west-1.amazonaws.com"

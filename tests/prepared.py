@@ -257,7 +257,7 @@ def _preload(words: Sequence[str]) -> None:
     elif words[0] == "gunicorn":
         modules = GUNICORN
     elif words[0] == "python" and words[1] == "-m":
-        modules = ["worker.outside_line", "worker.outside_http"]
+        modules = ["worker.outside_line", "worker.outside.http_client"]
     elif words[0] == "python":
         modules = re.findall(r"^(?:from|import) ([\w.]+)", words[2], re.MULTILINE)
     else:

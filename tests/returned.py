@@ -11,7 +11,7 @@ from db.persons import subscriber_id
 from db.session import reading, writing
 from db.settings import settings
 from emails import links
-from worker import jobs
+from worker.jobs import jobs
 
 
 def delivery_to(address: str) -> tuple[int, str]:

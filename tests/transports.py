@@ -13,7 +13,7 @@ from db.session import reading, writing
 from db.subscribers import audiences
 from emails.letters import mark
 from emails.replies import Following, Meanwhile, Outcome, Outgoing, judge
-from worker import send_slice, slice_run
+from worker.sending import send_slice, slice_run
 
 SLOT = "2026-W47"
 

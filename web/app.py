@@ -45,7 +45,8 @@ from web.readers import (
     votes,
     watch,
 )
-from worker import bell, heartbeats, logs
+from worker import bell
+from worker.processes import heartbeats, logs
 
 LARGEST_BODY = 64 * 1024
 """The largest request body; the largest form for readers holds an email address."""

@@ -17,7 +17,7 @@ from db.session import writing
 from db.settings import settings
 from emails.bounces import forms
 from emails.bounces.bad_form import BadForm
-from worker import sns
+from worker.feedback import sns
 
 blueprint = Blueprint("feedback", __name__)
 

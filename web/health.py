@@ -13,7 +13,9 @@ from db.errors import PoolTimeout, SQLAlchemyError
 from db.refusals import in_short
 from db.session import reading
 from db.settings import settings
-from worker import heartbeats, redis_client, transport_kinds
+from worker import redis_client
+from worker.processes import heartbeats
+from worker.sending import transport_kinds
 
 PATIENCE = 2.0
 """Seconds that a request waits for an answer of the database or of Redis."""

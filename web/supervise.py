@@ -30,7 +30,7 @@ PLAN = "VERDICTS_UP"
 TICK = 0.1
 """Seconds between two looks at the processes."""
 TERM_SECONDS = 30
-"""Longer than workers and senders take to end, at the most (worker/ending.py)."""
+"""Longer than workers and senders take to end, at the most (worker/processes/ending.py)."""
 
 
 class Plan(NamedTuple):

@@ -7,7 +7,7 @@ _hidden = "rich" not in sys.modules
 if _hidden:
     sys.modules["rich"] = None  # type: ignore[assignment]
 
-from worker import logs  # noqa: E402
+from worker.processes import logs  # noqa: E402
 
 if _hidden:
     del sys.modules["rich"]

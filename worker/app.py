@@ -16,7 +16,8 @@ from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from db.settings import settings
-from worker import celery_log, logs, redis_client, schedule
+from worker import celery_log, redis_client
+from worker.processes import logs, schedule
 
 VISIBILITY = 600
 """Seconds after which Redis gives a message to somebody else, if the worker that took it has not acknowledged it."""

@@ -12,7 +12,7 @@ import time
 from db import session
 from db.settings import settings
 from worker.app import app
-from worker.schedule import BELLS, entry_of
+from worker.processes.schedule import BELLS, entry_of
 
 PAUSE = 0.1
 """Publishes at most ten times a second per queue: a thousand votes in a second need one message."""

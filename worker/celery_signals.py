@@ -6,8 +6,8 @@ from typing import Any
 from celery.signals import beat_init, celeryd_after_setup, celeryd_init, worker_process_init, worker_ready
 
 from db.engine import close_idle
-from worker import heartbeats, schema_gate
 from worker.app import app, asked_to_ring
+from worker.processes import heartbeats, schema_gate
 
 celeryd_after_setup.connect(schema_gate.wait_for_schema)
 beat_init.connect(schema_gate.wait_for_schema)

@@ -15,9 +15,10 @@ import structlog
 from celery.signals import worker_process_shutdown
 
 from db.engine import engine
-from worker import ending, heartbeats, mail_connections, unwritten
-from worker.looks import Look, Looks
-from worker.schedule import ScheduleEntry
+from worker.processes import ending, heartbeats
+from worker.processes.looks import Look, Looks
+from worker.processes.schedule import ScheduleEntry
+from worker.sending import mail_connections, unwritten
 
 TICK = 5.0
 """Seconds between two glances at the look that is under way."""

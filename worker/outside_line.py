@@ -18,10 +18,14 @@ from db import engine
 from db.jobs.jobs import Job
 from db.setting_errors import BadSettings
 from db.settings import settings
-from worker import dns_lookups, ending, heartbeats, inbox, lapsed_jobs, logs, outside, redis_client, schema_gate
-from worker.looks import Look, Looks
-from worker.outside_places import Places
-from worker.schedule import entry_of
+from worker import redis_client
+from worker.feedback import inbox
+from worker.jobs import lapsed_jobs, outside_jobs
+from worker.outside import dns_lookups
+from worker.outside.places import Places
+from worker.processes import ending, heartbeats, logs, schema_gate
+from worker.processes.looks import Look, Looks
+from worker.processes.schedule import entry_of
 
 TASK = "outside.work"
 TICK = 5.0
@@ -50,7 +54,7 @@ class OutsideLine:
         inbox.keep_reading()
         dns_lookups.keep_looking_up()
         while not ending.asked() and self.places.are_free():
-            job = outside.claim_one(self.places.busy())
+            job = outside_jobs.claim_one(self.places.busy())
             if job is None:
                 return
             self._begin(job)
@@ -65,7 +69,7 @@ class OutsideLine:
 
     def _make(self, job: Job) -> None:
         try:
-            outside.run(job)
+            outside_jobs.run(job)
             heartbeats.did(1)
         except Exception as error:  # the lease will lapse; its words might quote a URL
             log.error("not settled; it will be made again", job=job.id, kind=job.kind, error=type(error).__name__)

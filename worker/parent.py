@@ -7,7 +7,7 @@ from typing import Any
 from celery.apps.worker import Worker as CeleryWorker
 from celery.worker.consumer import Consumer as CeleryConsumer
 
-from worker import ending
+from worker.processes import ending
 
 
 class Worker(CeleryWorker):  # type: ignore[misc]  # Celery carries no types

@@ -13,23 +13,15 @@ from db.setting_errors import BadSettings
 from db.settings import settings
 from emails.dkim_keys import BadKey
 from emails.transports import BadMailUrl, open_transport
-from worker import (
-    alerts,
-    bell,
-    celery_signals,
-    child,
-    digests,
-    ending,
-    forgetting,
-    jobs,
-    letters,
-    reminders,
-    schedule,
-    send_slice,
-    votes,
-    wall_clock,
-)
+from worker import bell, celery_signals, child, votes
+from worker.alerts import alerts
 from worker.app import app
+from worker.digests import weekly_run
+from worker.jobs import jobs
+from worker.letters import composing
+from worker.people import forgetting, reminders
+from worker.processes import ending, schedule, wall_clock
+from worker.sending import send_slice
 
 __all__ = ["celery_signals"]  # imported for its signals
 
@@ -47,7 +39,7 @@ def send_unless_paused() -> bool:
 
 def tick_unless_jumped() -> None:
     """A tick of the digests. After a jump of the clock it opens and freezes nothing for a while."""
-    digests.tick(opens=not wall_clock.has_jumped())
+    weekly_run.tick(opens=not wall_clock.has_jumped())
 
 
 def look_after_people() -> None:
@@ -106,7 +98,7 @@ def check_sender(instance: Any, **_: Any) -> None:
     """End a sender with a clear message before it claims, if its DKIM key or its MAIL_URL is unusable."""
     if "mail" in instance.app.amqp.queues.consume_from:
         try:
-            letters.signer(settings())
+            composing.signer(settings())
             open_transport(settings().mail_url)
         except (BadKey, BadMailUrl, BadSettings) as error:
             sys.exit(f"Error: {error}")

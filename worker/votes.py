@@ -9,7 +9,7 @@ from db.monitoring import pauses
 from db.session import Session, reading, writing
 from db.votes import figure_changes, tallies, votes
 from db.webhooks import webhooks
-from worker import ending, heartbeats
+from worker.processes import ending, heartbeats
 
 
 def fold() -> None:

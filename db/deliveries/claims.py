@@ -14,8 +14,8 @@ right for that:
 5. recover a lapsed claim (recovery.py): of the letters not settled the first `win` are in doubt, all later ones were
    never begun.
 
-What a sender does from its second step on, letter by letter, is numbered in worker/send_batch.py. One that loses the
-database keeps its batch in memory and tries until it is written (worker/unwritten.py).
+What a sender does from its second step on, letter by letter, is numbered in worker/sending/send_batch.py. One that
+loses the database keeps its batch in memory and tries until it is written (worker/sending/unwritten.py).
 
 The failure we choose is "at most once": a letter in doubt is held as `unknown` and not sent again, unless its kind's
 rule (`doubt` in db.rules.LETTERS) or, for digests, ON_UNKNOWN says "resend".

@@ -1,8 +1,8 @@
 """Erases people: their own rows at once, and a job for all that may quote an address elsewhere.
 
 1. One transaction takes the address and all that hangs on it out of the person's own rows, and owes the job.
-2. The job (worker/erasure.py) waits until no sender has a letter to them in its hands, and then removes their letters
-   from a Maildir, masks the address in the texts of all tables, and has the database's files overwritten.
+2. The job (worker/people/erasure.py) waits until no sender has a letter to them in its hands, and then removes their
+   letters from a Maildir, masks the address in the texts of all tables, and has the database's files overwritten.
 Nothing but keyed hashes is passed from the one to the other.
 """
 

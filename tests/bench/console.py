@@ -30,7 +30,7 @@ from tests.bench.wire import Reached, told
 from web.actions import accounts
 from web.app import create_app
 from web.operator.frame import health, layout
-from worker import alerts
+from worker.alerts import alerts
 from worker.redis import EmbeddedRedis
 
 MOST_MS = 300

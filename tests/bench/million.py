@@ -29,7 +29,7 @@ from tests.bench.voting import cpu as cpu_of
 from tests.bench.whole import sender, use, wait_until_finished
 from tests.bench.wire import Reached, told
 from worker import bell
-from worker.digests import address_frozen
+from worker.digests.weekly_run import address_frozen
 from worker.redis import EmbeddedRedis, end_with_parent
 
 KILOBYTES = 5

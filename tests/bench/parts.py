@@ -20,7 +20,7 @@ from db.driver import DriverConnection, driver_connection
 from db.session import reading, writing
 from db.settings import settings
 from tests.bench import sender, servers
-from worker import letters
+from worker.letters import composing
 
 LETTERS, BATCH, WINDOW = 4000, 200, 8
 LEASE = timedelta(seconds=30)
@@ -51,7 +51,7 @@ def parts() -> dict[str, float]:
     """µs of CPU a letter, by part, on a new database."""
     sender.prepare(LETTERS)
     with reading() as session:
-        composer = letters.composer(session, "digest", 1)
+        composer = composing.composer(session, "digest", 1)
     costs: dict[str, float] = {}
     with driver_connection() as kept:
         with timed(costs, "claim"):

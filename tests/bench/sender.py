@@ -34,7 +34,8 @@ from emails.encoded_bodies import EncodedBodies
 from emails.letter import OwnVote
 from emails.letters import Letter, mark
 from emails.transports import Outgoing, open_transport
-from worker import letters, send_slice
+from worker.letters import composing
+from worker.sending import send_slice
 
 NOW = datetime.now(UTC)
 SLOT = "2026-W47"
@@ -135,9 +136,9 @@ def sign_with(kind: str, folder: Path) -> None:
     settings.cache_clear()
 
 
-def composer(kilobytes: int = KILOBYTES) -> letters.Composer:
+def composer(kilobytes: int = KILOBYTES) -> composing.Composer:
     letter = frozen(kilobytes)
-    return letters._composer(letter, settings(), EncodedBodies.of(letter).kept())
+    return composing._composer(letter, settings(), EncodedBodies.of(letter).kept())
 
 
 def taken(number: int) -> ClaimedLetter:

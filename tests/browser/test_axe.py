@@ -10,7 +10,7 @@ from db.session import writing
 from db.settings import settings
 from db.subscribers import imports
 from emails import links
-from worker import by_hand
+from worker.digests import by_hand
 
 pytestmark = pytest.mark.browser
 

@@ -1,5 +1,5 @@
 """A crash test's sender imports this with `--include`: it has three seconds to end instead of twenty."""
 
-from worker import ending
+from worker.processes import ending
 
 ending.WORK_SECONDS = 3.0

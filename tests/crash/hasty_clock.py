@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from worker import schedule
+from worker.processes import schedule
 
 schedule.ENTRIES = tuple(replace(each, every=min(each.every, 5)) for each in schedule.ENTRIES)
 

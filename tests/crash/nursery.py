@@ -23,8 +23,11 @@ from db.settings import settings
 from db.votes import tallies, votes
 from emails import smtp_connection
 from tests.crash import stages
-from worker import bell, digests, jobs, mail_connections, send_slice
+from worker import bell
+from worker.digests import weekly_run
+from worker.jobs import jobs
 from worker.redis import end_with_parent
+from worker.sending import mail_connections, send_slice
 
 # ---- what a process does until it is killed -----------------------------------------------------------------
 
@@ -40,8 +43,8 @@ def send() -> None:
 def tick() -> None:
     """A worker that only addresses and finishes digests, in a loop."""
     while True:
-        digests.address_frozen()
-        digests.finish_sent()
+        weekly_run.address_frozen()
+        weekly_run.finish_sent()
         time.sleep(0.1)
 
 

@@ -15,8 +15,8 @@ from db.deliveries import addressing, claims, deliveries, hard_bounces, recovery
 from db.jobs import jobs
 from db.votes import tallies
 from emails import smtp, smtp_connection
-from worker import jobs as worked
-from worker import send_batch
+from worker.jobs import jobs as worked
+from worker.sending import send_batch
 
 _FINAL_DOT = b"\r\n.\r\n"
 

@@ -16,7 +16,7 @@ from db.driver import DriverConnection
 from db.session import reading
 from emails.smtp import SmtpTransport
 from tests.crash.scene import Scene
-from worker import send_slice, slice_run
+from worker.sending import send_slice, slice_run
 
 
 def states(scene: Scene) -> dict[str, int]:

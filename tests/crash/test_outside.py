@@ -20,7 +20,9 @@ from tests.crash.processes import until
 from tests.outside_requests import TOLD_TO_END, owe_knock
 from tests.prepared import Command
 from tests.receivers import Receiver, answering, hanging, hear, receiving
-from worker import bell, ending, outside_http
+from worker import bell
+from worker.outside import http_client
+from worker.processes import ending
 
 
 class Line:
@@ -199,7 +201,7 @@ def test_a_line_amid_hanging_requests_ends_before_supervisors_kill(start):
         until(lambda: hung.heard, "the request")
         line.process.send_signal(signal.SIGTERM)
         assert line.process.wait(60) == 0
-    assert outside_http.SECONDS + 5 < ending.WORK_SECONDS, "after which it would leave what is under way unsettled"
+    assert http_client.SECONDS + 5 < ending.WORK_SECONDS, "after which it would leave what is under way unsettled"
     assert (state(owed), look(owed).error) == ("pending", "TooSlow")
 
 

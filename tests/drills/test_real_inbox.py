@@ -14,7 +14,7 @@ from tests.drills.dovecot import DOVECOT, MISSING, Dovecot
 from tests.outside_requests import make_all
 from tests.returned import answer, bounce, complaint, leave, leaving, message_id, state_of, suppressed, vacation, verp
 from tests.transports import digest
-from worker import inbox
+from worker.feedback import inbox
 
 pytestmark = [
     pytest.mark.outside,

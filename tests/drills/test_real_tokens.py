@@ -18,7 +18,8 @@ from tests.drills.tokens import Provider, Submission, logins
 from tests.outside_requests import make_all
 from tests.returned import bounce, suppressed, verp
 from tests.transports import digest, rows, run, states
-from worker import inbox, mail_connections, send_slice
+from worker.feedback import inbox
+from worker.sending import mail_connections, send_slice
 
 pytestmark = [
     pytest.mark.outside,

@@ -16,8 +16,9 @@ from db.subscribers import subscriptions
 from db.subscribers.subscribers import Subscriber
 from tests.conftest import Clock, load_catalogue
 from tests.drills.mail_house import MISSING, MailHouse
-from worker import digests as run
-from worker import jobs, mail_connections, send_slice
+from worker.digests import weekly_run as run
+from worker.jobs import jobs
+from worker.sending import mail_connections, send_slice
 
 pytestmark = [
     pytest.mark.outside,

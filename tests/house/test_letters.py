@@ -3,7 +3,7 @@
 import emails.letters
 from db import rules
 from tests.emails.samples import samples
-from worker.letters import LETTERS
+from worker.letters.composing import LETTERS
 
 
 def test_each_letter_with_a_rule_can_be_composed_and_no_other():

@@ -13,8 +13,8 @@ from db.session import reading, writing
 from tests.emails.scripted_smtp import ScriptedServer
 from tests.transports import SLOT, digest, run, state, states
 from web.cli import main
-from worker import mail_connections, send_slice
-from worker.alerts import watch
+from worker.alerts.alerts import watch
+from worker.sending import mail_connections, send_slice
 
 
 class Provider(ScriptedServer):

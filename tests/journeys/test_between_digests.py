@@ -13,7 +13,7 @@ from emails.letters import DigestContent
 from tests.conftest import load_catalogue
 from tests.worker.test_digests import join
 from web.cli import main
-from worker import digests as run
+from worker.digests import weekly_run as run
 
 pytestmark = pytest.mark.once
 

@@ -25,9 +25,10 @@ from tests.worker.conftest import door  # noqa: F401  a fixture
 from tests.worker.test_looks import pulse  # noqa: F401  a fixture
 from web.actions import subscribers as actions
 from web.cli import main
-from worker import forgetting, tasks
-from worker.looks import Looks
-from worker.schedule import ENTRIES
+from worker import tasks
+from worker.people import forgetting
+from worker.processes.looks import Looks
+from worker.processes.schedule import ENTRIES
 
 pytestmark = pytest.mark.long
 

@@ -29,9 +29,11 @@ from tests.emails.scripted_smtp import HANG_UP, ScriptedServer
 from tests.operators import Console
 from web.app import create_app
 from web.operator.frame.cached import Cached
-from worker import alerts as alarm
-from worker import digests as run
-from worker import jobs, mail_connections, reactions, send_slice, tasks
+from worker import tasks
+from worker.alerts import alerts as alarm
+from worker.digests import weekly_run as run
+from worker.jobs import jobs, reactions
+from worker.sending import mail_connections, send_slice
 
 SLOT = "2026-W47"
 OPERATOR = "olga@newsroom.example"

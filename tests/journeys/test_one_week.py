@@ -18,8 +18,11 @@ from db.subscribers import subscribers
 from db.votes.tallies import Tally
 from web.app import create_app
 from web.cli import main
-from worker import digests, jobs, send_slice, votes
-from worker.reactions import REACTIONS
+from worker import votes
+from worker.digests import weekly_run
+from worker.jobs import jobs
+from worker.jobs.reactions import REACTIONS
+from worker.sending import send_slice
 
 CONTENT = """
 reviewers:
@@ -68,10 +71,10 @@ class Week:
         """Let the workers do what they owe."""
         votes.fold()
         jobs.work()
-        digests.tick()
+        weekly_run.tick()
         send_slice.recover()
         send_slice.run_slice(time.monotonic() + 60)
-        digests.tick()
+        weekly_run.tick()
 
     def letters(self, kind: str) -> list[EmailMessage]:
         files = sorted((self.folder / "var/outbox/new").glob(f"{kind}-*"))

@@ -17,8 +17,8 @@ from db.session import Moment, reading, writing
 from tests.journeys.test_between_digests import TUESDAY, look, said, verdicts
 from tests.schemas import at_revision
 from tests.worker.test_digests import join
-from worker import alert_checks
-from worker import digests as run
+from worker.alerts import checks
+from worker.digests import weekly_run as run
 
 BEFORE = "0017"
 """The revision before comparisons could be archived."""
@@ -86,7 +86,7 @@ def test_eleven_old_ones_hold_the_first_draft_with_their_list_until_an_editor_re
     assert "Tool 1 vs Tool 2" in draft.reason
     assert "and 8 more" in draft.reason
     with reading() as session:
-        [alert] = alert_checks.passed_over(session, clock.now)
+        [alert] = checks.passed_over(session, clock.now)
     assert (alert.title, alert.told[0]) == ("Digest 2026-W47 waits for an editor: old comparisons", draft.reason)
     assert "release it first" in verdicts("digest", "send", "2026-W47", code=1)
     verdicts("digest", "skip", "2026-W47")  # nobody has looked yet: the next one is held as well

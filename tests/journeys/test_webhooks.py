@@ -11,7 +11,7 @@ from db.subscribers import subscriptions
 from tests import hooks
 from tests.receivers import answering, hanging, receiving
 from web.actions import webhooks as actions
-from worker.alerts import watch
+from worker.alerts.alerts import watch
 from worker.outside_line import OutsideLine
 
 pytestmark = pytest.mark.usefixtures("database")

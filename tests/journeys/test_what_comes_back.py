@@ -16,7 +16,8 @@ from tests.outside_requests import make_all
 from tests.returned import answer, bounce, complaint, leave, state_of, suppressed, vacation
 from tests.transports import Transport, digest, run, states
 from web.actions import subscribers as actions
-from worker import inbox, mail_connections, send_slice
+from worker.feedback import inbox
+from worker.sending import mail_connections, send_slice
 
 READERS = [f"reader-{number}@reader.example" for number in range(1, 13)]
 GONE, COMPLAINS, AWAY, ANSWERS, FULL, LEAVES, FORGED, SIGNATURE = READERS[:8]

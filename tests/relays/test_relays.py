@@ -23,8 +23,9 @@ from emails import smtp_connection
 from tests.conftest import Clock, load_catalogue
 from tests.relays.servers import DOMAIN, FULL, GREY, SENDER, Exim, OldOpenSmtpd, OpenSmtpd, Postfix, Relay
 from tests.relays.unpacked import MISSING
-from worker import digests as run
-from worker import jobs, mail_connections, send_slice
+from worker.digests import weekly_run as run
+from worker.jobs import jobs
+from worker.sending import mail_connections, send_slice
 
 pytestmark = [
     pytest.mark.outside,

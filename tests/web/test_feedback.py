@@ -12,7 +12,7 @@ from tests.outside_requests import make_all
 from tests.played_sns import PlayedSns, bounced, confirmation, notification
 from tests.returned import state_of, suppressed
 from tests.transports import digest
-from worker import sns_messages
+from worker.feedback import sns_messages
 
 SECRET = "0123456789abcdef0123"
 ALICE, BOB = "reader-1@reader.example", "reader-2@reader.example"
@@ -40,7 +40,7 @@ def post(client):
 @pytest.fixture
 def sns(monkeypatch) -> PlayedSns:
     made = PlayedSns()
-    monkeypatch.setattr(sns_messages.outside_http, "request", made.request)
+    monkeypatch.setattr(sns_messages.http_client, "request", made.request)
     monkeypatch.setattr(sns_messages, "_certificates", {})
     return made
 

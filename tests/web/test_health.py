@@ -7,7 +7,7 @@ from db import migrations
 from db.schema import RELEASE, REVISION
 from tests.schemas import belongs_to
 from web.app import create_app
-from worker import heartbeats
+from worker.processes import heartbeats
 
 
 def test_a_process_that_answers_is_alive_without_a_database(setting, house):

@@ -10,8 +10,9 @@ from emails.letter import OwnVote
 from tests import erasing
 from tests.transports import Transport
 from tests.worker.test_digests import join
-from worker import jobs as worker_jobs
-from worker import mail_connections, send_slice, tasks
+from worker import tasks
+from worker.jobs import jobs as worker_jobs
+from worker.sending import mail_connections, send_slice
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from db.tables import TABLES
 from emails.transports import TimeOuts, open_transport
 from tests.emails.scripted_smtp import HANG_UP, ScriptedServer
 from tests.transports import digest, run, states
-from worker import mail_connections
+from worker.sending import mail_connections
 
 ASKER = """
 import sqlite3, sys

@@ -18,8 +18,10 @@ from db.settings import Settings, settings, variable
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until
 from tests.transports import digest, run
-from worker import agreement, alert_checks, send_limits
-from worker.send_limits import SendLimits, lowest
+from worker.alerts import checks
+from worker.processes import agreement
+from worker.sending import send_limits
+from worker.sending.send_limits import SendLimits, lowest
 
 AT = datetime(2026, 11, 17, tzinfo=UTC)
 OTHER = {
@@ -160,9 +162,7 @@ def differ(site, setting, clock) -> None:
 
 def test_an_alert_names_all_that_differs(differ, clock):
     with reading() as session:
-        [found] = [
-            each for check in alert_checks.CHECKS for each in check(session, clock.now) if each.kind == "settings"
-        ]
+        [found] = [each for check in checks.CHECKS for each in check(session, clock.now) if each.kind == "settings"]
     assert found.title == "Processes run with different settings: SEND_RATE, ON_UNKNOWN"
     assert "SEND_RATE is “0.0” with sender alpha:1, but “7.0” with sender beta:2." in found.told
 

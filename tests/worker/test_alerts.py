@@ -20,8 +20,8 @@ from db.monitoring.pauses import Pause
 from db.operators.operators import Operator
 from db.session import reading, writing
 from db.votes import votes
-from worker import mail_connections, send_slice
-from worker.alerts import watch
+from worker.alerts.alerts import watch
+from worker.sending import mail_connections, send_slice
 
 NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
 
@@ -294,10 +294,10 @@ def test_a_look_that_fails_ends_no_alert_and_keeps_no_other_from_being_told(monk
     def broken(session, now):
         raise RuntimeError("no such column")
 
-    from worker import alert_checks
+    from worker.alerts import checks
 
-    looks = tuple(broken if each is alert_checks.failed_groups else each for each in alert_checks.CHECKS)
-    monkeypatch.setattr(alert_checks, "CHECKS", looks)
+    looks = tuple(broken if each is checks.failed_groups else each for each in checks.CHECKS)
+    monkeypatch.setattr(checks, "CHECKS", looks)
     add(Pause(queue="mail", at=NOW - timedelta(hours=2), actor="olga", reason="mending"))
     watch(NOW)
     assert len(standing()) == 2

@@ -15,8 +15,9 @@ from db.monitoring.pauses import QUEUES
 from db.session import ring, writing
 from db.setting_errors import BadSettings
 from tests import prepared
-from worker import bell, schedule
+from worker import bell
 from worker.app import app
+from worker.processes import schedule
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from db.monitoring.heartbeats import Heartbeat
 from db.session import reading, writing
 from web.cli import main
 from web.operator.frame import health
-from worker.clock_alerts import clocks_that_are_off
+from worker.alerts.clocks import clocks_that_are_off
 
 
 def runs(host: str, skew: float | None, pid: int = 1, kind: str = "clock", lived: float = 0) -> None:

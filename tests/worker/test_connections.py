@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from db import rules
 from emails.replies import Following, Meanwhile, Outcome, Outgoing, judge
 from tests.transports import digest, states
-from worker import mail_connections, send_slice, slice_run
+from worker.sending import mail_connections, send_slice, slice_run
 
 
 class FarDoor:

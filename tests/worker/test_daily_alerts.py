@@ -10,8 +10,8 @@ from db.monitoring import alerts
 from db.monitoring.alerts import Alert
 from db.session import reading, writing
 from tests.transports import digest, run, state
-from worker import jobs
-from worker.alerts import watch
+from worker.alerts.alerts import watch
+from worker.jobs import jobs
 
 pytestmark = [pytest.mark.usefixtures("door"), pytest.mark.once]
 

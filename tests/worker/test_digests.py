@@ -21,9 +21,9 @@ from emails.letters import DigestContent
 from tests import prepared
 from tests.conftest import load_catalogue
 from web.cli import main
-from worker import by_hand, digest_previews, freezing
-from worker import digests as run
-from worker.letters import LETTERS, site
+from worker.digests import by_hand, digest_previews, freezing
+from worker.digests import weekly_run as run
+from worker.letters.composing import LETTERS, site
 
 SLOT = "2026-W47"
 
@@ -146,7 +146,7 @@ def test_a_comparison_stands_in_one_digest_only(started, clock):
     assert [each.slug for each in content.comparisons] == ["news"]
 
 
-@pytest.mark.parametrize("ill", ["worker.drafts.gather", "worker.freezing.freeze"])
+@pytest.mark.parametrize("ill", ["worker.digests.drafts.gather", "worker.digests.freezing.freeze"])
 def test_a_digest_that_cannot_go_on_holds_up_no_other(started, clock, monkeypatch, ill):
     clock.set(datetime(2026, 11, 17, 9, 0, 1, tzinfo=UTC))
     with writing() as session:
@@ -160,7 +160,7 @@ def test_a_digest_that_cannot_go_on_holds_up_no_other(started, clock, monkeypatc
     run.tick()
     assert look().state == "sending"
     with reading() as session:
-        assert (digests.by_slot(session, "2026-W48") is None) == (ill == "worker.drafts.gather")
+        assert (digests.by_slot(session, "2026-W48") is None) == (ill == "worker.digests.drafts.gather")
 
 
 def test_a_held_digest_waits_and_is_sent_late_when_released(started, clock):
@@ -379,7 +379,7 @@ def test_clocks_in_several_processes_make_one_digest(database, cast):
     join(cast.alice, now)
     with writing() as session:
         digests.open_slot(session, SLOT, now - timedelta(minutes=1), now)
-    command = ["python", "-c", "from worker import digests; digests.tick()"]
+    command = ["python", "-c", "from worker.digests import weekly_run; weekly_run.tick()"]
     clocks = [prepared.Command(command) for _ in range(3)]
     assert [each.wait(60) for each in clocks] == [0, 0, 0]
     run.tick()

@@ -9,8 +9,8 @@ from db.jobs.jobs import Attempt, Job
 from db.monitoring import dns_lookups
 from db.session import reading
 from tests.emails.played_dns import PlayedDns
-from worker import dns_lookups as worker
-from worker import outside
+from worker.jobs import outside_jobs
+from worker.outside import dns_lookups as worker
 
 RELAYED = {"MAIL_URL": "smtp://relay.provider.site", "MAIL_FROM": "news@verdicts.site"}
 
@@ -24,8 +24,8 @@ def work() -> int:
     """What the outside line does in one look; how many jobs it did."""
     worker.keep_looking_up()
     done = 0
-    while job := outside.claim_one():
-        outside.run(job)
+    while job := outside_jobs.claim_one():
+        outside_jobs.run(job)
         done += 1
     return done
 

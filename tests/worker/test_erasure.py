@@ -19,7 +19,7 @@ from tests import filled
 from tests.claiming import make_digest
 from tests.erasing import DANA, erase, failed_attempts, on_sqlite, states, work
 from tests.filled import STORED, ZELDA
-from worker import forgetting
+from worker.people import forgetting
 
 
 def test_nothing_of_zelda_is_left_in_any_column_that_can_hold_a_person(zelda, house: Path):
@@ -92,7 +92,7 @@ def test_somebody_who_only_got_test_letters_leaves_as_little(database, house: Pa
 
 @on_sqlite
 def test_a_large_file_is_rebuilt_in_the_night(zelda, house: Path, clock, monkeypatch, setting):
-    monkeypatch.setattr("worker.erasure.LARGE", 1)
+    monkeypatch.setattr("worker.people.erasure.LARGE", 1)
     setting(DIGEST_TIMEZONE="Europe/Berlin")
     erase()
     work()

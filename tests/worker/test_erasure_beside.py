@@ -26,7 +26,8 @@ from tests.filled import STORED, ZELDA
 from web.actions import digests as digest_actions
 from web.actions import jobs as job_actions
 from web.actions import queues
-from worker import reactions, tasks
+from worker import tasks
+from worker.jobs import reactions
 
 
 @on_sqlite

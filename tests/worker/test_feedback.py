@@ -16,7 +16,7 @@ from tests.erasing import DANA
 from tests.returned import bounce, hear, state_of, suppressed
 from tests.transports import digest
 from web.actions import subscribers as actions
-from worker import erasure, forgetting
+from worker.people import erasure, forgetting
 
 ALICE, BOB = "reader-1@reader.example", "reader-2@reader.example"
 
@@ -94,7 +94,7 @@ def test_a_replay_is_not_even_stored():
 
 def test_an_event_whose_worker_died_before_the_end_is_handled_once(monkeypatch):
     calls = []
-    monkeypatch.setattr("worker.feedback.consequences.apply", lambda *given: calls.append(given))
+    monkeypatch.setattr("worker.feedback.handling.consequences.apply", lambda *given: calls.append(given))
     number = hear(bounce(returned.verp(ALICE), ALICE))
     with writing() as session:
         session.execute(text("UPDATE jobs SET state = 'pending' WHERE kind = 'FeedbackReceived'"))

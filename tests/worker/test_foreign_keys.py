@@ -24,9 +24,9 @@ from tests.crash import postgresql
 from tests.crash.deployment import Deployment, free_port, procfile
 from tests.crash.processes import ROOT, MailServer, until
 from web.app import create_app
-from worker import heartbeats, schema_gate
-from worker.looks import Looks
-from worker.schedule import ScheduleEntry
+from worker.processes import heartbeats, schema_gate
+from worker.processes.looks import Looks
+from worker.processes.schedule import ScheduleEntry
 
 # The key's SQL is asked of both databases in tests/db/test_signing_keys.py; here processes start, or do not.
 pytestmark = [pytest.mark.waits, pytest.mark.once, pytest.mark.timeout(240)]

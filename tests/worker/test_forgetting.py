@@ -11,7 +11,9 @@ from db.limits import Bucket
 from db.persons import person_of
 from db.session import reading, writing
 from db.subscribers import subscriptions
-from worker import forgetting, jobs, retention, tasks
+from worker import tasks
+from worker.jobs import jobs
+from worker.people import forgetting, retention
 
 FORM = {
     "words": "Yes",

@@ -10,9 +10,10 @@ from db.session import reading, writing
 from tests import applications
 from web.cli import main
 from web.operator.frame import health
-from worker import copy_alerts, tasks
-from worker.looks import Looks
-from worker.schedule import ENTRIES
+from worker import tasks
+from worker.alerts import copies
+from worker.processes.looks import Looks
+from worker.processes.schedule import ENTRIES
 
 
 def copied(clock, how: str = "back-up") -> None:
@@ -73,7 +74,7 @@ def test_console_alert_doctor_and_readiness_say_it(sqlite, redis_url, clock):
     copied(clock)
     with reading() as session:
         first = health.strip(session, clock.now)[0]
-        [alert] = copy_alerts.unconfirmed_copy(session, clock.now)
+        [alert] = copies.unconfirmed_copy(session, clock.now)
     assert (first.label, first.word, first.level) == ("Copy", "sends nothing", "bad")
     assert "verdicts restore confirm" in alert.told[0]
     assert "✕ copy: This database was restored" in CliRunner().invoke(main, ["doctor"]).output

@@ -14,7 +14,8 @@ from db.schema import RELEASE
 from db.session import reading
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until
-from worker import celery_signals, heartbeats
+from worker import celery_signals
+from worker.processes import heartbeats
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_a_heartbeat_that_cannot_be_written_is_logged_once_and_known(sqlite, pul
 
 
 def test_marks_are_written_by_the_thread_alone_so_the_clock_rings_on_beside_a_hanging_database(pulse, monkeypatch):
-    monkeypatch.setattr("worker.heartbeats.driver_connection", None)  # to open one would fail
+    monkeypatch.setattr("worker.processes.heartbeats.driver_connection", None)  # to open one would fail
     celery_signals._at_a_ring()
     heartbeats.did(2)
     heartbeats.taken()

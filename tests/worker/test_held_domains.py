@@ -13,7 +13,7 @@ from tests.bouncing import OLGA, TAKEN, apart, audited, no_such_user, readers, s
 from tests.transports import SLOT, rows, run, state, states
 from web.actions import deliveries as letters
 from web.actions import held_domains
-from worker.alerts import watch
+from worker.alerts.alerts import watch
 
 
 def bad_hour(clock) -> list[str]:

@@ -21,8 +21,8 @@ from tests.returned import answer, bounce, leave, message_id, state_of, suppress
 from tests.transports import digest
 from web.actions import subscribers as actions
 from web.cli import doctor_inbox
-from worker import inbox
-from worker.inbox_alerts import unread_inbox
+from worker.alerts.inbox import unread_inbox
+from worker.feedback import inbox
 
 ALICE, BOB, CHARLIE = (f"reader-{number}@reader.example" for number in (1, 2, 3))
 PASSWORD = "hunter2"
@@ -201,7 +201,7 @@ def test_on_a_server_that_holds_after_a_restart_too(imap, look, monkeypatch):
 @pytest.mark.once
 def test_one_that_fails_stays_and_holds_up_no_other(box, look, monkeypatch):
     failing = pytest.MonkeyPatch()
-    failing.setattr("worker.feedback.consequences.apply", lambda *given: 1 / 0)
+    failing.setattr("worker.feedback.handling.consequences.apply", lambda *given: 1 / 0)
     bad = box.put(bounce(verp(ALICE), ALICE))
     look()
     returned.work()

@@ -10,9 +10,9 @@ from db.deliveries.deliveries import Delivery
 from db.jobs import jobs, retries
 from db.jobs.events import SubscriptionRequested
 from db.session import reading, writing
-from worker import reactions
-from worker.failures import fingerprint
-from worker.jobs import work, work_one
+from worker.jobs import reactions
+from worker.jobs.failures import fingerprint
+from worker.jobs.jobs import work, work_one
 
 EVENT = SubscriptionRequested(sign_up=1, subscriber=1)
 

@@ -15,7 +15,7 @@ from emails.letters import Letter
 from tests.conftest import load_catalogue
 from tests.emails.people import SITE, WEEK
 from web.cli import main
-from worker import letter_checks
+from worker.letters import letter_checks
 
 FINE = {
     "BASE_URL": "https://verdicts.example", "MAIL_FROM": "digest@verdicts.example",

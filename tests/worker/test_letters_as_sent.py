@@ -19,8 +19,8 @@ from emails.message import Recipient
 from emails.replies import Outcome, judge
 from tests import transports
 from tests.worker.test_digests import SLOT, join, send
-from worker import digests as run
-from worker.letters import composer, frozen_letter
+from worker.digests import weekly_run as run
+from worker.letters.composing import composer, frozen_letter
 
 VALUES = dict.fromkeys(("VOTE", "UNSUBSCRIBE", "PREFERENCES", "SINCE"), "x")
 RECIPIENT = Recipient("a@b.example", "<1@b.example>", "b@b.example", VALUES, "sk")

@@ -14,8 +14,8 @@ from sqlalchemy.exc import OperationalError
 import worker.app  # noqa: F401  (it says how the log reads, and Celery's)
 from db.session import reading
 from worker import celery_log
-from worker.looks import Looks
-from worker.schedule import entry_of
+from worker.processes.looks import Looks
+from worker.processes.schedule import entry_of
 
 
 def test_a_traceback_in_the_log_names_no_values(capsys):

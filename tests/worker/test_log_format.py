@@ -15,8 +15,9 @@ from db.jobs import jobs
 from db.jobs.events import ComparisonPublished
 from db.session import writing
 from tests.applications import application
-from worker import logs, reactions
-from worker.jobs import work
+from worker.jobs import reactions
+from worker.jobs.jobs import work
+from worker.processes import logs
 
 
 @pytest.fixture

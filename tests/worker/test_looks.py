@@ -9,12 +9,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.crash.processes import until
-from worker import child, ending, heartbeats, looks
+from worker import child
 from worker.child import Child
-from worker.looks import CannotBegin, Look, Looks
-from worker.schedule import ENTRIES, ScheduleEntry, entry_of
+from worker.processes import ending, heartbeats, looks
+from worker.processes.looks import CannotBegin, Look, Looks
+from worker.processes.schedule import ENTRIES, ScheduleEntry, entry_of
+from worker.processes.trouble import Trouble
 from worker.tasks import WORKS
-from worker.trouble import Trouble
 
 pytestmark = pytest.mark.usefixtures("sqlite")
 

@@ -10,8 +10,10 @@ from db.digests import catalog, digests, rule_history, schedule
 from db.monitoring.heartbeats import Heartbeat
 from db.session import reading, writing
 from tests.worker.test_digests import join
-from worker import alert_checks, by_hand, clock_rules, digest_previews
-from worker import digests as run
+from worker.alerts import checks
+from worker.digests import by_hand, digest_previews
+from worker.digests import weekly_run as run
+from worker.processes import clock_rules
 
 pytestmark = pytest.mark.once
 
@@ -80,7 +82,7 @@ def test_from_friday_to_monday_on_a_wednesday_nothing_goes_and_an_editor_decides
     assert (between.state, between.due_at) == ("held", datetime(2026, 11, 20, 9, tzinfo=UTC))
     assert str(between.reason).startswith("The schedule moved on Wednesday, 18 November")
     with reading() as session:
-        assert [alert.key for alert in alert_checks.weeks_between(session, clock.now)] == ["moved:2026-W47"]
+        assert [alert.key for alert in checks.weeks_between(session, clock.now)] == ["moved:2026-W47"]
     for _ in range(4 * 4):
         clock.forward(hours=6)
         tick(clock, "MON 09:00")
@@ -218,7 +220,7 @@ def test_while_two_clocks_disagree_nothing_opens_or_freezes_and_the_slot_stays_o
     assert look("2026-W47").state == "draft"
     assert len(rules()) == 1
     with reading() as session:
-        [alert] = alert_checks.disagreeing_clocks(session, clock.now)
+        [alert] = checks.disagreeing_clocks(session, clock.now)
     told = " ".join(alert.told)
     assert "near:1 runs with: Every Friday at 09:00 (UTC)." in told
     assert "far:2 runs with: Every Monday at 09:00 (UTC)." in told

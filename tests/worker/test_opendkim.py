@@ -22,7 +22,7 @@ from emails import letters
 from emails.dkim import signer_of
 from emails.dkim_keys import PrivateKey
 from tests.emails.people import SITE, WEEK
-from worker import send_slice
+from worker.sending import send_slice
 
 OPENDKIM = shutil.which("opendkim") or shutil.which("opendkim", path="/usr/sbin")
 SLOT = "2026-W47"

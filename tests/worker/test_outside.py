@@ -14,11 +14,11 @@ from db.jobs.outside import OutsideRequest
 from db.monitoring import pauses
 from db.session import reading, writing
 from tests.outside_requests import make_all
-from worker import jobs as job_worker
-from worker import outside as outside_worker
-from worker.outside import OUTSIDE, claim_one, run
+from worker.jobs import jobs as job_worker
+from worker.jobs import outside_jobs as outside_worker
+from worker.jobs.outside_jobs import OUTSIDE, claim_one, run
+from worker.outside.result import Result
 from worker.outside_line import OutsideLine, hangs
-from worker.outside_result import Result
 
 pytestmark = pytest.mark.usefixtures("database", "clock")
 

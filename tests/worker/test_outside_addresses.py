@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import outside_addresses
-from worker.outside_addresses import as_the_dns_knows_it, may_connect, places_of
-from worker.outside_errors import BadUrl, ForbiddenAddress, NameNotFound, TooSlow
+from worker.outside import addresses as outside_addresses
+from worker.outside.addresses import as_the_dns_knows_it, may_connect, places_of
+from worker.outside.errors import BadUrl, ForbiddenAddress, NameNotFound, TooSlow
 
 INWARD = (
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",

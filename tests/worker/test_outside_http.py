@@ -14,8 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from db import moments
 from tests.receivers import answering, hanging, hear, receiving, sending
-from worker import outside_http
-from worker.outside_errors import (
+from worker.outside import http_client
+from worker.outside.errors import (
     BadUrl,
     BrokenAnswer,
     CertificateRefused,
@@ -24,7 +24,7 @@ from worker.outside_errors import (
     TooSlow,
     Unreachable,
 )
-from worker.outside_http import post, request
+from worker.outside.http_client import post, request
 
 JSON = {"Content-Type": "application/json"}
 
@@ -306,11 +306,11 @@ def trusted(monkeypatch, authority):
     """The server's contexts, with their authority trusted here and every name leading to this machine."""
     file, context = authority
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    outside_http._certificates.cache_clear()
+    http_client._certificates.cache_clear()
     here = lambda host, port, **_: [(socket.AF_INET, 0, 0, "", ("127.0.0.1", port))]  # noqa: E731
     monkeypatch.setattr(socket, "getaddrinfo", here)
     yield context
-    outside_http._certificates.cache_clear()
+    http_client._certificates.cache_clear()
 
 
 def test_the_certificate_is_checked_against_the_name_and_the_name_is_sent(trusted):
@@ -335,7 +335,7 @@ def test_an_expired_certificate_is_refused(trusted):
 
 def test_a_certificate_of_nobody_known_is_refused(authority, monkeypatch):
     _, context = authority
-    outside_http._certificates.cache_clear()
+    http_client._certificates.cache_clear()
     unknown = context("hooks.example")
     with receiving(answering(), unknown) as receiver, pytest.raises(CertificateRefused, match="SSL_CERT_FILE"):
         post(receiver.url(), JSON, b"")

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from db.jobs.jobs import Job
-from worker.outside_places import MOST, PLACES, SLOW_PLACES, SLOW_SECONDS, Places
+from worker.outside.places import MOST, PLACES, SLOW_PLACES, SLOW_SECONDS, Places
 
 
 @pytest.fixture

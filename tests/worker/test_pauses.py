@@ -16,9 +16,11 @@ from db.monitoring.heartbeats import Heartbeat
 from db.session import reading, writing
 from db.votes import votes
 from db.votes.tallies import Tally
-from worker import celery_signals, heartbeats, reactions
-from worker.looks import Looks
-from worker.schedule import entry_of
+from worker import celery_signals
+from worker.jobs import reactions
+from worker.processes import heartbeats
+from worker.processes.looks import Looks
+from worker.processes.schedule import entry_of
 from worker.tasks import WORKS, send_unless_paused
 
 pytestmark = pytest.mark.usefixtures("database", "redis_url")
@@ -91,7 +93,7 @@ def test_votes_are_not_folded_while_they_are_paused(catalogue):
 
 def test_no_slice_is_sent_while_mail_is_paused_and_what_dead_senders_held_comes_back(clock, monkeypatch):
     sent: list[str] = []
-    monkeypatch.setattr("worker.send_slice.run_slice", lambda end: sent.append("slice"))
+    monkeypatch.setattr("worker.sending.send_slice.run_slice", lambda end: sent.append("slice"))
     with writing() as session:
         now = datetime.now(UTC)
         session.add(Delivery(letter="confirm", about=1, person="subscriber:1", state="sending", claim=1,

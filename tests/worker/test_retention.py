@@ -17,9 +17,9 @@ from emails import links
 from tests import applications
 from tests.transports import SLOT, digest, run, states
 from web.cli import main
-from worker import digests as digest_worker
-from worker import forgetting, retention
-from worker import jobs as job_worker
+from worker.digests import weekly_run as digest_worker
+from worker.jobs import jobs as job_worker
+from worker.people import forgetting, retention
 
 YEAR = rules.RETENTION["deliveries"].period
 

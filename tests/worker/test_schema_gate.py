@@ -6,9 +6,9 @@ import pytest
 
 from db import migrations, schema
 from tests.schemas import belongs_to
-from worker import schema_gate
-from worker.looks import Looks
-from worker.schedule import entry_of
+from worker.processes import schema_gate
+from worker.processes.looks import Looks
+from worker.processes.schedule import entry_of
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,8 @@ from emails.transports import TimeOuts, open_transport
 from tests.claiming import recover
 from tests.emails.scripted_smtp import HANG_UP, SILENCE, ScriptedServer
 from tests.transports import SLOT, digest, rows, run, states
-from worker import letters, mail_connections, send_batch, send_slice, slice_state
+from worker.letters import composing
+from worker.sending import mail_connections, send_batch, send_slice, slice_state
 
 
 def test_each_message_is_its_readers_own(door, clock):
@@ -29,9 +30,9 @@ def test_each_message_is_its_readers_own(door, clock):
 
 
 def test_letters_are_composed_while_the_server_thinks_and_never_twice(door, clock, monkeypatch):
-    told, write = [], letters.Composer.write
+    told, write = [], composing.Composer.write
     monkeypatch.setattr(
-        letters.Composer, "write", lambda *given: told.append(f"composed {given[1].id}") or write(*given)
+        composing.Composer, "write", lambda *given: told.append(f"composed {given[1].id}") or write(*given)
     )
     door.answer = lambda to, number: told.append(f"answered {number}") or judge("dot", 250, "2.0.0 taken")
     digest(clock, 4)
@@ -266,14 +267,14 @@ def test_letters_that_take_long_extend_the_lease_before_the_window_is_full(door,
 
 def test_a_letter_that_cannot_be_composed_keeps_nobody_waiting(door, clock, monkeypatch):
     digest(clock, 10)
-    write = letters.Composer.write
+    write = composing.Composer.write
 
     def broken(self, taken):
         if taken.id == 4:
             raise ValueError("this one is broken")
         return write(self, taken)
 
-    monkeypatch.setattr(letters.Composer, "write", broken)
+    monkeypatch.setattr(composing.Composer, "write", broken)
     run()
     assert states() == {"sent": 9, "deferred": 1}
     assert rows("deferred")[0].reply == "ValueError: this one is broken"

@@ -9,7 +9,7 @@ from db.engine import engine
 from db.session import reading, writing
 from emails.replies import Outcome, judge
 from tests.transports import digest, rows, run, state, states
-from worker import send_daily
+from worker.sending import send_daily
 
 SIGN_UP = text(
     "INSERT INTO subscribers (address, address_key, state, created_at)"

@@ -1,4 +1,4 @@
-"""What worker/send_batch.py says is true between any two lines of its protocol, looked at before each line of code."""
+"""What worker/sending/send_batch.py says is true between any two lines of its protocol, looked at before each line."""
 
 import random
 import sys
@@ -14,8 +14,8 @@ from db.session import writing
 from db.subscribers import subscriptions
 from emails.replies import Outcome, judge
 from tests.transports import Transport, digest, run, states
-from worker import batch_claim, send_batch
-from worker.send_batch import BatchSend
+from worker.sending import batch_claim, send_batch
+from worker.sending.send_batch import BatchSend
 
 WINDOW, READERS = 4, 24
 ANSWERS = (

@@ -11,7 +11,9 @@ from db.session import reading, writing
 from emails.replies import Outcome, judge
 from tests.claiming import begin
 from tests.transports import digest, rows, run, state, states
-from worker import heartbeats, letters, send_slice, slice_run
+from worker.letters import composing
+from worker.processes import heartbeats
+from worker.sending import send_slice, slice_run
 
 
 def test_everybody_gets_one_letter_and_the_digest_is_finished(door, clock):
@@ -91,14 +93,14 @@ def test_a_digest_whose_letter_cannot_be_made_ready_keeps_no_other_waiting(door,
         session.execute(text("UPDATE digests SET slot = '2026-W46' WHERE id = :id"), {"id": made})
         session.execute(text("DELETE FROM subscribers"))
     second = digest(clock, 3)
-    composer = letters.composer
+    composer = composing.composer
 
     def broken(session, letter, about):
         if about == made:
             raise ValueError("no such template")
         return composer(session, letter, about)
 
-    monkeypatch.setattr(letters, "composer", broken)
+    monkeypatch.setattr(composing, "composer", broken)
     run()
     assert second != made
     assert states() == {"sent": 3}

@@ -10,8 +10,8 @@ from db.monitoring import alerts
 from db.session import reading, writing
 from tests.bouncing import apart, suppressed
 from tests.hearing import BLAMED, FULL, SPAM, SWITCHED_OFF, all_sent, came_back, hear, sent
-from worker import soft_failures
-from worker.alerts import watch
+from worker.alerts.alerts import watch
+from worker.feedback import soft_failures
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -14,7 +14,7 @@ from db.session import reading, writing
 from tests.claiming import begin
 from tests.emails.scripted_smtp import WELL, ScriptedServer
 from tests.transports import digest, run, states
-from worker import mail_connections, send_slice
+from worker.sending import mail_connections, send_slice
 
 FULL = "421 4.7.0 too many connections from you"
 

@@ -13,7 +13,7 @@ from emails.replies import judge
 from tests.transports import SLOT, digest, run, states
 from web.app import create_app
 from web.cli import main
-from worker import alerts
+from worker.alerts import alerts
 
 pytestmark = pytest.mark.once
 

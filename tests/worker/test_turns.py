@@ -14,9 +14,10 @@ from db.monitoring import heartbeats
 from db.monitoring.heartbeats import Marks, RunsAs
 from db.session import writing
 from tests.transports import digest, run, states
-from worker import mail_connections, send_slice, slice_run, turns
-from worker.pace import Pace
-from worker.send_slice import SliceFailed
+from worker.processes import turns
+from worker.sending import mail_connections, send_slice, slice_run
+from worker.sending.pace import Pace
+from worker.sending.send_slice import SliceFailed
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from db import moments
 from db.digests import digests, schedule
 from db.session import reading, writing
 from tests.worker.test_digests import join
-from worker import tasks, wall_clock
-from worker.wall_clock import WallClock
+from worker import tasks
+from worker.processes import wall_clock
+from worker.processes.wall_clock import WallClock
 
 NOW, BOOTED = 1_795_000_000.0, 4_000.0
 YEARS = 4 * 365 * 86_400.0

@@ -19,11 +19,13 @@ from tests import hooks
 from web.actions import digests as digest_actions
 from web.actions import subscribers as subscriber_actions
 from web.actions import webhooks as actions
-from worker import alert_checks, by_hand, jobs
-from worker import digests as run
 from worker import votes as folding
-from worker.alerts import watch
-from worker.webhook_events import EVENTS
+from worker.alerts import checks
+from worker.alerts.alerts import watch
+from worker.digests import by_hand
+from worker.digests import weekly_run as run
+from worker.jobs import jobs
+from worker.webhooks.webhook_events import EVENTS
 
 ADDRESS = re.compile(r"[\w.]+@[\w.]+|\b\d{1,3}(\.\d{1,3}){3}\b")
 
@@ -253,9 +255,9 @@ def trouble(monkeypatch) -> list[str]:
     def check(session, now):
         for key in standing:
             told = ("Look at the worker line.",)
-            yield alert_checks.Condition(key, "age", f"A job has waited ({key})", told, "/operator/queues")
+            yield checks.Condition(key, "age", f"A job has waited ({key})", told, "/operator/queues")
 
-    monkeypatch.setattr(alert_checks, "CHECKS", (check,))
+    monkeypatch.setattr(checks, "CHECKS", (check,))
     return standing
 
 
@@ -298,9 +300,9 @@ def test_each_webhook_hears_what_it_chose_and_a_disabled_one_nothing(database, c
 def test_an_alert_that_quotes_somebody_is_told_without_the_address(hook, monkeypatch, clock):
     def check(session, now):
         told = ("The server said: 550 <alice@reader.example> is unknown.",)
-        yield alert_checks.Condition("breaker:x", "breaker", "alice@reader.example bounced", told, "/operator")
+        yield checks.Condition("breaker:x", "breaker", "alice@reader.example bounced", told, "/operator")
 
-    monkeypatch.setattr(alert_checks, "CHECKS", (check,))
+    monkeypatch.setattr(checks, "CHECKS", (check,))
     watch(moments.now())
     [sent] = hooks.sent(hook)
     assert "alice@" not in sent.message.text + json.dumps(sent.message.data)

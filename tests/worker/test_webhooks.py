@@ -17,8 +17,9 @@ from tests import hooks
 from tests.receivers import answering, hanging, receiving, sending
 from web.actions import jobs as job_actions
 from web.actions import webhooks as actions
-from worker import outside_http, webhooks
-from worker.alerts import watch
+from worker.alerts.alerts import watch
+from worker.outside import http_client
+from worker.webhooks import posting
 
 pytestmark = [pytest.mark.usefixtures("database", "clock")]
 
@@ -137,8 +138,8 @@ def test_a_server_that_was_down_gets_the_same_message_later(clock):
     ],
 )
 def test_what_a_server_did_is_told_in_a_sentence(script, told, monkeypatch):
-    monkeypatch.setattr(outside_http, "SECONDS", 0.5)
-    monkeypatch.setattr(webhooks.outside_http, "post", lambda *given: outside_http.request("POST", *given, 0.5))
+    monkeypatch.setattr(http_client, "SECONDS", 0.5)
+    monkeypatch.setattr(posting.http_client, "post", lambda *given: http_client.request("POST", *given, 0.5))
     with receiving(script) as receiver:
         made = hooks.add(receiver.url(path="/services/T0/secret"))
         send_test(made.number)
@@ -189,7 +190,7 @@ def test_a_url_that_leads_into_our_own_network_gets_nothing(setting):
     ],
 )
 def test_retry_after_is_read_within_reason(written, wait):
-    assert webhooks.named_wait(written, datetime(2026, 11, 17, 8, tzinfo=UTC)) == wait
+    assert posting.named_wait(written, datetime(2026, 11, 17, 8, tzinfo=UTC)) == wait
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])

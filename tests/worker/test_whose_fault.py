@@ -12,7 +12,7 @@ from emails.replies import Outcome, judge
 from emails.transports import TimeOuts, open_transport
 from tests.emails.scripted_smtp import ScriptedServer
 from tests.transports import digest, rows, run, state, states
-from worker import mail_connections
+from worker.sending import mail_connections
 
 pytestmark = pytest.mark.once
 

@@ -11,11 +11,12 @@ from db.monitoring.heartbeats import Heartbeat
 from db.session import reading, writing
 from emails.replies import judge
 from tests.transports import digest, states
-from worker import heartbeats, send_slice, slice_run
-from worker.host_alerts import senders_that_fail
-from worker.looks import Looks
-from worker.schedule import entry_of
-from worker.slice_run import Unreachable
+from worker.alerts.hosts import senders_that_fail
+from worker.processes import heartbeats
+from worker.processes.looks import Looks
+from worker.processes.schedule import entry_of
+from worker.sending import send_slice, slice_run
+from worker.sending.slice_run import Unreachable
 
 REFUSAL = replace(judge("greeting", 554, "5.7.1 go away"), kind="relay")
 

@@ -18,9 +18,10 @@ from emails.replies import Outcome, judge
 from tests import transports
 from tests.worker.test_digests import SLOT, join, send
 from web.cli import main
-from worker import digest_previews, letters
-from worker import digests as run
-from worker.letters_as_sent import TOLD
+from worker.digests import digest_previews
+from worker.digests import weekly_run as run
+from worker.letters import composing
+from worker.letters.letters_as_sent import TOLD
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 ALICE = "alice@reader.example"
@@ -135,8 +136,8 @@ def numbers_in_order() -> list[int]:
 def test_after_a_change_of_the_dkim_key_only_the_signature_differs(door, signed, clock, setting, house, votes_of):
     number = sent(clock)
     sign_with_a_new_key(setting, house)
-    letters._composer.cache_clear()  # another process
-    letters.signer.cache_clear()
+    composing._composer.cache_clear()  # another process
+    composing.signer.cache_clear()
     done = shown(number)
     assert done.stderr == TOLD["other keys"] + "\n"
     assert done.stdout_bytes != last_to(door)

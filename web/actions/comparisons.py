@@ -7,7 +7,7 @@ from db.digests import archive as archived
 from db.operators import audit
 from db.operators.audit import Actor
 from db.session import Session, writing
-from worker import drafts
+from worker.digests import drafts
 
 
 def archive(actor: Actor, slugs: Sequence[str], now: datetime, *, note: str | None = None) -> list[str]:

@@ -26,7 +26,7 @@ from db.session import Session, reading, writing
 from db.settings import settings
 from db.subscribers import subscriptions
 from web.actions import subscribers
-from worker import drafts
+from worker.digests import drafts
 
 LAPSED = timedelta(hours=1)
 """By then every lease has lapsed."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from db.digests import archive, catalog, rule_history
 from db.session import Session
 from web.actions.content_files import BadContent, ContentFile
-from worker import drafts
+from worker.digests import drafts
 
 
 def load(

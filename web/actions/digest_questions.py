@@ -8,7 +8,7 @@ from db.session import reading
 from db.subscribers import subscribers
 from web.actions import digests as actions
 from web.actions import send_time
-from worker import by_hand
+from worker.digests import by_hand
 
 
 def of_sending(slot: str, now: datetime, late: bool = False) -> tuple[str, int]:

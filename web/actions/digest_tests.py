@@ -9,7 +9,7 @@ from db.operators.audit import Actor
 from db.rules import Refused
 from db.session import Session, writing
 from db.subscribers import suppressions
-from worker import digest_previews
+from worker.digests import digest_previews
 
 DAY = timedelta(days=1)
 EACH, ALL = 5, 20

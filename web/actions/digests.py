@@ -13,7 +13,9 @@ from db.operators import audit
 from db.operators.audit import Actor
 from db.rules import Refused
 from db.session import Session, reading, writing
-from worker import agreement, by_hand, transport_kinds
+from worker.digests import by_hand
+from worker.processes import agreement
+from worker.sending import transport_kinds
 
 OPENING = ("hold", "skip")
 """Actions that are allowed before the slot's draft has been created by the clock."""
@@ -59,7 +61,7 @@ def _moved(
 
 def cancel(actor: Actor, slot: str, now: datetime, *, reason: str | None = None, note: str | None = None) -> int:
     """Cancel a digest. Returns the number of letters cancelled. Letters under a sender's claim at this moment may be
-    given back later; the weekly run (worker/digests.py) cancels those."""
+    given back later; the weekly run (worker/digests/weekly_run.py) cancels those."""
     with writing() as session:
         waiting = to_cancel(session, slot)
         found = _moved(session, actor, slot, "cancel", now, reason, note, count=waiting)

@@ -18,8 +18,9 @@ from db.webhooks import messages, webhooks
 from db.webhooks.forms import FORMS, Form
 from db.webhooks.urls import read_url
 from db.webhooks.webhooks import Webhook
-from worker import outside_addresses, webhook_events
-from worker.outside_errors import OutsideError
+from worker.outside import addresses
+from worker.outside.errors import OutsideError
+from worker.webhooks import webhook_events
 
 
 class Made(NamedTuple):
@@ -45,7 +46,7 @@ def warning_about(url: str) -> str:
     read = urlsplit(read_url(url).url)
     port = read.port or (443 if read.scheme == "https" else 80)
     try:
-        outside_addresses.places_of(read.hostname or "", port, settings().outside_networks, 2.0)
+        addresses.places_of(read.hostname or "", port, settings().outside_networks, 2.0)
     except OutsideError as error:
         return str(error)
     return ""

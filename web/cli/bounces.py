@@ -19,7 +19,7 @@ from db.setting_errors import BadSettings
 from db.settings import settings
 from emails.bounces import Finding, read, summary
 from web.cli import json_option
-from worker import feedback_proof
+from worker.feedback import proof
 
 TRY_AGAIN = 75
 """EX_TEMPFAIL of sysexits.h: a mail server that pipes a mail into this command keeps it, and tries again."""
@@ -94,7 +94,7 @@ def _store(raw: bytes, found: tuple[Finding, ...]) -> bool:
     try:
         schema.check()
         signing_keys.record()
-        if not feedback_proof.is_ours(settings().keys, found):
+        if not proof.is_ours(settings().keys, found):
             return False
         with writing() as session:
             events.record(session, "pipe", events.key_of(raw), raw, moments.now())

@@ -8,7 +8,7 @@ from db.rules import Refused
 from db.session import reading
 from web.cli import as_json, json_option, table
 from web.cli.deliveries import row_of
-from worker import letters_as_sent
+from worker.letters import letters_as_sent
 
 
 @click.command()

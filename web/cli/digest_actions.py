@@ -12,8 +12,9 @@ from web.actions import digest_tests, send_time
 from web.actions import digests as actions
 from web.cli import actor, ask, at_a_terminal, dry_run_option, note_option, yes_option
 from web.cli.digest import slot_argument
-from worker import by_hand, digest_previews, letter_checks
-from worker.letters import sample_marks
+from worker.digests import by_hand, digest_previews
+from worker.letters import letter_checks
+from worker.letters.composing import sample_marks
 
 reason_option = click.option("--reason", help="Why; kept on the digest.")
 this_week = click.argument("slot", metavar="[SLOT]", required=False)

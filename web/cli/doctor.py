@@ -34,7 +34,9 @@ from web.cli import (
     json_option,
 )
 from web.cli.queues import paused_in_words
-from worker import agreement, clock_rules, redis_client, transport_kinds
+from worker import redis_client
+from worker.processes import agreement, clock_rules
+from worker.sending import transport_kinds
 
 
 class Finding(NamedTuple):

@@ -22,7 +22,7 @@ def on_starting(_server: Any) -> None:
     refuse to start gunicorn makes a traceback."""
     from db.engine import engine  # this module is also read by whoever only looks up its values
     from web.app import record_key
-    from worker import logs
+    from worker.processes import logs
 
     logs.take_over()
     record_key()

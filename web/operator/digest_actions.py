@@ -19,7 +19,7 @@ from web.operator.digests import HERE, opened, passed_over
 from web.operator.frame import access, confirm
 from web.operator.frame.access import allowed, blueprint
 from web.operator.previews import faults_before_sending
-from worker import transport_kinds
+from worker.sending import transport_kinds
 
 
 def page_of(slot: str) -> str:

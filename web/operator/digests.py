@@ -20,7 +20,8 @@ from web.operator import digest_progress
 from web.operator.frame import live
 from web.operator.frame.access import allowed, blueprint
 from web.operator.frame.paging import paged
-from worker import by_hand, transport_kinds
+from worker.digests import by_hand
+from worker.sending import transport_kinds
 
 HERE = "operator.digests"
 PAGE = 20

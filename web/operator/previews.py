@@ -12,8 +12,9 @@ from db.rules import Refused
 from emails.letters import Letter
 from emails.letters.digest import LARGEST
 from web.operator.frame.access import allowed, blueprint
-from worker import digest_previews, letter_checks
-from worker.letters import sample
+from worker.digests import digest_previews
+from worker.letters import letter_checks
+from worker.letters.composing import sample
 
 VIEWS = ("desktop", "phone", "dark", "text", "headers")
 # CSP: the letter may not run scripts, load, submit or link; only inline styles apply, and only our pages frame it.

@@ -12,8 +12,9 @@ from db.digests.schedule import Schedule, Weekly
 from db.session import reading
 from db.settings import settings
 from web.operator.frame.access import allowed, blueprint
-from worker import clock_rules, retention
-from worker.schedule import ENTRIES
+from worker.people import retention
+from worker.processes import clock_rules
+from worker.processes.schedule import ENTRIES
 
 NEXT, LAST = 5, 10
 

@@ -17,7 +17,7 @@ from db.rules import Refused
 from db.session import Moment, reading, writing
 from db.subscribers import audiences
 from web.actions import deliveries as actions
-from worker import digests as run
+from worker.digests import weekly_run as run
 
 NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)
 SLOT = "2026-W47"

@@ -12,7 +12,7 @@ from db.subscribers import imports, suppressions
 from tests.bouncing import OLGA, suppressed
 from tests.hearing import BLAMED, FULL, GONE, SPAM, SWITCHED_OFF, all_sent, came_back, hear, reader, sent
 from web.actions import subscribers as actions
-from worker import refusals
+from worker.feedback import refusals
 
 pytestmark = pytest.mark.usefixtures("database")
 

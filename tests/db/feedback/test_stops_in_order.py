@@ -10,7 +10,7 @@ from tests.bouncing import OLGA, apart, audited
 from tests.hearing import BLAMED, GONE, all_sent, hear
 from tests.transports import SLOT, state
 from web.actions import digests as actions
-from worker import feedback
+from worker.feedback import handling
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -52,7 +52,7 @@ def test_what_was_in_hand_when_a_person_let_it_go_on_does_not_stop_it_again(cloc
     actions.move(OLGA, SLOT, "resume", clock.now, reason="the list is old")
     for number in range(110, 121):
         hear(clock, number, GONE, event=number)
-    feedback.judge_again()
+    handling.judge_again()
     assert state() == "sending"
 
 
@@ -62,11 +62,11 @@ def test_bounces_of_the_first_letters_stop_the_digest_once_a_hundred_are_sent(cl
     for number in range(1, 10):
         hear(clock, number, GONE, event=number)
     become("sent", range(61, 100))
-    feedback.judge_again()
+    handling.judge_again()
     assert state() == "sending", "99 are too few"
     become("sent", [100])
-    feedback.judge_again()
-    feedback.judge_again()
+    handling.judge_again()
+    handling.judge_again()
     assert standing() == [("hard", None, 9)]
     assert audited() == [("worker", "digest.stop", f"digest {SLOT}")]
 
@@ -81,7 +81,7 @@ def test_a_digest_that_ends_with_its_hundredth_letter_is_judged_too(clock):
     with writing() as session:
         session.execute(text("UPDATE digests SET state = 'finished', finished_at = :now"),
                         {"now": f"{clock.now:%Y-%m-%d %H:%M:%S}"})  # fmt: skip
-    feedback.judge_again()
+    handling.judge_again()
     with reading() as session:
         assert session.scalar(text("SELECT count(*) FROM suppressions WHERE suspected_at IS NOT NULL")) == 9
 
@@ -106,7 +106,7 @@ def test_and_the_other_way_round(clock):
     for number in (1, 40):
         hear(clock, number, BLAMED, event=number)
     refuse_for_content(80)
-    feedback.judge_again()
+    handling.judge_again()
     assert standing() == [("content", None, 3)]
 
 
@@ -131,7 +131,7 @@ def test_a_digest_stopped_by_a_bad_hour_goes_on_once_that_is_known_for_one_domai
     assert state() == "sending"
     assert [each[:2] for each in standing()] == [("hard", "big.example")]
     assert [each[1] for each in audited()] == ["digest.stop", "domain.hold", "digest.resume"]
-    feedback.judge_again()
+    handling.judge_again()
     assert state() == "sending"
 
 

@@ -19,7 +19,7 @@ from tests.conftest import load_catalogue
 from tests.house.test_asking import contents
 from web.actions import digest_tests
 from web.cli import main
-from worker import send_slice
+from worker.sending import send_slice
 
 pytestmark = pytest.mark.once
 

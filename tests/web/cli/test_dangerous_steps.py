@@ -17,7 +17,7 @@ from tests.conftest import load_catalogue
 from tests.terminals import at_a_terminal
 from web.actions import digests as actions
 from web.cli import main
-from worker import digests as run
+from worker.digests import weekly_run as run
 
 pytestmark = pytest.mark.once
 FROZEN = "2026-W47"

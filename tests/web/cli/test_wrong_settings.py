@@ -17,7 +17,7 @@ from db.settings import settings
 from tests.conftest import load_catalogue
 from web.actions import digests as actions
 from web.cli import main
-from worker import heartbeats
+from worker.processes import heartbeats
 
 POSTAL = "Example Street 1, 1000 Example"
 SITE = {"BASE_URL": "https://news.example", "SITE_NAME": "The News", "MAIL_FROM": "The News <digest@news.example>",

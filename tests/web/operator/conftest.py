@@ -15,8 +15,8 @@ from tests.operators import Console
 from web.operator import overview, people, suppressions
 from web.operator.frame import health
 from web.operator.frame.cached import Cached
-from worker import by_hand
-from worker import digests as run
+from worker.digests import by_hand
+from worker.digests import weekly_run as run
 
 
 @pytest.fixture(autouse=True)

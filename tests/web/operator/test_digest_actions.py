@@ -11,8 +11,8 @@ from db.digests.digests import Digest
 from db.monitoring.heartbeats import Heartbeat
 from db.operators.audit import AuditEntry
 from db.session import reading, writing
-from worker import by_hand, drafts
-from worker import digests as run
+from worker.digests import by_hand, drafts
+from worker.digests import weekly_run as run
 
 PATH = "/operator/digests"
 

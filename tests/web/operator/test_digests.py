@@ -11,7 +11,7 @@ from db.deliveries import accounts, breakers
 from db.digests import digests, rule_history, schedule
 from db.session import writing
 from web.operator.previews import coloured
-from worker import by_hand
+from worker.digests import by_hand
 
 PATH = "/operator/digests"
 

@@ -6,7 +6,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from db.settings import settings
 from tests.emails.played_dns import PlayedDns
-from worker import dns_lookups, outside
+from worker.jobs import outside_jobs
+from worker.outside import dns_lookups
 
 pytestmark = pytest.mark.once
 
@@ -35,7 +36,7 @@ def test_the_page_shows_what_the_outside_line_found(relayed, console, clock, mon
     with PlayedDns({("_dmarc.verdicts.site", "TXT"): ['"v=DMARC1; p=<b>none</b>"']}) as played:
         monkeypatch.setattr("emails.dns_questions.machine", played.resolver)
         dns_lookups.keep_looking_up()
-        outside.run(outside.claim_one())
+        outside_jobs.run(outside_jobs.claim_one())
     page = console("viewer").get("/operator/dns").text
     assert "asked the name servers" in page
     assert "w47._domainkey.verdicts.site does not exist, so no signature verifies" in page

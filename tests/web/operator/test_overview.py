@@ -22,7 +22,7 @@ from db.subscribers import imports
 from web.operator import overview, svg_charts
 from web.operator.frame import health
 from web.operator.frame.cached import Cached
-from worker import alerts as worker_alerts
+from worker.alerts import alerts as worker_alerts
 
 NOW = datetime.now(UTC)
 

@@ -19,8 +19,8 @@ from tests.conftest import load_catalogue
 from tests.house.test_asking import contents
 from web.actions import digest_tests
 from web.cli import main
-from worker import digest_previews
-from worker.letters import composer, sample
+from worker.digests import digest_previews
+from worker.letters.composing import composer, sample
 
 NOW = datetime.now(UTC)
 LINK = re.compile(r"/(?:vote|unsubscribe|confirm|preferences)/[A-Za-z0-9_-]{40}[^\s\">]*")

@@ -15,7 +15,8 @@ from db.session import Session, round_trip
 from db.settings import settings
 from db.values import duration
 from web.operator.frame.cached import Cached
-from worker import agreement, redis_client
+from worker import redis_client
+from worker.processes import agreement
 
 SLOW_MS = 100
 

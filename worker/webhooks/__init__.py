@@ -1,0 +1,1 @@
+"""Webhooks: what they are told of each event, signed and posted."""
