@@ -38,11 +38,12 @@ class Command:
         self, words: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None,
         stdin: int | None = None, stdout: int | None = None, stderr: int | None = None, leads_a_group: bool = False,
     ) -> None:  # fmt: skip
-        """`words` are `verdicts …`, `celery …`, `gunicorn …`, `python -c …` or `python -m …`."""
+        """`words` are `verdicts …`, `celery …`, `gunicorn …`, `python -c …` or `python -m …`. The process is forked
+        from one that has imported this code, so `python -P -m web.line`, which sees to that, is left out."""
         self.returncode: int | None = None
         self.stdout: IO[str] | None = None
         self._reply, theirs = socket.socketpair()
-        order = {"words": list(words), "environment": dict(os.environ if env is None else env),
+        order = {"words": _without_path(list(words)), "environment": dict(os.environ if env is None else env),
                  "folder": str(cwd or Path.cwd()), "group": leads_a_group}  # fmt: skip
         with contextlib.ExitStack() as stack:
             stack.enter_context(theirs)
@@ -101,6 +102,15 @@ def run(*words: str, timeout: float = 60, **named: Any) -> subprocess.CompletedP
         out.seek(0)
         err.seek(0)
         return subprocess.CompletedProcess(list(words), code, out.read(), err.read())
+
+
+def _without_path(words: list[str]) -> list[str]:
+    """These words without what lets a Procfile's line import from no working directory."""
+    at = words.index("-P") if "-P" in words[:4] else None
+    if at is None:
+        return words
+    after = words[at + 1 :]
+    return words[: at - 1] + after[2:] if after[:2] == ["-m", "web.line"] else words[:at] + after
 
 
 def _number(reply: socket.socket) -> int:

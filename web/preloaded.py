@@ -8,17 +8,15 @@ import atexit
 import contextlib
 import gc
 import os
-import runpy
-import shutil
 import sys
 import threading
 import traceback
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
-from web import process_title
+from web import line
 
 ROOT = Path(__file__).parents[1]
 MODULES = (
@@ -45,43 +43,31 @@ class Command(NamedTuple):
     @property
     def fresh(self) -> list[str]:
         """The words that start it in an interpreter of its own."""
-        return [sys.executable, "-P", "-m", "web.preloaded", *self.words]
+        own = [] if self.words[0] == "python" else line.PREFIX
+        return [sys.executable, *[*own, *self.words][1:]]
 
 
-def ours(line: str) -> Command | None:
+def ours(text: str) -> Command | None:
     """The command of a Procfile line; None if only a shell can run it, or if it is no program of ours."""
-    words = [] if _SHELL & set(line) else line.split()
+    words = [] if _SHELL & set(text) else text.split()
     variables = {}
     if words[:1] == ["env"]:
         del words[0]
         while words and "=" in words[0]:
             name, _, value = words.pop(0).partition("=")
             variables[name] = value
+    if words[:4] == line.PREFIX:
+        del words[:4]
     needed = READ_AT_IMPORT if "celery" in words and "worker" in words else {}
-    is_ours = words[:1] in (["celery"], ["gunicorn"]) or " ".join(words).startswith("python -m worker.")
+    is_ours = words[:1] in (["celery"], ["gunicorn"]) or " ".join(words).startswith("python -P -m worker.")
     return Command(words, variables) if is_ours and variables == needed else None
-
-
-def run(words: list[str]) -> Any:
-    """Do what the program does, in this process."""
-    # gunicorn and Celery put the working directory before everything else, unless it stands somewhere in the path.
-    sys.path.append(os.getcwd())
-    sys.argv = [shutil.which(words[0]) or words[0], *words[1:]]
-    process_title.become(sys.argv, words[0])
-    if words[0] == "celery":
-        return import_module("celery.__main__").main()
-    if words[0] == "gunicorn":
-        return import_module("gunicorn.app.wsgiapp").run()
-    sys.argv = words[2:]
-    sys.modules.pop(words[2], None)  # it is run anew, as the main program
-    return runpy.run_module(words[2], run_name="__main__", alter_sys=True)
 
 
 def run_in_fork(words: list[str]) -> NoReturn:
     """Run it and end as a Python program does, except that modules are not torn down: that would copy all memory."""
     code: object = 1
     try:
-        run(words)
+        line.run(words)
         code = 0
     except SystemExit as ended:
         code = ended.code
@@ -141,7 +127,3 @@ def _print(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-if __name__ == "__main__":
-    run(sys.argv[1:])

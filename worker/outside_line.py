@@ -1,7 +1,7 @@
 """The outside line: one process that makes requests to other people's servers, several at once, each in a thread.
 
 It is no Celery worker: what such a process needs of it is one wake-up, and a parent and a child would take three times
-the memory (docs/decisions/0023-the-outside-line-is-threads.md). Run as `python -m worker.outside_line`.
+the memory (docs/decisions/0023-the-outside-line-is-threads.md). Run as `python -P -m worker.outside_line`.
 """
 
 import os
