@@ -9,12 +9,14 @@ from emails.bounces.patterns import one_of
 
 _VACATION = one_of(r"""
     out of (?:the )?office
+    (?:away|absent|out) (?:until|till)
+    (?:has |have )?left the (?:company|organi[sz]ation)|no longer (?:work|with|employed)
     away from (?:my |the )?(?:office|desk|e-?mail)
     auto(?:matic|mated)?[ -_]?(?:reply|response|answer|responder)
-    (?:am|is|are|be) on (?:vacation|holiday|leave)
+    (?:am|is|are|be) on (?:vacation|holiday|leave)|annual leave
     vacation (?:message|reply|notice)
     automatisch(?:e|er|es)? (?:antwort|rückmeldung|beantwoording|antwoord)
-    abwesenheit
+    abwesen(?:heit|d\b)|^\W*urlaub
     (?:bin|im|ist) (?:urlaub|nicht im büro)
     réponse automatique
     (?:absence|absente?) du bureau
@@ -34,6 +36,9 @@ _VACATION = one_of(r"""
     自動(?:応答|返信|回覆)
     不在(?:通知|のため|の連絡)
     自动(?:回复|答复)
+    자동 ?(?:회신|응답|답장)|부재 ?중
+    frånvaro|på semester|fraværende|på ferie|poissa|lomalla
+    automatick[áý] odpově[dď]|mimo kancelář|otomatik (?:yanıt|cevap)|házon kívül|автоматична відповідь
 """)
 _CHALLENGE = one_of(r"""
     (?:confirm|verify|prove|show) (?:that )?you(?:['’]re| are) .{0,30}(?:human|person|not (?:a )?(?:spam|robot))
@@ -43,13 +48,21 @@ _CHALLENGE = one_of(r"""
     please confirm your (?:message|e-?mail)
     challenge[ /-]?response
     (?:click|reply) .{0,60}\b(?:deliver|release)(?:ed)? .{0,30}(?:message|mail)
+    (?:click|reply) .{0,40}(?:message|mail) to (?:release|deliver)
     boxbe|spamarrest|sendio
     bestätigen sie .{0,60}(?:mensch|absender)
     confirmer .{0,40}(?:expéditeur|humain)
     confirme .{0,40}(?:remitente|remetente|humano)
 """)
-_ANSWERS = re.compile(r"\s*(?:re|aw|antw|sv|vs|odp|rv|res|回复|答复|返信)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE)
-_FORWARDS = re.compile(r"\s*(?:fwd?|wg|tr|rv|enc|i|vs|vb|doorst|pd|转发|轉寄)\s*[:：]", re.IGNORECASE)
+_ANSWERS = re.compile(
+    r"\s*(?:re|aw|antw|sv|vs|odp|rv|res|r|rif|rép|ynt|vá|atb|bls|απ|σχετ|תשובה|השב|رد|"
+    r"回复|回覆|答复|返信|답장|회신)\s*(?:\[\d+\])?\s*[:：]",
+    re.IGNORECASE,
+)
+_FORWARDS = re.compile(
+    r"\s*(?:fwd?|wg|tr|rv|enc|i|vs|vb|vl|doorst|pd|fs|[iİ]lt|továb|πρθ|yml|trs|הועבר|转发|轉寄|轉發|転送|전달)\s*[:：]",
+    re.IGNORECASE,
+)
 _LEAVES = re.compile(r"(?:^|[+._-])(?:unsubscribe|unsub|leave|signoff|opt-?out)(?:$|[+._-])", re.IGNORECASE)
 _AWAY = re.compile(r"^\W{0,4}(?:out of (?:the )?office )?", re.IGNORECASE)
 _BY_ITSELF = re.compile("auto|авто|自動|自动", re.IGNORECASE)

@@ -1,7 +1,7 @@
 """Tells by a mail's sender, subject and header whether it is a bounce at all."""
 
 from emails.bounces import automatic, encoded, senders
-from emails.bounces.mime import Part
+from emails.bounces.mime import RETURNED, Part
 from emails.bounces.patterns import one_of
 
 _READ = 2000
@@ -56,14 +56,17 @@ def is_bounce(mail: Part, words: str, letter: Part | None, *, reports: bool) -> 
         return named or reports or (said and (by_server or letter is not None))
     if writer == "program":
         return (named or said or reports) and (by_server or letter is not None)
+    # A person, and some vacation programs, quote the letter in their text.
+    attached = letter is not None and any(each.type in RETURNED for each in mail.leaves())
     if by_server:
-        return named or reports or (said and letter is not None)
-    return named and letter is not None and not is_wrapped(letter) and not automatic.is_a_persons(mail)
+        return named or reports or (said and attached)
+    return named and attached and not is_wrapped(letter) and not automatic.is_a_persons(mail)
 
 
 def is_challenge(mail: Part, words: str) -> bool:
-    """Whether a service asks us to prove to be human in a mail made up as a bounce, as Boxbe does."""
-    return mail.type == "multipart/report" and senders.writer_of(mail) != "server" and automatic.asks_for_proof(words)
+    """Whether a service asks us to prove to be human, also in a mail made up as a bounce, as Boxbe does."""
+    by_program = mail.type == "multipart/report" or not automatic.is_a_persons(mail)
+    return by_program and senders.writer_of(mail) != "server" and automatic.asks_for_proof(words)
 
 
 def is_wrapped(letter: Part | None) -> bool:

@@ -11,24 +11,29 @@ class Language(NamedTuple):
     gone: str
     full: str
     between: str = r" (?:\S{1,40} ){0,7}(?:[ld]['’])?"
+    edge: str = r"\b"
+    """What stands around words; nothing where they are not divided."""
 
     def says(self, what: str) -> str:
         """A pattern for a sentence that says so of a mailbox, in this or the reverse order."""
-        return rf"\b(?:{self.names}){self.between}(?:{what})|\b(?:{what}){self.between}(?:{self.names})\b"
+        first, then = rf"{self.edge}(?:{self.names})", rf"{self.edge}(?:{what})"
+        return rf"{first}{self.between}(?:{what})|{then}{self.between}(?:{self.names}){self.edge}"
 
 
-_CHINESE_OR_JAPANESE = r"[^。\n]{0,80}?"
+_IN_BRACKETS = r"(?:[（(<\[][^（）()<>\n]{0,80}[）)>\]])?"
 
 LANGUAGES = (
     Language(  # German
         r"empf(?:ä|ae)nger(?:adresse)?|benutzer|adresse|e-?mail-?adresse|adressat|postfach|mailbox|konto|speicher\w*",
-        r"unbekannt(?:e[rn]?)?|existiert nicht|nicht gefunden|nicht vorhanden|ung(?:ü|ue)ltig(?:e[rn]?)?",
-        r"(?:über|ueber)?voll|überfüllt|erschöpft|überschritten|quota überschritten",
+        r"unbekannt(?:e[rn]?)?|existiert nicht|nicht (?:gefunden|vorhanden|bekannt)|ung(?:ü|ue)ltig(?:e[rn]?)?|"
+        r"gibt kein(?:en|e)?",
+        r"(?:über|ueber)?voll|überfüllt|erschöpft|überschritten|maximale Größe",
     ),
     Language(  # French
         r"utilisateur|destinataire|adresse|bo[iî]te|compte|quota",
-        r"inconnue?|inexistante?|n['’ ]existe (?:pas|plus)|introuvable|invalide|non valide|n['’]a pas été trouvée?",
-        r"pleine?|saturée?|dépassé|depasse|atteint",
+        r"inconnue?|inexistante?|n['’ ]existe (?:pas|plus)|introuvable|invalide|non valide|n['’]a pas été trouvée?|"
+        r"(?:de|à|par) ce nom",
+        r"pleine?|saturée?|dépassée?|depasse|atteint",
     ),
     Language(  # Spanish
         r"usuario|destinatario|direcci[oó]n|cuenta|buz[oó]n|casilla|bandeja|cuota",
@@ -47,32 +52,95 @@ LANGUAGES = (
     ),
     Language(  # Dutch
         r"gebruiker|geadresseerde|ontvanger|adres|e-?mailadres|postvak|postbus|mailbox",
-        r"onbekend|bestaat niet|niet gevonden|ongeldig",
+        r"onbekend|bestaat niet|niet (?:gevonden|bekend)|ongeldig",
         r"vol|overvol",
     ),
     Language(  # Polish
-        r"użytkownik|uzytkownik|odbiorca|adres|konto|skrzynk\w+",
-        r"nieznan[yae]|nie istnieje|nie (?:został[ao]? )?znalezion[oya]|nieprawidłow[ya]",
+        r"użytkownika?|uzytkownika?|odbiorc[ay]|adresat\w?|adresu?|kont[oa]|skrzynk\w+",
+        r"nieznan[yae]|nie istnieje|nie (?:został[ao]? )?znalezion[oya]|nieprawidłow[ya]|nie ma (?:takiego|takiej)",
         r"pełn[ay]|pelna|przepełnion\w+|przekroczon[ya]",
     ),
     Language(  # Russian
         r"пользовател\w+|получател\w+|адрес\w*|ящик\w*",
-        r"не (?:существует|найден\w*)|неизвест\w+|неверн\w+",
+        r"не (?:существует|найден\w*)|неизвест\w+|неверн\w+|нет так(?:ого|ой)",
         r"переполнен\w*|заполнен\w*",
     ),
     Language(  # Japanese
         r"宛先|メールアドレス|アドレス|ユーザ|メールボックス|容量|保存",
-        r"見つかりません|みつかりません|見つからない|存在しません|存在しない|不明です|間違って|誤り|ありません",
+        r"[見み]つかりません|見つから(?:ない|ず)|存在し(?:ません|ない)|存在せず|不明です|間違って|誤り|ありません",
         r"一杯|いっぱい|満杯|超え|オーバー|超過",
-        _CHINESE_OR_JAPANESE,
+        rf"{_IN_BRACKETS}[^。\n]{{0,80}}?",
+        "",
     ),
     Language(  # Chinese
         r"用户|用戶|收件人|收件者|邮箱|郵箱|信箱|地址|帐号|帳號|账号|容量|空间|空間",
         r"不存在|不正确|无效|無效|未找到|找不到|错误|錯誤",
         r"已满|已滿|超出|不足",
-        r"[^。\n]{0,10}?",
+        rf"{_IN_BRACKETS}[^。\n]{{0,10}}?",
+        "",
+    ),
+    Language(  # Korean
+        r"사용자|수신자|받는 ?사람|메일 ?주소|메일함|편지함|계정",
+        r"존재하지 ?않|찾을 ?수 ?없|알 ?수 ?없는|잘못된|잘못되었",
+        r"초과|가득|부족",
+        rf"{_IN_BRACKETS}[^.\n]{{0,20}}?",
+        "",
+    ),
+    Language(  # Swedish
+        r"mottagarens?|användaren|adressen|inkorg(?:en)?|brevlådan|kontot",
+        r"okänd|finns inte|existerar inte|hittades inte|ogiltig",
+        r"full|överskrid\w+",
+    ),
+    Language(  # Danish and Norwegian
+        r"modtagerens?|mottakerens?|brugeren|brukeren|adressen|postkassen?|innboksen|indbakken|kontoen",
+        r"uken[dt]t|ukjent|fin[dn]es ikke|eksisterer ikke|ikke (?:fundet|funnet)|ugyldig",
+        r"fuld|full|overskredet",
+    ),
+    Language(  # Finnish
+        r"vastaanottaja\w*|käyttäjä\w*|osoite\w*|postilaatik\w+",
+        r"tuntematon|ei löydy|ei ole olemassa|virheellinen",
+        r"täynnä",
+    ),
+    Language(  # Czech and Slovak
+        r"uživatel\w*|používateľ\w*|příjemc\w+|príjemc\w+|adresa|schránka|účet",
+        r"neexistuje|neznám[áýy]|nebyl[ao]? nalezen[ao]?|nenalezen[ao]?|neplatn[áý]",
+        r"pln[áýa]|přeplněn[áý]|překročen[ao]?",
+    ),
+    Language(  # Hungarian
+        r"címzett|felhasználó|cím|postafiók\w*|postaláda",
+        r"nem létezik|ismeretlen|nem található|érvénytelen",
+        r"megtelt|betelt",
+    ),
+    Language(  # Romanian
+        r"utilizatorul|destinatarul|adresa|căsuța|contul",
+        r"necunoscută?|nu există|nu a fost găsită?|invalidă?",
+        r"plină?|depășită?",
+    ),
+    Language(  # Turkish
+        r"kullanıcı|alıcı(?:nın)?|adresi?|posta kutusu|hesap",
+        r"bulunamadı|mevcut değil|bilinmiyor|geçersiz",
+        r"dolu|dolmuş|aşıldı",
+    ),
+    Language(  # Ukrainian
+        r"користувача?|одержувача?|адрес\w*|скриньк\w+",
+        r"не існує|не знайден\w+|невідом\w+",
+        r"переповнен\w*|заповнен\w*",
     ),
 )
+
+
+_SENDERS = (
+    r"absender|expéditeur|émetteur|emetteur|expediteur|remitente|remetente|mittente|afzender|nadawc|отправител|"
+    r"відправник|avsändar|avsender|afsender|lähettäj|odesílatel|odosielateľ|feladó|expeditorul|gönderen|"
+    r"送信者|差出人|送信元|发件人|發件人|寄件者|寄件人|发信人|발신자|보낸 ?사람"
+)
+
+
+def of_sender() -> re.Pattern[str]:
+    """A pattern for the sentences of all languages that say of the sender's address that it is not there."""
+    gone = "|".join(each.gone for each in LANGUAGES)
+    near = r"[^.。\n]{0,40}?"
+    return re.compile(rf"(?:{_SENDERS}){near}(?:{gone})|(?:{gone}){near}(?:{_SENDERS})", re.IGNORECASE)
 
 
 def pattern_of(what: str) -> re.Pattern[str]:

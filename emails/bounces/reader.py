@@ -89,7 +89,7 @@ def _findings(mail: _Mail, wrappings: int) -> list[Finding]:
     if found := complaints(mail.whole, mail.leaves, mail.letter):
         return found
     if is_challenge(mail.whole, mail.words):
-        return [automatic.harmless(mail.whole, mail.words)]
+        return [replace(automatic.harmless(mail.whole, mail.words), kind="challenge")]
     told = [each for part in mail.leaves[:_TEXTS] if part.type in _STATUS_PARTS for each in reports(part.text)]
     bounced = is_bounce(mail.whole, mail.words, mail.letter, reports=bool(told))
     if not told and bounced and _HAS_FIELDS.search(mail.words):

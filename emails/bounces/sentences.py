@@ -7,7 +7,7 @@ queue that gave up, a domain that nobody serves, a group that is closed. The fir
 import re
 import unicodedata
 
-from emails.bounces.languages import pattern_of
+from emails.bounces.languages import of_sender, pattern_of
 from emails.bounces.patterns import one_of
 from emails.reply_table import Whose
 
@@ -75,6 +75,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
         """),
     ),
     ("mailbox", pattern_of("full")),
+    ("sender", of_sender()),
     ("address", pattern_of("gone")),
     # Nobody by that name, in the words of Exchange, Domino, GroupWise, Gmail and Yahoo.
     (
@@ -110,9 +111,26 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
             no (?:mail )?(?:exchanger|server|host)s? .. (?:found|for (?:the )?(?:domain|host))
             nxdomain
             (?:domain|domäne|domaine|domini?o|domínio) .. (?:unbekannt|existiert nicht|inconnu|introuvable)
+            domaine n['’]existe pas
             (?:domini?o|domínio) .. (?:desconocido|no existe|sconosciuto|inesistente|inexistente|n[aã]o existe)
             ドメイン[^。]{0,20}(?:存在しません|見つかりません)
             (?:域名|主机)[^。]{0,6}(?:不存在|找不到|无法解析)
+        """),
+    ),
+    # Too large, in other languages.
+    (
+        "message",
+        one_of(r"""
+            (?:nachricht|e-?mail) .. zu gro(?:ß|ss)
+            (?:message|courriel|courrier) .. trop (?:volumineux|gros|grand)
+            (?:mensaje|correo) .. demasiado grande
+            mensagem .. (?:muito|demasiado) grande
+            messaggio .. troppo grande
+            bericht .. te groot
+            wiadomość .. (?:za|zbyt) duża
+            (?:сообщение|письмо) .. слишком больш
+            サイズ[^。]{0,12}(?:大きすぎ|大き過ぎ|超え|超過|制限|上限)
+            (?:邮件|郵件|附件)[^。]{0,8}(?:过大|太大|超过|超出)
         """),
     ),
     # Refused for what it says or who sent it, in other languages.
@@ -126,7 +144,9 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
             (?:mensagem|remetente) .. (?:rejeitad[oa]|bloquead[oa])
             (?:messaggio|mittente) .. (?:rifiutat[oa]|bloccat[oa]|respint[oa])
             (?:wiadomość|nadawca) .. (?:odrzucon[ay]|zablokowan[ay])
-            垃圾邮件|拒收|反垃圾|迷惑メール|受信(?:を)?拒否
+            (?:bericht|afzender) .. (?:geweigerd|geblokkeerd|afgewezen)
+            (?:сообщение|письмо|отправитель) .. (?:отклонен|отвергнут|заблокирован)
+            垃圾邮件|拒收|反垃圾|迷惑メール|受信(?:を)?拒否|스팸|수신 ?거부
         """),
     ),
     # A loop, a server that nobody reaches.

@@ -146,3 +146,45 @@ def test_a_null_sender_is_a_program_whatever_it_writes() -> None:
         b"Return-Path: <>\nFrom: Ann <ann@tiny.example>\nTo: news@verdicts.example\nSubject: Thank you\n\nSoon more.\n"
     )
     assert read(mail) == (Finding("notice", recipient="ann@tiny.example"),)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (f"该邮件无法投递：收件人邮件地址（{ALICE}）不存在，邮件无法送达。", "hard"),
+        (f"{ALICE}\n該当するユーザーが見つかりませんでした。", "hard"),
+        (f"수신자: {ALICE}\n사유: 존재하지 않는 사용자입니다.", "hard"),
+        (f"{ALICE}\nMottagaren finns inte.", "hard"),
+        (f"{ALICE}\nBrukeren finnes ikke.", "hard"),
+        (f"{ALICE}\nUživatel neexistuje.", "hard"),
+        (f"{ALICE}\nKullanıcı bulunamadı.", "hard"),
+        (f"{ALICE}\nКористувача не знайдено.", "hard"),
+        (f"{ALICE}\nDer Empfänger ist auf diesem Server nicht bekannt.", "hard"),
+        (f"{ALICE}\nDie Adresse des Absenders ist unbekannt.", "content"),
+        (f"{ALICE}\nL'adresse de l'expéditeur est invalide.", "content"),
+        (f"{ALICE}\n差出人のアドレスが存在しません。", "content"),
+        (f"{ALICE}\nDie Nachricht ist zu groß.", "content"),
+        (f"{ALICE}\nメッセージのサイズが大きすぎます。", "content"),
+        (f"{ALICE}\n수신자의 메일함 용량이 초과되었습니다.", "soft"),
+        (f"{ALICE}\nMottagarens inkorg är full.", "soft"),
+        (f"{ALICE}\nLe quota du destinataire est dépassé.", "soft"),
+    ],
+)
+def test_other_languages_are_understood_and_the_sender_s_address_is_not_the_recipient_s(words: str, kind: str) -> None:
+    header = "Subject: failure notice\nContent-Type: text/plain; charset=utf-8"
+    assert [(each.kind, each.recipient) for each in read(bounced(words, header))] == [(kind, ALICE)]
+
+
+@pytest.mark.parametrize("prefix", ["R:", "Rif:", "YNT:", "Vá:", "VL:", "İlt:", "回覆：", "답장:", "הועבר:"])
+def test_an_answer_is_known_by_its_prefix_in_many_languages(prefix: str) -> None:
+    mail = bounced(
+        f"Why? They say 550 5.1.1 <{ALICE}>: user unknown", f"Subject: {prefix} failure notice", "ann@x.example"
+    )
+    assert told(mail)[0][0] in ("reply", "other")
+
+
+@pytest.mark.parametrize("path", ["", "Return-Path: <>\n"])
+def test_a_letter_that_somebody_quotes_in_a_text_makes_no_bounce(path: str) -> None:
+    words = "I have left. This address could not be found any longer: user unknown."
+    found = told(bounced(words, f"{path}Subject: Undeliverable? Away until May", ALICE))
+    assert found[0][0] in ("notice", "other", "auto")
