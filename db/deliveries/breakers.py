@@ -57,11 +57,6 @@ def of_server(session: Session, name: str) -> Breaker | None:
     return session.get(Breaker, name)
 
 
-def open_breaker(session: Session, name: str, now: datetime) -> Breaker | None:
-    """That server's breaker, if it is open."""
-    return session.scalars(select(Breaker).where(Breaker.name == name, Breaker.is_open(now))).first()
-
-
 def refused(session: Session, name: str, reply: str, now: datetime, wait: Wait | None = None) -> Breaker:
     """Open the server's breaker after a refusal of all mail; the back-off grows each time. `wait` gives the back-off
     where the reply itself speaks of one."""

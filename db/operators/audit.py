@@ -138,11 +138,10 @@ def covers(affected: str | None, number: int) -> bool:
 
 
 def touching(session: Session, names: Collection[str], number: int, most: int = 1_000) -> list[AuditEntry]:
-    """The entries of these actions, the newest first, that are about the row with that number among others; of many
-    entries the last `most` are looked through."""
-    query = select(AuditEntry).where(AuditEntry.action.in_(names), AuditEntry.count > 0)
-    found = session.scalars(query.order_by(AuditEntry.id.desc()).limit(most))
-    return [each for each in found if covers(each.affected, number)]
+    """The entries of these actions, the newest first, that are about the row with that number among others; of each
+    action's entries the last `most` are looked through."""
+    found = [each for name in names for each in listed(session, AuditFilter(action=name), most)]  # each by its index
+    return sorted((each for each in found if covers(each.affected, number)), key=lambda each: -each.id)
 
 
 def get(session: Session, number: int) -> AuditEntry | None:

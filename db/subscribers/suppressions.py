@@ -136,9 +136,11 @@ def lift(session: Session, address_hashes: Collection[str], *, as_admin: bool, n
         found = get(session, each, lock=True)
         rule = rules.SUPPRESSIONS[found.reason]
         if rule.lifted_by == "admin" and not as_admin:
-            raise Refused(f"Suppressed since {found.at:%Y-%m-%d}, {found.reason}: this is lifted {rule.lifted}.")
+            raise Refused(f"Suppressed since {found.at:%Y-%m-%d}, {found.reason}. This is lifted {rule.lifted}.")
         if rule.needs_note and not (note or "").strip():
-            raise Refused(f"Suppressed because of: {found.reason}. Say in the note why it is lifted all the same.")
+            raise Refused(
+                f"Suppressed since {found.at:%Y-%m-%d}, {found.reason}. Say in the note why it may be mailed again."
+            )
         session.execute(delete(Suppression).where(Suppression.address_hash == each))
         lifted.append(found)
     return lifted

@@ -50,7 +50,7 @@ def test_a_relay_that_goes_on_refusing_is_left_alone_for_longer_and_longer(datab
     for seconds, middle in zip(found, TABLE["the relay"][2], strict=True):
         assert 0.8 * middle <= seconds <= 1.2 * middle
     with reading() as session:
-        assert breakers.open_breaker(session, "smtp://relay.example:25", at) is None
+        assert not breakers.of_server(session, "smtp://relay.example:25").is_open(at)
     with writing() as session:
         breakers.answered(session, "smtp://relay.example:25")
     assert refused(at) <= timedelta(seconds=1.2 * 5)

@@ -405,7 +405,7 @@ def test_a_slot_long_past_goes_only_when_that_is_said(started, clock):
     assert "longer ago" in command("send", "2026-W01", "--dry-run", code=1)
     with reading() as session:
         assert digests.by_slot(session, "2026-W01") is None, "nothing half-done"
-    assert "would be frozen for 1 person; nothing was done" in command("send", "2026-W01", "--late", "--dry-run")
+    assert "would be sent to 1 person; nothing was done" in command("send", "2026-W01", "--late", "--dry-run")
     assert "2026-W01: frozen for 1 person" in command("send", "2026-W01", "--late", "--note", "asked for")
     assert "has gone already" in command("send", "2026-W01")
 

@@ -119,7 +119,7 @@ def test_a_relay_that_refuses_everybody_is_left_alone_and_nobodys_tries_are_used
         [relay] = breakers.open_breakers(session)
         assert relay.reply == "421 4.3.2 shutting down"
     told = CliRunner().invoke(main, ["digest", "show", SLOT]).output
-    assert "! smtp://relay.example:25 refuses since 2026-11-17 08:00 UTC: 421 4.3.2 shutting down" in told
+    assert "! smtp://relay.example:25 has refused mail since 2026-11-17 08:00 UTC: 421 4.3.2 shutting down" in told
     run()
     assert len(door.sent) == 4, "the breaker is open"
     clock.forward(seconds=10)

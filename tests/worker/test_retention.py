@@ -60,7 +60,7 @@ def test_after_thirteen_months_a_digest_keeps_its_final_account(finished, clock,
     assert count("deliveries") == 0
     assert states() == {"sent": 29, "failed": 1}
     code, told = verdicts("digest", "check", SLOT)
-    assert (code, "sent 29" in told, "removed 30" in told, "✓ The account holds" in told) == (0, True, True, True)
+    assert (code, "sent 29" in told, "removed 30" in told, "✓ Totals match" in told) == (0, True, True, True)
     for words in (("digest", "show", SLOT), ("digest", "list"), ("deliveries", "explain", "reader-1@reader.example")):
         assert verdicts(*words)[0] == 0
     assert (

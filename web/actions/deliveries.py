@@ -56,7 +56,7 @@ def resolve(
 
 def _may_owe(found: Digest) -> None:
     if found.state not in _OWING:
-        raise Refused(f"Digest {found.slot} is {found.state}; letters are owed again while it is sending, paused or "
+        raise Refused(f"Digest {found.slot} is {found.state}; letters are sent again while it is sending, paused or "
                       "finished.")  # fmt: skip
 
 

@@ -55,10 +55,12 @@ def why_early_release(slot: str, now: datetime) -> str:
         return by_hand.why_early_release(session, found, now) if found else ""
 
 
-def sent_by(now: datetime) -> str:
-    """Who sends what was frozen just now."""
+def sent_to(people: int, now: datetime) -> str:
+    """That a digest goes out to so many people now, or what is missing for that; without a full stop."""
     with reading() as session:
-        return by_hand.sent_by(session, now)
+        missing = by_hand.nobody_sends(session, now)
+    to = counted(people, "person", "people")
+    return f"frozen for {to}; {missing}" if missing else f"sending to {to}"
 
 
 def counted(number: int, one: str, many: str) -> str:

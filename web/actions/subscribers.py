@@ -87,7 +87,7 @@ def erase(actor: Actor, subscriber_id: int, now: datetime, note: str | None = No
     with writing() as session:
         found = subscribers.find(session, subscriber_id)
         if found is None or found.state == "erased":
-            raise Refused(f"There is nothing to forget about subscriber {subscriber_id}.")
+            raise Refused(f"Subscriber {subscriber_id} {'is erased already' if found else 'does not exist'}.")
         _erase(session, actor, found, now, note)
 
 

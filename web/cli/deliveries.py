@@ -104,14 +104,15 @@ def resolve(slot: str, choice: str | None, reason: str | None, dry_run: bool, ye
     ask(lambda: _resolving(actions.count(slot, chosen), choice), yes)
     with counting("letters", lambda: actions.count(slot, chosen)) as said:
         number = actions.resolve(actor(), slot, choice == "sent", moments.now(), chosen, note=note, on_page=said)
-    click.echo(f"{_letters(number, 'unknown ')} " + ("counted as sent." if choice == "sent" else "sent again."))
+    became = "counted as sent." if choice == "sent" else "queued to be sent again."
+    click.echo(f"{_letters(number, 'unknown ')} {became}")
 
 
 def _resolving(number: int, choice: str) -> str:
     letters = f"{number} unknown {'letter' if number == 1 else 'letters'}"
     if choice == "sent":
-        return f"{letters} will count as sent; whoever got none gets none."
-    return f"{letters} will be sent again; whoever got one gets a second."
+        return f"{letters} will count as sent. Anyone who did not get theirs will not get another."
+    return f"{letters} will be sent again. Anyone who did get theirs gets a second."
 
 
 @deliveries.command()
@@ -129,7 +130,7 @@ def retry(slot: str, state: str | None, code: Any, reason: str | None, dry_run: 
         return
     with counting("letters", lambda: actions.count(slot, chosen)) as said:
         number = actions.retry(actor(), slot, moments.now(), chosen, note=note, on_page=said)
-    click.echo(f"{_letters(number)} owed again.")
+    click.echo(f"{_letters(number)} queued to be sent again.")
 
 
 def _letters(number: int, kind: str = "") -> str:

@@ -110,7 +110,7 @@ def _held() -> list[str]:
         found = [stop for stop, _ in stops.standing_stops(session) if stop.domain]
     return [
         f"all letters to {stop.domain} are held: {stops.in_words(stop.rule, stop.domain, stop.refused, stop.letters)}; "
-        f"verdicts deliveries release {stop.domain} --reason WHY"
+        f"to send them: verdicts deliveries release {stop.domain} --reason WHY"
         for stop in found
     ]
 
@@ -120,8 +120,8 @@ def _refusals() -> list[str]:
     with reading() as session:
         shut = breakers.open_breakers(session)
     return [
-        f"{breaker.server} refuses since {breaker.since:%Y-%m-%d %H:%M} UTC: {breaker.reply}; "
-        f"tried again at {breaker.open_until:%H:%M:%S} UTC"
+        f"{breaker.server} has refused mail since {breaker.since:%Y-%m-%d %H:%M} UTC: {breaker.reply}; "
+        f"the next try is at {breaker.open_until:%H:%M:%S} UTC"
         for breaker in shut
     ]
 
@@ -138,7 +138,7 @@ def check(slot: str, json: bool) -> None:
     else:
         _print_account(found, account)
         counted = f"audience {account.audience}, rows {account.rows}, states {sum(account.states.values())}"
-        click.echo("✓ The account holds" if account.holds else f"✕ The account is off: {counted}")
+        click.echo("✓ Totals match" if account.holds else f"✕ Totals do not match: {counted}")
     sys.exit(0 if account.holds else 1)
 
 

@@ -86,23 +86,24 @@ def send(slot: str | None, late: bool, early: str | None, yes: bool, dry_run: bo
         actions.check_early(slot, questions.why_early(slot, now), early)
     if dry_run:
         number = actions.to_send(slot, now, late)
-        click.echo(_lasting(f"{slot}: would be frozen for {_people(number)}; nothing was done.", number))
+        click.echo(_lasting(f"{slot}: would be sent to {_people(number)}; nothing was done.", number))
         return
     ask(lambda: questions.of_sending(slot, now, late)[0], yes)
     found, gone_meanwhile = actions.send(actor(), slot, moments.now(), late=late, early=early, note=note)
     if gone_meanwhile:
-        click.echo(f"{slot}: has gone already; it is {found.state}.")
+        click.echo(f"{slot} has gone already and is {found.state}.")
     elif found.state == "skipped":
         click.echo(f"{slot}: skipped, {found.reason}.")
     else:
-        told = f"{slot}: frozen for {_people(found.audience or 0)}; {questions.sent_by(moments.now())}."
+        told = f"{slot}: {questions.sent_to(found.audience or 0, moments.now())}."
         click.echo(_lasting(told, found.audience))
+        click.echo(f"Follow it: verdicts digest watch {slot}")
 
 
 def _has_gone(slot: str) -> str:
     with reading() as session:
         state = digests.state_of(session, slot)
-    return f"{slot}: has gone already; it is {state}." if state in by_hand.GONE else ""
+    return f"{slot} has gone already and is {state}." if state in by_hand.GONE else ""
 
 
 def _lasting(told: str, people: int | None) -> str:

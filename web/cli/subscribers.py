@@ -81,7 +81,7 @@ def show(address: str, json: bool) -> None:
 
 
 def _show_rest(told: Timeline) -> None:
-    for heading, kinds in (("Letters", ("letter", "feedback")), ("Decided", ("suppression", "order"))):
+    for heading, kinds in (("Letters", ("letter", "feedback")), ("Decisions", ("suppression", "order"))):
         events = [event for event in told.events if event.kind in kinds]
         if events:
             click.echo(heading)
@@ -111,7 +111,7 @@ def suppress(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
     if dry_run:
         for address in named:
             addresses.normal(address)
-        click.echo(f"{len(named)} would be suppressed.")
+        click.echo(f"{_count(len(named), 'address', 'addresses')} would be suppressed; nothing was done.")
         return
     actions.suppress(actor(), named, moments.now(), note)
     for address in named:
@@ -123,8 +123,7 @@ def suppress(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
 @note_option
 @dry_run_option
 def lift(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
-    """Take addresses off the suppression list; after a bounce, a complaint or an erasure, --note has to
-    say why."""
+    """Allow mail to suppressed addresses again; after a bounce, a complaint or an erasure, --note has to say why."""
     with reading() as session:
         held = {address: suppressions.of_address(session, address) for address in named}
     standing = {address: found for address, found in held.items() if found is not None}
@@ -134,8 +133,12 @@ def lift(named: tuple[str, ...], note: str | None, dry_run: bool) -> None:
         for address, found in standing.items():
             click.echo(f"{address} would be lifted: {found.reason}, since {found.at:%Y-%m-%d}; "
                        f"lifted {rules.SUPPRESSIONS[found.reason].lifted}.")  # fmt: skip
-        click.echo(f"{len(standing)} would be lifted.")
+        click.echo(f"{len(standing)} would be lifted; nothing was done.")
         return
+    for address, found in standing.items():
+        if rules.SUPPRESSIONS[found.reason].needs_note and not (note or "").strip():
+            raise Refused(f"{address} has been suppressed since {found.at:%Y-%m-%d}, {found.reason}. Say why it may be "
+                          f"mailed again: verdicts subscribers lift {address} --note WHY")  # fmt: skip
     actions.lift(actor(), [found.address_hash for found in standing.values()], moments.now(), note, as_admin=True)
     for address in standing:
         click.echo(f"{address} may be mailed again.")
@@ -160,19 +163,26 @@ def erase(address: str, yes: bool, note: str | None, dry_run: bool) -> None:
         click.echo(would)
         return
     if not yes:
-        click.confirm(f"Forget {address} for ever?", abort=True)
+        click.confirm(f"Erase {address}? This cannot be undone.", abort=True)
     actions.erase_address(actor(), address, moments.now(), note)
-    click.echo(f"{address} is forgotten. The worker removes what else quoted the address, in jobs until that is done.")
+    click.echo(
+        f"{address} is erased. A job removes what else quotes the address, and is retried until it has succeeded."
+    )
 
 
 def _would_forget(address: str) -> str:
-    """What an erasure would forget. Raises Refused if nothing is known of the address."""
+    """What would be erased. Raises Refused if nothing is known of the address."""
     with reading() as session:
         tests = tests_of_address.number(session, addresses.normal(address))
         if tests and room.by_address(session, address) is None:
             what = "one test letter" if tests == 1 else f"{tests} test letters"
-            return f"It would be forgotten: {what}. No subscriber has this address."
+            return f"Would be erased: {what}. No subscriber has this address."
         told = timeline.of(session, _known(session, address), moments.now())
     letters = sum(event.kind == "letter" for event in told.events) + told.older_letters
-    return (f"It would be forgotten: subscriber {told.subscriber.id}, {told.subscriber.state}, with "
-            f"{len(told.votes)} votes and the servers' words about {letters} letters.")  # fmt: skip
+    return (f"Would be erased: subscriber {told.subscriber.id} ({told.subscriber.state}), with "
+            f"{_count(len(told.votes), 'vote', 'votes')} and what mail servers said about "
+            f"{_count(letters, 'letter', 'letters')}.")  # fmt: skip
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

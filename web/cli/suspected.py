@@ -31,7 +31,7 @@ def suspected(
     done = actions.decide(actor(), decision, slot, domain, moments.now(), note)
     click.echo(f"{_suppressions(done)} {'lifted' if decision == 'lift' else 'confirmed'}.")
     if done and decision == "lift":
-        click.echo(f"Their letters of the digest leave with: {actions.retry_with(slot or 'SLOT')}")
+        click.echo(f"To send them the digest after all: {actions.retry_with(slot or 'SLOT')}")
 
 
 def _list(slot: str | None, domain: str | None, json: bool) -> None:

@@ -120,12 +120,14 @@ def retry_deliveries(slot: str) -> AnyResponse:
     if not confirm.given():
         number = _counted(slot, chosen)
         which = f"1 letter of {slot} that is" if number == 1 else f"{number:,} letters of {slot} that are"
-        owed = "is owed" if number == 1 else "are owed"
-        sentence = f"{which} {_named(chosen)} {owed} again from now on."
+        goes = "goes" if number == 1 else "go"
+        sentence = f"{which} {_named(chosen)} {goes} out again now."
         return ask_about(slot, f"Retry letters of {slot}?", sentence, f"Retry {number:,}", _fields(chosen))
     number = actions.retry(access.actor(), slot, moments.now(), chosen, note=confirm.note())
     digest_progress.forget(found.id)
-    return confirm.done(f"{number:,} {'letter is' if number == 1 else 'letters are'} owed again.", page_of(slot))
+    return confirm.done(
+        f"{number:,} {'letter is' if number == 1 else 'letters are'} queued to be sent again.", page_of(slot)
+    )
 
 
 @blueprint.route("/digests/<slot>/resolve", methods=["GET", "POST"])

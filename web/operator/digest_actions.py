@@ -113,10 +113,10 @@ def send_digest(slot: str) -> AnyResponse:
                          extra=faults_before_sending(slot) + _reason_to_be_early(why), risk=bool(why))  # fmt: skip
     found, gone = actions.send(access.actor(), slot, now, late=late, early=_early(), note=confirm.note())
     if gone:
-        raise Refused(f"{slot} has gone already; it is {found.state}.")
+        raise Refused(f"{slot} has gone already and is {found.state}.")
     if found.state == "skipped":
         return confirm.done(f"{slot} was skipped: {found.reason}.", page_of(slot))
-    return confirm.done(f"{slot} is frozen for {found.audience:,}; {questions.sent_by(now)}.", page_of(slot))
+    return confirm.done(f"{slot}: {questions.sent_to(found.audience or 0, now)}.", page_of(slot))
 
 
 def _early() -> str:

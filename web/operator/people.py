@@ -139,7 +139,7 @@ def suppress_person(subscriber_id: int) -> AnyResponse:
 def lift_person(subscriber_id: int) -> AnyResponse:
     told = _story(subscriber_id)
     if told.suppression is None:
-        raise Refused("Nothing is suppressed here (any more).")
+        raise Refused("This address is not suppressed (any more).")
     return lift_one(told.suppression.address_hash, _place(subscriber_id), "operator.explain")
 
 
@@ -153,13 +153,13 @@ def lift_one(address_hash: str, back: str, here: str) -> AnyResponse:
     grave, why = rule.lifted_by == "admin", rule.needs_note
     if not confirm.given():
         return confirm.ask(
-            "Lift the suppression?",
-            f"The address has been suppressed since {held.at:%Y-%m-%d}, for this reason: {held.reason}. Lifted, it gets"
-            " letters again as far as its subscription goes; whoever left stays away.",
-            "Lift 1 suppression", note="required" if why else "optional", risk=grave, back=back, here=here,
+            "Allow mail to this address again?",
+            f"It has been suppressed since {held.at:%Y-%m-%d} ({held.reason}). Its reader then gets mail again if they"
+            " are subscribed; somebody who has left stays unsubscribed.",
+            "Allow mail again", note="required" if why else "optional", risk=grave, back=back, here=here,
         )  # fmt: skip
     actions.lift(actor(), [address_hash], moments.now(), confirm.note(required=why), as_admin=may("admin"))
-    return confirm.done("1 suppression was lifted.", back)
+    return confirm.done("Mail to this address is allowed again.", back)
 
 
 @blueprint.post("/people/<int:subscriber_id>/erase")

@@ -41,12 +41,12 @@ def why_early_release(session: Session, digest: Digest, now: datetime) -> str:
     return why_early(session, digest.slot, now) if digest.state == "held" and digest.due_at <= now else ""
 
 
-def sent_by(session: Session, now: datetime) -> str:
-    """Who sends what was frozen just now: the workers, unless a process that sending needs is not running."""
+def nobody_sends(session: Session, now: datetime) -> str:
+    """Which process that sending needs is not running, and what to do; empty if the workers send."""
     running = {each.kind for each in heartbeats.running(session, now)}
     missing = [kind for kind in ("worker", "sender") if kind not in running]
     if not missing:
-        return "the workers send it"
+        return ""
     what = "nothing" if len(missing) == 2 else f"no {missing[0]}"
     return f"{what} is running to send it. Start the site (verdicts up, or the Procfile's lines), and it goes out"
 

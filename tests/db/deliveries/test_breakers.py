@@ -14,10 +14,10 @@ def test_a_breaker_is_open_until_its_time_and_then_no_more(database):
         until = breakers.refused(session, SERVER, "421 not now", AT).open_until
     just_before = until - timedelta(microseconds=1)
     with reading() as session:
-        assert breakers.open_breaker(session, SERVER, just_before)
+        assert breakers.of_server(session, SERVER).is_open(just_before)
         assert breakers.count_open(session, just_before) == 1
         assert [each.name for each in breakers.open_since(session, just_before, just_before)] == [SERVER]
-        assert not breakers.open_breaker(session, SERVER, until)
+        assert not breakers.of_server(session, SERVER).is_open(until)
         assert breakers.count_open(session, until) == 0
         assert breakers.open_since(session, until, until) == []
 

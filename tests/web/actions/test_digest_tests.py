@@ -135,7 +135,7 @@ def test_an_address_that_only_ever_got_tests_can_be_erased(slot):
     answered("550 5.1.1 <author@elsewhere.example>: unknown")
     assert "one test letter" in command("subscribers", "erase", "author@elsewhere.example", "--dry-run")
     assert not nowhere("author@elsewhere.example")
-    assert "is forgotten" in command("subscribers", "erase", "author@elsewhere.example", "--yes", "--note", "by phone")
+    assert "is erased" in command("subscribers", "erase", "author@elsewhere.example", "--yes", "--note", "by phone")
     assert nowhere("author@elsewhere.example")
     with reading() as session:
         assert suppressions.of_address(session, "author@elsewhere.example").reason == "erased"

@@ -176,9 +176,9 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(database, cast):
     told = run("import", "more.csv", "--consent", CONSENT, "--dry-run")
     assert "Nothing was changed. It would be: 1 added, 1 suppressed, 1 unchanged" in told
     assert f"not brought back: {cast.charlie}: suppressed" in told
-    assert "1 would be suppressed" in run("suppress", cast.bob, "--dry-run")
+    assert "1 address would be suppressed" in run("suppress", cast.bob, "--dry-run")
     assert "1 would be lifted" in run("lift", cast.charlie, cast.bob, "--dry-run")
-    assert "It would be forgotten" in run("erase", cast.alice, "--dry-run")
+    assert "Would be erased" in run("erase", cast.alice, "--dry-run")
     assert audited() == before
     assert "never been" in run("show", cast.bob, code=1)
     assert "Nobody is erased." in run("list", "--state", "erased")
@@ -188,7 +188,7 @@ def test_a_complaint_is_lifted_by_command_only_with_a_note(database, cast):
     bring(f"email\n{cast.charlie}\n")
     with writing() as session:
         suppressions.suppress(session, cast.charlie, "complaint", NOW)
-    assert "Say in the note why" in run("lift", cast.charlie, code=1)
+    assert f"verdicts subscribers lift {cast.charlie} --note WHY" in run("lift", cast.charlie, code=1)
     assert "may be mailed again" in run("lift", cast.charlie, "--note", "it was a slip of the thumb")
     assert f"{cast.charlie} is not suppressed." in run("lift", cast.charlie)
 

@@ -106,7 +106,7 @@ def test_at_a_terminal_resolving_says_what_the_choice_does_to_how_many(sqlite):
         code, told = at_a_terminal("deliveries", "resolve", FROZEN, choice, answer="n")
         assert (code, f"3 unknown letters {does}" in told) == (1, True)
     code, told = at_a_terminal("deliveries", "resolve", FROZEN, "--resend", "--yes")
-    assert (code, "[y/N]" in told, "3 unknown letters are sent again." in told) == (0, False, True)
+    assert (code, "[y/N]" in told, "3 unknown letters are queued to be sent again." in told) == (0, False, True)
 
 
 def test_a_script_and_whoever_says_yes_are_not_asked(slot):
@@ -125,7 +125,7 @@ def test_a_week_that_has_not_begun_needs_a_reason(week, clock):
     for words in ((), ("--dry-run",), ("--early", " ")):
         assert f"The week of {to_come} has not begun." in command("send", to_come, *words, code=1)
     assert look(to_come) is None, "nothing half-done"
-    assert "would be frozen for 3 people" in command("send", to_come, "--early", "holidays", "--dry-run")
+    assert "would be sent to 3 people" in command("send", to_come, "--early", "holidays", "--dry-run")
     assert "frozen for 3 people" in command("send", to_come, "--early", "holidays")
     [entry] = kept()
     assert (entry.note, entry.after["early"]) == ("holidays", "holidays")
@@ -216,12 +216,14 @@ def test_two_operators_who_send_at_once_send_once(week, clock):
 
 @pytest.mark.parametrize(
     ("running", "told"),
-    [((), "; nothing is running to send it"), (("web", "clock"), "; nothing is running to send it"),
-     (("worker",), "; no sender is running to send it"), (("sender",), "; no worker is running to send it"),
-     (("worker", "sender"), "; the workers send it.")],
+    [((), "frozen for 3 people; nothing is running to send it"),
+     (("web", "clock"), "frozen for 3 people; nothing is running to send it"),
+     (("worker",), "frozen for 3 people; no sender is running to send it"),
+     (("sender",), "frozen for 3 people; no worker is running to send it"),
+     (("worker", "sender"), "sending to 3 people.\nFollow it: verdicts digest watch 2026-W")],
 )  # fmt: skip
 def test_what_was_frozen_says_whether_anything_sends_it(week, clock, running, told):
     with writing() as session:
         for kind in running:
             session.add(Heartbeat(process=f"host:{kind}", kind=kind, started_at=clock.now, at=clock.now))
-    assert f"{week}: frozen for 3 people{told}" in command("send", week)
+    assert f"{week}: {told}" in command("send", week)

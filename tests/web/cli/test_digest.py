@@ -22,7 +22,7 @@ def check(*options: str, code: int) -> str:
 def test_an_account_that_holds_is_proved(database):
     make_digest(5)
     told = check(code=0)
-    assert "✓ The account holds" in told
+    assert "✓ Totals match" in told
     assert json.loads(check("--json", code=0))["holds"] is True
 
 
@@ -40,7 +40,7 @@ def test_an_account_that_is_off_is_said_with_its_three_numbers(database, harm, n
         session.execute(text(harm))
     audience, rows, states = numbers
     told = check(code=1)
-    assert f"✕ The account is off: audience {audience}, rows {rows}, states {states}\n" in told
+    assert f"✕ Totals do not match: audience {audience}, rows {rows}, states {states}\n" in told
     assert "holds" not in told
     found = json.loads(check("--json", code=1))
     assert (found["holds"], found["audience"], found["rows"]) == (False, audience, rows)

@@ -185,7 +185,7 @@ def test_what_failed_is_owed_again_and_what_is_in_doubt_resolved(console, sendin
     assert "gets a second" in browser.get(f"{PATH}/{sending}/resolve?as=resend").text
     browser.press(f"{PATH}/{sending}/resolve", {"confirmed": "yes", "as": "sent", "note": "seen in the log"})
     assert states() == {"pending": 2, "sent": 1}
-    assert "✓ The account holds" in browser.get(f"{PATH}/{sending}").text
+    assert "✓ Totals match" in browser.get(f"{PATH}/{sending}").text
     assert kept() == [
         ("deliveries.retry", f"digest {sending}", 1, None),
         ("deliveries.resolve", f"digest {sending}", 1, "seen in the log"),

@@ -43,7 +43,7 @@ def test_a_digest_on_its_way_shows_its_account_its_replies_and_who_refuses(conso
     with writing() as session:
         breakers.refused(session, "smtp://relay.example:25", "421 4.3.2 shutting down", datetime.now(UTC))
     page = console("operator").get(f"{PATH}/{sending}").text
-    assert "✓ The account holds." in page
+    assert "✓ Totals match." in page
     assert "smtp://relay.example:25 refuses" in page
     assert "421 4.3.2 shutting down" in page
     assert "550 5.1.1 … unknown" in page

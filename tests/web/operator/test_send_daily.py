@@ -39,7 +39,7 @@ def test_before_an_operator_sends_it_says_how_many_days_it_takes(console, slot, 
 
 @pytest.mark.once
 def test_the_command_says_it_too_and_nothing_where_it_is_soon(slot, setting):
-    assert command("send", slot, "--dry-run") == f"{slot}: would be frozen for 3 people; nothing was done.\n"
+    assert command("send", slot, "--dry-run") == f"{slot}: would be sent to 3 people; nothing was done.\n"
     setting(SEND_DAILY=1)
     assert "nothing was done. At SEND_DAILY 1 it takes about two days.\n" in command("send", slot, "--dry-run")
     assert "it goes out. At SEND_DAILY 1 it takes about two days.\n" in command("send", slot)
