@@ -2,7 +2,7 @@
 
 1. The digest's row is locked, so that no rule trips elsewhere before our transaction ends.
 2. What came back is stored, once for each letter and kind; what is told again ends here.
-3. The address is suppressed as db/rules.py says. While its domain is held or its digest stopped, that is suspected.
+3. The address is suppressed as db.rules says. While its domain is held or its digest stopped, that is suspected.
 4. The stop rules are asked about the digest, and what has tripped is carried out. A provider's bad hour may have
    stopped the whole digest before it was known for one: once its domain is held, the digest goes on.
 """

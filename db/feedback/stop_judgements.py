@@ -1,4 +1,4 @@
-"""The stop rules (db/rules.py) for bounces and complaints that come later, judged from a digest's rows.
+"""The stop rules (db.rules) for bounces and complaints that come later, judged from a digest's rows.
 
 What is judged are the letters around the one that came back, in the order of sending (letters_around.py).
 """

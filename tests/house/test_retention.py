@@ -1,4 +1,4 @@
-"""What pages, letters and docs promise about times is what db/rules.py says."""
+"""What pages, letters and docs promise about times is what db/rules/retention.py says."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The stop rules (db/rules.py) in a sender's memory: when too many letters of a digest are refused as addresses that do
+"""The stop rules (db.rules) in a sender's memory: when too many letters of a digest are refused as addresses that do
 not exist, or for their content, the digest is paused; when most of a domain's are, the domain is held.
 
 Each process judges its own letters, in memory alone: no row is counted up, and a restart begins anew. So with several
