@@ -57,6 +57,11 @@ def masked_where(text: str, is_theirs: IsTheirs) -> str:
     return _BASE64.sub(lambda found: "…" if _holds(_from_base64(found[0]), is_theirs) else found[0], text)
 
 
+def quotes_one(text: str, is_theirs: IsTheirs) -> bool:
+    """Whether one of those addresses stands in the text."""
+    return _holds(text, is_theirs) or any(_holds(_from_base64(run), is_theirs) for run in _BASE64.findall(text))
+
+
 def masked_fields(value: Any, is_theirs: IsTheirs = anybodys) -> Any:
     """A JSON value with those addresses masked in all its texts."""
     if isinstance(value, str):

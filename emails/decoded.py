@@ -10,35 +10,42 @@ import json
 import re
 from collections.abc import Iterator
 from email.header import decode_header
+from itertools import chain
 
 _SOFT_BREAK = re.compile(rb"=[ \t]*\r?\n")
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
+_QUOTE_MARKS = re.compile(rb"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4,}={0,2}[ \t]*\r?\n)*[A-Za-z0-9+/]{12,}={0,2}")
+_IN_LINK = re.compile(rb"[A-Za-z0-9_-]{12,}")
+_HEX = re.compile(rb"(?:[0-9A-Fa-f]{16,}\r?\n)*[0-9A-Fa-f]{12,}|(?:[0-9A-Fa-f]{2}[ :]){6,}[0-9A-Fa-f]{2}")
+_UUENCODED = re.compile(rb"^begin [0-7]{3,4} [^\n]{1,200}\n((?:[ -`]{1,62}\r?\n){1,200000})", re.MULTILINE)
+_UTF_7 = re.compile(rb"\+A[A-P]")
+_ESCAPED = re.compile(rb"\\x|\+40|(?:\+[0-9A-Fa-f]{2}){3}")
+_ESCAPE = re.compile(rb"(?:\\x\{?|\+)([0-9A-Fa-f]{2})\}?")
+"""In addresses of delivery reports (RFC 3461, section 4; RFC 6533, section 3), and as Python writes bytes."""
 _WORD = r"=\?[\w*-]{1,60}\?[bBqQ]\?[^?\r\n]{0,500}\?="
 _WORDS = re.compile(rf"{_WORD}(?:\s{{1,4}}{_WORD}){{0,30}}")
 _TAG = re.compile(r"<[A-Za-z/!][^<>]{0,2000}>")
-_AT_SIGN = re.compile("@|40|64;|commat|＠")
+_AT_SIGN = re.compile(r"@|＠|%(?:25)*40|=40|&#(?:0*64|[xX]0*40);|&commat;|\\u0040|\\x40")
 _AROUND = 330
 _SHORT = 60
 _DEPTH = 4
 
 
 def texts(raw: bytes, depth: int = _DEPTH) -> Iterator[str]:
-    """The text as it stands, and decoded: quoted-printable, base64, encoded words, HTML, JSON, UTF-16."""
+    """The text as it stands, and decoded: quoted-printable, base64, uuencode, hexadecimal, UTF-7 and UTF-16, encoded
+    words, HTML, JSON, the escapes of reports, and without the marks of a quotation."""
     if not raw:
         return
-    for each in _spelled(raw):
-        text = each.decode("utf-8", "replace")
+    for text in _spelled(raw):
         yield text
         yield from _in_words(text)
-        if "<" in text:
+        if "<" in text or "&#" in text:
             yield html.unescape(_TAG.sub("", text))
     yield from _in_json(raw)
     if depth:
-        for found in _BASE64.finditer(raw):
-            inner = _from_base64(found[0])
-            if len(inner) > _SHORT or b"@" in inner or b"40" in inner:  # most are words, and no base64 at all
-                yield from texts(inner, depth - 1)
+        for inner in chain(_from_base64(raw), _from_hex(raw), _from_uuencode(raw), _without_quote_marks(raw)):
+            yield from texts(inner, depth - 1)
 
 
 def around_at_signs(text: str) -> Iterator[str]:
@@ -59,14 +66,18 @@ def _first_word(text: str) -> str:
     return text.split(None, 1)[0] if text and not text[0].isspace() else ""
 
 
-def _spelled(raw: bytes) -> Iterator[bytes]:
-    yield raw
+def _spelled(raw: bytes) -> Iterator[str]:
+    ways = [raw]
     if b"\0" in raw:
-        yield raw.replace(b"\0", b"")  # ASCII in UTF-16
+        ways.append(raw.replace(b"\0", b""))  # ASCII in UTF-16
     if b"=" in raw:
-        yield binascii.a2b_qp(_SOFT_BREAK.sub(b"", raw))
+        ways.append(binascii.a2b_qp(_SOFT_BREAK.sub(b"", raw)))
     if _FOLDED.search(raw):
-        yield _FOLDED.sub(b"", raw)
+        ways.append(_FOLDED.sub(b"", raw))
+    if _ESCAPED.search(raw):
+        ways.append(_ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), raw))
+    yield from (each.decode("utf-8", "replace") for each in ways)
+    yield from (each.decode("utf-7", "replace") for each in ways if _UTF_7.search(each))
 
 
 def _in_words(text: str) -> Iterator[str]:
@@ -96,9 +107,48 @@ def _in_json(raw: bytes) -> Iterator[str]:
         text = inner.lstrip() if isinstance(inner, str) else ""
 
 
-def _from_base64(run: bytes) -> bytes:
-    plain = re.sub(rb"[\s=]", b"", run)
+def _from_base64(raw: bytes) -> Iterator[bytes]:
+    for found in _BASE64.finditer(raw):
+        lines = found[0].split()
+        starts = (0, 1) if len(lines) > 1 and len(lines[0]) != len(lines[1]) else (0,)  # the first may be a word
+        for start in starts:
+            inner = _decoded(b"".join(lines[start:]))
+            if len(inner) > _SHORT or b"@" in inner or b"40" in inner:  # most are words, and no base64 at all
+                yield inner
+    for found in _IN_LINK.finditer(raw):
+        inner = _decoded(found[0].replace(b"-", b"+").replace(b"_", b"/"))
+        if b"@" in inner and inner.isascii():
+            yield inner
+
+
+def _decoded(run: bytes) -> bytes:
+    plain = run.replace(b"=", b"")
     try:
         return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4))
     except binascii.Error:
         return b""
+
+
+def _from_hex(raw: bytes) -> Iterator[bytes]:
+    for found in _HEX.finditer(raw):
+        digits = re.sub(rb"[ :\r\n]", b"", found[0])
+        for start in (0, 1):  # a digit before it may be no part of it
+            inner = binascii.a2b_hex(digits[start : start + (len(digits) - start) // 2 * 2])
+            if b"@" in inner:
+                yield inner
+
+
+def _from_uuencode(raw: bytes) -> Iterator[bytes]:
+    for found in _UUENCODED.finditer(raw):
+        lines = []
+        for line in found[1].splitlines():
+            try:
+                lines.append(binascii.a2b_uu(line))
+            except binascii.Error:
+                break
+        yield b"".join(lines)
+
+
+def _without_quote_marks(raw: bytes) -> Iterator[bytes]:
+    if _QUOTE_MARKS.search(raw):
+        yield _QUOTE_MARKS.sub(b"", raw)

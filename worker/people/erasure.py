@@ -18,7 +18,7 @@ from db import moments, overwriting, traces
 from db.deliveries import deliveries
 from db.feedback import events, feedback
 from db.jobs.events import ErasureWritten, Event, PersonsErased, TracesMasked
-from db.masking import IsTheirs, masked_where
+from db.masking import IsTheirs, masked_where, quotes_one
 from db.session import reading, writing
 from db.settings import VAR, settings
 from emails import decoded, maildir
@@ -129,11 +129,14 @@ def _page_of_raw(_table: str, after: str, is_theirs: IsTheirs) -> str | None:
 def quotes(raw: bytes, is_theirs: IsTheirs) -> bool:
     """Whether one of these addresses stands in these bytes, however they are encoded. So does one count that takes too
     long to be searched: nobody but a person who means harm writes such a mail."""
-    until, is_one = time.thread_time() + SEARCHED_FOR, lru_cache(maxsize=50_000)(is_theirs)
+    until, is_one, searched = time.thread_time() + SEARCHED_FOR, lru_cache(maxsize=50_000)(is_theirs), set[str]()
     for text in decoded.texts(raw):
         for part in decoded.around_at_signs(text):
-            if time.thread_time() > until or masked_where(part, is_one) != part:
+            if part in searched:
+                continue
+            if time.thread_time() > until or quotes_one(part, is_one):
                 return True
+            searched.add(part)
     return False
 
 
