@@ -10,7 +10,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 PrivateKey = RSAPrivateKey | Ed25519PrivateKey
 
@@ -63,6 +63,19 @@ class DkimKey:
         if isinstance(self.private, RSAPrivateKey):
             return self.private.sign(data, _PADDING, _SHA256)
         return self.private.sign(hashlib.sha256(data).digest())
+
+
+def is_same(theirs: str, ours: str) -> bool:
+    """Whether two values of the tag p= are the same key. An RSA key may be published without what says that it is one
+    (PKCS #1)."""
+    try:
+        raws = [base64.b64decode("".join(each.split()), validate=True) for each in (theirs, ours)]
+        if raws[0] == raws[1]:
+            return True
+        keys = [serialization.load_der_public_key(each) for each in raws]
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return all(isinstance(each, RSAPublicKey) for each in keys) and keys[0] == keys[1]
 
 
 def load(selector: str, key_file: Path) -> DkimKey:

@@ -72,7 +72,11 @@ def _upwards(domain: str) -> Iterator[str]:
         yield ".".join(above[at:])
 
 
+def records(domain: str, ask: Ask) -> list[str]:
+    """The DMARC records at this very domain; more than one, and none counts."""
+    return [text for text in ask(f"_dmarc.{domain}", "TXT") if re.match(r"v\s*=\s*DMARC1\s*(;|$)", text)]
+
+
 def _at(domain: str, ask: Ask) -> Policy | None:
-    name = f"_dmarc.{domain}"
-    found = [text for text in ask(name, "TXT") if re.match(r"v\s*=\s*DMARC1\s*(;|$)", text)]
-    return Policy(name, found[0], tags(found[0])) if len(found) == 1 else None
+    found = records(domain, ask)
+    return Policy(f"_dmarc.{domain}", found[0], tags(found[0])) if len(found) == 1 else None

@@ -5,14 +5,14 @@ when no name server tells.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from db.settings import Settings
-from emails import dkim, dmarc, transports
-from emails.dns_records import Record, is_own, to_publish
+from db.urls import is_near
+from emails import dkim, dkim_keys, dmarc, spf_check, transports
+from emails.dns_records import Record, own_name, to_publish
 from emails.sender_identity import SenderIdentity
-from emails.smtp_connection import name_of
 
 Ask = Callable[[str, str], tuple[str, ...]]
 
@@ -31,7 +31,7 @@ class Checked(NamedTuple):
 
 def check(config: Settings, ask: Ask) -> Iterator[Checked]:
     """Look up each record that the settings ask for. Once a name is unanswered, the rest still has its turn."""
-    judges = {"SPF": _spf, "DKIM": _dkim, "DMARC": _dmarc, "MX": _mx, "PTR": _ptr}
+    judges = {"SPF": spf_check.judge, "DKIM": _dkim, "DMARC": _dmarc, "MX": _mx, "PTR": _ptr}
     for record in to_publish(config):
         try:
             well, told = judges[record.what](record, ask, config)
@@ -43,23 +43,6 @@ def check(config: Settings, ask: Ask) -> Iterator[Checked]:
 Judged = tuple[bool | None, str]
 
 
-def _spf(record: Record, ask: Ask, config: Settings) -> Judged:  # noqa: ARG001
-    found = [each for each in ask(record.name, "TXT") if re.match(r"v=spf1( |$)", each, re.IGNORECASE)]
-    if not found:
-        return None, f"{record.name} publishes no SPF record"
-    if len(found) > 1:
-        return None, f"{record.name} publishes {len(found)} SPF records, so none of them counts: keep one"
-    words = found[0].lower().split()
-    if "+all" in words or "all" in words:
-        return None, f"the SPF record of {record.name} lets everybody send: {found[0]}"
-    if not any(word in ("-all", "~all") or word.startswith("redirect=") for word in words):
-        return None, f"the SPF record of {record.name} does not end in ~all or -all: {found[0]}"
-    ours = record.value.split()[1]
-    if ours.startswith("include:") and not any(word.startswith(("include:", "redirect=")) for word in words):
-        return None, f"the SPF record of {record.name} does not include your relay ({ours}): {found[0]}"
-    return True, f"published: {found[0]}"
-
-
 def _dkim(record: Record, ask: Ask, config: Settings) -> Judged:  # noqa: ARG001
     found = ask(record.name, "TXT")
     if not found:
@@ -67,48 +50,73 @@ def _dkim(record: Record, ask: Ask, config: Settings) -> Judged:  # noqa: ARG001
     if len(found) > 1:
         return False, f"{record.name} holds {len(found)} records: keep one"
     theirs, ours = dmarc.tags(found[0]), dmarc.tags(record.value)
-    if "".join(theirs.get("p", "").split()) != ours["p"] or theirs.get("k", "rsa") != ours["k"]:
+    if "p" not in theirs or theirs.get("v", "DKIM1") != "DKIM1":
+        return False, f"{record.name} holds no DKIM key (a wildcard record may have answered): {found[0]}"
+    if not theirs["p"]:
+        return False, f"{record.name} says that this key is revoked (p= is empty), so no signature verifies"
+    if theirs.get("k", "rsa").lower() != ours["k"] or not dkim_keys.is_same(theirs["p"], ours["p"]):
         return False, f"{record.name} publishes another key than the one that signs"
+    if not _allows(theirs, "h", "sha256") or not _allows(theirs, "s", "email"):
+        return False, f"{record.name} does not allow this key to sign mail with sha256 (h= and s=): {found[0]}"
     if "y" in theirs.get("t", "").split(":"):
         return None, f"{record.name} says that it is being tested (t=y): receivers may ignore the signature"
     return True, "published"
 
 
-def _dmarc(record: Record, ask: Ask, config: Settings) -> Judged:  # noqa: ARG001
+def _allows(tags: Mapping[str, str], tag: str, what: str) -> bool:
+    """Whether a tag that lists what a key is for has this, or everything (RFC 6376, section 3.6.1)."""
+    return bool({what, "*"} & {each.strip().lower() for each in tags.get(tag, "*").split(":")})
+
+
+def _dmarc(record: Record, ask: Ask, config: Settings) -> Judged:
     identity, signer = SenderIdentity.of(config), dkim.signer_of(config)
     found = dmarc.policy(identity.domain, ask)
     if found is None:
-        return None, f"no DMARC record holds for {identity.domain}"
+        many = len(dmarc.records(identity.domain, ask))
+        told = f"{record.name} holds {many} DMARC records, so none of them counts: keep one" if many > 1 else ""
+        return None, told or f"no DMARC record holds for {identity.domain}"
     said = f"at {found.name}: {found.text}"
+    strict = {tag: found.tags.get(tag, "r").lower() == "s" for tag in ("adkim", "aspf")}
     if gone := [tag for tag in dmarc.GONE if tag in found.tags]:
         return None, f"{', '.join(gone)} are no tags of DMARC any more (RFC 9989); take them out; {said}"
     if found.tags.get("p", "").lower() not in ("none", "quarantine", "reject"):
         return None, f"the DMARC record has no policy (p=none, quarantine or reject); {said}"
-    if signer and found.tags.get("adkim") == "s" and signer.domain != identity.domain:
+    if signer and strict["adkim"] and signer.domain != identity.domain:
         return None, f"adkim=s asks for signatures of {identity.domain}, but DKIM_DOMAIN is {signer.domain}; {said}"
-    if not dmarc.is_aligned(identity.return_domain, identity.domain, ask, strict=found.tags.get("aspf") == "s"):
+    if signer and not dmarc.is_aligned(signer.domain, identity.domain, ask, strict=strict["adkim"]):
+        return None, f"{signer.domain}, the domain that signs, is not aligned with {identity.domain}; {said}"
+    if not dmarc.is_aligned(identity.return_domain, identity.domain, ask, strict=strict["aspf"]):
         return None, f"{identity.return_domain}, the bounce domain, is not aligned with {identity.domain}; {said}"
     return True, f"published {said}"
 
 
 def _mx(record: Record, ask: Ask, config: Settings) -> Judged:  # noqa: ARG001
     found = ask(record.name, "MX")
-    if any(each.split()[-1] == "." for each in found):
+    hosts = [each.split()[-1].rstrip(".") for each in found]
+    if not all(hosts):
         return None, f"{record.name} says that it takes no mail (null MX), so no bounce arrives"
+    told = f"published: {', '.join(sorted(found))}"
+    if lost := [each for each in hosts if not (ask(each, "A") or ask(each, "AAAA"))]:
+        return None, f"{told}, but {', '.join(lost)} has no address, so bounces get lost"
     if found:
-        return True, f"published: {', '.join(sorted(found))}"
+        return True, told
     if ask(record.name, "A") or ask(record.name, "AAAA"):
         return None, f"{record.name} has no MX record, only an address, which some senders do not try"
     return None, f"{record.name} has no MX record, so no bounce arrives"
 
 
 def _ptr(record: Record, ask: Ask, config: Settings) -> Judged:  # noqa: ARG001
-    server = transports.server_of(config)
-    if server is None or not is_own(server):
-        return True, "the relay's own affair"
-    name = name_of(server).rstrip(".").lower()
+    name = own_name(transports.server_of(config))
+    if name is None:
+        return None, "set MAIL_EHLO to the public name of your mail server, so that its address can be looked up"
+    name = name.rstrip(".").lower()
     addresses = [name.strip("[]").removeprefix("ipv6:")] if name.startswith("[") else [
         each for kind in ("A", "AAAA") for each in ask(name, kind)]  # fmt: skip
+    if addresses and all(map(is_near, addresses)):
+        return (
+            None,
+            f"{name} has a private address here ({', '.join(addresses)}), so its PTR cannot be judged from here",
+        )
     if not addresses:
         return None, f"{name}, by which a sender greets, has no address in the DNS: set MAIL_EHLO to a name that has"
     for address in addresses:
@@ -130,7 +138,10 @@ def warnings(config: Settings) -> Iterator[str]:
     identity = SenderIdentity.of(config)
     if config.outbox is None:
         if not config.dkim_domain:
-            yield "Letters leave unsigned (DKIM_KEY_FILE is not set): many receivers refuse them, or call them spam."
+            yield (
+                "Letters leave unsigned (DKIM_KEY_FILE is not set): many receivers refuse them, or call them spam, "
+                f"unless your relay signs them for {identity.domain}."
+            )
         if not dmarc.may_be_aligned(identity.return_domain, identity.domain):
             yield (
                 f"MAIL_BOUNCE_DOMAIN {identity.return_domain} is not aligned with {identity.domain}, the domain of "

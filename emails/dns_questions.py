@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 
 from dns import resolver, reversename
-from dns.exception import DNSException
+from dns.exception import DNSException, Timeout
 from dns.rdtypes.txtbase import TXTBase
 
 from emails.dns_checks import Ask, Unanswered
@@ -42,8 +42,11 @@ def questions(of: Callable[[], resolver.Resolver] | None = None) -> Ask:
             return tuple(map(_text, resolve().resolve(where, kind, lifetime=left, search=False)))
         except (resolver.NXDOMAIN, resolver.NoAnswer):
             return ()
+        except resolver.NoNameservers:
+            raise Unanswered(f"{name} {kind}: the name servers answer with an error (such as SERVFAIL)") from None
         except (DNSException, ValueError) as error:
-            raise Unanswered(f"{name} {kind}: no name server answers ({type(error).__name__})") from None
+            why = "in time" if isinstance(error, Timeout) else f"({type(error).__name__})"
+            raise Unanswered(f"{name} {kind}: no name server answers {why}") from None
 
     return ask
 

@@ -1,6 +1,7 @@
 """The DNS records that a site has to publish, so that its letters count as its own and bounces find their way back."""
 
 import ipaddress
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from db.settings import Settings
@@ -11,19 +12,25 @@ from emails.smtp_connection import Server, name_of
 
 What = Literal["SPF", "DKIM", "DMARC", "MX", "PTR"]
 
-_INCLUDES = {
+INCLUDES = {
     ".amazonaws.com": "amazonses.com",
     ".postmarkapp.com": "spf.mtasv.net",
     ".office365.com": "spf.protection.outlook.com",
+    ".outlook.com": "spf.protection.outlook.com",
     ".gmail.com": "_spf.google.com",
+    ".mailgun.org": "mailgun.org",
+    ".sendgrid.net": "sendgrid.net",
+    ".mailjet.com": "spf.mailjet.com",
+    ".mandrillapp.com": "spf.mandrillapp.com",
+    ".brevo.com": "spf.brevo.com",
+    ".fastmail.com": "spf.messagingengine.com",
 }
 """What a relay's customers include in their SPF record, by the end of its host."""
-RECEIVER = "mx.invalid"
-"""Stands in an MX record to publish for the host that is to take the bounces: the settings do not name it."""
 
 
 class Record(NamedTuple):
-    """One record: its name, type and content, and what it is for."""
+    """One record: its name, type and content, and what it is for. What the settings do not tell stands in <>, for a
+    person to fill in."""
 
     what: What
     name: str
@@ -54,34 +61,79 @@ def to_publish(config: Settings) -> tuple[Record, ...]:
     returns, domain, server = identity.return_domain, identity.domain, transports.server_of(config)
     keys = signer.keys if signer else ()
     published = [
-        Record("SPF", returns, "TXT", f"v=spf1 {_senders(server)} ~all", "who may send mail with this return path"),
+        _spf(returns, server),
         *(Record("DKIM", signer.record_name(key), "TXT", key.record, f"the key of {key.algorithm} signatures")
           for key in keys if signer),
         Record("DMARC", f"_dmarc.{domain}", "TXT", f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}",
                "what receivers do with letters that are not ours; go on to p=quarantine once the reports are good"),
-        Record("MX", returns, "MX", f"10 {RECEIVER}.",
-               f"who takes bounces: write the host that receives mail for {returns} in place of {RECEIVER}"),
+        Record("MX", returns, "MX", f"10 <the host that receives mail for {returns}>", "who takes bounces"),
     ]  # fmt: skip
     if server is None or is_own(server):
-        name = name_of(server or Server("localhost", 25, domain=domain))
-        why = f"the name of the address that your mail server sends from; {name} has to lead back to that address"
-        published.append(Record("PTR", "the-address-in-reverse.in-addr.arpa", "PTR", f"{name}.", why))
+        published.append(_ptr(server))
     return tuple(published)
 
 
 def is_own(server: Server) -> bool:
-    """Whether the mail server is one of this machine or its network, which sends from an address of ours."""
-    return is_near(server.host) or server.host.endswith(".localdomain")
+    """Whether the mail server is one of this machine or its network, or of our own domain: it sends from an address of
+    ours."""
+    return is_near(server.host) or server.host.endswith(".localdomain") or _is_of_our_domain(server)
 
 
-def _senders(server: Server | None) -> str:
-    """The SPF mechanism for this mail server (RFC 7208, section 5)."""
+def own_name(server: Server | None) -> str | None:
+    """The public name, or the address in brackets, of a mail server of ours; None if the settings do not tell."""
+    if server and _is_of_our_domain(server):
+        return server.host
+    name = name_of(replace(server, domain=None) if server else Server("localhost", 25))
+    return None if is_near(name.strip("[]").removeprefix("IPv6:")) or name.endswith(".localdomain") else name
+
+
+def sends(server: Server | None) -> str | None:
+    """The SPF mechanism for whoever sends our letters (RFC 7208, section 5); None if the settings do not tell."""
     if server is None or is_own(server):
-        name = name_of(server or Server("localhost", 25))
-        return f"a:{name}" if "." in name and not name.startswith("[") else "mx"
+        name = own_name(server)
+        return _mechanism(name) if name else None
+    known = (f"include:{to}" for end, to in INCLUDES.items() if f".{server.host}".endswith(end))
+    return next(known, None) or (_mechanism(server.host) if _address(server.host) else None)
+
+
+def _is_of_our_domain(server: Server) -> bool:
+    """Whether its name is that of MAIL_FROM's domain, below it, or beside it."""
+    host, domain = f".{server.host.lower()}", f".{server.domain}"
+    beside = host[host.index(".", 1) :] if host.count(".") > 2 else host
+    return (
+        server.domain is not None and not _address(server.host) and (host.endswith(domain) or domain.endswith(beside))
+    )
+
+
+def _spf(domain: str, server: Server | None) -> Record:
+    why = "who may send mail with this return path; a domain has one such record, so add to one that is there"
+    mechanism = sends(server)
+    if server is None or is_own(server):
+        mechanism = mechanism or "a:<the public name of your mail server>"
+    elif mechanism is None:
+        mechanism = f"include:<the name that {server.host} tells its customers to include>"
+    elif not mechanism.startswith("include:"):
+        why += f"; if {server.host} sends from other addresses than it takes mail at, write what it tells you"
+    return Record("SPF", domain, "TXT", f"v=spf1 {mechanism} ~all", why)
+
+
+def _ptr(server: Server | None) -> Record:
+    name = own_name(server)
+    address = _address(name or "")
+    where = address.reverse_pointer if address else "<the address that your mail server sends from, in reverse>"
+    why = "the name of the address that your mail server sends from; it has to lead back to that address"
+    named = name if name and not address else "<the public name of your mail server>"
+    return Record("PTR", where, "PTR", f"{named}.", why)
+
+
+def _mechanism(host: str) -> str:
+    address = _address(host)
+    return f"ip{address.version}:{address}" if address else f"a:{host}"
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is, perhaps in brackets as in EHLO."""
     try:
-        address = ipaddress.ip_address(server.host)
+        return ipaddress.ip_address(host.strip("[]").removeprefix("IPv6:"))
     except ValueError:
-        known = (to for end, to in _INCLUDES.items() if f".{server.host}".endswith(end))
-        return next((f"include:{each}" for each in known), f"a:{server.host}")
-    return f"ip{address.version}:{address}"
+        return None

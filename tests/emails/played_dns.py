@@ -12,11 +12,12 @@ import dns.rrset
 
 
 class PlayedDns:
-    """Answers UDP with `records` (by name and type), NXDOMAIN for other names, and nothing while `silent`."""
+    """Answers UDP with `records` (by name and type), NXDOMAIN for other names, SERVFAIL while it `fails`,
+    and nothing while `silent`."""
 
     def __init__(self, records: dict[tuple[str, str], list[str]] | None = None) -> None:
         self.records = records or {}
-        self.silent = False
+        self.silent = self.fails = False
         self.asked: list[tuple[str, str]] = []
 
     def __enter__(self) -> "PlayedDns":
@@ -54,7 +55,9 @@ class PlayedDns:
         self.asked.append((name, kind))
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.RA
-        if held := self.records.get((name, kind)):
+        if self.fails:
+            answer.set_rcode(dns.rcode.SERVFAIL)
+        elif held := self.records.get((name, kind)):
             answer.answer.append(dns.rrset.from_text(question.name, 300, "IN", kind, *held))
         elif not any(name == each for each, _ in self.records):
             answer.set_rcode(dns.rcode.NXDOMAIN)

@@ -1,11 +1,13 @@
 """The DNS records of a site: what to publish, and what a name server says of them."""
 
+import base64
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from db.settings import Settings
@@ -52,6 +54,8 @@ def dns(key: Path) -> Iterator[PlayedDns]:
             DKIM: [f'"{record[:20]}" "{record[20:]}"'],
             DMARC: ['"v=DMARC1; p=none; rua=mailto:postmaster@verdicts.site"'],
             MX: ["10 mx.verdicts.site."],
+            ("mx.verdicts.site", "A"): ["192.0.2.5"],
+            ("relay.provider.site", "A"): ["192.0.2.6"],
         }
         yield played
 
@@ -66,9 +70,11 @@ def found(config: Settings, dns: PlayedDns) -> dict[str, tuple[bool | None, str]
 def test_the_records_are_printed_as_a_zone_file_has_them(config: Set) -> None:
     records = {each.what: each.line for each in to_publish(config())}
     assert list(records) == ["SPF", "DKIM", "DMARC", "MX"]  # the relay has a PTR record of its own
-    assert records["SPF"] == 'b.verdicts.site. TXT "v=spf1 a:relay.provider.site ~all"'
+    assert records["SPF"] == (
+        'b.verdicts.site. TXT "v=spf1 include:<the name that relay.provider.site tells its customers to include> ~all"'
+    )
     assert records["DKIM"].startswith('w47._domainkey.verdicts.site. TXT "v=DKIM1; k=ed25519; p=')
-    assert records["MX"] == "b.verdicts.site. MX 10 mx.invalid."
+    assert records["MX"] == "b.verdicts.site. MX 10 <the host that receives mail for b.verdicts.site>"
     assert not {"pct", "rf", "ri"} & set(dmarc.tags(records["DMARC"]))
     assert records["DMARC"] == ('_dmarc.verdicts.site. TXT "v=DMARC1; p=none; rua=mailto:postmaster@verdicts.site"')
 
@@ -82,6 +88,10 @@ def test_the_records_are_printed_as_a_zone_file_has_them(config: Set) -> None:
         ("smtp://[2001:db9::7]", "ip6:2001:db9::7"),
         ("smtp://127.0.0.1", "a:out.verdicts.site"),
         ("smtp://gate", "a:out.verdicts.site"),
+        ("smtps://u:p@contoso.mail.protection.outlook.com", "include:spf.protection.outlook.com"),
+        ("smtps://u:p@smtp.eu.mailgun.org", "include:mailgun.org"),
+        ("smtp://mail.verdicts.site", "a:mail.verdicts.site"),
+        ("smtp://verdicts.site", "a:verdicts.site"),
     ],
 )
 def test_the_spf_record_names_whoever_sends(config: Set, server: str, senders: str) -> None:
@@ -118,15 +128,26 @@ def test_a_site_that_has_published_nothing_hears_of_each_record(config: Set) -> 
         (SPF, ['"v=spf1 -all"', '"v=spf1 mx -all"'], None, "2 SPF records, so none of them counts"),
         (SPF, ['"v=spf1 +all"'], None, "lets everybody send"),
         (SPF, ['"v=spf1 mx"'], None, "does not end in ~all or -all"),
-        (SPF, ['"v=spf1 redirect=_spf.verdicts.site"'], True, "published"),
+        (SPF, ['"v=spf1 mx ?all"'], None, "does not end in ~all or -all"),
+        (SPF, ['"v=spf1 mx include:<the name> ~all"'], None, "it includes '<the', which is no domain"),
+        (SPF, ['"v=spf1 redirect=_spf.verdicts.site"'], None, "_spf.verdicts.site publishes no SPF record"),
+        (SPF, ['"v=spf1 include:b.verdicts.site -all"'], None, "its includes do not end"),
+        (SPF, ['"v=spf1 ip4:300.1.1.1 -all"'], None, "ip4:300.1.1.1 names no network"),
+        (SPF, ['"v=spf1 a:a.site a:b.site a:c.site -all"'], None, "names a.site, b.site, c.site, which do not exist"),
+        (SPF, ['"v=spf1' + " a:mx.verdicts.site" * 11 + ' -all"'], None, "takes 11 look-ups"),
+        (SPF, ['"v=spf1 -all"'], None, "lets nobody send"),
+        (SPF, ['"v=SPF1 exists:%{i}._spf.verdicts.site -all"'], True, "published"),
         (DKIM, ['"v=DKIM1; k=ed25519; p=AAAA"'], False, "publishes another key"),
-        (DKIM, ['"v=DKIM1; k=ed25519; p="'], False, "publishes another key"),
+        (DKIM, ['"v=DKIM1; k=ed25519; p="'], False, "is revoked"),
+        (DKIM, ['"v=spf1 -all"'], False, "holds no DKIM key (a wildcard record may have answered)"),
+        (DKIM, ['"v=DKIM1; k=ed25519; p=AAAA"', '"v=spf1 -all"'], False, "holds 2 records"),
         (DMARC, ['"v=DMARC1; p=none; pct=50; ri=3600"'], None, "pct, ri are no tags of DMARC any more"),
-        (DMARC, ['"v=DMARC1; p=none"', '"v=DMARC1; p=reject"'], None, "no DMARC record holds"),
+        (DMARC, ['"v=DMARC1; p=none"', '"v=DMARC1; p=reject"'], None, "holds 2 DMARC records, so none of them counts"),
         (DMARC, ['"v=dmarc1; p=none"'], None, "no DMARC record holds"),
         (DMARC, ['"v=DMARC1; rua=mailto:a@b.site"'], None, "has no policy"),
         (DMARC, ['"v=DMARC1; p=reject; aspf=s"'], None, "the bounce domain, is not aligned with verdicts.site"),
         (MX, ["0 ."], None, "it takes no mail (null MX)"),
+        (MX, ["10 mx.invalid."], None, "but mx.invalid has no address"),
     ],
 )  # fmt: skip
 def test_a_record_that_does_not_do_is_told(
@@ -182,6 +203,83 @@ def test_others_words_stay_printable_and_short(config: Set, dns: PlayedDns) -> N
     told = found(config(), dns)["DMARC"][1]
     assert told.isprintable()
     assert len(told) <= 600
+
+
+@pytest.mark.parametrize(
+    ("spf", "well", "said"),
+    [
+        ("v=spf1 include:amazonses.com ~all", True, "published"),
+        ("v=spf1 include:_spf.verdicts.site ~all", True, "published"),
+        ("v=spf1 ip4:192.0.2.6 ~all", None, "does not include your relay (include:amazonses.com)"),
+    ],
+)
+def test_a_known_relay_has_to_be_included_perhaps_by_an_include(
+    config: Set, dns: PlayedDns, spf: str, well: bool | None, said: str
+) -> None:
+    dns.records[SPF] = [f'"{spf}"']
+    dns.records["_spf.verdicts.site", "TXT"] = ['"v=spf1 include:amazonses.com -all"']
+    ours = config(mail_url="smtps://u:p@email-smtp.eu-west-1.amazonaws.com")
+    assert found(ours, dns)["SPF"][0] is well
+    assert said in found(ours, dns)["SPF"][1]
+
+
+@pytest.mark.parametrize(
+    ("spf", "well"),
+    [
+        ("v=spf1 a:out.verdicts.site -all", True),
+        ("v=spf1 ip4:192.0.2.0/28 -all", True),
+        ("v=spf1 a:mx.verdicts.site/24 -all", True),
+        ("v=spf1 redirect=_spf.verdicts.site", True),
+        ("v=spf1 -a:out.verdicts.site mx -all", None),
+        ("v=spf1 ip6:2001:db8::/32 -all", None),
+    ],
+)
+def test_a_server_of_ours_has_to_be_let(config: Set, dns: PlayedDns, spf: str, well: bool | None) -> None:
+    dns.records |= {
+        SPF: [f'"{spf}"'],
+        ("out.verdicts.site", "A"): ["192.0.2.9"],
+        ("_spf.verdicts.site", "TXT"): ['"v=spf1 ip4:192.0.2.9 ~all"'],
+    }
+    judged = found(config(mail_url="smtp://127.0.0.1", mail_ehlo="out.verdicts.site"), dns)["SPF"]
+    assert judged[0] is well
+    assert well or "does not let 192.0.2.9 send, from where your letters come" in judged[1]
+
+
+def test_a_key_may_be_published_without_what_says_that_it_is_rsa(config: Set, dns: PlayedDns, tmp_path: Path) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    (tmp_path / "rsa").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    bare = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+    ours = config(DKIM_KEY_FILE=str(tmp_path / "rsa"))
+    text = f"v=DKIM1; p={base64.b64encode(bare).decode()}"
+    dns.records[DKIM] = [f'"{text[:200]}" "{text[200:]}; h=sha1:sha256"']
+    assert found(ours, dns)["DKIM"][0] is True
+    dns.records[DKIM] = [f'"{text[:200]}" "{text[200:]}; h=sha1"']
+    assert "does not allow this key to sign mail with sha256" in found(ours, dns)["DKIM"][1]
+
+
+def test_a_machine_whose_public_name_nobody_knows_is_asked_for_it(
+    config: Set, dns: PlayedDns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emails.smtp_connection._own_name", lambda: "5f3a9c")
+    ours = config(mail_url="smtp://gate")
+    lines = {each.what: each.line for each in to_publish(ours)}
+    assert "a:<the public name of your mail server> ~all" in lines["SPF"]
+    assert lines["PTR"].endswith(" PTR <the public name of your mail server>.")
+    assert found(ours, dns)["PTR"] == (
+        None, "set MAIL_EHLO to the public name of your mail server, so that its address can be looked up",
+    )  # fmt: skip
+
+
+def test_a_server_that_greets_by_its_address_has_a_record_in_reverse(config: Set) -> None:
+    lines = {each.what: each.line for each in to_publish(config(mail_url="smtp://gate", mail_ehlo="[192.0.2.9]"))}
+    assert 'TXT "v=spf1 ip4:192.0.2.9 ~all"' in lines["SPF"]
+    assert lines["PTR"] == "9.2.0.192.in-addr.arpa. PTR <the public name of your mail server>."
+
+
+def test_a_failing_name_server_is_told_apart_from_a_silent_one(config: Set, dns: PlayedDns) -> None:
+    dns.fails = True
+    assert all("answer with an error (such as SERVFAIL)" in told for _, told in found(config(), dns).values())
 
 
 # ---- the tree walk -----------------------------------------------------------------------------------------------
