@@ -51,7 +51,7 @@ class SmtpTransport:
             return self._unopened(connection.stage, error)
         if refusal:
             connection.goodbye()
-            return _refused_session("greeting", *refusal)
+            return _refused_session(connection.stage, *refusal)
         self._conversation = connection
         return None
 

@@ -96,14 +96,15 @@ class SmtpConnection(smtplib.SMTP):
         code, text = self.connect(self._server.host, self._server.port)
         if code != 220:
             return Reply(code, _joined(text))
-        self.stage = "hello"
-        self.ehlo_or_helo_if_needed()
+        if refusal := self._greeted():
+            return refusal
         if self._server.security == "starttls":
             self.stage = "tls"
             self.starttls(context=self._context or _default_context())
             if self._unread:
                 raise OutOfStep("the server went on in clear text after STARTTLS")
-            self.ehlo()
+            if refusal := self._greeted():  # what it offered in clear text counts no more (RFC 3207, section 4.2)
+                return refusal
         if self._server.login:
             self.stage = "login"
             self._log_in(*self._server.login)
@@ -114,6 +115,17 @@ class SmtpConnection(smtplib.SMTP):
         # The largest message that the server accepts (SIZE, RFC 1870); 0 when it does not say.
         self.largest = int(size) if size.isascii() and size.isdigit() else 0
         return None
+
+    def _greeted(self) -> Reply | None:
+        """EHLO, or HELO to a server that takes no EHLO. Returns the refusal, if it is one."""
+        self.stage = "hello"
+        refusal = _refused(*self.ehlo())
+        if refusal is None or refusal.code < 500:  # 4xx: it takes nobody now, and may close the connection
+            return refusal
+        try:
+            return _refused(*self.helo())
+        except OSError:
+            return refusal
 
     def _log_in(self, user: str, password: str) -> None:
         if not (self._server.tokens and self.token):
@@ -281,6 +293,10 @@ class SmtpConnection(smtplib.SMTP):
             pass
         finally:
             self.close()
+
+
+def _refused(code: int, text: bytes) -> Reply | None:
+    return None if 200 <= code < 300 else Reply(code, _joined(text))
 
 
 def _joined(text: bytes) -> str:

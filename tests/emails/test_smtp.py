@@ -378,6 +378,21 @@ def test_an_old_server_is_greeted_with_helo() -> None:
         assert send(door_to(server)).kind == "sent"
 
 
+@pytest.mark.parametrize(
+    ("script", "code", "words"),
+    [
+        ({"EHLO": "421 4.3.2 Busy", "HELO": HANG_UP}, 421, "421 4.3.2 Busy"),
+        ({"EHLO": "550 5.7.1 Your host is blocked", "HELO": HANG_UP}, 550, "550 5.7.1 Your host is blocked"),
+        ({"EHLO": "502 What?", "HELO": "550 5.7.1 Your host is blocked"}, 550, "550 5.7.1 Your host is blocked"),
+    ],
+)
+def test_a_refusal_of_our_hello_is_told_in_the_server_s_words(script: dict[str, str], code: int, words: str) -> None:
+    with ScriptedServer(script) as server:
+        refusal = door_to(server).connect()
+    assert refusal is not None
+    assert (refusal.kind, refusal.code, refusal.reply, refusal.stage) == ("relay", code, words, "hello")
+
+
 def test_a_time_limit_in_the_middle_of_a_letter_leaves_a_clean_door(monkeypatch: pytest.MonkeyPatch) -> None:
     class TimeLimit(BaseException):
         pass

@@ -155,6 +155,31 @@ def test_a_server_that_will_not_encrypt_is_not_used(trusting: ssl.SSLContext) ->
     assert (refusal.kind, refusal.code, refusal.stage) == ("relay", 454, "tls")
 
 
+CLEAR = "250-mail.example\n250-PIPELINING\n250-SIZE 10\n250 STARTTLS"
+
+
+def test_what_a_server_offered_before_encryption_counts_no_more(
+    server_side: ssl.SSLContext, trusting: ssl.SSLContext
+) -> None:
+    with ScriptedServer({"EHLO": [CLEAR, "250 mail.example"]}, context=server_side) as server:
+        door = open_transport(f"smtp+starttls://localhost:{server.port}", TIME_OUTS, trusting)
+        letters = [Outgoing(SENDER, f"{person}@example.com", LETTER, person) for person in ("alice", "bob")]
+        assert door.send(letters[0], lambda: letters[1]).kind == "sent"
+        assert door.send(letters[1]).kind == "sent"
+    assert [line for line in server.heard if line.startswith("MAIL")] == [f"MAIL FROM:<{SENDER}>"] * 2
+
+
+@pytest.mark.parametrize("reply", ["421 4.3.2 Busy", "454 4.7.0 Not now"])
+def test_a_refusal_of_the_hello_after_encryption_ends_the_session_in_the_server_s_words(
+    server_side: ssl.SSLContext, trusting: ssl.SSLContext, reply: str
+) -> None:
+    with ScriptedServer({"EHLO": [CLEAR, reply]}, context=server_side) as server:
+        refusal = open_transport(f"smtp+starttls://u:p@localhost:{server.port}", TIME_OUTS, trusting).connect()
+    assert refusal is not None
+    assert (refusal.kind, refusal.reply, refusal.stage) == ("relay", reply, "hello")
+    assert not [line for line in server.heard if line.startswith("MAIL")]
+
+
 def test_a_password_that_cannot_be_sent_is_said() -> None:
     with ScriptedServer() as server:
         refusal = open_transport(f"smtp://verdicts:%C3%A9@127.0.0.1:{server.port}", TIME_OUTS).connect()
