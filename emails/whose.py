@@ -12,6 +12,7 @@ _IP = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4})
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 _EMAIL = re.compile(r"[^\s<>():;,]+@[^\s<>():;,]+")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
+_IP_IN_WORDS = re.compile(r"\bip\b")
 _NOT_YET = re.compile(r"\b(?:temporar\w+|try again|later|deferred|gr[ea]y ?list\w*|in progress)\b")
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 # Words that tell nothing: that it was RCPT which is refused (the reason stands behind it), which server was asked about
@@ -44,7 +45,7 @@ def whose_is(stage: Stage, code: int, reply: str) -> Whose:
     blamed = _BLAMED.get(stage)
     for rule in RULES:
         if (blamed is None or rule.whose in blamed) and rule.fits(words, codes):
-            return _certain(rule.whose, code, words)
+            return _certain(rule.whose, code, codes, words)
     if blamed is None:
         return "unclear"
     return "relay" if code < 500 or stage == "tls" else "sender"
@@ -57,10 +58,11 @@ def _words(reply: str) -> str:
     return _EMPTY.sub(" ", " ".join(_NO_WORD.sub(" ", text).split()))
 
 
-def _certain(whose: Whose, code: int, words: str) -> Whose:
-    """A refusal is the address's only for ever (a 450 "user unknown" may pass) and without a word about the sender."""
+def _certain(whose: Whose, code: int, codes: str, words: str) -> Whose:
+    """A refusal is the address's only for ever (a 450 "user unknown" may pass) and without a word about the sender. An
+    IP address is such a word, unless the enhanced code says that the address is meant: some servers greet with it."""
     if whose != "address":
         return whose
-    if _OURS.search(words):
+    if _OURS.search(_IP_IN_WORDS.sub(" ", words) if codes.endswith(" 5.1.1") else words):
         return "sender"
     return "mailbox" if code < 500 or _NOT_YET.search(words) else "address"

@@ -28,8 +28,10 @@ _QUOTED = re.compile(r"[<(][^<>()\s]{1,200}@[^<>()\s]{1,200}[>)]")
 # Postfix says the first in reply to RCPT alone; the second is PowerMTA's own judgement.
 _SURE = re.compile(r"recipient address rejected|\(bad-mailbox\)", re.IGNORECASE)
 _IN_REPLY_TO = re.compile(r" \(in reply to [A-Za-z ]{1,40}\)$")  # Postfix; else "MAIL FROM" would be taken for a reason
-# qmail; else an IP address would be taken for ours.
-_GAVE_UP = re.compile(r" Giving up on [0-9A-Fa-f.:]{3,40}\.?$| \(Other MXes tried: .*|, relay=\S{1,80}")
+# From qmail and Sendmail; else an IP address would be taken for ours, and "Deferred" for a word of the other server's.
+_OF_OURS = re.compile(
+    r" Giving up on [0-9A-Fa-f.:]{3,40}\.?$| \(Other MXes tried: .*|, relay=\S{1,80}|(?<=\.\.\. )Deferred\b:?"
+)
 
 
 class Judged(NamedTuple):
@@ -45,14 +47,14 @@ class Judged(NamedTuple):
 def judge(told: str, status: str = "", *contexts: str) -> Judged:
     """Judges what is told of a recipient: the reply or the mail server's own words, the report's status field, and,
     where these say nothing, what the mail says around them, the nearest first."""
-    line = _GAVE_UP.sub("", one_line(told))
+    line = _OF_OURS.sub("", one_line(told))
     said = _Said.of(_IN_REPLY_TO.sub("", line), status)
     step = next((step for each in (line, *contexts) if (step := step_in(each))), None)
     whose = said.whose(step)
     for context in filter(None, contexts):
         if whose != "unclear":
             break
-        around = _Said.of(one_line(context, _CONTEXT), status)
+        around = _Said.of(_OF_OURS.sub("", one_line(context, _CONTEXT)), status)
         whose, line = around.whose(step), line or one_line(context)
         said = said._replace(code=said.code or around.code, status=said.status or around.status)
     return Judged(KINDS[whose], whose, said.code, said.status or None, line)
@@ -102,7 +104,8 @@ class _Said(NamedTuple):
         code = self.code or (450 if self.temporary else 550)
         if status and status[0] != str(code)[0]:
             code = int(status[0]) * 100 + 50
-        return whose_is(step, code, f"{code} {status} {self.words}" if status else f"{code} {self.words}")
+        words = sentences.without_giving_up(self.words)
+        return whose_is(step, code, f"{code} {status} {words}" if status else f"{code} {words}")
 
     def _is_sure(self, step: Stage | None) -> bool:
         """Whether "user unknown" is to be believed. Mobile carriers also say so of what a reader's filter refuses, at

@@ -38,7 +38,7 @@ LANGUAGES = (
     Language(  # Spanish
         r"usuario|destinatario|direcci[oó]n|cuenta|buz[oó]n|casilla|bandeja|cuota",
         r"desconocid[oa]|inexistente|no existe|no se (?:ha )?encontr\w+|no (?:es )?v[aá]lid[oa]|inv[aá]lid[oa]",
-        r"llen[oa]|excedid[oa]|superad[oa]|sin espacio",
+        r"llen[oa]|excedid[oa]|superad[oa]|agotad[oa]|sin espacio|ha expirado|inactiv[oa]",
     ),
     Language(  # Portuguese
         r"usu[aá]rio|utilizador|destinat[aá]rio|endere[cç]o|conta|caixa|quota|cota",

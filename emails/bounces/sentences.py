@@ -30,6 +30,9 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
             (?:exceed\w*|over|reached) .. (?:disk ?quota|mailbox (?:size|quota)|disk space)
             mail(?:box|folder) (?:is |was )?(?:over ?)?full\b
             command output: .. quota
+            (?:overdrawn|exceeded) .. disk ?space
+            quota usage
+            (?:account|mailbox|user)(?:\(s\))?(?: \S{1,80})? (?:does(?: not|n['’]t)|do(?: not|n['’]t)) have enough space
             has not been collected
         """),
     ),
@@ -181,7 +184,8 @@ _GAVE_UP = one_of(r"""
     (?:exceed\w*|reached|after) .. (?:delivery )?attempts
     within the allowed queue period
     in the queue too long
-    (?:not|n['’]t)(?: been?)? (?:delivered|able to deliver).{0,40}(?:after|for|within|since) .{0,20}(?:hours?|days?)
+    (?:not|n['’]t)(?: be(?:en)?)? (?:delivered|able to deliver).{0,40}(?:after|for|within|since) .{0,20}(?:hours?|days?)
+    (?:message )?will be deleted from (?:the )?queue
 """)
 
 
@@ -194,6 +198,11 @@ def whose(words: str) -> Whose | None:
 def takes_no_mail(words: str) -> bool:
     """Whether the recipient's domain, and not the sender's, takes no mail at all."""
     return bool(_NO_MAIL.search(words[:_READ])) and "sender" not in words[:_READ].lower()
+
+
+def without_giving_up(words: str) -> str:
+    """The words without how long it was tried, which would be taken for a limit of so many letters an hour."""
+    return _GAVE_UP.sub(" ", words)
 
 
 def gave_up(words: str) -> Whose | None:

@@ -8,22 +8,24 @@ _AFTER = r"(?:after|in reply to|during|response to) (?:the )?(?:pipelined )?"
 
 _STEPS: dict[Stage, re.Pattern[str]] = {
     "rcpt": re.compile(
-        rf"{_AFTER}RCPT|>>> RCPT TO|does not like recipient|RCPT TO response|\bSMTP:RCPT|\[RCPT_TO\]", re.IGNORECASE
+        rf"{_AFTER}RCPT|>>> RCPT TO|does not like recipient|RCPT TO response|\bSMTP:RCPT|\[RCPT_TO\]"
+        r"|\(state 14\)|\(SENT_RCPT",
+        re.IGNORECASE,
     ),
-    "mail": re.compile(rf"{_AFTER}MAIL FROM|>>> MAIL FROM|but sender was rejected", re.IGNORECASE),
+    "mail": re.compile(rf"{_AFTER}MAIL FROM|>>> MAIL FROM|but sender was rejected|\(state 13\)", re.IGNORECASE),
     "hello": re.compile(
         rf"{_AFTER}(?:HELO|EHLO|LHLO|initial connection)|>>> (?:HELO|EHLO)|refused to\s+talk to me"
-        r"|but (?:my name was rejected|greeting failed)",
+        r"|but (?:my name was rejected|greeting failed)|\(SENT_(?:HELO|EHLO|SECOND_EHLO)\)",
         re.IGNORECASE,
     ),
     "dot": re.compile(
         rf"{_AFTER}(?:end of )?(?:DATA|BDAT)|>>> (?:DATA|\.)|final DATA"
-        r"|failed (?:after I sent the message|on DATA command)",
+        r"|failed (?:after I sent the message|on DATA command)|\(state 1[5-8]\)",
         re.IGNORECASE,
     ),
 }
 """From Postfix ("in reply to RCPT TO command"), Exim ("after RCPT TO"), Sendmail's transcripts (">>> RCPT To"), qmail,
-DragonFly and others. With pipelining, Sendmail prints the replies to RCPT under ">>> DATA"."""
+DragonFly, Gmail ("state 14") and others. With pipelining, Sendmail prints the replies to RCPT under ">>> DATA"."""
 
 
 def step_in(text: str) -> Stage | None:
