@@ -14,15 +14,16 @@ from itertools import chain
 
 _SOFT_BREAK = re.compile(rb"=[ \t]*\r?\n")
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
-_QUOTE_MARKS = re.compile(rb"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
-_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4,}={0,2}[ \t]*\r?\n)*[A-Za-z0-9+/]{12,}={0,2}")
-_IN_LINK = re.compile(rb"[A-Za-z0-9_-]{12,}")
-_HEX = re.compile(rb"(?:[0-9A-Fa-f]{16,}\r?\n)*[0-9A-Fa-f]{12,}|(?:[0-9A-Fa-f]{2}[ :]){6,}[0-9A-Fa-f]{2}")
+_QUOTED = re.compile(rb"^[ \t]*(?:>[ \t]?)+([^\n]*)", re.MULTILINE)
+_RUN = re.compile(rb"[A-Za-z0-9+/_-]{12,}={0,2}(?:[ \t]*\r?\n[A-Za-z0-9+/_-]{4,}={0,2}(?=[ \t]*\r?(?:\n|\Z)))*")
+"""What may be base64, or hexadecimal, in one line or in several."""
+_HEX = re.compile(rb"[0-9A-Fa-f]{12,}")
+_DIVIDED_HEX = re.compile(rb"[0-9A-Fa-f]{2}(?:[ :][0-9A-Fa-f]{2}){5,}")
 _UUENCODED = re.compile(rb"^begin [0-7]{3,4} [^\n]{1,200}\n((?:[ -`]{1,62}\r?\n){1,200000})", re.MULTILINE)
 _UTF_7 = re.compile(rb"\+A[A-P]")
-_ESCAPED = re.compile(rb"\\x|\+40|(?:\+[0-9A-Fa-f]{2}){3}")
 _ESCAPE = re.compile(rb"(?:\\x\{?|\+)([0-9A-Fa-f]{2})\}?")
 """In addresses of delivery reports (RFC 3461, section 4; RFC 6533, section 3), and as Python writes bytes."""
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _WORD = r"=\?[\w*-]{1,60}\?[bBqQ]\?[^?\r\n]{0,500}\?="
 _WORDS = re.compile(rf"{_WORD}(?:\s{{1,4}}{_WORD}){{0,30}}")
 _TAG = re.compile(r"<[A-Za-z/!][^<>]{0,2000}>")
@@ -44,7 +45,7 @@ def texts(raw: bytes, depth: int = _DEPTH) -> Iterator[str]:
             yield html.unescape(_TAG.sub("", text))
     yield from _in_json(raw)
     if depth:
-        for inner in chain(_from_base64(raw), _from_hex(raw), _from_uuencode(raw), _without_quote_marks(raw)):
+        for inner in chain(_from_runs(raw), _from_divided_hex(raw), _from_uuencode(raw), _quoted(raw)):
             yield from texts(inner, depth - 1)
 
 
@@ -72,9 +73,9 @@ def _spelled(raw: bytes) -> Iterator[str]:
         ways.append(raw.replace(b"\0", b""))  # ASCII in UTF-16
     if b"=" in raw:
         ways.append(binascii.a2b_qp(_SOFT_BREAK.sub(b"", raw)))
-    if _FOLDED.search(raw):
+    if b"\n " in raw or b"\n\t" in raw:
         ways.append(_FOLDED.sub(b"", raw))
-    if _ESCAPED.search(raw):
+    if b"\\x" in raw or b"+40" in raw:
         ways.append(_ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), raw))
     yield from (each.decode("utf-8", "replace") for each in ways)
     yield from (each.decode("utf-7", "replace") for each in ways if _UTF_7.search(each))
@@ -107,38 +108,53 @@ def _in_json(raw: bytes) -> Iterator[str]:
         text = inner.lstrip() if isinstance(inner, str) else ""
 
 
-def _from_base64(raw: bytes) -> Iterator[bytes]:
-    for found in _BASE64.finditer(raw):
+def _from_runs(raw: bytes) -> Iterator[bytes]:
+    for found in _RUN.finditer(raw):
         lines = found[0].split()
-        starts = (0, 1) if len(lines) > 1 and len(lines[0]) != len(lines[1]) else (0,)  # the first may be a word
-        for start in starts:
-            inner = _decoded(b"".join(lines[start:]))
-            if len(inner) > _SHORT or b"@" in inner or b"40" in inner:  # most are words, and no base64 at all
-                yield inner
-    for found in _IN_LINK.finditer(raw):
-        inner = _decoded(found[0].replace(b"-", b"+").replace(b"_", b"/"))
-        if b"@" in inner and inner.isascii():
+        yield from _from_base64(lines)
+        digits = b"".join(lines)
+        for each in _HEX.findall(digits):
+            yield from _from_hex(each)
+
+
+def _from_base64(lines: list[bytes]) -> Iterator[bytes]:
+    whole = [lines]
+    if len(lines) > 1 and len(lines[0]) != len(lines[1]):
+        whole.append(lines[1:])  # the first is a word
+    for each in whole:
+        inner = _decoded(b"".join(each))
+        if len(inner) > _SHORT or b"@" in inner or b"40" in inner:  # most are words, and no base64 at all
             yield inner
+    if len(lines) == 1:
+        for part in lines[0].split(b"/")[1:]:  # of a link
+            inner = _decoded(part)
+            if b"@" in inner and inner.isascii():
+                yield inner
 
 
 def _decoded(run: bytes) -> bytes:
-    plain = run.replace(b"=", b"")
+    plain = run.replace(b"=", b"").translate(_URL_SAFE)
     try:
         return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4))
     except binascii.Error:
         return b""
 
 
-def _from_hex(raw: bytes) -> Iterator[bytes]:
-    for found in _HEX.finditer(raw):
-        digits = re.sub(rb"[ :\r\n]", b"", found[0])
-        for start in (0, 1):  # a digit before it may be no part of it
-            inner = binascii.a2b_hex(digits[start : start + (len(digits) - start) // 2 * 2])
-            if b"@" in inner:
-                yield inner
+def _from_divided_hex(raw: bytes) -> Iterator[bytes]:
+    for found in _DIVIDED_HEX.findall(raw):
+        yield from _from_hex(re.sub(rb"[ :]", b"", found))
+
+
+def _from_hex(digits: bytes) -> Iterator[bytes]:
+    for start in (0, 1):  # a digit before it may be no part of it
+        inner = binascii.a2b_hex(digits[start : start + (len(digits) - start) // 2 * 2])
+        if b"@" in inner:
+            yield inner
 
 
 def _from_uuencode(raw: bytes) -> Iterator[bytes]:
+    if b"\nbegin " not in raw and not raw.startswith(b"begin "):
+        return
     for found in _UUENCODED.finditer(raw):
         lines = []
         for line in found[1].splitlines():
@@ -149,6 +165,7 @@ def _from_uuencode(raw: bytes) -> Iterator[bytes]:
         yield b"".join(lines)
 
 
-def _without_quote_marks(raw: bytes) -> Iterator[bytes]:
-    if _QUOTE_MARKS.search(raw):
-        yield _QUOTE_MARKS.sub(b"", raw)
+def _quoted(raw: bytes) -> Iterator[bytes]:
+    """The lines of a quotation, without its marks."""
+    if lines := _QUOTED.findall(raw):
+        yield b"\n".join(lines)
