@@ -1,8 +1,8 @@
 """Text formats for letters: sanitized content, and numbers and dates as readers see them."""
 
 import dataclasses
-import textwrap
 import unicodedata
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ Value = TypeVar("Value")
 
 # Bidi overrides could reorder the text around them; templates isolate content themselves with <bdi>.
 _MOST = 10_000  # characters: harmless() drops what follows
+_COLUMNS = 72
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -88,7 +89,41 @@ def offset(when: datetime) -> str:
 
 
 def wrapped(text: str, indent: str = "") -> str:
-    """The text in lines of at most 72 characters, without breaking words or links."""
-    return textwrap.fill(
-        text, 72, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
+    """The text in lines of at most 72 columns, without breaking words or links. Scripts that put no spaces between
+    words are broken between characters, each of which is two columns wide."""
+    lines: list[str] = []
+    for word in filter(None, text.split(" ")):
+        for number, piece in enumerate(_pieces(word)):
+            glue = "" if number else " "
+            if lines and _columns(lines[-1] + glue + piece) <= _COLUMNS:
+                lines[-1] += glue + piece
+            else:
+                lines.append(indent + piece)
+    return "\n".join(lines)
+
+
+def _pieces(word: str) -> Iterator[str]:
+    start = 0
+    for place in range(1, len(word)):
+        if "://" not in word and _breaks(word, place):
+            yield word[start:place]
+            start = place
+    yield word[start:]
+
+
+def _breaks(word: str, place: int) -> bool:
+    """Whether a line may end there: between two wide characters, but not before a full stop or behind a bracket."""
+    before, after = word[place - 1], word[place]
+    if "가" <= after <= "힣":  # Korean puts spaces between words
+        return False
+    if not (_is_wide(before) and _is_wide(after)) or graphemes.cut_before(word, place) != place:
+        return False
+    return unicodedata.category(before) not in ("Ps", "Pi") and unicodedata.category(after) not in ("Pe", "Pf", "Po")
+
+
+def _columns(text: str) -> int:
+    return sum(0 if unicodedata.category(each) in ("Mn", "Me", "Cf") else 1 + _is_wide(each) for each in text)
+
+
+def _is_wide(each: str) -> bool:
+    return unicodedata.east_asian_width(each) in "WF"

@@ -81,3 +81,21 @@ def test_a_zone_is_said_by_its_distance_from_utc(hours: float, said: str) -> Non
 def test_lines_wrap_without_breaking_links() -> None:
     link = "https://verdicts.example/" + "x" * 90
     assert formats.wrapped(f"Read {link} now").splitlines() == ["Read", link, "now"]
+
+
+def test_lines_of_chinese_are_as_wide_as_other_lines_and_none_begins_with_a_full_stop() -> None:
+    text = "这个工具在同事之前阅读你的合并请求并写下意见。" * 6
+    lines = formats.wrapped(text).splitlines()
+    assert "".join(lines) == text
+    assert all(34 <= len(line) <= 36 for line in lines[:-1])
+    assert not [line for line in lines if line.startswith("。")]
+
+
+def test_korean_breaks_between_its_words() -> None:
+    assert set(formats.wrapped("코드 리뷰를 읽습니다 " * 9).split()) == {"코드", "리뷰를", "읽습니다"}
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))
+def test_wrapping_changes_nothing_but_white_space(text: str) -> None:
+    shown = formats.harmless(text)
+    assert "".join(formats.wrapped(shown).split()) == "".join(shown.split())
