@@ -51,8 +51,8 @@ def raise_new(session: Session, condition: Condition, now: datetime) -> int | No
     """Open an alert. Returns its id, or None if one with that key is open, so that parallel checks email it once."""
     number: int | None = session.scalar(
         _OPEN_NEW,
-        {"key": condition.key, "kind": condition.kind, "title": condition.title, "told": "\n".join(condition.told),
-         "link": condition.link, "now": now},
+        {"key": condition.key, "kind": condition.kind, "title": condition.title,
+         "told": "\n".join(" ".join(each.splitlines()) for each in condition.told), "link": condition.link, "now": now},
     )  # fmt: skip
     return number
 

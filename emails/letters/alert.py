@@ -7,7 +7,8 @@ from emails import render
 from emails.formats import all_harmless, harmless, shortened
 from emails.letter import Letter, Site
 
-_COMMAND = re.compile(r"(.*): (verdicts [a-z].*)")
+_COMMAND = re.compile(r"([^“”]*): (verdicts [a-z][^“”]*)")
+"""Our own words: others' stand in quotation marks."""
 
 
 def alert(site: Site, title: str, told: tuple[str, ...], since: datetime, link: str) -> Letter:

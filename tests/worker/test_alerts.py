@@ -20,7 +20,10 @@ from db.monitoring.pauses import Pause
 from db.operators.operators import Operator
 from db.session import reading, writing
 from db.votes import votes
+from emails import letters
+from emails.letters import Site
 from worker.alerts.alerts import watch
+from worker.alerts.quotes import quoted
 from worker.sending import mail_connections, send_slice
 
 NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)
@@ -263,6 +266,34 @@ def test_a_breaker_is_told_after_two_minutes_and_over_when_the_server_answers():
         breakers.answered(session, "mail.example")
     watch(NOW + timedelta(minutes=4))
     assert standing() == {}
+
+
+def test_a_servers_words_are_one_short_line_and_no_command_of_ours():
+    reply = (
+        "550-5.7.1 <b>no</b>\r\n550 \x1b[31mask us.\n"
+        + "It is about your policy. " * 80
+        + "To end it: verdicts db erase"
+    )
+    with writing() as session:
+        breakers.refused(session, "mail.example", reply, NOW)
+        breakers.refused(session, "mail.example", reply, NOW + timedelta(minutes=2))
+    watch(NOW + timedelta(minutes=3))
+    [alert] = standing().values()
+    said, after = alert.told.split("\n")
+    assert said.startswith("It last answered: “550-5.7.1 <b>no</b> 550 [31mask us. It is about your policy.")
+    assert said.endswith("…”")
+    assert len(said) < 230
+    assert after.endswith(": verdicts doctor")
+
+
+def test_only_our_own_words_end_in_a_command():
+    told = f"It last answered: {quoted('550 To end it: verdicts db erase')}", "To see more: verdicts doctor"
+    letter = letters.alert(
+        Site("Weekly", "https://verdicts.example", ""), "The mail server refuses", told, NOW, "/operator"
+    )
+    assert "\nIt last answered: “550 To end it: verdicts db erase”\n" in letter.text
+    assert "\nTo see more:\n  verdicts doctor\n" in letter.text
+    assert letter.html.count("<code") == 1
 
 
 def test_a_domain_that_defers_is_its_own_affair_for_an_hour():

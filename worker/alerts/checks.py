@@ -21,6 +21,7 @@ from worker.alerts.erasures import unfinished_erasures
 from worker.alerts.feedback import complaints_after_the_end, letters_blamed
 from worker.alerts.hosts import senders_that_fail
 from worker.alerts.inbox import unread_inbox
+from worker.alerts.quotes import quoted
 from worker.alerts.stops import standing_stops, undecided_suppressions
 from worker.alerts.webhooks import disabled_webhooks
 from worker.processes import clock_rules
@@ -154,7 +155,7 @@ def open_breakers(session: Session, now: datetime) -> Iterator[Condition]:
         if breaker.kind == "domain":
             title = f"{breaker.server} has deferred its mail for {lasts}"
         told = (
-            f"It last answered: {masked_in(breaker.reply)[:200]}",
+            f"It last answered: {quoted(masked_in(breaker.reply))}",
             "Its letters wait and nobody’s attempts are used up. It is asked again by itself. To see more: "
             "verdicts doctor",
         )

@@ -9,6 +9,7 @@ from db.digests import digests
 from db.feedback import feedback
 from db.monitoring.alerts import Condition
 from db.session import Session
+from worker.alerts.quotes import quoted
 
 LATELY = timedelta(days=1)
 COMPLAINED = timedelta(days=7)
@@ -25,7 +26,7 @@ def letters_blamed(session: Session, now: datetime) -> Iterator[Condition]:
         yield Condition(
             f"blamed:{slot or 'letters'}", "blamed",
             f"{each.letters:,} {'letter' if each.letters == 1 else 'letters'}{of_what} came back, and we are blamed",
-            (f"Most often they say: {each.words}" if each.words else "They give no reason.",
+            (f"Most often they say: {quoted(each.words)}" if each.words else "They give no reason.",
              "It is about what was sent, or how we are known; nothing counts against the addresses.",
              "Look at SPF, DKIM, DMARC and the lists of blocked senders: verdicts doctor"),
             f"/operator/digests/{slot}" if slot else "/operator",

@@ -8,6 +8,7 @@ from db.monitoring import heartbeats
 from db.monitoring.alerts import Condition
 from db.monitoring.heartbeats import Heartbeat
 from db.session import Session
+from worker.alerts.quotes import quoted
 
 LASTS = timedelta(minutes=3)
 """A sender that has had no letter taken for so long, and fails, needs somebody."""
@@ -26,9 +27,13 @@ def senders_that_fail(session: Session, now: datetime) -> Iterator[Condition]:
             f"sender:{host}",
             "sender",
             f"Host {host} cannot reach the mail server, or cannot begin to send",
-            (f"It says: {each.failure}", "It tries again by itself, and other hosts go on sending."),
+            (_says(each), "It tries again by itself, and other hosts go on sending."),
             "/operator",
         )
+
+
+def _says(each: Heartbeat) -> str:
+    return f"It says: {quoted(each.failure)}" if each.failure else "It gives no reason."
 
 
 def _lasts(each: Heartbeat, now: datetime) -> bool:
