@@ -18,7 +18,6 @@ from db.values import (
     CaFile,
     DayTime,
     Domain,
-    Domains,
     Duration,
     EhloName,
     FieldNames,
@@ -29,6 +28,7 @@ from db.values import (
     Paths,
     Rates,
     Seconds,
+    Selectors,
     SiteUrl,
     Token,
     Topics,
@@ -186,7 +186,7 @@ class Settings(BaseModel):
         None,
         "The name that a sender gives to the mail server (EHLO). Without it, the host's own name; the domain of "
         "`MAIL_FROM` if that has no dot.",
-        "a name such as mail.verdicts.example",
+        "a name such as mail.verdicts.example, or an address such as [192.0.2.1]",
     )
     inbox_url: Annotated[str, INBOX] | None = _set(
         None,
@@ -214,7 +214,7 @@ class Settings(BaseModel):
         "resource names such as arn:aws:sns:eu-west-1:123456789012:bounces",
     )
     dkim_domain: Domain | None = _set(None, "The domain that signs letters (DKIM).", "a domain")
-    dkim_selectors: Domains = _set(
+    dkim_selectors: Selectors = _set(
         (),
         "The selector under which the DKIM key is published in the DNS; with two keys, both of them.",
         "a name, or two such as w47,w47e",
@@ -327,8 +327,10 @@ class Settings(BaseModel):
         given = (self.dkim_domain, selectors, files)
         if any(given) and not all(given):
             raise ValueError("DKIM needs all of DKIM_DOMAIN, DKIM_SELECTOR and DKIM_KEY_FILE, or none of them.")
-        if len(selectors) != len(files) or len(set(selectors)) > 2 or len(set(selectors)) < len(selectors):
+        if len(selectors) != len(files) or len(selectors) > 2:
             raise ValueError("DKIM_SELECTOR and DKIM_KEY_FILE need one name and one file for each key, at most two.")
+        if len(set(selectors)) < len(selectors):
+            raise ValueError("DKIM_SELECTOR names the same selector twice: each key is published under one of its own.")
         return self
 
     @model_validator(mode="after")

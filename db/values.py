@@ -95,23 +95,53 @@ def in_ascii(domain: str) -> str:
         raise ValueError("its domain cannot be written in the DNS") from None
 
 
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+"""What may stand between the dots of a host's name (RFC 1123, section 2.1)."""
+
+
+def is_host_name(name: str) -> bool:
+    """Whether this can be a host's name in the DNS, in ASCII."""
+    return len(name) <= 253 and re.fullmatch(rf"(?:{_LABEL}\.)*{_LABEL}", name) is not None
+
+
 def _domain(value: str) -> str:
-    domain = in_ascii(as_line(value))
-    if not re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9-]+", domain):
+    domain = in_ascii(as_line(value)).removesuffix(".")  # as a zone file has it
+    if is_address(domain.strip("[]")):
+        raise ValueError("this is an IP address, and no domain")
+    if not is_host_name(domain):
         raise ValueError("this is no domain")
     return domain.lower()
 
 
+def _selector(value: str) -> str:
+    selector = as_line(value)
+    if "_domainkey" in selector.lower():
+        raise ValueError("this is the name of its record; the selector is what stands before ._domainkey")
+    if not is_host_name(selector.replace("_", "a")):
+        raise ValueError("this is no selector")
+    return selector.lower()
+
+
 def _ehlo(value: str) -> str:
     line = as_line(value)
-    if line.startswith("["):
-        address = line.removeprefix("[").removesuffix("]")
-        family = "IPv6:" if address[:5].lower() == "ipv6:" else ""
-        try:
-            return f"[{family}{ipaddress.ip_address(address[len(family) :])}]"
-        except ValueError:
-            raise ValueError("what stands in its brackets is no IP address") from None
+    address = re.fullmatch(r"\[(?:IPv6:)?(.*)\]", line, re.IGNORECASE)
+    if address and is_address(address[1]):
+        found = ipaddress.ip_address(address[1])
+        return f"[IPv6:{found}]" if found.version == 6 else f"[{found}]"
+    if address:
+        raise ValueError("what stands in its brackets is no IP address")
+    if is_address(line.strip("[]")):
+        raise ValueError("an IP address has to stand in brackets")
     return _domain(line)
+
+
+def is_address(text: str) -> bool:
+    """Whether this is an IP address that means the same on each machine (no zone, as in fe80::1%eth0)."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def _ip_address(value: str) -> str:
@@ -237,7 +267,8 @@ Domain = Annotated[str, AfterValidator(_domain)]
 EhloName = Annotated[str, AfterValidator(_ehlo)]
 """A domain, or an IP address in brackets (RFC 5321, section 4.1.3)."""
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
-Domains = Annotated[tuple[Domain, ...], BeforeValidator(_parts)]
+Selectors = Annotated[tuple[Annotated[str, AfterValidator(_selector)], ...], BeforeValidator(_parts)]
+"""Names under which DKIM keys are published (RFC 6376, section 3.1)."""
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_parts)]
 FieldNames = Annotated[tuple[Annotated[str, AfterValidator(_field_name)], ...], BeforeValidator(_parts)]
 """Names of header fields, in lower case."""

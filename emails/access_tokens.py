@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from functools import cache
 from threading import Lock
@@ -18,7 +19,9 @@ _TOKEN = re.compile(rb"\s*([!-~]{1,32768})\s*")
 _PART = 12
 """So many characters in a row tell something of a token."""
 _MOST = 65_536
-"""Bytes that a pipe holds: a command that prints more has to wait, and does not end in time."""
+"""Bytes that are read of what the command prints; one that prints more is ended."""
+_LOOK_SECONDS = 0.02
+"""How often it is looked whether the command has ended."""
 
 
 class NoToken(OSError):
@@ -77,18 +80,31 @@ def _printed(command: str, variable: str) -> str:
         command, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:  # fmt: skip
-        assert process.stdout
         try:
-            code = process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            raise NoToken(f"{variable} did not end within {SECONDS:.0f} s") from None
+            said = _said(process, variable)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # also what it has left running
-        if code:
-            raise NoToken(f"{variable} ended with exit code {code}")
-        os.set_blocking(process.stdout.fileno(), False)
-        found = _TOKEN.fullmatch(process.stdout.read(_MOST) or b"")
-    if not found:
-        raise NoToken(f"{variable} printed no token: it has to print one word of ASCII and nothing else")
-    return found[1].decode("ascii")
+    if code := process.returncode:
+        ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        raise NoToken(f"{variable} {ended}")
+    if found := _TOKEN.fullmatch(said):
+        return found[1].decode("ascii")
+    raise NoToken(f"{variable} printed no token: it has to print one word of ASCII and nothing else")
+
+
+def _said(process: subprocess.Popen[bytes], variable: str) -> bytes:
+    """What the process prints until it ends. What it has left running may keep the pipe open, so its end is no sign."""
+    assert process.stdout
+    until, said = time.monotonic() + SECONDS, b""
+    os.set_blocking(process.stdout.fileno(), False)
+    while True:
+        has_ended = process.poll() is not None
+        said += process.stdout.read(_MOST + 1) or b""
+        if len(said) > _MOST:
+            raise NoToken(f"{variable} printed more than {_MOST} bytes: it has to print one token and nothing else")
+        if has_ended:
+            return said
+        if time.monotonic() > until:
+            raise NoToken(f"{variable} did not end within {SECONDS:.0f} s")
+        time.sleep(_LOOK_SECONDS)

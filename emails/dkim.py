@@ -44,7 +44,8 @@ class Signer:
     def __init__(self, domain: str, keys: Sequence[DkimKey], signed: Sequence[str] = SIGNED) -> None:
         self.domain = as_in_the_dns("DKIM_DOMAIN", domain).lower()
         if len({each.is_rsa for each in keys}) < len(keys):
-            raise BadKey(f"DKIM_KEY_FILE names two keys of {keys[0].algorithm}: sign with one RSA and one ed25519 key.")
+            kind = "RSA" if keys[0].is_rsa else "ed25519"
+            raise BadKey(f"DKIM_KEY_FILE names two {kind} keys: sign with one, or with one RSA and one ed25519 key.")
         if strange := [name for name in signed if name not in SIGNED]:
             raise BadKey(f"DKIM_SIGNED names {strange[0]!r}. The fields that can be signed are: {', '.join(SIGNED)}.")
         if "from" not in signed:

@@ -65,6 +65,13 @@ class DkimKey:
         return self.private.sign(hashlib.sha256(data).digest())
 
 
+def _not_private(content: bytes) -> str:
+    """What a file holds in place of a private key. What is there may be of use: no command here would overwrite it."""
+    if b"-----BEGIN PUBLIC KEY-----" in content or b"-----BEGIN RSA PUBLIC KEY-----" in content:
+        return "holds the public key and no private key: name the file that it was made from."
+    return "holds no private key in PEM. Make a new file with: openssl genrsa -out NEW_FILE 2048"
+
+
 def is_same(theirs: str, ours: str) -> bool:
     """Whether two values of the tag p= are the same key. An RSA key may be published without what says that it is one
     (PKCS #1)."""
@@ -89,9 +96,7 @@ def load(selector: str, key_file: Path) -> DkimKey:
     except TypeError:
         raise BadKey(f"DKIM_KEY_FILE {key_file} has a pass phrase: store the key without one.") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise BadKey(
-            f"DKIM_KEY_FILE {key_file} holds no private key in PEM. Make one with: openssl genrsa -out {key_file} 2048"
-        ) from None
+        raise BadKey(f"DKIM_KEY_FILE {key_file} {_not_private(pem)}") from None
     if isinstance(key, RSAPrivateKey) and key.key_size < _SMALLEST_RSA:
         raise BadKey(f"DKIM_KEY_FILE {key_file}: an RSA key needs {_SMALLEST_RSA} bits, this one has {key.key_size}.")
     if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):

@@ -133,6 +133,9 @@ def _printable(text: str) -> str:
     return re.sub(r"[^ -~]+", "?", text)[:600]
 
 
+_UNSUBSCRIBE = {"list-unsubscribe", "list-unsubscribe-post"}
+
+
 def warnings(config: Settings) -> Iterator[str]:
     """What the settings alone tell of letters that go out over SMTP."""
     identity = SenderIdentity.of(config)
@@ -142,6 +145,13 @@ def warnings(config: Settings) -> Iterator[str]:
                 "Letters leave unsigned (DKIM_KEY_FILE is not set): many receivers refuse them, or call them spam, "
                 f"unless your relay signs them for {identity.domain}."
             )
+        if missing := _UNSUBSCRIBE - set(config.dkim_signed or _UNSUBSCRIBE):
+            yield (
+                f"DKIM_SIGNED leaves out {' and '.join(sorted(missing))}: mailboxes then show no button to unsubscribe "
+                "(RFC 8058, section 4)."
+            )
+        if config.mail_ehlo and "." not in config.mail_ehlo and ":" not in config.mail_ehlo:
+            yield f"MAIL_EHLO is {config.mail_ehlo}, without a dot: many mail servers refuse such a name."
         if not dmarc.may_be_aligned(identity.return_domain, identity.domain):
             yield (
                 f"MAIL_BOUNCE_DOMAIN {identity.return_domain} is not aligned with {identity.domain}, the domain of "

@@ -11,6 +11,7 @@ from functools import cache
 from time import monotonic
 from typing import Literal, NamedTuple
 
+from db.values import is_host_name
 from emails import access_tokens
 from emails.access_tokens import AccessTokens, Token
 from emails.replies import Outgoing
@@ -304,11 +305,12 @@ def _joined(text: bytes) -> str:
 
 
 def name_of(server: Server) -> str:
-    """What we say in EHLO. Many servers refuse a name without a dot."""
+    """What we say in EHLO. Many servers refuse a name without a dot, or with an underscore, as containers have it."""
     if server.ehlo:
         return server.ehlo
     own = _own_name()
-    return own if server.domain is None or "." in own.removesuffix(".localdomain") else server.domain
+    is_full = is_host_name(own) and "." in own.removesuffix(".localdomain")
+    return own if server.domain is None or is_full else server.domain
 
 
 @cache

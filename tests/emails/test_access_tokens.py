@@ -113,9 +113,13 @@ def test_a_challenge_that_is_no_base64_is_the_relays_refusal(command: str) -> No
     ("printed", "said"),
     [
         ("echo sesame; exit 3", "exit code 3"),
+        ("kill -9 $$; echo sesame", "was ended by signal 9"),
         ("echo sesame >&2", "printed no token"),
+        ("printf '\\n \\n'", "printed no token"),
         ("printf 'open sesame'", "printed no token"),
-        ("printf 'sesame\\001'", "printed no token"),
+        ("echo sesame; echo sesame", "one word of ASCII and nothing else"),
+        ("printf 'sesame\\001'", "one word of ASCII"),
+        ("yes sesame | head -c 10000000", "printed more than 65536 bytes"),
         ("/no/such/command sesame", "exit code 127"),
     ],
 )
@@ -132,13 +136,33 @@ def test_a_command_that_fails_is_told_without_what_it_printed(
     assert "sesame" not in refusal.reply + caplog.text + "".join(capfd.readouterr())
 
 
-@pytest.mark.parametrize("command", ["sleep 60 & echo sesame; wait", "yes sesame"])
+@pytest.mark.parametrize("command", ["sleep 60 & echo sesame; wait", "trap '' TERM INT; sleep 60", "cat; sleep 60"])
 def test_a_command_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setattr(access_tokens, "SECONDS", 0.3)
     began = time.monotonic()
     with pytest.raises(NoToken, match="did not end"):
         AccessTokens(command).get()
     assert time.monotonic() - began < 30
+
+
+def test_a_command_that_prints_without_an_end_is_ended_at_once() -> None:
+    began = time.monotonic()
+    with pytest.raises(NoToken, match="printed more than 65536 bytes"):
+        AccessTokens("yes sesame").get()
+    assert time.monotonic() - began < access_tokens.SECONDS
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "printf sesame",
+        "printf '\\r\\n sesame\\r\\n'",
+        'test "$(cat)" || echo sesame | { read -r each && echo $each; }',
+        "sh -c 'sleep 0.1; echo sesame'",
+    ],
+)
+def test_a_command_line_is_the_shells(command: str) -> None:
+    assert AccessTokens(command).get().value == "sesame"
 
 
 def test_what_a_command_leaves_running_keeps_nobody_waiting() -> None:

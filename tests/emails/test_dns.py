@@ -334,11 +334,17 @@ def test_a_long_name_is_walked_in_eight_questions() -> None:
         ({"mail_bounce_domain": "b.verdicts.other"}, "is not aligned with verdicts.site"),
         ({"dkim_domain": None, "DKIM_SELECTOR": "", "DKIM_KEY_FILE": ""}, "Letters leave unsigned"),
         ({"mail_verp": False}, "MAIL_BOUNCE_DOMAIN counts for nothing"),
+        ({"mail_ehlo": "gate"}, "MAIL_EHLO is gate, without a dot"),
+        (
+            {"dkim_signed": "from,to,list-unsubscribe"},
+            "leaves out list-unsubscribe-post: mailboxes then show no button",
+        ),
         ({"inbox_url": None}, "do not offer to unsubscribe by mail"),
     ],
 )
 def test_what_the_settings_alone_tell(config: Set, changes: dict[str, object], said: str) -> None:
     whole = {"inbox_url": "maildir:var/inbox"}
     assert list(warnings(config(**whole))) == []
+    assert list(warnings(config(**whole, mail_ehlo="[IPv6:2001:db8::7]"))) == []
     [told] = warnings(config(**whole | changes))
     assert said in told

@@ -357,6 +357,7 @@ def test_an_unfriendly_greeting_is_the_relays_refusal(greeting: str) -> None:
         ("mail.host.example", None, "mail.host.example"),
         ("gate", None, "verdicts.example"),
         ("localhost.localdomain", None, "verdicts.example"),
+        ("site_worker_1.site_default", None, "verdicts.example"),
         ("mail.host.example", "[192.0.2.7]", "[192.0.2.7]"),
         ("gate", "out.verdicts.example", "out.verdicts.example"),
     ],

@@ -2,6 +2,7 @@
 
 import contextlib
 import ipaddress
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,6 +90,8 @@ def _look() -> Iterator[Finding]:
             yield (found := look(config))
             if look is _mail:
                 yield from _letters(config)
+            if look is _dkim:
+                yield from _open_keys(config)
             if look is _database and found.well and not missing:
                 yield from (Finding("keys", *each) for each in doctor_keys.keys(config))
                 yield from _guard()
@@ -206,6 +209,12 @@ def _dkim(config: Settings) -> Finding:
     if not signer.has_rsa:
         return Finding("dkim", None, f"{told} with ed25519 alone, which many receivers take for no signature: {_BOTH}")
     return Finding("dkim", True, told)
+
+
+def _open_keys(config: Settings) -> Iterator[Finding]:
+    for file in config.dkim_key_files:
+        if file.stat().st_mode & stat.S_IROTH:
+            yield Finding("dkim", None, f"every user of this machine can read {file}: close it with chmod 600 {file}")
 
 
 _BOTH = "name an RSA key besides in DKIM_KEY_FILE, and its selector in DKIM_SELECTOR"

@@ -112,7 +112,12 @@ def test_a_site_that_signs_with_ed25519_alone_is_warned(sqlite, redis_url, setti
     assert code == 0
     assert "! dkim: signs as s1._domainkey.verdicts.example with ed25519 alone" in told
     setting(**given, DKIM_SELECTOR="s1,s2", DKIM_KEY_FILE="ed.pem,rsa.pem")
-    assert "✓ dkim: signs as s1._domainkey.verdicts.example and s2._domainkey.verdicts.example" in look()[1]
+    (house / "ed.pem").chmod(0o640)
+    (house / "rsa.pem").chmod(0o644)
+    told = look()[1]
+    assert "✓ dkim: signs as s1._domainkey.verdicts.example and s2._domainkey.verdicts.example" in told
+    assert "! dkim: every user of this machine can read rsa.pem: close it with chmod 600 rsa.pem" in told
+    assert "can read ed.pem" not in told
 
 
 def test_a_site_with_a_relay_is_told_what_to_publish_in_the_dns(sqlite, redis_url, setting, house, monkeypatch):
