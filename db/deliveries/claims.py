@@ -38,6 +38,7 @@ from db.deliveries.deliveries import WAITING, Delivery
 from db.deliveries.stops import NOTHING_STANDS, Standing
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
 from db.driver import DriverConnection, driver_connection_of, moment_of
+from db.operators import operators
 from db.persons import number_in
 from db.register import Plain
 from db.rules import Person
@@ -322,6 +323,8 @@ def _admit(
         suppressed = bool(listed) and not listed.isdisjoint(hashes)
         if suppressed and letter == "confirm":
             suppressed = not suppressions.hard_bounce_may_have_passed(session, hashes, now)
+        if suppressed and letter == "test":
+            suppressed = not operators.signs_in_with(session, address)  # operators may try whether mail arrives again
         reason = rules.why_not(letter, Person(address, state, moment_of(paused), suppressed), now)
         if reason is not None:
             over.append({"id": id_, "state": "skipped", "reason": reason, "now": now})

@@ -200,6 +200,12 @@ def by_address(session: Session, address: str) -> Operator | None:
     return session.scalars(select(Operator).where(Operator.address_key == key_of(address.strip()[:320]))).first()
 
 
+def signs_in_with(session: Session, address: str) -> bool:
+    """Whether an operator who has set a password signs in with this address: an invitation alone proves nothing."""
+    found = by_address(session, address)
+    return found is not None and found.state == "active"
+
+
 def by_invitation(session: Session, invitation: str, now: datetime) -> Operator | None:
     """The account that this invitation (its hash) is for, while it can be used."""
     found = session.scalars(select(Operator).where(Operator.invitation == invitation)).first()

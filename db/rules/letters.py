@@ -46,7 +46,7 @@ def why_not(letter: str, person: Person | None, now: datetime) -> str | None:
     if person is None or person.address is None:
         return "nobody there any more" if who == "anybody" else "erased"
     if who == "anybody":
-        return None
+        return "suppressed" if letter == "test" and person.suppressed else None
     if who in ("active", "pending") and person.state != who:
         return person.state if person.state != "active" else "already confirmed"
     if person.suppressed:

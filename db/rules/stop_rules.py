@@ -25,9 +25,15 @@ def stops(letters: int, hard: int, content: int, seen: Mapping[str, float]) -> L
         return "hard"
     if letters < WATCHED_AT_LEAST:
         return None
-    if hard > letters * max(HARD_SHARE, min(0.5, 1.5 * seen.get("hard", 0.0))):
+    if _exceeds(hard, letters, HARD_SHARE, seen.get("hard", 0.0)):
         return "hard"
-    return "content" if content > letters * max(CONTENT_SHARE, min(0.5, 1.5 * seen.get("content", 0.0))) else None
+    return "content" if _exceeds(content, letters, CONTENT_SHARE, seen.get("content", 0.0)) else None
+
+
+def _exceeds(refused: int, letters: int, share: float, seen: float) -> bool:
+    """Whether it is more than that share, or half as much again as passed before. A float may be a little too small, so
+    that exactly this much would seem to be more."""
+    return refused - letters * max(share, min(0.5, 1.5 * seen)) > 1e-6
 
 
 COMPLAINTS_AT_LEAST, COMPLAINT_SHARE = 3, 0.001
@@ -36,8 +42,8 @@ COMPLAINTS_AT_LEAST, COMPLAINT_SHARE = 3, 0.001
 
 def complaints_stop(sent: int, complaints: int, seen: Mapping[str, float]) -> bool:
     """Whether complaints about a digest stop it; `seen` as in `stops`."""
-    most = max(COMPLAINT_SHARE, min(0.5, 1.5 * seen.get("complaint", 0.0)))
-    return complaints >= COMPLAINTS_AT_LEAST and complaints > sent * most
+    too_many = _exceeds(complaints, sent, COMPLAINT_SHARE, seen.get("complaint", 0.0))
+    return complaints >= COMPLAINTS_AT_LEAST and too_many
 
 
 Fate = Literal["taken", "hard", "content"]

@@ -47,6 +47,18 @@ def of_address(session: Session, address: str) -> Suppression | None:
     return session.scalars(select(Suppression).where(Suppression.address_hash.in_(hashes_of(normal(address))))).first()
 
 
+def is_erased(session: Session, address: str) -> bool:
+    """Whether whoever had the address was erased. Raises BadAddress for an invalid one."""
+    found = of_address(session, address)
+    return found is not None and found.reason == "erased"
+
+
+def erased_with(session: Session, beginning: str) -> bool:
+    """Whether somebody was erased the keyed hash of whose address begins so."""
+    query = select(Suppression.address_hash).where(Suppression.address_hash.startswith(beginning, autoescape=True))
+    return session.scalar(query.where(Suppression.reason == "erased").limit(1)) is not None
+
+
 def get(session: Session, address_hash: str, *, lock: bool = False) -> Suppression:
     """The suppression of that hash. Raises Refused when there is none."""
     found = session.get(Suppression, address_hash, with_for_update=lock or None, populate_existing=True)

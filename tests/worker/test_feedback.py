@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from db import moments
+from db.deliveries import tests_of_address
 from db.feedback import events
 from db.session import reading, writing
 from db.settings import settings
+from db.subscribers import suppressions
 from emails import links
 from tests import returned
 from tests.erasing import DANA
@@ -150,6 +152,29 @@ def test_a_bounce_that_comes_after_she_was_erased_leaves_no_bytes():
     for number, mail in enumerate(late):
         hear(mail, key=str(number))
     assert [each.raw for each in returned.kept()] == [b"", b""]
+
+
+@pytest.mark.once
+def test_a_provider_that_names_an_erased_address_alone_leaves_no_bytes_either():
+    erase(ALICE)
+    for number, kind in enumerate(("hard", "complaint", "unsubscribe")):
+        hear(json.dumps({"kind": kind, "recipient": ALICE.upper()}).encode(), "generic", str(number))
+    hear(json.dumps({"kind": "hard", "recipient": BOB}).encode(), "generic", "bob")
+    assert [each.raw == b"" for each in returned.kept()] == [True, True, True, False]
+    assert suppressed() == {BOB: "hard bounce"}
+
+
+@pytest.mark.once
+def test_a_bounce_of_a_test_letter_leaves_no_bytes_once_its_address_was_erased(cast):
+    with writing() as session:
+        session.execute(
+            text("UPDATE deliveries SET letter = 'test', person = :person WHERE person = :was"),
+            {"person": tests_of_address.person_of(cast.charlie), "was": returned.delivery_to(BOB)[1]},
+        )
+        suppressions.suppress(session, cast.charlie, "erased", moments.now())
+        [number] = session.scalars(text("SELECT id FROM deliveries WHERE letter = 'test'"))
+    hear(bounce(links.sign(settings().keys, "bounce", 0, number), cast.charlie))
+    assert [each.raw for each in returned.kept()] == [b""]
 
 
 @pytest.mark.once

@@ -27,7 +27,7 @@ def send_test(actor: Actor, slot: str, address: str, now: datetime, *, note: str
     to = addresses.normal(address)
     letter = digest_previews.draft_letter(slot, now)
     with writing() as session:
-        left = None if _is_operators(session, to) else _count(session, actor, to, now)
+        left = None if operators.signs_in_with(session, to) else _count(session, actor, to, now)
         asked = digest_previews.send_test(session, slot, letter, to, now)
         after = {"test_letter": asked.id, "to": masked(to), "address": addresses.hashes_of(to)[0][:12],
                  "counted": left is not None}  # fmt: skip
@@ -38,12 +38,6 @@ def send_test(actor: Actor, slot: str, address: str, now: datetime, *, note: str
 def left_in_words(left: int) -> str:
     """How many more tests may go to addresses that are not operators'."""
     return f"you can send {left} more to such addresses within 24 hours" if left else "it was the last for 24 hours"
-
-
-def _is_operators(session: Session, address: str) -> bool:
-    """Whether an operator who has set a password signs in with this address: an invitation alone proves nothing."""
-    found = operators.by_address(session, address)
-    return found is not None and found.state == "active"
 
 
 def _count(session: Session, actor: Actor, address: str, now: datetime) -> int:

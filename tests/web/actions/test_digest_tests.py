@@ -169,3 +169,16 @@ def test_the_test_that_was_still_waiting_is_not_sent_after_the_erasure(slot):
         assert [(each.state, each.reason) for each in owed] == [
             ("skipped", "nobody there any more"), ("sent", None),
         ]  # fmt: skip
+
+
+def test_a_test_that_waits_goes_to_nobody_who_was_suppressed_meanwhile_but_to_operators(slot, monkeypatch):
+    operators.hash_quickly(monkeypatch)
+    operators.put("dana@newsroom.example", "editor")
+    for to in ("author@elsewhere.example", "dana@newsroom.example"):
+        send(slot, to)
+        with writing() as session:
+            suppressions.suppress(session, to, "complaint", NOW)
+    send_slice.run_slice(time.monotonic() + 60)
+    with reading() as session:
+        became = [(each.state, each.reason) for each in session.query(Delivery).order_by(Delivery.id)]
+    assert became == [("skipped", "suppressed"), ("sent", None)]
