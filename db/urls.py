@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from db.values import as_line
+from db.values import as_line, is_host_name
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9]+)?")
 _ENCODE = "In a user or a password write % as %25, # as %23, / as %2F, ? as %3F, @ as %40 and a space as %20"
@@ -190,6 +190,11 @@ def is_public(base_url: str) -> bool:
     private address, nor a name that only a local network knows."""
     parts = urlsplit(base_url)
     return parts.scheme == "https" or not is_near((parts.hostname or "").rstrip("."))
+
+
+def is_full_name(name: str) -> bool:
+    """Whether this is a host's name with a domain, as the DNS may hold it (no underscore, as containers have)."""
+    return is_host_name(name) and "." in name.removesuffix(".localdomain")
 
 
 def is_near(host: str) -> bool:

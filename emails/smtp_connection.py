@@ -11,7 +11,7 @@ from functools import cache
 from time import monotonic
 from typing import Literal, NamedTuple
 
-from db.values import is_host_name
+from db.urls import is_full_name
 from emails import access_tokens
 from emails.access_tokens import AccessTokens, Token
 from emails.replies import Outgoing
@@ -309,8 +309,7 @@ def name_of(server: Server) -> str:
     if server.ehlo:
         return server.ehlo
     own = _own_name()
-    is_full = is_host_name(own) and "." in own.removesuffix(".localdomain")
-    return own if server.domain is None or is_full else server.domain
+    return own if server.domain is None or is_full_name(own) else server.domain
 
 
 @cache
