@@ -6,6 +6,7 @@ could be half-done. What SES tells is verified first, by the outside line.
 
 import hmac
 from typing import Any, NoReturn, cast
+from urllib.parse import unquote
 
 from flask import Blueprint, Response, abort, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -35,6 +36,8 @@ def receive(provider: str) -> Response:
     """Store a message. 401 or 403 without the secret, 400 for what cannot be read, 200 for what was stored before."""
     _refuse_strangers()
     source, raw = cast(Source, provider), _body()
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        _refuse(415, "The body has to be sent as it is, without a Content-Encoding.")
     if request.mimetype not in _JSON.get(source, ("application/json",)):
         _refuse(415, "The body has to be JSON, and Content-Type has to say so.")
     try:
@@ -79,7 +82,9 @@ def _refuse_strangers() -> None:
         _refuse(403, "Nothing is taken here until WEBHOOK_SECRET is set.")
     if sent is None:
         _refuse(401, "The secret is missing: as ?secret=… in the URL, or as the password of basic authentication.")
-    if not hmac.compare_digest(sent.encode("utf-8", "replace"), secret.encode()):
+    # It may have been written into the URL as it is, with a plus sign in it, or sent on with its percent signs.
+    spellings = (sent, sent.replace(" ", "+"), unquote(sent))
+    if not any(hmac.compare_digest(each.encode("utf-8", "replace"), secret.encode()) for each in spellings):
         _refuse(403, "The secret is wrong.")
 
 

@@ -22,10 +22,14 @@ def read(source: str, raw: bytes) -> tuple[Finding, ...]:
     return read_mail(raw)
 
 
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON (RFC 8259, section 6)")
+
+
 def fields(raw: bytes) -> dict[str, Any]:
     """The JSON object in these bytes. Raises BadForm if there is none, or one nested deeper than anybody writes."""
     try:
-        found = json.loads(raw.decode("utf-8"))
+        found = json.loads(raw.decode("utf-8"), parse_constant=_no_number)
         json.dumps(found, ensure_ascii=False).encode()  # fails at half a surrogate pair, which no text can hold
     except RecursionError:
         raise BadForm("The JSON is nested too deeply.") from None

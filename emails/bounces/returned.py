@@ -93,6 +93,11 @@ def _values(part: Part | None, names: tuple[str, ...]) -> list[str]:
     return [value for name in names for value in part.all(name)] if part else []
 
 
+def token_in(path: str) -> str | None:
+    """The VERP token in a return path, if it has one."""
+    return _first(_VERP, [path])
+
+
 def _first(pattern: re.Pattern[str], values: list[str]) -> str | None:
     return next((found[1] for each in values if (found := pattern.search(each[:4000]))), None)
 

@@ -8,6 +8,7 @@ from typing import Any
 from emails.bounces import addresses, judging
 from emails.bounces.complaints import kind_of
 from emails.bounces.findings import Finding
+from emails.bounces.returned import token_in
 
 _RECIPIENTS = 100
 
@@ -37,7 +38,8 @@ def findings(told: Mapping[str, Any]) -> list[Finding]:
     about = _mapping(told.get("deliveryDelay" if kind == "deliverydelay" else kind))
     match kind:
         case "bounce":
-            found = [_bounced(each, str(about.get("bounceSubType"))) for each in _mappings(about, "bouncedRecipients")]
+            subtype = f"{about.get('bounceType')} {about.get('bounceSubType')}"
+            found = [_bounced(each, subtype) for each in _mappings(about, "bouncedRecipients")]
         case "complaint":
             feedback = str(about.get("complaintFeedbackType") or "abuse").lower()
             their = [_address(each) for each in _mappings(about, "complainedRecipients")]
@@ -46,16 +48,30 @@ def findings(told: Mapping[str, Any]) -> list[Finding]:
             found = [Finding("delivered", addresses.normal(str(each))) for each in _list(about, "recipients")]
         case "deliverydelay":
             found = [Finding("delayed", _address(each)) for each in _mappings(about, "delayedRecipients")]
+        case "reject":  # SES took the letter, and then found it infected
+            found = [_rejected(each, str(about.get("reason"))) for each in _destination(told)]
+        case "subscription" if _mapping(about.get("newTopicPreferences")).get("unsubscribeAll") is True:
+            found = [Finding("unsubscribe", each) for each in _destination(told)]
         case _:
             found = []
-    message_id = _message_id(_mapping(told.get("mail")))
-    return [replace(each, message_id=message_id) for each in found]
+    mail = _mapping(told.get("mail"))
+    return [replace(each, message_id=_message_id(mail), token=token_in(str(mail.get("source")))) for each in found]
 
 
 def _bounced(each: Mapping[str, Any], subtype: str) -> Finding:
-    told = str(each.get("diagnosticCode") or "").partition(";")
-    judged = judging.judge(told[2] or told[0], str(each.get("status") or ""), _SUBTYPES.get(subtype, ""))
-    recipient = _address(each)
+    told, status, recipient = (
+        str(each.get("diagnosticCode") or "").partition(";"),
+        str(each.get("status") or ""),
+        _address(each),
+    )
+    if subtype == "Transient General" and not told[0] and not status:
+        return Finding("auto", recipient)
+    if subtype == "Permanent UnsubscribedRecipient":
+        return Finding("unsubscribe", recipient)
+    context = _SUBTYPES.get(subtype.partition(" ")[2], "")
+    if not context and not told[0] and not status:
+        context = _SAYS_NO_MORE.get(subtype, "")
+    judged = judging.judge(told[2] or told[0], status, context)
     return Finding(judged.kind, recipient, None, judged.code, judged.status, judged.diagnostic, judged.whose)
 
 
@@ -67,6 +83,23 @@ _SUBTYPES = {
     "AttachmentRejected": "554 attachment rejected",
 }
 """What the subtypes of a bounce mean, in a mail server's words."""
+_SAYS_NO_MORE = {
+    "Permanent General": "550 5.1.1 no such user",
+    "Permanent Suppressed": "550 5.1.1 no such user",
+    "Permanent OnAccountSuppressionList": "550 5.1.1 no such user",
+}
+"""What a bounce means of which SES tells no mail server's words: it sends nothing to that address again. A general one
+that is transient may be a vacation note, which SES also calls a bounce."""
+
+
+def _rejected(recipient: str, reason: str) -> Finding:
+    judged = judging.judge(f"554 5.6.0 Amazon SES rejected the message: {reason}")
+    return Finding(judged.kind, recipient, None, judged.code, judged.status, judged.diagnostic, judged.whose)
+
+
+def _destination(told: Mapping[str, Any]) -> list[str]:
+    """Whom the letter was for."""
+    return [addresses.normal(str(each)) for each in _list(_mapping(told.get("mail")), "destination")]
 
 
 def _address(each: Mapping[str, Any]) -> str:

@@ -104,6 +104,7 @@ def test_the_generic_form(told, found):
         ("generic", b'{"a": ' + b"9" * 5000 + b"}"),
         ("generic", b"\xff{}"),
         ("generic", b"[]"),
+        ("generic", b'{"kind": "hard", "recipient": "a@b.example", "score": NaN}'),
         ("postmark", b"null"),
         ("postmark", b"{}"),
         ("postmark", b'{"RecordType": {}}'),
@@ -116,3 +117,66 @@ def test_what_cannot_be_read_is_refused_in_a_sentence_that_quotes_nothing(source
         forms.read(source, body)
     assert str(refused.value).endswith(".")
     assert "b.example" not in str(refused.value)
+
+
+# ---- Amazon SES: examples of its Developer Guide, in short ------------------------------------------------------
+
+SENT = {"source": "News <news@verdicts.example>", "messageId": "0102", "destination": [ALICE]}
+
+
+def ses(kind: str, about: dict | None = None, **mail: object) -> list[tuple[str, str]]:
+    """What SES tells, in the two forms that it has: notifications of an identity, and events of a configuration set."""
+    name = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}.get(kind, kind.lower())
+    found = [
+        kinds("ses", **{form: kind, name: about or {}, "mail": SENT | mail})
+        for form in ("notificationType", "eventType")
+    ]
+    assert found[0] == found[1]
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype", "told", "found"),
+    [
+        ("Permanent", "General", {"status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"}, "hard"),
+        ("Permanent", "General", {"status": "5.7.1", "diagnosticCode": "smtp; 550 5.7.1 rejected as spam"}, "content"),
+        ("Permanent", "General", {"status": "5.0.0", "diagnosticCode": "smtp; 554 delivery error"}, "soft"),
+        ("Permanent", "General", {}, "hard"),
+        ("Permanent", "NoEmail", {}, "hard"),
+        ("Permanent", "Suppressed", {}, "hard"),
+        ("Permanent", "OnAccountSuppressionList", {}, "hard"),
+        ("Permanent", "UnsubscribedRecipient", {}, "unsubscribe"),
+        ("Transient", "MailboxFull", {"status": "5.2.2", "diagnosticCode": "smtp; 552 5.2.2 over quota"}, "soft"),
+        ("Transient", "General", {"status": "4.4.7", "diagnosticCode": "smtp; 554 4.4.7 expired"}, "soft"),
+        ("Transient", "General", {}, "auto"),
+        ("Transient", "ContentRejected", {}, "content"),
+        ("Undetermined", "Undetermined", {}, "soft"),
+    ],
+)
+def test_the_bounces_of_ses(kind, subtype, told, found):
+    recipients = [{"emailAddress": ALICE} | told]
+    about = {"bounceType": kind, "bounceSubType": subtype, "bouncedRecipients": recipients, "feedbackId": "0101"}
+    assert ses("Bounce", about) == [(found, ALICE)]
+
+
+def test_the_other_events_of_ses():
+    complained = {"complainedRecipients": [{"emailAddress": ALICE}], "complaintFeedbackType": "abuse"}
+    assert ses("Complaint", complained) == [("complaint", ALICE)]
+    assert ses("Complaint", complained | {"complaintFeedbackType": "not-spam"}) == [("other", ALICE)]
+    assert ses("Complaint", complained | {"complaintFeedbackType": None}) == [("complaint", ALICE)]
+    assert ses("Delivery", {"recipients": [ALICE], "smtpResponse": "250 ok"}) == [("delivered", ALICE)]
+    late = {"delayType": "MailboxFull", "delayedRecipients": [{"emailAddress": ALICE, "status": "4.2.2"}]}
+    assert ses("DeliveryDelay", late) == [("delayed", ALICE)]
+    assert ses("Reject", {"reason": "Bad content"}) == [("content", ALICE)]
+    left = {"contactList": "Readers", "source": "UnsubscribeHeader", "newTopicPreferences": {"unsubscribeAll": True}}
+    assert ses("Subscription", left) == [("unsubscribe", ALICE)]
+    assert ses("Subscription", left | {"newTopicPreferences": {"unsubscribeAll": False}}) == []
+    for nothing in ("Send", "Open", "Click", "Rendering Failure", "AmazonSnsSubscriptionSucceeded"):
+        assert ses(nothing) == []
+
+
+def test_ses_names_the_letter_by_its_return_path():
+    told = {"notificationType": "Delivery", "delivery": {"recipients": [ALICE]}}
+    mail = SENT | {"source": f"news+b-{'0a' * 20}@verdicts.example"}
+    [found] = forms.read("ses", json.dumps(told | {"mail": mail}).encode())
+    assert found.token == "0a" * 20

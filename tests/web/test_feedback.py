@@ -1,6 +1,7 @@
 """`/webhooks/…`: who may tell of bounces, in which form, and that nothing is half-done."""
 
 import base64
+import gzip
 import json
 
 import pytest
@@ -82,6 +83,17 @@ def test_the_secret_is_taken_from_the_url_or_a_login(post):
 
 
 @pytest.mark.once
+def test_a_secret_with_a_plus_sign_may_be_written_as_it_is_and_with_percent_signs(post, setting):
+    setting(WEBHOOK_SECRET="0123456789abcdef/+==")
+    told = [HARD | {"id": str(number)} for number in range(5)]
+    for url in ("secret=0123456789abcdef/+==", "secret=0123456789abcdef%2F%2B%3D%3D"):
+        assert post("generic", told.pop(), query_string=url).json == {"stored": True}
+    for password in ("0123456789abcdef/+==", "0123456789abcdef%2F%2B%3D%3D"):
+        assert post("generic", told.pop(), query_string={}, headers=basic(password)).json == {"stored": True}
+    assert post("generic", HARD, query_string="secret=0123456789ABCDEF/%2B==").status_code == 403
+
+
+@pytest.mark.once
 def test_no_log_and_no_answer_names_the_secret(post, capsys, monkeypatch):
     monkeypatch.setattr("web.feedback.forms.fields", lambda raw: 1 / 0)
     answers = [post("generic", HARD), post("generic", HARD, headers=basic(SECRET)), post("ses", b"{")]
@@ -117,6 +129,10 @@ def test_what_cannot_be_read_is_refused_and_nothing_is_stored(post):
         for provider in ("ses", "postmark", "generic"):
             assert post(provider, HARD, content_type).status_code == 415
     assert post("postmark", HARD, "text/plain").status_code == 415
+    assert (
+        post("generic", gzip.compress(json.dumps(HARD).encode()), headers={"Content-Encoding": "gzip"}).status_code
+        == 415
+    )
     assert post("sendgrid", HARD).status_code == 404
     assert returned.kept() == []
     assert jobs() == []
