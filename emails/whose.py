@@ -10,6 +10,7 @@ Stage = Literal["connect", "greeting", "hello", "tls", "login", "mail", "rcpt", 
 STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _IP = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){3,7}")
 _URL = re.compile(r"(?:https?://|www\.)\S+")
+_RELAY = re.compile(r"\brelay=\S+")  # the host that is talked to, and no word about relaying
 _EMAIL = re.compile(r"[^\s<>():;,]+@[^\s<>():;,]+")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 _IP_IN_WORDS = re.compile(r"\bip\b")
@@ -53,7 +54,7 @@ def whose_is(stage: Stage, code: int, reply: str) -> Whose:
 
 def _words(reply: str) -> str:
     """The reply's words in lower case between single spaces; an IP address is the word `ip`, an email one `addr`."""
-    text = _CAMEL_CASE.sub(" ", reply[3:]).lower()
+    text = _RELAY.sub(" ", _CAMEL_CASE.sub(" ", reply[3:]).lower())
     text = _EMAIL.sub(" addr ", _IP.sub(" ip ", _URL.sub(" ", text)))
     return _EMPTY.sub(" ", " ".join(_NO_WORD.sub(" ", text).split()))
 

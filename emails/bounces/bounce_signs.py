@@ -1,6 +1,6 @@
 """Tells by a mail's sender, subject and header whether it is a bounce at all."""
 
-from emails.bounces import automatic, encoded, senders
+from emails.bounces import automatic, delays, encoded, senders
 from emails.bounces.mime import RETURNED, Part
 from emails.bounces.patterns import one_of
 
@@ -48,7 +48,8 @@ def is_bounce(mail: Part, words: str, letter: Part | None, *, reports: bool) -> 
     if senders.is_from_a_peoples_program(mail):
         return False
     by_server = senders.has_null_sender(mail)
-    named, said = (bool(_FAILED.search(each)) for each in (encoded.words(mail.get("subject")), words[:_READ]))
+    subject = encoded.words(mail.get("subject"))
+    named, said = bool(_FAILED.search(subject)) or delays.is_late(subject, ""), bool(_FAILED.search(words[:_READ]))
     # MailEnable and others write "Auto-Submitted: auto-replied" into their bounces.
     if automatic.replies_by_itself(mail) and not (writer == "postmaster" and named):
         return False

@@ -14,7 +14,7 @@ _LATE = one_of(r"""
     do(?: not|n['’]t) need to re-?(?:send|transmit)
     no action is required
     (?:will|continue|going|keep)(?: to)?(?: be)? (?:try\w*|retr\w+|attempt\w*) .{0,60}(?:for|until|again|up to|during)
-    (?:will|shall) (?:continue|keep)
+    (?:will|shall) (?:continue|keep)|(?:we|server) (?:continue|keep) trying|still (?:in|on) (?:the )?queue
     warning: (?:could not send|message)
     not yet been delivered
     zustellung .{0,20}verz(?:ö|oe)gert
@@ -23,7 +23,8 @@ _LATE = one_of(r"""
     (?:livraison|remise|distribution) .{0,20}(?:retard|différée)
     (?:entrega|envío|envio) .{0,20}(?:retras|demor|atras|adiad)
     (?:consegna|recapito) .{0,20}(?:ritard|differit)
-    vertraagd|opóźnion
+    vertraagd|opóźnion|задержива|отложен|затриму|forsinke[lt]|fördröj|försenad|viivästy|zpožděn|zpoždění|késik|késlelte
+    gecik[mt]|지연|întârzi
     配[信送達][^。]{0,6}遅
     遅延|延迟|延遲
 """)

@@ -29,9 +29,7 @@ _QUOTED = re.compile(r"[<(][^<>()\s]{1,200}@[^<>()\s]{1,200}[>)]")
 _SURE = re.compile(r"recipient address rejected|\(bad-mailbox\)", re.IGNORECASE)
 _IN_REPLY_TO = re.compile(r" \(in reply to [A-Za-z ]{1,40}\)$")  # Postfix; else "MAIL FROM" would be taken for a reason
 # From qmail and Sendmail; else an IP address would be taken for ours, and "Deferred" for a word of the other server's.
-_OF_OURS = re.compile(
-    r" Giving up on [0-9A-Fa-f.:]{3,40}\.?$| \(Other MXes tried: .*|, relay=\S{1,80}|(?<=\.\.\. )Deferred\b:?"
-)
+_OF_OURS = re.compile(r" Giving up on [0-9A-Fa-f.:]{3,40}\.?$| \(Other MXes tried: .*|(?<=\.\.\. )Deferred\b:?")
 
 
 class Judged(NamedTuple):

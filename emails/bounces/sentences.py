@@ -28,7 +28,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
         one_of(r"""
             disk (?:quota|space)(?: limit)? (?:is |was |has been )?(?:full|exceeded|reached)
             (?:exceed\w*|over|reached) .. (?:disk ?quota|mailbox (?:size|quota)|disk space)
-            mail(?:box|folder) (?:is |was )?(?:over ?)?full\b
+            mail(?:box|folder) (?:is |was )?(?:over ?)?full\b(?! errors)
             command output: .. quota
             (?:overdrawn|exceeded) .. disk ?space
             quota usage

@@ -4,7 +4,10 @@ import re
 
 from emails.whose import Stage
 
-_AFTER = r"(?:after|in reply to|during|response to) (?:the )?(?:pipelined )?"
+_AFTER = (
+    r"(?:after|in reply to|during|response to|remote server for|in Antwort auf|en réponse à la commande|en respuesta a)"
+    r" (?:the )?(?:pipelined )?"
+)
 
 _STEPS: dict[Stage, re.Pattern[str]] = {
     "rcpt": re.compile(
@@ -19,7 +22,7 @@ _STEPS: dict[Stage, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
     "dot": re.compile(
-        rf"{_AFTER}(?:end of )?(?:DATA|BDAT)|>>> (?:DATA|\.)|final DATA"
+        rf"{_AFTER}(?:end of )?(?:DATA|BDAT|TEXT command)|>>> (?:DATA|\.)|final DATA"
         r"|failed (?:after I sent the message|on DATA command)|\(state 1[5-8]\)",
         re.IGNORECASE,
     ),

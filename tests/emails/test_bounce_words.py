@@ -193,3 +193,24 @@ def test_a_letter_that_somebody_quotes_in_a_text_makes_no_bounce(path: str) -> N
     words = "I have left. This address could not be found any longer: user unknown."
     found = told(bounced(words, f"{path}Subject: Undeliverable? Away until May", ALICE))
     assert found[0][0] in ("notice", "other", "auto")
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Remise différée : Which editor?",
+        "Entrega retrasada: Which editor?",
+        "Recapito in ritardo: Which editor?",
+        "Доставка задерживается",
+        "Leveransen är fördröjd",
+        "Levering forsinket",
+        "지연 알림",
+        "Undelivered mail: still in queue",
+    ],
+)
+def test_a_warning_that_a_letter_is_late_is_known_by_its_subject_and_counts_for_nothing(subject: str) -> None:
+    for sender in ("postmaster@mx.example", "MAILER-DAEMON@mx.example"):
+        assert told(bounced(f"{ALICE}\nConnection refused", f"Subject: {subject}", sender))[0][::2] == (
+            "delayed",
+            ALICE,
+        )
