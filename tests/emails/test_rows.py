@@ -26,7 +26,7 @@ LETTERS = dict(samples())
 BARE, SIGNED = SETTINGS["bare"], SETTINGS["signed"]
 HELD_ELSEWHERE = {
     19: ("tests/drills/test_spamassassin.py", "test_no_letter_scores_above_nought"),
-    21: ("tests/worker/test_send_batch.py", "test_who_left_gets_nothing_though_their_letter_was_announced"),
+    21: ("tests/worker/sending/test_send_batch.py", "test_who_left_gets_nothing_though_their_letter_was_announced"),
 }
 EVERY = {1, 2, 3, 4, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20}
 

@@ -11,7 +11,7 @@ from db.driver import driver_reading
 from db.session import reading, writing
 from emails.letters import DigestContent
 from tests.conftest import load_catalogue
-from tests.worker.test_digests import join
+from tests.worker.digests.test_digests import join
 from web.cli import main
 from worker.digests import weekly_run as run
 

@@ -22,7 +22,7 @@ from emails.replies import Outcome, judge
 from tests import conftest
 from tests.transports import SLOT, Transport, digest, run, state, states
 from tests.worker.conftest import door  # noqa: F401  a fixture
-from tests.worker.test_looks import pulse  # noqa: F401  a fixture
+from tests.worker.processes.test_looks import pulse  # noqa: F401  a fixture
 from web.actions import subscribers as actions
 from web.cli import main
 from worker import tasks

@@ -16,7 +16,7 @@ from db.engine import engine
 from db.session import Moment, reading, writing
 from tests.journeys.test_between_digests import TUESDAY, look, said, verdicts
 from tests.schemas import at_revision
-from tests.worker.test_digests import join
+from tests.worker.digests.test_digests import join
 from worker.alerts import checks
 from worker.digests import weekly_run as run
 

@@ -9,7 +9,7 @@ from emails import letters
 from emails.letter import OwnVote
 from tests import erasing
 from tests.transports import Transport
-from tests.worker.test_digests import join
+from tests.worker.digests.test_digests import join
 from worker import tasks
 from worker.jobs import jobs as worker_jobs
 from worker.sending import mail_connections, send_slice

@@ -184,7 +184,7 @@ def test_the_console_shows_what_was_removed_and_what_waits(finished, clock):
 
 
 def test_nothing_is_removed_in_a_copy_that_is_not_confirmed(finished, clock):
-    from tests.worker.test_guard import look_once
+    from tests.worker.processes.test_guard import look_once
 
     with writing() as session:
         guard.stand(session, "back-up", clock.now, 0, 0)

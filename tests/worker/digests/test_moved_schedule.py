@@ -9,7 +9,7 @@ from sqlalchemy import delete, text
 from db.digests import catalog, digests, rule_history, schedule
 from db.monitoring.heartbeats import Heartbeat
 from db.session import reading, writing
-from tests.worker.test_digests import join
+from tests.worker.digests.test_digests import join
 from worker.alerts import checks
 from worker.digests import by_hand, digest_previews
 from worker.digests import weekly_run as run

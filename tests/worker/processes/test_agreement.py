@@ -69,7 +69,7 @@ def test_every_setting_is_agreed_in_or_each_hosts_own():
 
 
 def test_the_operators_guide_says_who_has_to_agree_in_each():
-    page = (Path(__file__).parents[2] / "docs/operators.md").read_text()
+    page = (Path(__file__).parents[3] / "docs/operators.md").read_text()
     section = page.split("### What all hosts have to agree in\n")[1].split("\n### ")[0]
     *agreed, own = [line for line in section.splitlines() if line.startswith("| `")]
     variables = set(re.findall("[A-Z]+_[A-Z_]+", " ".join(line.split(" | ")[0] for line in agreed)))

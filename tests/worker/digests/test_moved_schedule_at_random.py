@@ -14,8 +14,8 @@ from db.digests.owed_slots import StandingRule, owed
 from db.session import reading, writing
 from db.settings import settings
 from tests.conftest import load_catalogue
-from tests.worker.test_digests import join
-from tests.worker.test_moved_schedule import tick
+from tests.worker.digests.test_digests import join
+from tests.worker.digests.test_moved_schedule import tick
 
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 ZONES = (

@@ -16,7 +16,7 @@ from tests.crash.deployment import procfile
 from tests.transports import digest, run, states
 from worker import tasks
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def celery(queue: str) -> SimpleNamespace:

@@ -16,7 +16,7 @@ from db.session import reading, writing
 from db.subscribers import subscribers, subscriptions
 from emails.replies import Outcome, judge
 from tests import transports
-from tests.worker.test_digests import SLOT, join, send
+from tests.worker.digests.test_digests import SLOT, join, send
 from web.cli import main
 from worker.digests import digest_previews
 from worker.digests import weekly_run as run

@@ -18,7 +18,7 @@ from emails import links
 from emails.message import Recipient
 from emails.replies import Outcome, judge
 from tests import transports
-from tests.worker.test_digests import SLOT, join, send
+from tests.worker.digests.test_digests import SLOT, join, send
 from worker.digests import weekly_run as run
 from worker.letters.composing import composer, frozen_letter
 

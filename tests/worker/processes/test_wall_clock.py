@@ -8,7 +8,7 @@ import time_machine
 from db import moments
 from db.digests import digests, schedule
 from db.session import reading, writing
-from tests.worker.test_digests import join
+from tests.worker.digests.test_digests import join
 from worker import tasks
 from worker.processes import wall_clock
 from worker.processes.wall_clock import WallClock

@@ -47,7 +47,7 @@ def told(hook: int) -> list[tuple[str, dict, str]]:
 
 def documented() -> dict[str, set[str]]:
     """The fields of each type's example in docs/webhooks.md."""
-    page = (Path(__file__).parents[2] / "docs/webhooks.md").read_text()
+    page = (Path(__file__).parents[3] / "docs/webhooks.md").read_text()
     examples = [json.loads(each) for each in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
     return {each["type"]: set(each["data"]) for each in examples}
 
