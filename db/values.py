@@ -153,9 +153,11 @@ def _ip_address(value: str) -> str:
 
 def _mailbox(value: str) -> str:
     line = as_line(value)
-    if len(getaddresses([line])) > 1:
+    # What stands before a colon would be a group's name (RFC 5322, section 3.4), and lost: nobody means that here.
+    with_colon = re.fullmatch(r'([^"<>,;@]*:[^"<>,;@]*?) *<([^<>\s]+)>', line)
+    if not with_colon and len(getaddresses([line])) > 1:
         raise ValueError("it holds more than one address, or a name with a comma that stands in no quotes")
-    name, address = parseaddr(line)
+    name, address = with_colon.groups() if with_colon else parseaddr(line)
     # The default localhost.localdomain is reserved, and fine until a site sends real mail.
     if not re.fullmatch(r"[a-zA-Z0-9_.+-]+@(localhost|[a-zA-Z0-9_.-]+\.localdomain)", address):
         try:

@@ -169,6 +169,8 @@ _DEAF = 3
 _SESSION_IS_FULL = re.compile(r"\btoo many (messages|mails|emails|transactions)\b|\bper (session|connection)\b", re.I)
 """How a server that does not hang up by itself says that a session has had its number of letters."""
 _THIS_SESSION = re.compile(r"\b(?:in|per|for|on|over) (?:this |one |the |an? )?(?:session|connection)\b", re.I)
+_LOG_IN_FIRST = 530
+"""How a server may say that a login has ended, with its access token (RFC 4954, section 6)."""
 _OUT_OF_SEQUENCE = (421, 500, 501, 502, 503, 504)
 _STAGES: tuple[Stage, Stage, Stage] = ("mail", "rcpt", "data")
 
@@ -185,7 +187,8 @@ def _is_session_full(outcome: Outcome) -> bool:
     """Whether the server takes no further letter over this connection. Postfix says at RCPT what it has against MAIL;
     there only words about the session count, as others may be about the recipient."""
     if outcome.stage == "mail":
-        return outcome.kind == "relay" and bool(_SESSION_IS_FULL.search(outcome.reply))
+        is_full = outcome.code == _LOG_IN_FIRST or bool(_SESSION_IS_FULL.search(outcome.reply))
+        return outcome.kind == "relay" and is_full
     is_soft = outcome.stage == "rcpt" and outcome.code is not None and outcome.code < 500
     return is_soft and bool(_SESSION_IS_FULL.search(outcome.reply) and _THIS_SESSION.search(outcome.reply))
 

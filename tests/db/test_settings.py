@@ -86,6 +86,7 @@ def test_a_changed_port_moves_the_site_and_a_changed_name_the_sender(given):
         ({"BASE_URL": "http://Bücher.example:8080"}, "base_url", "http://xn--bcher-kva.example:8080"),
         ({"MAIL_FROM": "Ana <ana@bücher.example>"}, "mail_from", "Ana <ana@xn--bcher-kva.example>"),
         ({"MAIL_FROM": '"Ana, Ltd" <ana@verdicts.example>'}, "mail_from", '"Ana, Ltd" <ana@verdicts.example>'),
+        ({"MAIL_FROM": "Verdicts: AI <ana@verdicts.example>"}, "mail_from", '"Verdicts: AI" <ana@verdicts.example>'),
         ({"DKIM_SIGNED": "From, Subject,"}, "dkim_signed", ("from", "subject")),
         (
             {"DKIM_DOMAIN": "b.example", "DKIM_SELECTOR": "S1, s2", "DKIM_KEY_FILE": "a b.pem, c.pem"},
@@ -144,6 +145,7 @@ def test_values_are_read_as_people_write_them(given, variables, field, value):
         ("MAIL_FROM", "nobody", "must have an @-sign"),
         ("MAIL_FROM", "A <a@verdicts.example>\nBcc: b@c.example", "it holds a control character"),
         ("MAIL_FROM", "a@verdicts.example, b@verdicts.example", "it holds more than one address"),
+        ("MAIL_REPLY_TO", "Team: a@verdicts.example, b@verdicts.example;", "it holds more than one address"),
         ("MAIL_FROM", "Ana, Ltd <ana@verdicts.example>", "it holds more than one address"),
         ("MAIL_FROM", "añá@verdicts.example", "nternationalized characters before the @-sign"),
         ("MAIL_FROM", "ana@.example", "MAIL_FROM is"),

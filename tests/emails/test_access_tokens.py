@@ -67,6 +67,23 @@ def test_a_token_that_has_run_out_is_asked_for_anew_and_no_letter_loses_an_attem
     assert asked(tmp_path) == 2
 
 
+def test_a_login_that_ends_with_its_token_amid_a_session_is_made_anew(tmp_path: Path, command: str) -> None:
+    script = {"EHLO": EHLO, "AUTH": ["235 2.7.0 Ok", "535 5.7.3 Expired", "235 2.7.0 Ok"]}
+    script["MAIL"] = ["250 Ok", "250 Ok", "530 5.7.0 Authentication required", "250 Ok"]
+    with ScriptedServer(script) as server:
+        door = door_to(server, command)
+        assert [door.send(LETTER).kind for _ in range(4)] == ["sent"] * 4
+    assert tokens_heard(server) == [start("sesame1"), start("sesame1"), start("sesame2")]
+    assert len(server.taken) == 4
+
+
+def test_a_server_that_wants_a_login_and_gets_none_is_asked_once_a_session() -> None:
+    with ScriptedServer({"MAIL": "530 5.7.0 Must issue a STARTTLS command first"}) as server:
+        door = open_transport(f"smtp://127.0.0.1:{server.port}", TimeOuts(5, 5, 5))
+        assert [door.send(LETTER).kind for _ in range(2)] == ["relay"] * 2
+    assert server.connections == 2
+
+
 def test_a_new_token_that_is_refused_too_is_the_relays_refusal_and_is_not_kept(tmp_path: Path, command: str) -> None:
     with ScriptedServer(
         {"EHLO": EHLO, "AUTH": ["535 5.7.8 Not 'sesame1'", "535 5.7.8 No: dXNlcj1kaWdlc3RAd=="]}
