@@ -12,6 +12,8 @@ from typing import Literal
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", re.ASCII)
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}", re.ASCII)
+_SEPARATORS = " ,;:|/-"
+"""What may stand between two names in one, and is left over at an end when one of them was in another script."""
 _WIDTH = 76
 
 
@@ -58,9 +60,11 @@ def mailbox(field: Literal["From", "Reply-To"], name: str, at: str) -> bytes:
 
 
 def ascii_phrase(name: str) -> str:
-    """The name in plain ASCII where encoded words are not allowed: without accents, quoted where needed."""
+    """The name in plain ASCII where encoded words are not allowed: without accents, quoted where needed, and without
+    what simple readers of a header stumble over in quotes: brackets, quotes, and what looks like an encoded word."""
     plain = unicodedata.normalize("NFKD", checked(name)).encode("ascii", "ignore").decode()
-    return _quoted(" ".join(plain.split())[:60].strip())
+    plain = re.sub(r'["\\<>]|=\?|\?=', "", plain)
+    return _quoted(" ".join(plain.split())[:60].strip(_SEPARATORS))
 
 
 def _quoted(plain: str) -> str:

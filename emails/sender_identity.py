@@ -101,8 +101,9 @@ class SenderIdentity:
 
     @cached_property
     def list_id(self) -> str:
-        """The List-Id (RFC 2919), which stays the same when the newsletter is renamed."""
-        return f"{headers.ascii_phrase(self.name)} <digest.{self.domain}>".lstrip()
+        """The List-Id (RFC 2919), which stays the same when the newsletter is renamed. A name in another script alone
+        cannot stand in it: then the domain is its name."""
+        return f"{headers.ascii_phrase(self.name) or headers.ascii_phrase(self.domain)} <digest.{self.domain}>"
 
     def feedback_id(self, kind: str, about: str) -> str:
         """The Feedback-ID: groups complaints by letter, not by recipient; its sender id has 5 to 15 characters."""

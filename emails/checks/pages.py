@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from emails.checks import colours, css
 from emails.checks.lists import HTTPS
-from emails.checks.seen import Fault, Seen, parts
+from emails.checks.seen import UNLESS_MEANT, Fault, Seen, parts
 
 LARGEST = 100 * 1024
 """Gmail cuts a letter whose HTML is larger than 102 KB."""
@@ -55,8 +55,8 @@ def harmless(seen: Seen) -> Iterator[Fault]:
         yield from _link(link.attributes.get("href", ""), link.words)
     bodies = seen.only("subject"), seen.html, seen.text
     if found := next(filter(None, map(_LEFT_OVER.search, bodies)), None):
-        advice = "Nothing is wrong if a name or a quote has it; else please report it."
-        yield Fault(f"The letter has {found[0]!r} in it, which may be left over from a template.", advice, "warning")
+        told = f"The letter has {found[0]!r} in it, which may be left over from a template."
+        yield Fault(told, UNLESS_MEANT, "warning")
 
 
 def _link(target: str, words: str) -> Iterator[Fault]:

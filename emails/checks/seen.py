@@ -14,6 +14,7 @@ from emails.dkim import Signer
 from emails.sender_identity import SenderIdentity
 
 REPORT = "This is a fault in Verdicts: please report it."
+UNLESS_MEANT = "Nothing is wrong if a name or a quote has it; else please report it."
 _FIELD = re.compile(rb"([!-9;-~]+):[ \t]*((?:[^\r\n]|\r?\n[ \t])*)")
 _LINK = re.compile(r"https?://[^\s<>]+")
 WITHOUT_LIST = frozenset({"confirm", "reminder", "alert"})

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from emails.checks.dom import Element
-from emails.checks.seen import Fault, Seen
+from emails.checks.seen import UNLESS_MEANT, Fault, Seen
 
 FILLER = frozenset("\u034f\u200c\u200b\u00a0\u00ad\ufeff\u2007")
 """Characters that show nothing: they keep mail apps from showing the letter's start beside its preheader."""
@@ -63,9 +63,26 @@ def text_alone(seen: Seen) -> Iterator[Fault]:
     missing = {link for link in seen.links if link.startswith("http")} - set(seen.text_links)
     if missing:
         yield Fault(f"The text part leaves out a link of the HTML part: {min(missing)[:200]!r}.")
-    if cut := [link for link in seen.text_links if link[-1] in "-_.,;:!?)>]'\""]:
-        yield Fault(f"Mail apps would cut the last character off a link in the text part: {cut[0][:200]!r}.")
-    if re.search(r"</?(?:a|p|td|div|span|br|bdi)\b", seen.text):
-        yield Fault("The text part has HTML in it.")
-    elif re.search(r"&(?:#\d+|[a-z]+);", seen.text):
-        yield Fault("The text part has an HTML entity in it.")
+    yield from _cut_links(seen)
+    if found := _MARKUP.search(seen.text) or _ENTITY.search(seen.text):
+        is_shown = found[0] in seen.page.root.words  # then both parts say it: it is somebody's words
+        told = f"The text part has {found[0]!r} in it, as the source of a web page does."
+        yield Fault(told, UNLESS_MEANT, "warning") if is_shown else Fault(told)
+
+
+_MARKUP = re.compile(r"</?(?:a|p|td|div|span|br|bdi)\b")
+_ENTITY = re.compile(r"&(?:#\d+|[a-z]+);")
+_LEFT_OUT = "-_"
+_STOPS = ".,;:!?)>]'\""
+
+
+def _cut_links(seen: Seen) -> Iterator[Fault]:
+    """Our own links end in a letter or a digit. Of others' a full stop behind them is none of theirs."""
+    told = "Mail apps would cut the last character off a link in the text part: {!r}."
+    ours = seen.case.identity.base_url
+    if cut := [link for link in seen.text_links if link.startswith(ours) and link[-1] in _LEFT_OUT + _STOPS]:
+        yield Fault(told.format(cut[0][:200]))
+    theirs = (link.rstrip(_STOPS) for link in seen.text_links if not link.startswith(ours))
+    if cut := [link for link in theirs if link[-1] in _LEFT_OUT]:
+        advice = "Write the link so that it ends in a letter, a digit or a slash."
+        yield Fault(told.format(cut[0][:200]), advice, "warning")

@@ -106,5 +106,8 @@ def test_a_list_name_keeps_to_ascii() -> None:
     assert headers.ascii_phrase("Zoë’s “Weekly” 😀") == "Zoes Weekly"
     assert headers.ascii_phrase("Tools, weekly") == '"Tools, weekly"'
     assert headers.ascii_phrase("ツール") == ""
+    assert headers.ascii_phrase("Zoë’s Weekly, 週刊") == "Zoes Weekly"
+    assert headers.ascii_phrase('The "Best" \\o/ <b>') == "The Best o/ b"
+    assert headers.ascii_phrase("Ship or =?skip?=") == "Ship or skip"
     with pytest.raises(Unwritable, match="ASCII only"):
         headers.structured("List-Id", "Zoë <digest.verdicts.example>")

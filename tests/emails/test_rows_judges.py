@@ -145,6 +145,48 @@ def test_hostile_names_are_refused_or_leave_every_row_as_it_was(hostile: str) ->
     assert check(message, replace(case, identity=identity)) == []
 
 
+WORDS = {
+    "It is at https://x.example/path.": None, "(https://x.example/a)": None, "Look: https://x.example/a/": None,
+    "See https://x.example/a_b- or skip": "Write the link so that it ends",
+    "Wrap it in <p> and </p>": "Nothing is wrong if a name or a quote has it", "AT&amp;T": "Nothing is wrong if",
+    "&#8217; and &nbsp;": "Nothing is wrong if",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", WORDS)
+@pytest.mark.parametrize("where", ["name", "tagline", "entry", "category"])
+def test_what_an_editor_wrote_is_nobodys_fault_and_at_most_a_warning(said: str, where: str) -> None:
+    [first, *_] = WEEK.comparisons
+    tools = replace(first.tools[0], **{where: said}), first.tools[1]  # type: ignore[arg-type]
+    message, case = made(letters.digest(replace(WEEK, comparisons=(replace(first, tools=tools),)), SITE), SIGNED)
+    found = check(message, case)
+    assert [(fault.row, fault.severity) for fault in found] == ([(17, "warning")] if WORDS[said] else [])
+    assert all(fault.advice.startswith(WORDS[said] or "") for fault in found)
+
+
+NAMES = [
+    "The “Best”",
+    'The "Best"',
+    "A & B <Weekly>",
+    "Larry \\o/",
+    "=?Ship?=",
+    "週刊",
+    "שבועון הכלים",
+    "Zoë, 週刊",
+    "a,b;c:d",
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_every_row_holds_whatever_the_newsletter_is_called(name: str) -> None:
+    site = replace(SITE, name=name)
+    for letter in (letters.welcome(site), letters.confirm(site)):
+        message, case = made(letter, Setting({"site_name": name}))
+        assert check(message, case) == []
+    [list_id] = re.findall(rb"(?m)^List-Id: (.*)\r$", made(letters.welcome(site), Setting({"site_name": name}))[0])
+    assert re.fullmatch(rb'(?:[^"<>=?]+|"[^"<>=?]+") <digest\.verdicts\.example>', list_id)
+
+
 # Each of these once ended a check, or ends one of the parsers on some Python.
 STUMBLED = [
     "<![@media{", "<!", "<![", "<!--", "&#x110000;", '<a href="http://[">', "<style>{}", "<style>>{a:b}</style>",
