@@ -73,7 +73,8 @@ class _Session:
 
     def _authenticate(self, _rest: str) -> str:
         self.say(b"+ ")
-        if self.box.token in b64decode(self.lines.readline()).decode():
+        said = b64decode(self.lines.readline()).decode()
+        if self.box.token in said or said.endswith(f"\0{self.box.password}"):
             return "OK in"
         self.say(b"+ eyJzdGF0dXMiOiI0MDEifQ==")
         self.lines.readline()
@@ -84,8 +85,8 @@ class _Session:
         self.say(f"* {len(self.box.mails)} EXISTS".encode(), f"* OK [UIDVALIDITY {self.box.validity}] valid".encode())
         return "OK [READ-ONLY] open" if readonly else "OK [READ-WRITE] open"
 
-    def _examine(self, _rest: str) -> str:
-        return self._open(readonly=True)
+    def _examine(self, rest: str) -> str:
+        return self._open(readonly=True) if "INBOX" in rest else "NO [NONEXISTENT] there is none"
 
     def _select(self, _rest: str) -> str:
         return self._open(readonly=False)
@@ -98,17 +99,19 @@ class _Session:
         return "OK done"
 
     def _fetch(self, rest: str) -> str:
-        uid, what = int(rest.split()[0]), rest.partition(" ")[2].strip("()")
-        raw = self.box.mails.get(uid)
-        if raw is None:
-            return "OK nothing"
+        for uid in map(int, rest.split()[0].split(",")):
+            if uid in self.box.mails:
+                self._tell(uid, rest.partition(" ")[2].strip("()"))
+        return "OK done"
+
+    def _tell(self, uid: int, what: str) -> None:
+        raw = self.box.mails[uid]
         if what == "RFC822.SIZE":
             self.say(f"* 1 FETCH (UID {uid} RFC822.SIZE {len(raw)})".encode())
         elif what in ("BODY.PEEK[]", "BODY[]"):
             if what == "BODY[]" and not self.readonly:
                 self.box.flags[uid].add("\\Seen")
             self.lines.write(f"* 1 FETCH (UID {uid} BODY[] {{{len(raw)}}}\r\n".encode() + raw + b")\r\n")
-        return "OK done"
 
     def _store(self, rest: str) -> str:
         if self.readonly:

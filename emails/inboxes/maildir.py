@@ -50,5 +50,8 @@ class MaildirInbox:
 
     def delete(self, mails: Collection[Mail]) -> None:
         for mail in mails:
-            with suppress(FileNotFoundError):
-                self._files[mail.place].unlink()
+            try:
+                self._files[mail.place].unlink(missing_ok=True)
+            except OSError as error:
+                why = f"mails in {self._files[mail.place].parent} cannot be deleted: {error.strerror}"
+                raise InboxError(f"INBOX_URL: {why}. Let the user of the outside line write there.") from None

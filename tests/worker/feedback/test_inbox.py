@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +14,7 @@ from db.feedback import events
 from db.session import reading, writing
 from db.setting_errors import BadSettings
 from emails import access_tokens
+from emails.inboxes import imap as imap_inbox
 from tests import localhost, returned
 from tests.erasing import DANA
 from tests.outside_requests import make_all
@@ -315,6 +317,76 @@ def test_a_server_that_refuses_the_login_or_breaks_off_is_told_without_the_passw
     assert said[0] == "The inbox at localhost refuses the login in INBOX_URL."
     assert said[1].startswith("The inbox at localhost broke off: ")
     assert PASSWORD not in " ".join(said) + capsys.readouterr().out
+
+
+def failures() -> list[str]:
+    with reading() as session:
+        return [*session.scalars(text("SELECT message FROM attempts WHERE outcome = 'failed' ORDER BY id"))]
+
+
+@pytest.mark.once
+def test_what_keeps_it_from_being_opened_is_told_in_words(imap, look, setting):
+    url = setting().inbox_url
+    setting(INBOX_URL=f"{url}/Bounces%2FM%C3%A4rz")
+    look()
+    setting(INBOX_URL=url)
+    imap.box.breaks_at = "LOGIN"
+    look()
+    imap.box.breaks_at = "UID SEARCH"
+    look()
+    assert failures() == [
+        "The inbox at localhost cannot be opened: it has no mailbox Bounces/März, or does not let this user read it.",
+        "The inbox at localhost broke off amid the login.",
+        "The inbox at localhost broke off: the connection was closed.",
+    ]
+
+
+@pytest.mark.once
+def test_a_password_may_have_letters_beyond_ascii(imap, look, setting, capsys):
+    url = setting().inbox_url
+    imap.box.password = "hünter"
+    imap.put(leave(returned.leaving(CHARLIE), CHARLIE))
+    for given in ("hänter", "hünter"):
+        setting(INBOX_URL=url.replace(PASSWORD, quote(given)))
+        look()
+    returned.work()
+    assert state_of(CHARLIE) == "unsubscribed"
+    assert failures() == ["The inbox at localhost refuses the login in INBOX_URL."]
+    assert "nter" not in capsys.readouterr().out
+
+
+@pytest.mark.once
+def test_no_command_names_more_mails_than_a_server_has_to_take(imap, look, monkeypatch):
+    monkeypatch.setattr(imap_inbox, "AT_ONCE", 2)
+    for each in (ALICE, BOB, CHARLIE):
+        imap.put(leave(returned.leaving(each), each))
+    look()
+    returned.work()
+    look()
+    assert imap.left() == []
+    assert [each.count(",") for each in imap.box.commands if "RFC822.SIZE" in each or "STORE" in each] == [1, 0, 1, 0]
+
+
+@pytest.mark.once
+def test_mails_that_may_not_be_deleted_are_told_of(house, setting, look, monkeypatch):
+    setting(INBOX_URL=f"maildir:{house}/inbox")
+    box = MaildirBox(house / "inbox")
+    box.put(leave(returned.leaving(CHARLIE), CHARLIE))
+    look()
+    returned.work()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", _refused)
+        look()
+    [said] = failures()
+    assert said.endswith(
+        "/inbox/new cannot be deleted: Permission denied. Let the user of the outside line write there."
+    )
+    look()
+    assert box.left() == []
+
+
+def _refused(*_: object, **__: object) -> None:
+    raise PermissionError(13, "Permission denied")
 
 
 @pytest.mark.once
