@@ -45,7 +45,7 @@ class Judged(NamedTuple):
 def judge(told: str, status: str = "", *contexts: str) -> Judged:
     """Judges what is told of a recipient: the reply or the mail server's own words, the report's status field, and,
     where these say nothing, what the mail says around them, the nearest first."""
-    line = _OF_OURS.sub("", one_line(told))
+    line = " ".join(_OF_OURS.sub("", one_line(told)).split())
     said = _Said.of(_IN_REPLY_TO.sub("", line), status)
     step = next((step for each in (line, *contexts) if (step := step_in(each))), None)
     whose = said.whose(step)

@@ -10,7 +10,7 @@ class Language(NamedTuple):
     names: str
     gone: str
     full: str
-    between: str = r" (?:\S{1,40} ){0,7}(?:[ld]['’])?"
+    between: str = r" (?:\S{0,39}[^\s.!?] ){0,7}(?:[ld]['’])?"
     edge: str = r"\b"
     """What stands around words; nothing where they are not divided."""
 
@@ -134,6 +134,24 @@ _SENDERS = (
     r"відправник|avsändar|avsender|afsender|lähettäj|odesílatel|odosielateľ|feladó|expeditorul|gönderen|"
     r"送信者|差出人|送信元|发件人|發件人|寄件者|寄件人|发信人|발신자|보낸 ?사람"
 )
+
+
+MAYBE = re.compile(
+    r"\b(?:möglich\w*|vielleicht|eventuell|falls|wenn|ob|prüfen|überprüfen|stellen sie sicher|"
+    r"peut(?:-être)?|il se peut|vérifie\w*|assurez|si l['’a]|"
+    r"posible\w*|quizás?|puede (?:que|ser)|pudiera|podría|verifique|compruebe|asegúrese|"
+    r"talvez|possível|possivelmente|pode (?:ser|estar|não)|verifique|certifique|"
+    r"forse|può essere|potrebbe\w*|possibil\w+|controll\w+|verific\w+|"
+    r"misschien|mogelijk|controleer|kan zijn|"
+    r"może|możliwe|sprawd[źz]\w*|czy|"
+    r"возможно|может|проверьте|убедитесь|можливо|перевірте|"
+    r"kanske|kan vara|kontroll\w+|tjek|kontrollér|kan være|måske|kanskje|ehkä|tarkista|"
+    r"možná|může|zkontroluj\w*|lehet\w*|ellenőriz\w*|poate|posibil|verificați|olabilir|kontrol|"
+    r"may (?:not|be|have)|might|could be|perhaps|possibly|check|verify|make sure|whether|if)\b"
+    r"|可能|恐れ|かもしれ|かどうか|確認|请检查|請檢查|请核对|是否|수 ?있습니다|확인|여부",
+    re.IGNORECASE,
+)
+"""Words of those who only guess or advise: a mailbox that may not exist, or whose name is to be checked."""
 
 
 def of_sender() -> re.Pattern[str]:

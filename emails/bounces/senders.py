@@ -26,6 +26,7 @@ _POSTMASTERS = one_of(r"""
     m?daemon
     mail(?:[-_. ]?(?:delivery|system|admin\w*|deliver\w*|robot|server)).{0,40}
     .{0,20}\bdelivery (?:sub|sys)\w*.{0,20}
+    .{0,20}mail[-_. ]service
     system administrator
     administrator
 """)
@@ -42,7 +43,7 @@ _ADDRESS = re.compile(r"<([^<>]*)>")
 def writer_of(mail: Part) -> Writer:
     """Whom the From of a mail, or of a letter that it returns, shows."""
     address, names = _divided(encoded.words(mail.get("from"))[:1000])
-    local = address.rpartition("@")[0] or address
+    local = (address.rpartition("@")[0] or address).strip('"')
     if _SERVERS.fullmatch(local) or any(_SERVER_NAMES.fullmatch(each) for each in names):
         return "server"
     if any(_POSTMASTERS.fullmatch(each) for each in (local, *names)):

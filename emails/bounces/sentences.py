@@ -7,7 +7,7 @@ queue that gave up, a domain that nobody serves, a group that is closed. The fir
 import re
 import unicodedata
 
-from emails.bounces.languages import of_sender, pattern_of
+from emails.bounces.languages import MAYBE, of_sender, pattern_of
 from emails.bounces.patterns import one_of
 from emails.reply_table import Whose
 
@@ -20,6 +20,8 @@ _NO_MAIL = one_of(r"""
     (?:no|null) ?mx\b
     (?:host|domain)(?: \S{1,80})? does(?: not|n['’]t) (?:accept|receive) (?:any )?(?:e-?)?mail(?! from)
 """)
+
+_END = re.compile(r"[.!?](?=\s|$)|[。！？]")
 
 SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
     # A full mailbox, also where a program says so.
@@ -192,7 +194,21 @@ _GAVE_UP = one_of(r"""
 def whose(words: str) -> Whose | None:
     """Whose it is by a sentence of these, or None."""
     plain = unicodedata.normalize("NFKC", words[:_READ])
-    return next((each for each, pattern in SENTENCES if pattern.search(plain)), None)
+    return next((each for each, pattern in SENTENCES if _says(pattern, plain, each)), None)
+
+
+def _says(pattern: re.Pattern[str], words: str, whose: Whose) -> bool:
+    """Whether the words say so; that nobody is there has to be said, and not only thought possible."""
+    if whose != "address":
+        return bool(pattern.search(words))
+    return any(not MAYBE.search(_sentence(found)) for found in pattern.finditer(words))
+
+
+def _sentence(found: re.Match[str]) -> str:
+    """The sentence in which it was found."""
+    start = max((each.end() for each in _END.finditer(found.string, 0, found.start())), default=0)
+    end = _END.search(found.string, found.end())
+    return found.string[start : end.start() if end else None]
 
 
 def takes_no_mail(words: str) -> bool:

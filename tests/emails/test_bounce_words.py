@@ -214,3 +214,28 @@ def test_a_warning_that_a_letter_is_late_is_known_by_its_subject_and_counts_for_
             "delayed",
             ALICE,
         )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Möglicherweise ist die E-Mail-Adresse ungültig.",
+        "Bitte prüfen Sie, ob die Adresse existiert oder unbekannt ist.",
+        "L'adresse est peut-être invalide.",
+        "Es posible que la dirección sea inválida.",
+        "Talvez o endereço seja inválido.",
+        "L'indirizzo potrebbe essere sconosciuto.",
+        "Misschien is het adres onbekend.",
+        "Sprawdź, czy adres nie jest nieprawidłowy.",
+        "Возможно, адрес не существует.",
+        "宛先のメールアドレスが間違っているか、存在しない可能性があります。",
+        "收件人地址可能不存在。",
+        "메일 주소가 잘못되었을 수 있습니다.",
+        "The domain does not exist, perhaps.",
+    ],
+)
+def test_an_address_of_which_a_mail_server_only_guesses_is_not_given_up(words: str) -> None:
+    header = "Subject: failure notice\nContent-Type: text/plain; charset=utf-8"
+    assert [each.kind for each in read(bounced(f"{ALICE}\n{words}", header))] == ["soft"]
+    known = f"{ALICE}\n{words} Die Adresse existiert nicht."
+    assert [each.kind for each in read(bounced(known, header))] == ["hard"]
