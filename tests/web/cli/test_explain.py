@@ -57,7 +57,7 @@ def test_a_full_mailbox_in_three_digests_is_told_as_the_reason_for_the_next_one(
     for about in (made, made + 1, made + 2):
         hear(clock, 1 if about == made else sent(clock, about), FULL, event=about)
         clock.forward(days=8)
-    stop = "; mail to it is stopped since 3 December 2026."
+    stop = "; mail to it has been stopped since 3 December 2026."
     assert answer(cast.alice).endswith(f"because the mailbox refused three newsletters in a row{stop}")
     told = explain(cast.alice)
     assert "    2026-11-17 08:00:00 UTC  Came back: the mailbox did not take it: 552 5.2.2 mailbox full" in told
@@ -71,7 +71,7 @@ def test_a_full_mailbox_in_three_digests_is_told_as_the_reason_for_the_next_one(
 def test_who_complained_left_paused_or_came_later_is_told_so(clock, cast):
     all_sent(clock, [cast.alice, cast.bob, cast.charlie])
     hear(clock, 1, SPAM)
-    assert "and called it spam on 17 November 2026; mail to it is stopped since" in answer(cast.alice)
+    assert "and called it spam on 17 November 2026; mail to it has been stopped since" in answer(cast.alice)
     with writing() as session:
         subscriptions.leave(session, 2, "page", clock.now)
     skipped(2, "unsubscribed")
@@ -115,7 +115,7 @@ def test_that_mail_was_stopped_and_allowed_again_is_told_with_who_and_why(clock,
     [again] = as_json(cast.bob)["lifted"]
     assert (again["reason"], again["by"], again["note"]) == ("hard bounce", "olga@newsroom.example", "a bad hour")
     hear(clock, sent(clock, 2), GONE, event=3)
-    assert answer(cast.alice, SLOT).endswith("; mail to it is stopped since 18 November 2026.")
+    assert answer(cast.alice, SLOT).endswith("; mail to it has been stopped since 18 November 2026.")
 
 
 @pytest.mark.once

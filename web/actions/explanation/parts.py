@@ -40,13 +40,15 @@ def why_and_stopped(stopped: Stopped) -> str:
     """The reason and since when, to be put behind “because”."""
     why = why_stopped(stopped)
     return (
-        f"{why}{on(stopped.since)}" if stopped.reason == "by hand" else f"{why}; mail to it is stopped{since(stopped)}"
+        f"{why}{on(stopped.since)}"
+        if stopped.reason == "by hand"
+        else f"{why}; mail to it has been stopped{since(stopped)}"
     )
 
 
 def and_stopped(stopped: Stopped | None) -> str:
     """That mail is stopped, behind a sentence that says why."""
-    return f"; mail to it is stopped{since(stopped)}" if stopped else ""
+    return f"; mail to it has been stopped{since(stopped)}" if stopped else ""
 
 
 def and_stopped_because(stopped: Stopped | None) -> str:

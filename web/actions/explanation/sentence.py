@@ -37,16 +37,15 @@ def _stranger(case: Case) -> str:
     if case.stopped and case.stopped.reason == "by hand":
         return f"{never}, and {parts.why_and_stopped(case.stopped)}."
     if case.stopped:
-        return (
-            f"{never}, and mail to it is stopped{parts.since(case.stopped)}, because {parts.why_stopped(case.stopped)}."
-        )
+        stopped = f"mail to it has been stopped{parts.since(case.stopped)}"
+        return f"{never}, and {stopped}, because {parts.why_stopped(case.stopped)}."
     return f"{never}." if case.tests else f"{never}, so no newsletter was sent to it."
 
 
 def _before_the_first(case: Case) -> str:
     none = f"{case.who} has got no newsletter yet, because none has gone out"
     if why := _why_none(case):
-        return f"{none}; the next one does not come either, because {why}."
+        return f"{none}; they will not get the next one either, because {why}."
     return f"{none}."
 
 
@@ -83,7 +82,7 @@ def _not_gone_out(case: Case, digest: Newsletter, it: str) -> str:
     if digest.state in _ENDED:
         return f"{case.who} did not get {it}, because nobody did: {_ENDED[digest.state]}{parts.quoted(digest.reason)}."
     if why := _why_none(case):
-        return f"{case.who} does not get {it}, because {why}."
+        return f"{case.who} will not get {it}, because {why}."
     held = ", but it is held until somebody releases it" if digest.state == "held" else ""
     due = "is due" if digest.due_at > case.now else "was due"
     return f"{case.who} has not got {it} yet: it {due}{parts.at(digest.due_at)}{held or _late(digest, case.now)}."
@@ -96,8 +95,7 @@ def _late(digest: Newsletter, now: datetime) -> str:
 def _why_none(case: Case, frozen_at: datetime | None = None) -> str:
     """Why somebody gets no newsletter, or got none that was frozen then; empty if nothing speaks against it."""
     if case.state == "pending":
-        rest = parts.confirmation(case.confirmation) + parts.and_stopped_because(case.stopped)
-        return f"the sign-up{parts.of(case.asked_at)} has not been confirmed{rest}"
+        return f"the sign-up{parts.of(case.asked_at)} has not been confirmed{_confirmation(case)}"
     if case.state == "unsubscribed":
         return f"its reader unsubscribed{parts.on(case.left_at)}{parts.and_stopped_because(case.stopped)}"
     if case.stopped:
@@ -105,3 +103,10 @@ def _why_none(case: Case, frozen_at: datetime | None = None) -> str:
     if case.paused_until and not frozen_at:
         return f"its reader has paused it until {parts.day(case.paused_until)}"
     return ""
+
+
+def _confirmation(case: Case) -> str:
+    """What became of the confirmation email, and that mail is stopped, with the reason where that does not tell it."""
+    email, stopped = case.confirmation, case.stopped
+    is_told = email is not None and stopped is not None and (email.back, stopped.reason) == ("hard", "hard bounce")
+    return parts.confirmation(email) + (parts.and_stopped if is_told else parts.and_stopped_because)(stopped)
