@@ -9,8 +9,9 @@ from click.testing import CliRunner
 from werkzeug.serving import make_server
 
 from web.app import create_app
-from web.cli import doctor_public, main
-from web.cli.doctor_public import Answer, told
+from web.cli import main
+from web.cli.doctor import public
+from web.cli.doctor.public import Answer, told
 
 SITE = "https://verdicts.example"
 pytestmark = pytest.mark.once
@@ -64,7 +65,7 @@ def test_a_proxy_that_lets_everybody_read_the_metrics_is_named(behind):
 
 
 def test_a_proxy_that_never_answers_is_not_waited_for(behind, monkeypatch):
-    monkeypatch.setattr(doctor_public, "PATIENCE", 0.3)
+    monkeypatch.setattr(public, "PATIENCE", 0.3)
 
     def proxy(_app):
         return lambda *_: time.sleep(3) or []
@@ -101,6 +102,6 @@ def test_a_name_that_nobody_knows_is_a_warning(setting, monkeypatch):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert list(doctor_public.way(setting(BASE_URL=SITE))) == [
+    assert list(public.way(setting(BASE_URL=SITE))) == [
         (None, f"this machine's name server does not know the host of {SITE}")
     ]

@@ -22,7 +22,7 @@ from tests.played_imap import PlayedMailbox, serving
 from tests.returned import answer, bounce, leave, message_id, state_of, suppressed, vacation, verp
 from tests.transports import digest
 from web.actions import subscribers as actions
-from web.cli import doctor_inbox
+from web.cli.doctor import inbox as doctor_inbox
 from worker.alerts.inbox import unread_inbox
 from worker.feedback import inbox
 

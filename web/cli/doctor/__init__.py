@@ -23,17 +23,8 @@ from emails.dkim_keys import BadKey
 from emails.headers import Unwritable
 from emails.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, transport_name, transport_of
-from web.cli import (
-    as_json,
-    doctor_clocks,
-    doctor_dns,
-    doctor_inbox,
-    doctor_keys,
-    doctor_outside,
-    doctor_public,
-    doctor_sessions,
-    json_option,
-)
+from web.cli import as_json, json_option
+from web.cli.doctor import clocks, dns, inbox, keys, outside, public, sessions
 from web.cli.queues import paused_in_words
 from worker import redis_client
 from worker.processes import agreement, clock_rules
@@ -93,15 +84,15 @@ def _look() -> Iterator[Finding]:
             if look is _dkim:
                 yield from _open_keys(config)
             if look is _database and found.well and not missing:
-                yield from (Finding("keys", *each) for each in doctor_keys.keys(config))
+                yield from (Finding("keys", *each) for each in keys.keys(config))
                 yield from _guard()
                 yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
                 yield from _visitors(config)
                 yield from _schedule()
                 yield from _transports()
-                yield from (Finding("clock", *each) for each in doctor_clocks.others())
-                yield from (Finding("outside", *each) for each in doctor_outside.line())
-                yield from (Finding("sessions", *each) for each in doctor_sessions.numbers(config))
+                yield from (Finding("clock", *each) for each in clocks.others())
+                yield from (Finding("outside", *each) for each in outside.line())
+                yield from (Finding("sessions", *each) for each in sessions.numbers(config))
         except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, BadKey) as error:
             silent |= look is _database
             yield Finding(what, False, next(iter(str(error).splitlines()), type(error).__name__))
@@ -109,8 +100,8 @@ def _look() -> Iterator[Finding]:
             yield Finding(what, False, f"cannot be looked at: {type(error).__name__}")
     yield from _records(config)
     if not missing:
-        yield from (Finding("inbox", *each) for each in doctor_inbox.inbox(config))
-        yield from (Finding("public address", *each) for each in doctor_public.way(config))
+        yield from (Finding("inbox", *each) for each in inbox.inbox(config))
+        yield from (Finding("public address", *each) for each in public.way(config))
 
 
 def _settings(config: Settings) -> Iterator[Finding]:
@@ -128,7 +119,7 @@ def _settings(config: Settings) -> Iterator[Finding]:
 def _records(config: Settings) -> Iterator[Finding]:
     """What the DNS holds; a key or an address that cannot be used was told before."""
     with contextlib.suppress(BadKey, BadMailUrl, Unwritable):
-        yield from (Finding("dns", *each) for each in doctor_dns.records(config))
+        yield from (Finding("dns", *each) for each in dns.records(config))
 
 
 def _letters(config: Settings) -> Iterator[Finding]:
@@ -139,7 +130,7 @@ def _letters(config: Settings) -> Iterator[Finding]:
 def _database(config: Settings) -> Finding:
     kind = config.database_url.partition(":")[0]
     if not missing_file():
-        doctor_sessions.wait_for_answer()
+        sessions.wait_for_answer()
     found = schema.standing()
     if not found.may_run:
         return Finding("database", False, found.told if found.missing else f"{kind} answers. {found.told}")
@@ -166,8 +157,9 @@ def _visitors(config: Settings) -> Iterator[Finding]:
 
 def _schedule() -> Iterator[Finding]:
     with reading() as session:
-        clocks, others = (look(session, moments.now()) for look in (clock_rules.disagreement, clock_rules.differences))
-    yield from (Finding("schedule", False, sentence) for sentence in clocks)
+        quarrels = clock_rules.disagreement(session, moments.now())
+        others = clock_rules.differences(session, moments.now())
+    yield from (Finding("schedule", False, sentence) for sentence in quarrels)
     yield from (Finding("schedule", None, sentence) for sentence in others)
 
 
@@ -221,4 +213,4 @@ _BOTH = "name an RSA key besides in DKIM_KEY_FILE, and its selector in DKIM_SELE
 
 
 def _clock(config: Settings) -> Finding:  # noqa: ARG001
-    return Finding("clock", *doctor_clocks.own())
+    return Finding("clock", *clocks.own())
