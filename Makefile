@@ -71,7 +71,7 @@ pythons: ## run all tests on every Python from 3.11 to 3.14 that is found, each 
 drill: setup ## run the tests that need another's server: opendkim verifies signatures, SpamAssassin scores letters, Postfix takes a digest for days, Dovecot holds the inbox, caches keep pages
 	@$(BIN)/python -m pytest -m outside tests/worker tests/drills $(ARGS)
 
-relays: setup ## send a digest through Debian's Postfix, Exim and OpenSMTPD, downloaded and unpacked (root)
+relays: setup ## send a digest through Debian's Postfix, Exim and OpenSMTPD, and ask its NSD, all downloaded and unpacked (root)
 	@$(BIN)/python -m pytest -m outside tests/relays $(ARGS)
 
 browser: setup ## run the browser tests alone

@@ -63,7 +63,11 @@ class Relay(ABC):
         return found
 
     def letters(self) -> list[Message]:
-        return [message_from_bytes(path.read_bytes()) for path in self._files()]
+        return [message_from_bytes(each) for each in self.raw()]
+
+    def raw(self) -> list[bytes]:
+        """The letters' bytes as they would travel on."""
+        return [path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") for path in self._files()]
 
     def _files(self) -> list[Path]:
         return [path for path in (self.folder / "mail").glob("*/new/*") if path.is_file()]
@@ -106,18 +110,29 @@ class Exim(Relay):
     """Two connections at once from one host, five letters in each, and a quota of letters in a few seconds."""
 
     name = "exim4"
+    rewrites = ""
     packages = ("exim4-base", "exim4-daemon-light", "libidn12")
 
     def configure(self) -> str:
         names = [address.partition("@")[0] for address in self.mailboxes]
         self.put("names", "".join(f"{name}: {name}\n" for name in names))
-        self.put("exim.conf", _EXIM.format(port=self.port, here=HERE, user=USER, password=PASSWORD, full=FULL))
+        given = {"port": self.port, "here": HERE, "user": USER, "password": PASSWORD, "full": FULL}
+        self.put("exim.conf", _EXIM.format(**given, rewrites=self.rewrites.strip("\n")))
         return f"""
             mkdir -p {HERE}/spool {HERE}/mail
             chown -R Debian-exim {HERE}/spool {HERE}/tls.pem {HERE}/mail
             touch {HERE}/mainlog {HERE}/rejectlog {HERE}/paniclog; chown Debian-exim {HERE}/*log
             exim4 -C {HERE}/exim.conf -bdf -q1s
         """
+
+
+class RewritingExim(Exim):
+    """Writes its own Message-ID and Date, as Amazon SES does."""
+
+    rewrites = """
+  headers_remove = Message-ID:Date
+  headers_add = Message-ID: <0100-$message_exim_id@eu-west-1.relay.example>\\nDate: Sun, 01 Nov 2026 09:00:00 +0000
+"""
 
 
 class OpenSmtpd(Relay):
@@ -218,6 +233,7 @@ maildir:
   directory = {here}/mail/$local_part_data@$domain_data
   maildir_format
   return_path_add
+{rewrites}
   user = Debian-exim
   group = Debian-exim
 

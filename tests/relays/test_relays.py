@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dkim
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 from sqlalchemy import insert, select
 
@@ -18,10 +20,23 @@ from db.deliveries import accounts
 from db.deliveries.deliveries import Delivery
 from db.digests import digests
 from db.session import reading, writing
+from db.settings import settings
 from db.subscribers.subscribers import Subscriber
 from emails import smtp_connection
+from emails.dkim import signer_of
 from tests.conftest import Clock, load_catalogue
-from tests.relays.servers import DOMAIN, FULL, GREY, SENDER, Exim, OldOpenSmtpd, OpenSmtpd, Postfix, Relay
+from tests.relays.servers import (
+    DOMAIN,
+    FULL,
+    GREY,
+    SENDER,
+    Exim,
+    OldOpenSmtpd,
+    OpenSmtpd,
+    Postfix,
+    Relay,
+    RewritingExim,
+)
 from tests.relays.unpacked import MISSING
 from worker.digests import weekly_run as run
 from worker.jobs import jobs
@@ -82,6 +97,24 @@ def relay(certificate, sqlite, redis_url, clock: Clock, setting, monkeypatch) ->
     smtp_connection._default_context.cache_clear()
     for server in started:
         server.end()
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, str]:
+    """The settings of an RSA and an ed25519 key."""
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (tmp_path / "rsa").write_bytes(rsa.generate_private_key(65537, 2048).private_bytes(*form))
+    (tmp_path / "ed").write_bytes(Ed25519PrivateKey.generate().private_bytes(*form))
+    files = f"{tmp_path}/rsa,{tmp_path}/ed"
+    return {"DKIM_DOMAIN": "verdicts.example", "DKIM_SELECTOR": "w47,w47e", "DKIM_KEY_FILE": files}
+
+
+def _verifies(message: bytes) -> bool:
+    """What dkimpy says of the RSA signature, which stands first; it knows no ed25519 here."""
+    signer = signer_of(settings())
+    assert signer
+    records = {f"{signer.record_name(key)}.".encode(): key.record.encode() for key in signer.keys}
+    return bool(dkim.DKIM(message).verify(0, dnsfunc=lambda name, timeout=5: records.get(name, b"")))
 
 
 def _subscribe(addresses: list[str], since: datetime) -> None:
@@ -186,11 +219,28 @@ def test_a_quota_and_limits_on_connections_are_kept_and_everybody_gets_the_lette
     assert "Too many concurrent" in log or "too many connections" in log.lower()
 
 
+@pytest.mark.parametrize(
+    ("signed", "holds"),
+    [
+        ("from,to,subject,list-id,list-unsubscribe,list-unsubscribe-post,mime-version,content-type", True),
+        ("", False),
+    ],
+)
+def test_signatures_hold_behind_a_relay_that_writes_its_own_message_id_and_date(
+    relay, clock, keys, signed: str, holds: bool
+):
+    server = relay(RewritingExim, READERS[:3], **keys, DKIM_SIGNED=signed)
+    _let_time_pass(clock, timedelta(hours=2))
+    _assert_account_is_the_servers(server, READERS[:3])
+    assert all("relay.example" in each["Message-ID"] for each in server.letters())
+    assert set(map(_verifies, server.raw())) == {holds}
+
+
 # ---- OpenSMTPD: five letters in each session, STARTTLS with a login, senders of one domain ------------------------
 
 
-def test_a_limit_of_letters_in_a_session_costs_nobody_a_letter(relay, clock):
-    server = relay(OpenSmtpd, READERS)
+def test_a_limit_of_letters_in_a_session_costs_nobody_a_letter(relay, clock, keys):
+    server = relay(OpenSmtpd, READERS, **keys)
     _let_time_pass(clock, timedelta(hours=3))
     _assert_account_is_the_servers(server, READERS, gone=(524, "5.2.4 Mailing list expansion problem"))
     account = _account()
@@ -200,6 +250,7 @@ def test_a_limit_of_letters_in_a_session_costs_nobody_a_letter(relay, clock):
     log = server.log()
     assert "authentication user=verdicts result=ok" in log
     assert "tls ciphers=TLSv1.3" in log
+    assert set(map(_verifies, server.raw())) == {True}
     assert len({each["Return-Path"] for each in server.letters()}) == len(READERS)  # VERP in the domain that it allows
 
 
