@@ -158,6 +158,12 @@ def confirmed_at(session: Session, sign_up: int) -> datetime | None:
     return session.scalar(select(Consent.at).where(Consent.sign_up == sign_up, Consent.what == "given"))
 
 
+def consented_at(session: Session, subscriber_id: int, then: datetime) -> datetime | None:
+    """When somebody had last given their consent, as it stood then."""
+    spoke = Consent.subscriber_id == subscriber_id, Consent.what.in_(("given", "imported")), Consent.at < then
+    return session.scalar(select(Consent.at).where(*spoke).order_by(Consent.at.desc()).limit(1))
+
+
 def sign_up_of(session: Session, sign_up: int, now: datetime) -> SignUp | None:
     """The sign-up behind a confirmation link; None if there is none."""
     asked = session.get(Consent, sign_up, populate_existing=True)

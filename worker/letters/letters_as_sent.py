@@ -6,7 +6,7 @@ the delivery's row tells.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy.exc import NoResultFound
@@ -16,14 +16,16 @@ from db.deliveries import claims
 from db.deliveries.claims import ClaimedLetter
 from db.deliveries.deliveries import Delivery
 from db.deliveries.fingerprints import Fingerprint, Likeness
+from db.persons import subscriber_id
 from db.rules import Refused
+from db.subscribers import subscriptions
 from worker.letters import composing
 
 TOLD: dict[Likeness | None, str] = {
     "same": "These are the bytes of the last attempt.",
     "other keys": (
-        "This is what the last attempt said, but its tokens, Message-ID or signature differ: SECRET_KEY or the DKIM key"
-        " has changed since."
+        "This is what the last attempt said, but its tokens, Message-ID or signature differ: SECRET_KEY, the DKIM keys"
+        " or another setting of DKIM have changed since."
     ),
     "other": (
         "This is not what was sent: since the last attempt the address, the settings, the templates or what the letter"
@@ -80,6 +82,10 @@ def _claimed(session: Session, row: Delivery, date: datetime) -> ClaimedLetter:
     address, since = claims.recipient(session, row.id)
     if not address:
         raise Refused(f"Delivery {row.id} cannot be written again: nobody has its address any more.")
+    second = timedelta(seconds=1)  # what a fingerprint keeps of the claim's moment
+    reader = subscriber_id(row.person)
+    if reader and since and since >= date + second:  # they left since then, and came again
+        since = subscriptions.consented_at(session, reader, date + second) or since
     return ClaimedLetter(
         row.id, row.letter, row.about, row.person, address, row.tries, row.created_at, since, (),
         row.created_at, date, row.own_votes or "",

@@ -82,6 +82,23 @@ def test_the_bytes_are_those_that_were_sent_long_after_and_whatever_alice_did(
     assert same(door, number)
 
 
+@pytest.mark.once
+def test_the_bytes_are_those_that_were_sent_after_alice_left_and_came_again(door, signed, clock, votes_of):
+    number = sent(clock)
+    clock.forward(days=30)
+    alice = 1
+    with writing() as session:
+        subscriptions.leave(session, alice, "page", clock.now)
+    form = {"words": "w", "words_version": "1", "locale": "en", "form_url": "f", "ip": None, "user_agent": None}
+    with writing() as session:
+        subscriptions.request(session, ALICE, **form, now=clock.now)
+    clock.forward(hours=1)
+    with writing() as session:
+        sign_up = session.scalar(text("SELECT max(id) FROM consents WHERE what = 'asked'"))
+        assert subscriptions.confirm(session, sign_up, None, clock.now).confirmed_at == clock.now
+    assert same(door, number)
+
+
 def test_after_two_attempts_they_are_the_second_ones(door, signed, clock, votes_of):
     door.answer = lambda to, number: judge("rcpt", 450, "4.2.0 busy") if number <= 3 else judge("dot", 250, "ok")
     number = sent(clock)
