@@ -110,6 +110,17 @@ class Dovecot:
                 for each in found.values()
             ]
 
+    def fill(self, mails: list[bytes]) -> None:
+        """Put the mails into the inbox as files, as a mail server does, which takes no time."""
+        nobody = pwd.getpwnam("nobody")
+        for name in ("", "tmp", "new", "cur"):
+            (self.folder / "mail" / name).mkdir(exist_ok=True)
+            os.chown(self.folder / "mail" / name, nobody.pw_uid, nobody.pw_gid)
+        for number, mail in enumerate(mails):
+            file = self.folder / "mail" / "new" / f"1795930000.M{number:06}.mx"
+            file.write_bytes(mail)
+            os.chown(file, nobody.pw_uid, nobody.pw_gid)
+
     def end(self) -> None:
         self.process.terminate()
         self.process.wait(20)
