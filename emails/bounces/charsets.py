@@ -16,6 +16,7 @@ _SPELLED = {
     "ascii": "utf-8",
     "us-ascii": "utf-8",
 }
+_HALVES = re.compile("[\ud800-\udfff]")  # of surrogate pairs, which UTF-7 may leave alone and no UTF-8 can hold
 _JAPANESE = ("iso-2022-jp", "euc-jp", "shift_jis")
 
 
@@ -25,7 +26,7 @@ def decoded(raw: bytes, charset: str) -> str:
         return raw.decode("ascii").replace("\0", " ")
     for each in _candidates(charset.strip().lower(), raw):
         try:
-            return raw.decode(each).replace("\0", " ")
+            return _HALVES.sub("\ufffd", raw.decode(each).replace("\0", " "))
         except (UnicodeError, LookupError):
             continue
     return raw.decode("utf-8", "replace").replace("\0", " ")

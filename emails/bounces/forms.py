@@ -6,6 +6,7 @@ from typing import Any
 from emails.bounces import generic, postmark, ses
 from emails.bounces.bad_form import BadForm
 from emails.bounces.findings import Finding
+from emails.bounces.plain_json import plain
 from emails.bounces.reader import read as read_mail
 
 
@@ -37,4 +38,4 @@ def fields(raw: bytes) -> dict[str, Any]:
         raise BadForm("The body is no JSON in UTF-8.") from None
     if not isinstance(found, dict):
         raise BadForm("The JSON is no object.")
-    return found
+    return dict(plain(found))

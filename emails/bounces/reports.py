@@ -64,7 +64,7 @@ def reports(text: str) -> Iterator[Report]:
                 original if original != named else "",
                 each.get("action", "").split("(")[0].strip(" .;").lower(),
                 each.get("status", ""),
-                _diagnostic(each),
+                _diagnostic(each) or _comment(each.get("status", "")),
             )
 
 
@@ -89,6 +89,11 @@ def _joined(found: list[dict[str, str]]) -> list[dict[str, str]]:
 
 def _address(fields: dict[str, str], name: str) -> str:
     return addresses.typed(fields[name]) if name in fields else ""
+
+
+def _comment(status: str) -> str:
+    """What is said in brackets behind the status, such as `5.0.0 (recipient reached disk quota)`."""
+    return status.partition("(")[2].rpartition(")")[0]
 
 
 def _diagnostic(fields: dict[str, str]) -> str:

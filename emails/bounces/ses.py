@@ -8,6 +8,7 @@ from typing import Any
 from emails.bounces import addresses, judging
 from emails.bounces.complaints import kind_of
 from emails.bounces.findings import Finding
+from emails.bounces.plain_json import plain
 from emails.bounces.returned import token_in
 
 _RECIPIENTS = 100
@@ -20,7 +21,7 @@ def notification_in(text: str) -> dict[str, Any] | None:
         if not start.startswith("{") or start[:2000].count("{") > 200:
             return None
         try:
-            found = json.JSONDecoder(strict=False).raw_decode(start)[0]
+            found = plain(json.JSONDecoder(strict=False).raw_decode(start)[0])
         except (ValueError, RecursionError):
             return None
         if isinstance(found.get("Message"), str):

@@ -1,5 +1,6 @@
 """Whatever bytes arrive, the bounce reader answers, and soon."""
 
+from dataclasses import astuple
 from pathlib import Path
 from time import process_time
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emails.bounces import Finding, read
+from emails.bounces import Finding, forms, read
 
 MAILS = sorted((Path(__file__).parent / "bounces/mails").iterdir())
 
@@ -35,6 +36,25 @@ def _holds(found: tuple[Finding, ...]) -> None:
         assert len(each.diagnostic) <= 500
         assert each.recipient.count("@") <= 1 or each.recipient.startswith('"')
         each.recipient.encode()
+
+
+def test_half_of_a_surrogate_pair_is_no_letter_and_breaks_nothing() -> None:
+    text = "Content-Type: text/plain; charset=utf-7\n\n<+2w4-alice@b.example>: no\n\n--- original message follows\n"
+    raw = HEAD + text.encode() + b"Message-ID: <+2w4-@x>\nFrom: +2w4- <a@x>\nTo: +2w4-@x\n\n+2w4-\n"
+    _holds(read(raw))
+    for each in read(raw):
+        "".join(map(str, astuple(each))).encode()
+
+
+def test_half_of_a_surrogate_pair_or_a_nul_in_a_provider_s_json_breaks_nothing() -> None:
+    bounced = r'{"emailAddress": "\ud83da@b.example", "diagnosticCode": "smtp; 550 \ud83d"}'
+    mail = r'{"headers": [{"name": "Message-ID", "value": "<\ud83d\u0000@x>"}]}'
+    told = f'{{"notificationType": "Bounce", "bounce": {{"bouncedRecipients": [{bounced}]}}, "mail": {mail}}}'
+    for found in (read(b"From: no-reply@amazonses.com\n\n" + told.encode()), forms.read("ses", told.encode())):
+        _holds(found)
+        assert "\0" not in "".join(map(str, astuple(found[0]))).encode().decode()
+    (found,) = forms.read("generic", rb'{"kind": "complaint", "recipient": "a@b.example", "message_id": "<\u0000@x>"}')
+    assert found.message_id == "< @x>"
 
 
 HEAD = b"From: MAILER-DAEMON@x.example\nSubject: Undelivered mail\n"

@@ -104,6 +104,7 @@ def test_who_was_meant_is_found_behind_forwardings_and_x400(words: str, recipien
     ("fields", "kind", "whose"),
     [
         ("Status: 5.0.0\nDiagnostic-Code: X-Unix; 127\n", "soft", "relay"),
+        ("Status: 5.0.0 (recipient reached disk quota)\n", "soft", "mailbox"),
         ("Status: 5.7.0\nDiagnostic-Code: x-unix; The mailbox has exceeded its disk space limit.\n", "soft", "mailbox"),
         (f"Status: 5.2.1\nDiagnostic-Code: smtp; 550 5.2.1 <{ALICE}>... User Unknown\n", "soft", "mailbox"),
         (
