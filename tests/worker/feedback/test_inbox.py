@@ -267,6 +267,16 @@ def test_the_doctor_opens_the_inbox(box, setting):
     assert list(doctor_inbox.inbox(setting())) == []
 
 
+@pytest.mark.once
+def test_the_doctor_says_that_mails_may_not_be_deleted(house, setting, monkeypatch):
+    setting(INBOX_URL=f"maildir:{house}/inbox")
+    MaildirBox(house / "inbox")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    [(well, told)] = doctor_inbox.inbox(setting())
+    assert well is False
+    assert told.startswith(f"INBOX_URL: this user may not delete mails in {house}/inbox/new, ")
+
+
 # ---- the job ---------------------------------------------------------------------------------------------------
 
 

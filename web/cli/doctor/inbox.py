@@ -1,5 +1,6 @@
 """What `verdicts doctor` says of the inbox: whether it can be opened, or what else hears of bounces."""
 
+import os
 from collections.abc import Iterator
 
 from db.settings import Settings
@@ -26,4 +27,10 @@ def _opened(config: Settings) -> tuple[bool, str]:
             number = len(found.mails(Mark()))
     except InboxError as error:
         return False, str(error)
+    parts = [config.inbox_folder / each for each in ("new", "cur")] if config.inbox_folder else []
+    if kept := [each for each in parts if each.exists() and not os.access(each, os.W_OK | os.X_OK)]:
+        return (
+            False,
+            f"INBOX_URL: this user may not delete mails in {kept[0]}, where those that were handled would stay",
+        )
     return True, f"INBOX_URL can be opened; {number:,} {'mail is' if number == 1 else 'mails are'} in it"
