@@ -55,8 +55,8 @@ _CHALLENGE = one_of(r"""
     confirme .{0,40}(?:remitente|remetente|humano)
 """)
 _ANSWERS = re.compile(
-    r"\s*(?:re|aw|antw|sv|vs|odp|rv|res|r|rif|rép|ynt|vá|atb|bls|απ|σχετ|תשובה|השב|رد|"
-    r"回复|回覆|答复|返信|답장|회신)\s*(?:\[\d+\])?\s*[:：]",
+    r"\s*(?:re|aw|antw|antwort|sv|vs|odp|rv|res|resp|r|rif|réf|rép|ynt|vá|atb|bls|απ|σχετ|отв|תשובה|השב|رد|"
+    r"回复|回覆|答复|返信|답장|회신)\.?\s*(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]",
     re.IGNORECASE,
 )
 _FORWARDS = re.compile(

@@ -37,6 +37,10 @@ _PEOPLES_PROGRAMS = one_of(r"""
     \bk-9\b|mailbird|the bat!|sylpheed|spark|yahoomail|webservice/|aol |geary|foxmail|fairemail|protonmail|superhuman
     open-xchange mailer|horde|sogo|nextcloud mail|bluemail|canary mail|betterbird|aerc|meli|trojita|notmuch|mu4e
 """)
+_PEOPLES_FIELDS = (
+    "list-id", "list-post", "thread-index", "x-ms-has-attach", "x-gm-message-state", "x-ymail-osg", "content-language",
+)  # fmt: skip
+"""Of mailing lists, Outlook and Exchange, Gmail, Yahoo and Thunderbird. Exchange's own bounces are reports."""
 _ADDRESS = re.compile(r"<([^<>]*)>")
 
 
@@ -61,7 +65,7 @@ def has_null_sender(mail: Part) -> bool:
 def is_from_a_peoples_program(mail: Part) -> bool:
     """Whether a program wrote it in which people write, or it came over a mailing list."""
     written_with = f"{mail.get('user-agent')} {mail.get('x-mailer')}"[:200]
-    return bool(_PEOPLES_PROGRAMS.search(written_with) or mail.get("list-id") or mail.get("list-post"))
+    return bool(_PEOPLES_PROGRAMS.search(written_with)) or any(mail.get(name) for name in _PEOPLES_FIELDS)
 
 
 def _divided(sender: str) -> tuple[str, list[str]]:

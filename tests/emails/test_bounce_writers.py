@@ -37,6 +37,8 @@ def kind(sender: str, subject: str, header: str = "", words: str = REFUSED) -> s
     [
         ("Postmaster <postmaster@tiny.example>", "Re: Which editor?"),
         ("Mail Admin <mailadmin@tiny.example>", "AW: Which editor?"),
+        ("Postmaster <postmaster@tiny.example>", "Antwort: Undelivered mail"),
+        ("Postmaster <postmaster@tiny.example>", "Re^2: Undelivered mail"),
         ("Max Daemon <mdaemon@tiny.example>", "Re: Which editor?"),
         ("Sam <sam@mdaemon-fans.example>", "Hello"),
         ("MDaemon Fan <fan@tiny.example>", "My mail server"),
@@ -57,7 +59,14 @@ def test_a_person_who_writes_of_a_bounce_is_no_mail_server(sender, subject, head
 
 @pytest.mark.parametrize(
     "header",
-    ["User-Agent: Mozilla Thunderbird\n", "X-Mailer: Apple Mail (2.3774)\n", "List-Id: <talk.tiny.example>\n", ANSWERS],
+    [
+        "User-Agent: Mozilla Thunderbird\n",
+        "X-Mailer: Apple Mail (2.3774)\n",
+        "List-Id: <talk.tiny.example>\n",
+        ANSWERS,
+        "Thread-Index: AQHc\n",
+        "X-Gm-Message-State: AOJu\n",
+    ],
 )
 def test_a_bounce_that_a_person_or_a_list_sends_on_is_none(header):
     assert kind("Ann <ann@tiny.example>", "Undelivered mail to Bob", header + MIXED, REPORT) in ("reply", "other")
