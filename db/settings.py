@@ -185,7 +185,7 @@ class Settings(BaseModel):
     mail_ehlo: EhloName | None = _set(
         None,
         "The name that a sender gives to the mail server (EHLO). Without it, the host's own name; the domain of "
-        "`MAIL_FROM` if that has no dot.",
+        "`MAIL_FROM` if that has no dot, or an underscore.",
         "a name such as mail.verdicts.example, or an address such as [192.0.2.1]",
     )
     inbox_url: Annotated[str, INBOX] | None = _set(

@@ -194,7 +194,7 @@ def is_public(base_url: str) -> bool:
 
 def is_full_name(name: str) -> bool:
     """Whether this is a host's name with a domain, as the DNS may hold it (no underscore, as containers have)."""
-    return is_host_name(name) and "." in name.removesuffix(".localdomain")
+    return is_host_name(name) and "." in name and not name.endswith(".localdomain")
 
 
 def is_near(host: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from db.settings import Settings
-from db.urls import is_near
+from db.urls import is_full_name, is_near
 from emails import dkim, transports
 from emails.sender_identity import SenderIdentity
 from emails.smtp_connection import Server, name_of
@@ -84,7 +84,8 @@ def own_name(server: Server | None) -> str | None:
     if server and _is_of_our_domain(server):
         return server.host
     name = name_of(replace(server, domain=None) if server else Server("localhost", 25))
-    return None if is_near(name.strip("[]").removeprefix("IPv6:")) or name.endswith(".localdomain") else name
+    is_public = _address(name) is not None or is_full_name(name)
+    return name if is_public and not is_near(name.strip("[]").removeprefix("IPv6:")) else None
 
 
 def sends(server: Server | None) -> str | None:
@@ -92,17 +93,19 @@ def sends(server: Server | None) -> str | None:
     if server is None or is_own(server):
         name = own_name(server)
         return _mechanism(name) if name else None
-    known = (f"include:{to}" for end, to in INCLUDES.items() if f".{server.host}".endswith(end))
-    return next(known, None) or (_mechanism(server.host) if _address(server.host) else None)
+    return _include(server) or (_mechanism(server.host) if _address(server.host) else None)
 
 
 def _is_of_our_domain(server: Server) -> bool:
-    """Whether its name is that of MAIL_FROM's domain, below it, or beside it."""
-    host, domain = f".{server.host.lower()}", f".{server.domain}"
-    beside = host[host.index(".", 1) :] if host.count(".") > 2 else host
-    return (
-        server.domain is not None and not _address(server.host) and (host.endswith(domain) or domain.endswith(beside))
-    )
+    """Whether its name is MAIL_FROM's domain or one below it, and no big provider's, such as smtp.gmail.com."""
+    ours = server.domain is not None and f".{server.host}".endswith(f".{server.domain}")
+    return ours and _include(server) is None
+
+
+def _include(server: Server) -> str | None:
+    """The include of a relay that we know."""
+    known = (f"include:{to}" for end, to in INCLUDES.items() if f".{server.host}".endswith(end))
+    return next(known, None)
 
 
 def _spf(domain: str, server: Server | None) -> Record:

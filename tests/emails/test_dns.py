@@ -92,6 +92,7 @@ def test_the_records_are_printed_as_a_zone_file_has_them(config: Set) -> None:
         ("smtps://u:p@smtp.eu.mailgun.org", "include:mailgun.org"),
         ("smtp://mail.verdicts.site", "a:mail.verdicts.site"),
         ("smtp://verdicts.site", "a:verdicts.site"),
+        ("smtp://relay.site", "include:<the name that relay.site tells its customers to include>"),
     ],
 )
 def test_the_spf_record_names_whoever_sends(config: Set, server: str, senders: str) -> None:
@@ -258,10 +259,11 @@ def test_a_key_may_be_published_without_what_says_that_it_is_rsa(config: Set, dn
     assert "does not allow this key to sign mail with sha256" in found(ours, dns)["DKIM"][1]
 
 
+@pytest.mark.parametrize("own", ["5f3a9c", "site_web_1.site_default", "web1.localdomain", "web1.lan.internal"])
 def test_a_machine_whose_public_name_nobody_knows_is_asked_for_it(
-    config: Set, dns: PlayedDns, monkeypatch: pytest.MonkeyPatch
+    config: Set, dns: PlayedDns, monkeypatch: pytest.MonkeyPatch, own: str
 ) -> None:
-    monkeypatch.setattr("emails.smtp_connection._own_name", lambda: "5f3a9c")
+    monkeypatch.setattr("emails.smtp_connection._own_name", lambda: own)
     ours = config(mail_url="smtp://gate")
     lines = {each.what: each.line for each in to_publish(ours)}
     assert "a:<the public name of your mail server> ~all" in lines["SPF"]
@@ -269,6 +271,16 @@ def test_a_machine_whose_public_name_nobody_knows_is_asked_for_it(
     assert found(ours, dns)["PTR"] == (
         None, "set MAIL_EHLO to the public name of your mail server, so that its address can be looked up",
     )  # fmt: skip
+
+
+def test_a_mailbox_at_a_provider_makes_the_providers_server_not_ours(config: Set) -> None:
+    given = config(
+        mail_url="smtps://news:p@smtp.gmail.com", mail_from="news@gmail.com", mail_bounce_domain=None, dkim_domain=None,
+        DKIM_SELECTOR="", DKIM_KEY_FILE="",
+    )  # fmt: skip
+    records = {each.what: each.value for each in to_publish(given)}
+    assert records["SPF"] == "v=spf1 include:_spf.google.com ~all"
+    assert "PTR" not in records
 
 
 def test_a_server_that_greets_by_its_address_has_a_record_in_reverse(config: Set) -> None:
