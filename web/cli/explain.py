@@ -42,7 +42,7 @@ def explain(address: str, slot: str | None, json: bool) -> None:
     for entry in found.consents:
         words = f", to words {entry.words_version}" if entry.words_version else ""
         click.echo(f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  consent {entry.what} by {entry.source}{words}")
-    if not found.letters:
+    if not found.letters and not (who is None and held is not None and held.reason == "erased"):
         click.echo(f"No letter{f' of {slot}' if slot else ''} was ever queued for this address.")
     for each in found.letters:
         click.echo(_told(each))

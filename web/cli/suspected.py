@@ -31,7 +31,10 @@ def suspected(
     done = actions.decide(actor(), decision, slot, domain, moments.now(), note)
     click.echo(f"{_suppressions(done)} {'lifted' if decision == 'lift' else 'confirmed'}.")
     if done and decision == "lift":
-        click.echo(f"To send them the digest after all: {actions.retry_with(slot or 'SLOT')}")
+        click.echo(
+            f"What the mail server itself refused goes out again with: {actions.retry_with(slot or 'SLOT')}. "
+            "What came back later is not sent again."
+        )
 
 
 def _list(slot: str | None, domain: str | None, json: bool) -> None:

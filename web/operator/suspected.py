@@ -19,8 +19,8 @@ HERE = "operator.suppressions"
 _DONE = {"confirm": "confirmed", "lift": "lifted"}
 _SENTENCE = {
     "confirm": "These addresses stay on the list like any other hard bounce. An operator can lift each of them later.",
-    "lift": "These addresses come off the list, and their readers get letters again. Their letters of {slot} failed; to"
-    " send them after all, use Retry on the digest’s page.",
+    "lift": "These addresses come off the list, and their readers get letters again. What the mail server itself"
+    " refused of {slot} goes out again with Retry on the digest’s page; what came back later is not sent again.",
 }
 
 

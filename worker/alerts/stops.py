@@ -35,7 +35,7 @@ def standing_stops(session: Session, now: datetime) -> Iterator[Condition]:  # n
 def _decide(slot: str) -> tuple[str, str]:
     return (
         f"Decide about the addresses, with --confirm or --lift: verdicts subscribers suspected --digest {slot}",
-        f"Those that you lift get their letter with: verdicts deliveries retry {slot} --state failed",
+        f"What was refused at once goes out again with: verdicts deliveries retry {slot} --state failed",
     )
 
 

@@ -170,6 +170,7 @@ def test_of_somebody_who_was_erased_only_that_is_known(clock, cast):
     actions.erase(OLGA, number, clock.now)
     assert answer(cast.alice).startswith(f"Whoever had the address {cast.alice} was erased on 17 November 2026")
     assert as_json(cast.alice)["deliveries"] == []
+    assert "No letter was ever queued" not in explain(cast.alice)
 
 
 @pytest.mark.once
