@@ -2,7 +2,7 @@
 
 import re
 
-from emails.bounces import addresses, encoded, senders
+from emails.bounces import addresses, encoded, returned, senders
 from emails.bounces.findings import Finding, Kind
 from emails.bounces.mime import Part
 from emails.bounces.patterns import one_of
@@ -132,7 +132,8 @@ def unsubscribing(mail: Part, words: str) -> Finding | None:
     """The finding for a mail to the mailto address of List-Unsubscribe (RFC 2369): our token is its subject, or has a
     line to itself where a mail program has put another subject in its place."""
     to = addresses.all_in(", ".join(value for name in _SENT_TO for value in mail.all(name))[:4000])
-    if not any(_LEAVES.search(each.partition("@")[0]) for each in to):
+    # Our own address may be leave@…: then what comes to its return path does not ask to leave.
+    if not any(_LEAVES.search(each.partition("@")[0]) and not returned.token_in(each) for each in to):
         return None
     token = _TOKEN.search(encoded.words(mail.get("subject"))) or _TOKEN_LINE.search(words)
     return Finding("unsubscribe", recipient=_writer(mail), unsubscribe_token=token[1] if token else None)

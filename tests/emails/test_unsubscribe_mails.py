@@ -60,3 +60,12 @@ def test_the_address_may_stand_in_any_field_that_names_recipients(to):
 )
 def test_a_token_that_somebody_quotes_unsubscribes_nobody(words):
     assert token_in(f"From: eve@tiny.example\nTo: {TO}\nSubject: Fwd: Which editor?\n\nLook:\n\n{words}") is None
+
+
+def test_what_comes_to_the_return_path_of_a_site_called_leave_asks_nobody_to_leave():
+    bounce = (
+        f"From: MAILER-DAEMON@mx.example\nTo: leave+b-{'0a' * 20}@verdicts.example\nSubject: failure notice\n\n"
+        "<ann@tiny.example>:\n550 5.1.1 no such user\n"
+    )
+    [found] = read(bounce.encode())
+    assert (found.kind, found.token) == ("hard", "0a" * 20)
