@@ -13,9 +13,11 @@ MOST_LOOK_UPS, MOST_VOID = 10, 2
 """Receivers give up after so many mechanisms that ask the DNS, and after so many questions with no answer (4.6.4)."""
 _RECORD = re.compile(r"v=spf1(?: |$)", re.IGNORECASE)
 _MECHANISM = re.compile(r"(all|include|a|mx|ptr|ip4|ip6|exists)(?:([:/])(.*))?", re.IGNORECASE)
+_WHERE = re.compile(r":?([^/]*)(?:/(?!/)([^/]*))?(?://(.*))?", re.DOTALL)
+"""A domain and the widths of its networks: `:mail.example/24//64`."""
 _ASKING = ("include", "a", "mx", "ptr", "exists")
-_DEEPEST = 12
-"""An include that leads back to itself ends here, long after its look-ups are too many."""
+_DEEPEST, _MOST_READ = 12, 50
+"""A record that includes itself, or others without an end, is read so deep and so far: its look-ups are too many."""
 
 
 class BadSpf(Exception):
@@ -99,7 +101,7 @@ def _follow(name: str, ask: Ask, found: Senders, depth: int) -> str:
     name = name.rstrip(".").lower()
     if not re.fullmatch(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+", name):
         raise BadSpf(f"it includes {name!r}, which is no domain")
-    if depth == _DEEPEST:
+    if depth == _DEEPEST or found.look_ups > _MOST_READ:
         raise BadSpf(f"its includes do not end ({name})")
     found.names.add(name)
     if name in found.trusted and not records(name, ask):
@@ -112,9 +114,10 @@ def _networks(name: str, value: str, domain: str, ask: Ask, found: Senders) -> S
     try:
         if name in ("ip4", "ip6"):
             return [ipaddress.ip_network(value[1:], strict=False)]
-        where, _, widths = value.partition("/")
-        four, _, six = widths.partition("//") if not value.startswith("//") else ("", "", value[2:])
-        host = where.removeprefix(":").rstrip(".") or domain
+        if not (parts := _WHERE.fullmatch(value)):
+            raise ValueError
+        where, four, six = parts.groups()
+        host = where.rstrip(".") or domain
         hosts = [each.split()[-1].rstrip(".") for each in _asked(host, ("MX",), ask, found)] if name == "mx" else [host]
         addresses = [each for one in hosts for each in _asked(one, ("A", "AAAA"), ask, found)]
         wide = {4: four or "32", 6: six or "128"}
