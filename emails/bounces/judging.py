@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from emails.bounces import sentences
+from emails.bounces import giving_up, sentences
 from emails.bounces.findings import Kind
 from emails.bounces.steps import step_in
 from emails.reply_table import Whose
@@ -83,9 +83,9 @@ class _Said(NamedTuple):
 
     def whose(self, step: Stage | None) -> Whose:
         """Whose it is, by the words and then by the codes; the address's only where that is sure."""
-        told, reply, gave_up = self._by_sentence(step), self._by_reply(step or "rcpt"), sentences.gave_up(self.words)
+        told, reply, gave_up = self._by_sentence(step), self._by_reply(step or "rcpt"), giving_up.is_told(self.words)
         if gave_up and not told and (self.code is None or reply == "unclear"):
-            return gave_up  # what the other server replied tells more than that ours has tried for too long
+            return "domain"  # what the other server replied tells more than that ours has tried for too long
         if (told or reply) != "address":
             return told or reply
         if reply == "sender" and not sentences.takes_no_mail(self.words):
@@ -102,7 +102,7 @@ class _Said(NamedTuple):
         code = self.code or (450 if self.temporary else 550)
         if status and status[0] != str(code)[0]:
             code = int(status[0]) * 100 + 50
-        words = sentences.without_giving_up(self.words)
+        words = giving_up.without(self.words)
         return whose_is(step, code, f"{code} {status} {words}" if status else f"{code} {words}")
 
     def _is_sure(self, step: Stage | None) -> bool:

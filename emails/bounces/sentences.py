@@ -7,7 +7,8 @@ queue that gave up, a domain that nobody serves, a group that is closed. The fir
 import re
 import unicodedata
 
-from emails.bounces.languages import MAYBE, of_sender, pattern_of
+from emails.bounces.guesses import is_said
+from emails.bounces.languages import of_sender, pattern_of
 from emails.bounces.patterns import one_of
 from emails.reply_table import Whose
 
@@ -20,8 +21,6 @@ _NO_MAIL = one_of(r"""
     (?:no|null) ?mx\b
     (?:host|domain)(?: \S{1,80})? does(?: not|n['’]t) (?:accept|receive) (?:any )?(?:e-?)?mail(?! from)
 """)
-
-_END = re.compile(r"[.!?](?=\s|$)|[。！？]")
 
 SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
     # A full mailbox, also where a program says so.
@@ -177,50 +176,17 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
 )
 
 
-# A queue that gave up; what it last heard from the other server tells more.
-_GAVE_UP = one_of(r"""
-    (?:retry|delivery) (?:time(?:out)?|period|attempts?) (?:has )?(?:exceeded|expired)
-    (?:message|mail|delivery|queue) (?:has )?(?:expired|timed out|timeout)
-    could not (?:send|deliver|be (?:sent|delivered)) .. (?:for (?:the )?(?:past|last)|within)
-    (?:too long in|been in|from) (?:the )?queue
-    (?:exceed\w*|reached|after) .. (?:delivery )?attempts
-    within the allowed queue period
-    in the queue too long
-    (?:not|n['’]t)(?: be(?:en)?)? (?:delivered|able to deliver).{0,40}(?:after|for|within|since) .{0,20}(?:hours?|days?)
-    (?:message )?will be deleted from (?:the )?queue
-""")
-
-
 def whose(words: str) -> Whose | None:
     """Whose it is by a sentence of these, or None."""
     plain = unicodedata.normalize("NFKC", words[:_READ])
-    return next((each for each, pattern in SENTENCES if _says(pattern, plain, each)), None)
+    return next((each for each, pattern in SENTENCES if _says(each, pattern, plain)), None)
 
 
-def _says(pattern: re.Pattern[str], words: str, whose: Whose) -> bool:
+def _says(whose: Whose, pattern: re.Pattern[str], words: str) -> bool:
     """Whether the words say so; that nobody is there has to be said, and not only thought possible."""
-    if whose != "address":
-        return bool(pattern.search(words))
-    return any(not MAYBE.search(_sentence(found)) for found in pattern.finditer(words))
-
-
-def _sentence(found: re.Match[str]) -> str:
-    """The sentence in which it was found."""
-    start = max((each.end() for each in _END.finditer(found.string, 0, found.start())), default=0)
-    end = _END.search(found.string, found.end())
-    return found.string[start : end.start() if end else None]
+    return is_said(pattern, words) if whose == "address" else bool(pattern.search(words))
 
 
 def takes_no_mail(words: str) -> bool:
     """Whether the recipient's domain, and not the sender's, takes no mail at all."""
     return bool(_NO_MAIL.search(words[:_READ])) and "sender" not in words[:_READ].lower()
-
-
-def without_giving_up(words: str) -> str:
-    """The words without how long it was tried, which would be taken for a limit of so many letters an hour."""
-    return _GAVE_UP.sub(" ", words)
-
-
-def gave_up(words: str) -> Whose | None:
-    """The domain's, if a mail server says that it has tried for too long; else None."""
-    return "domain" if _GAVE_UP.search(words[:_READ]) else None
