@@ -5,6 +5,7 @@ from base64 import urlsafe_b64decode
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from emails import links
@@ -100,6 +101,7 @@ CHANGED = (
 )  # fmt: skip
 
 
+@effort(max_examples=30, deadline=None)
 @given(st.sampled_from(PURPOSES[:4]), IDS, st.sampled_from(CHANGED), st.integers(1, 39))
 def test_a_link_works_with_what_mail_programs_take_in_with_it(
     purpose: links.Purpose, subject: int, changed: str, at: int
@@ -111,6 +113,7 @@ def test_a_link_works_with_what_mail_programs_take_in_with_it(
         assert links.token_in(KEYS, purpose, found) == token
 
 
+@effort(max_examples=30, deadline=None)
 @given(st.sampled_from(PURPOSES[:4]), IDS)
 def test_a_link_that_was_cut_is_not_guessed(purpose: links.Purpose, subject: int) -> None:
     token = links.sign(KEYS, purpose, subject, 8)
