@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 from emails.formats import shortened
 
-_LATIN = (
+_LETTERS = (
     (0.34, " .,:;'’|-/\\ijl"),
     (0.41, "!()[]ftIJ"),
     (0.52, '"“”*_`–rs'),
     (0.58, "?cvxyz"),
     (0.76, "BEFKLPRSTVXYZ"),
     (0.88, "w#+<=>^~&"),
-    (1.03, "@%m—…MW"),
+    (1.03, "@%m—…MWжмфшщыюЖМФШЫЮ"),
+    (1.25, "Щسشصض"),
 )
 """The widest of each in the fonts that show our letters, DejaVu's included, in em; _width says it for the others."""
 
@@ -34,7 +35,7 @@ def width(text: str) -> float:
 @cache
 def _width(each: str) -> float:
     plain = unicodedata.normalize("NFD", each)[0]  # é is as wide as e
-    for wide, letters in _LATIN:
+    for wide, letters in _LETTERS:
         if plain in letters:
             return wide
     category = unicodedata.category(each)
@@ -42,7 +43,9 @@ def _width(each: str) -> float:
         return 0
     if unicodedata.east_asian_width(each) in "WF" or category == "So":
         return 1.05 if category == "Lo" else 1.4  # an emoji is wider than a Chinese character
-    return 0.64 if plain.isascii() and not plain.isupper() else 0.88
+    if plain.isascii() and not plain.isupper():
+        return 0.64
+    return 0.7 if category == "Ll" or unicodedata.bidirectional(each) in ("R", "AL") else 0.88
 
 
 def lines(text: str, how: Type) -> int:

@@ -1,5 +1,6 @@
 """What a comparison's figures say, in sentences that are true: who would ship which tool, and by how much."""
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
@@ -74,13 +75,20 @@ def _said(judge: _Judge, scores: Sequence[tuple[str, Score]]) -> list[str]:
 
 def _together(judge: _Judge, scores: Sequence[tuple[str, Score]]) -> str:
     if len(scores) == 2 and says(scores[0][1]) == says(scores[1][1]):
-        listed = " and ".join(f"{name} ({_evidence(score)})" for name, score in scores)
+        listed = " and ".join(f"{_apart(name)} ({_evidence(score)})" for name, score in scores)
         return f"{judge.name} {_verb(judge, says(scores[0][1]))} both: {listed}."
     would = all(says(score) != "split" for _, score in scores)
     verbs = [_verb(judge, says(score)) for _, score in scores]
     verbs[1:] = [verb.removeprefix("would ") if would else verb for verb in verbs[1:]]  # would ship A and skip B
-    clauses = (f"{verb} {name} ({_evidence(score)})" for verb, (name, score) in zip(verbs, scores, strict=True))
+    clauses = (f"{verb} {_apart(name)} ({_evidence(score)})" for verb, (name, score) in zip(verbs, scores, strict=True))
     return f"{judge.name} {' and '.join(clauses)}."
+
+
+def _apart(name: str) -> str:
+    """The name, with a left-to-right mark behind one that ends in a right-to-left script: without it the figures behind
+    the name would be shown before it."""
+    strong = [each for each in map(unicodedata.bidirectional, name) if each in ("L", "R", "AL")]
+    return f"{name}\u200e" if strong and strong[-1] != "L" else name
 
 
 def _verb(judge: _Judge, what: Says) -> str:

@@ -65,6 +65,14 @@ def test_what_the_panel_says(one: Votes, two: Votes, said: str) -> None:
     assert " ".join(verdict_words.panel_says(compared((one, two), ((0, 0), (0, 0))))) == said
 
 
+@pytest.mark.parametrize("name", ["لاركسبر", "Larkspur לרקספור", "Larkspur"])
+def test_figures_stand_behind_a_name_of_any_direction(name: str) -> None:
+    part = compared(((3, 1), (2, 2)), ((3, 1), (0, 4)))
+    [said] = verdict_words.readers_say(replace(part, tools=(replace(part.tools[0], name=name), part.tools[1])))
+    mark = "" if name == "Larkspur" else "\u200e"
+    assert said == f"Readers would ship {name}{mark} (3 of 4) and skip Second Pair (4 of 4)."
+
+
 @pytest.mark.parametrize(
     ("votes", "choice", "said"),
     [
