@@ -31,7 +31,9 @@ def test_an_ordinary_week_stands_as_it_was_written() -> None:
 def test_long_taglines_are_cut_before_anything_else() -> None:
     line = "It reads the whole repository before anybody asks, and answers in the words of your team."
     one, two = (replace(tool, tagline=line) for tool in (LARKSPUR, SECOND_PAIR))
-    long = replace(AN_ORDINARY_WEEK, part=replace(FIRST, tools=(one, two), question=FIRST.question + " Or neither?"))
+    long = replace(
+        AN_ORDINARY_WEEK, part=replace(FIRST, tools=(one, two), question=FIRST.question + " Or neither of the two?")
+    )
     assert long.reaches > LOWEST
     cut, _ = near(long).part.tools
     assert cut.tagline == "It reads the whole repository before anybody asks, and answers in the…"
