@@ -6,15 +6,16 @@ _MAYBE = re.compile(
     r"\b(?:möglich\w*|vielleicht|eventuell|falls|wenn|ob|prüfen|überprüfen|stellen sie sicher|"
     r"peut(?:-être)?|il se peut|vérifie\w*|assurez|si l['’a]|"
     r"posible\w*|quizás?|puede (?:que|ser)|pudiera|podría|verifique|compruebe|asegúrese|"
-    r"talvez|possível|possivelmente|pode (?:ser|estar|não)|verifique|certifique|"
+    r"talvez|poss[ií]ve\w*|possivelmente|pode (?:ser|estar|não)|verifique|certifique|"
     r"forse|può essere|potrebbe\w*|possibil\w+|controll\w+|verific\w+|"
-    r"misschien|mogelijk|controleer|kan zijn|"
+    r"misschien|mogelijke?|controleer|kan zijn|"
     r"może|możliwe|sprawd[źz]\w*|czy|"
-    r"возможно|может|проверьте|убедитесь|можливо|перевірте|"
+    r"возможн\w+|может|проверьте|убедитесь|можливо|перевірте|"
     r"kanske|kan vara|kontroll\w+|tjek|kontrollér|kan være|måske|kanskje|ehkä|tarkista|"
     r"možná|může|zkontroluj\w*|lehet\w*|ellenőriz\w*|poate|posibil|verificați|olabilir|kontrol|"
-    r"may (?:not|be|have)|might|could be|perhaps|possibly|check|verify|make sure|whether|if)\b"
-    r"|可能|恐れ|かもしれ|かどうか|確認|请检查|請檢查|请核对|是否|수 ?있습니다|확인|여부",
+    r"may (?:not|be|have)|might|could be|"
+    r"perhaps|possibl[ey]|common(?:ly)?|usual(?:ly)?|typical(?:ly)?|either|check|verify|make sure|whether|if)\b"
+    r"|可能|恐れ|かもしれ|かどうか|考えられ|確認|请检查|請檢查|请核对|是否|수 ?있습니다|확인|여부",
     re.IGNORECASE,
 )
 """Words of those who only guess or advise: a mailbox that may not exist, or whose name is to be checked."""

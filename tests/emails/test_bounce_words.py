@@ -233,6 +233,8 @@ def test_a_warning_that_a_letter_is_late_is_known_by_its_subject_and_counts_for_
         "收件人地址可能不存在。",
         "메일 주소가 잘못되었을 수 있습니다.",
         "The domain does not exist, perhaps.",
+        "Possible reasons: address not found, or the server is busy.",
+        "以下の原因が考えられます、宛先のメールアドレスが存在しない、または障害。",
     ],
 )
 def test_an_address_of_which_a_mail_server_only_guesses_is_not_given_up(words: str) -> None:
