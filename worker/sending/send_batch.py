@@ -166,6 +166,7 @@ class BatchSend:
         # Servers quote the recipient. Whoever is erased while the letter is under way must not come back in a reply.
         reply = masked_of(said.reply, hand.letter.address)
         hand.heard = heard = said if reply == said.reply else replace(said, reply=reply)
+        self.claim.sent += heard.kind in ("sent", "unknown") or heard.stage == "dot"
         if ending.is_broken_off():
             raise ending.BrokenOff  # it was this process that cut the connection, so the mail server is not to blame
         if heard.stage != "dot" or heard.kind == "unknown":
@@ -176,7 +177,6 @@ class BatchSend:
     def _note(self, hand: InHand, heard: Outcome) -> None:
         """2h. A letter that the server refused together with all others was not begun."""
         outcome = self.slice.history.weigh(hand.letter, heard)
-        self.claim.sent += outcome.kind in ("sent", "unknown") or outcome.stage == "dot"
         if outcome.kind == "relay":
             self.refused_all, hand.noted = outcome.reply, True
             return
@@ -205,7 +205,7 @@ class BatchSend:
         if hand is None or hand.noted or any(each.id == hand.letter.id for each in self.claim.known):
             return
         outcome = hand.heard or Outcome("unknown", None, "the sender broke off amid this letter", "dot")
-        self.claim.sent += 1
+        self.claim.sent += hand.heard is None  # else it was counted when its outcome was heard
         certain = hand.heard is None and self.transport.certain  # sending it again only writes the same file again
         if outcome.kind != "relay" and not certain:  # else it goes back to pending
             self._known(hand, settlement(hand.letter, outcome, moments.now(), hand.fingerprint))

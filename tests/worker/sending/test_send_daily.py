@@ -2,6 +2,7 @@
 
 import uuid
 
+import pytest
 from sqlalchemy import event, text
 
 from db.deliveries import deliveries
@@ -10,6 +11,7 @@ from db.session import reading, writing
 from emails.replies import Outcome, judge
 from tests.transports import digest, rows, run, state, states
 from worker.sending import send_daily
+from worker.sending.reply_history import ReplyHistory
 
 SIGN_UP = text(
     "INSERT INTO subscribers (address, address_key, state, created_at)"
@@ -128,6 +130,31 @@ def test_a_sender_that_breaks_off_amid_a_letter_counts_it(door, clock, setting):
     run()
     assert states() == {"sent": 3, "unknown": 1, "pending": 2}
     assert counted() == 4
+
+
+@pytest.mark.parametrize(
+    ("heard", "number"),
+    [
+        (judge("dot", 250, "2.0.0 taken"), 4),
+        (judge("rcpt", 450, "4.2.0 greylisted"), 3),
+        (Outcome("relay", None, "the server closed the connection", "data", "relay"), 3),
+    ],
+)
+def test_one_that_breaks_off_after_an_answer_counts_the_letter_once_if_it_was_given(
+    door, clock, setting, monkeypatch, heard, number
+):
+    setting(SEND_DAILY=100)
+    digest(clock, 6)
+
+    def broken(self, letter, outcome):
+        if letter.id == 4:
+            raise OSError("the disk is gone")
+        return outcome
+
+    door.answer = lambda to, number: heard if number == 4 else judge("dot", 250, "2.0.0 taken")
+    monkeypatch.setattr(ReplyHistory, "weigh", broken)
+    run()
+    assert counted() == number
 
 
 def test_a_sender_without_the_limit_deletes_the_counts_once_since_nobody_keeps_them(door, clock, setting):
