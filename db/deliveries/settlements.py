@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from db import rules
 from db.deliveries import hard_bounces
-from db.deliveries.claims import Batch, ClaimedLetter
+from db.deliveries.admission import ClaimedLetter
+from db.deliveries.claims import Batch
 from db.driver import DriverConnection, moment_of
 from db.persons import subscriber_id
 from db.rules import Person

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from db import rules
 from db.addresses import hashes_of
-from db.deliveries import claims, hard_bounces, stops
+from db.deliveries import hard_bounces, recipients, stops
 from db.deliveries.deliveries import Delivery
 from db.deliveries.stops import Trip
 from db.digests.digests import Digest
@@ -68,7 +68,7 @@ def apply(session: Session, heard: Heard, now: datetime, is_content: IsContent) 
             _suppress(session, heard, kind, heard.address, None, now)
         return
     digest = _locked_digest(session, delivery)
-    address = heard.address or claims.recipient(session, delivery.id)[0]
+    address = heard.address or recipients.recipient(session, delivery.id)[0]
     if not _stored(session, heard, kind, delivery, address, now):
         return
     if address:

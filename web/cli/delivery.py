@@ -2,7 +2,7 @@
 
 import click
 
-from db.deliveries import claims
+from db.deliveries import recipients
 from db.deliveries.deliveries import Delivery
 from db.rules import Refused
 from db.session import reading
@@ -27,7 +27,7 @@ def show(number: int, message: bool, json: bool) -> None:
         found = session.get(Delivery, number)
         if found is None:
             raise Refused(f"There is no delivery {number}.")
-        told = row_of(found, claims.recipient(session, number)[0]) | {"claimed_at": found.claimed_at}
+        told = row_of(found, recipients.recipient(session, number)[0]) | {"claimed_at": found.claimed_at}
     if json:
         as_json(told)
     else:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-from db.deliveries import claims
-from db.deliveries.claims import ClaimedLetter
+from db.deliveries import recipients
+from db.deliveries.admission import ClaimedLetter
 from db.deliveries.deliveries import Delivery
 from db.deliveries.fingerprints import Fingerprint, Likeness
 from db.persons import subscriber_id
@@ -79,7 +79,7 @@ def _fingerprint(row: Delivery) -> Fingerprint | None:
 
 def _claimed(session: Session, row: Delivery, date: datetime) -> ClaimedLetter:
     """The delivery as its claim gave it, with the address as it is now."""
-    address, since = claims.recipient(session, row.id)
+    address, since = recipients.recipient(session, row.id)
     if not address:
         raise Refused(f"Delivery {row.id} cannot be written again: nobody has its address any more.")
     second = timedelta(seconds=1)  # what a fingerprint keeps of the claim's moment

@@ -11,7 +11,8 @@ import structlog
 
 from db import moments
 from db.deliveries import claims, settlements
-from db.deliveries.claims import Batch, ClaimedLetter
+from db.deliveries.admission import ClaimedLetter
+from db.deliveries.claims import Batch
 from db.deliveries.settlements import Fenced, Settlement
 from db.driver import DriverConnection
 from worker.processes import heartbeats, turns

@@ -9,8 +9,8 @@ import structlog
 
 from db import moments
 from db.deliveries import breakers
+from db.deliveries.admission import ClaimedLetter
 from db.deliveries.breakers import domain_of
-from db.deliveries.claims import ClaimedLetter
 from emails.transports import Outcome
 from worker.processes import turns
 from worker.sending.stop_rules import Memories

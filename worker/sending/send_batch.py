@@ -41,7 +41,7 @@ import structlog
 
 from db import moments
 from db.deliveries import stops
-from db.deliveries.claims import ClaimedLetter
+from db.deliveries.admission import ClaimedLetter
 from db.deliveries.settlements import Fenced, Settlement
 from db.driver import DriverConnection
 from db.masking import masked_of

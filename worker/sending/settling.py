@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from db import rules
+from db.deliveries.admission import ClaimedLetter
 from db.deliveries.breakers import Wait
-from db.deliveries.claims import ClaimedLetter
 from db.deliveries.settlements import Settlement
 from db.settings import settings
 from emails.reply_waits import named_wait, speaks_of_a_day
