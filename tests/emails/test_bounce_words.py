@@ -67,6 +67,7 @@ def told(mail: bytes) -> list[tuple[str, str | None, str]]:
             "soft",
             "relay",
         ),
+        (f"<{ALICE}>: no such user here (550)", "soft", "mailbox"),
         (f"<{ALICE}>: permission denied. Command output: Mail quota exceeded.", "soft", "mailbox"),
         (f"550 5.1.1 Hello [192.0.2.1], No such address: <{ALICE}>", "hard", "address"),
         (f"{ALICE}\nThe error that the other server returned was: 550 Address unknown (state 14).", "hard", "address"),
