@@ -1,7 +1,9 @@
 """Imports every table, in dependency order, for the migrations and for creating a new database."""
 
 from db import guard, limits, page_version, removals, signing_keys
-from db.deliveries import breakers, claims, daily_limit, deliveries, outages, rate_limits, stops
+from db.deliveries import deliveries
+from db.deliveries.claiming import claims
+from db.deliveries.limits import breakers, daily_limit, outages, rate_limits, stops
 from db.digests import catalog, digests, rule_history, schedule
 from db.feedback import events, feedback
 from db.jobs import jobs

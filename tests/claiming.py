@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from db.deliveries import accounts, addressing, claims, exceptions, recovery, settlements
-from db.deliveries.claims import Batch, Terms, Wait
+from db.deliveries import accounts, addressing, exceptions
+from db.deliveries.claiming import claims, recovery, settlements
+from db.deliveries.claiming.claims import Batch, Terms, Wait
+from db.deliveries.claiming.settlements import Settlement
 from db.deliveries.exceptions import DeliveryFilter
-from db.deliveries.settlements import Settlement
 from db.digests import digests
 from db.driver import driver_connection
 from db.session import reading, writing

@@ -15,7 +15,7 @@ import time_machine
 from sqlalchemy import text
 
 from db import engine, moments, session
-from db.deliveries import recovery
+from db.deliveries.claiming import recovery
 from db.digests import catalog
 from db.settings import Settings, settings, variable
 from emails import dns_questions

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 from sqlalchemy import insert, select, update
 
-from db.deliveries import breakers, stops
 from db.deliveries.deliveries import Delivery
-from db.deliveries.stops import Trip
+from db.deliveries.limits import breakers, stops
+from db.deliveries.limits.stops import Trip
 from db.digests import digests, schedule
 from db.driver import driver_connection
 from db.feedback import consequences

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Table, bindparam, delete, func, or_, selec
 from sqlalchemy.orm import Session
 
 from db.deliveries import accounts
-from db.deliveries.claims import Claim
+from db.deliveries.claiming.claims import Claim
 from db.deliveries.deliveries import SENDING, WAITING, Delivery
 from db.digests import digests
 from db.digests.digests import Digest

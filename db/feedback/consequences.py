@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from db import rules
 from db.addresses import hashes_of
-from db.deliveries import hard_bounces, recipients, stops
+from db.deliveries.claiming import hard_bounces, recipients
 from db.deliveries.deliveries import Delivery
-from db.deliveries.stops import Trip
+from db.deliveries.limits import stops
+from db.deliveries.limits.stops import Trip
 from db.digests.digests import Digest
 from db.driver import driver_connection_of
 from db.feedback import feedback, stop_judgements

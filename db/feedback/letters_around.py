@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, TextClause, case, exists, func, literal_column, or_, select, text
 from sqlalchemy.orm import Session
 
-from db.deliveries.breakers import domain_of
 from db.deliveries.deliveries import EXCEPTION, Delivery
+from db.deliveries.limits.breakers import domain_of
 from db.digests.digests import Digest
 from db.feedback.feedback import Feedback
 from db.persons import number_in, person_in, person_of, subscriber_id

@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterator
 from sqlalchemy.orm import Session
 
 from db import rules
-from db.deliveries import accounts, stops
-from db.deliveries.breakers import domain_of
+from db.deliveries import accounts
 from db.deliveries.deliveries import Delivery
-from db.deliveries.stops import Standing, Trip
+from db.deliveries.limits import stops
+from db.deliveries.limits.breakers import domain_of
+from db.deliveries.limits.stops import Standing, Trip
 from db.digests.digests import Digest
 from db.driver import driver_connection_of
 from db.feedback import feedback, letters_around

@@ -6,8 +6,8 @@ from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from db import rules
-from db.deliveries import daily_limit
 from db.deliveries.deliveries import FIRST_WAITING, WAITING
+from db.deliveries.limits import daily_limit
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
 from db.jobs.jobs import OUTSIDE, REACTION, Job, first_due
 from db.session import Moment

@@ -13,7 +13,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db import guard
-from db.deliveries import accounts, breakers, stops
+from db.deliveries import accounts
+from db.deliveries.limits import breakers, stops
 from db.digests.digests import Digest
 from db.jobs import filters, jobs
 from db.monitoring import alerts, backlog, heartbeats

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from db.deliveries import claims, settlements
-from db.deliveries.claims import Batch, Terms
-from db.deliveries.settlements import Settlement
+from db.deliveries.claiming import claims, settlements
+from db.deliveries.claiming.claims import Batch, Terms
+from db.deliveries.claiming.settlements import Settlement
 from db.driver import DriverConnection, driver_connection
 from db.session import reading, writing
 from db.settings import settings

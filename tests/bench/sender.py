@@ -23,7 +23,7 @@ from sqlalchemy import text
 
 from db import migrations
 from db.deliveries import accounts, addressing
-from db.deliveries.admission import ClaimedLetter
+from db.deliveries.claiming.admission import ClaimedLetter
 from db.digests import digests, schedule
 from db.digests.catalog import Tool
 from db.session import Session, is_sqlite, reading, writing

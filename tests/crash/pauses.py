@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import select, text
 
-from db.deliveries.claims import Claim
+from db.deliveries.claiming.claims import Claim
 from db.deliveries.deliveries import Delivery
 from db.engine import engine
 from db.session import reading

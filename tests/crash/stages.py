@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from db import driver
-from db.deliveries import addressing, claims, deliveries, hard_bounces, recovery, settlements, stops
+from db.deliveries import addressing, deliveries
+from db.deliveries.claiming import claims, hard_bounces, recovery, settlements
+from db.deliveries.limits import stops
 from db.jobs import jobs
 from db.votes import tallies
 from emails import smtp, smtp_connection

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from db import driver, session
-from db.deliveries import settlements
-from db.deliveries.claims import Claim
+from db.deliveries.claiming import settlements
+from db.deliveries.claiming.claims import Claim
 from db.driver import DriverConnection
 from db.session import reading
 from emails.smtp import SmtpTransport

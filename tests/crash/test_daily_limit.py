@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
-from db.deliveries import daily_limit
-from db.deliveries.claims import Claim
+from db.deliveries.claiming.claims import Claim
+from db.deliveries.limits import daily_limit
 from db.session import reading
 from tests.crash.processes import until
 from tests.crash.scene import WINDOW, Scene

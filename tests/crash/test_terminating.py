@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from db.deliveries import breakers
-from db.deliveries.claims import Claim
+from db.deliveries.claiming.claims import Claim
+from db.deliveries.limits import breakers
 from db.monitoring import heartbeats
 from db.session import reading
 from tests.crash.deployment import Deployment

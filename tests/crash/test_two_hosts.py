@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.session import reading, writing
 from db.votes import votes
 from tests.crash.deployment import Deployment, free_port

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from db import rules
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.session import reading, writing
 from tests.claiming import NOW
 

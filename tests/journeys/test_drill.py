@@ -14,8 +14,9 @@ from itertools import count
 import pytest
 from sqlalchemy import func, select
 
-from db.deliveries import accounts, breakers
+from db.deliveries import accounts
 from db.deliveries.deliveries import Delivery
+from db.deliveries.limits import breakers
 from db.digests import digests
 from db.jobs.events import SubscriptionRequested
 from db.jobs.jobs import Job

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from db import moments
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.session import writing
 from db.subscribers import subscriptions
 from tests import hooks

@@ -8,7 +8,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from db import moments
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.jobs import jobs
 from db.jobs.events import ComparisonPublished
 from db.monitoring import pauses

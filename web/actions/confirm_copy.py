@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from db import guard, schema
 from db.copies import departures, in_flight
 from db.copies.departures import Departure, Listed
-from db.deliveries import addressing, deliveries, recovery
+from db.deliveries import addressing, deliveries
+from db.deliveries.claiming import recovery
 from db.digests import digests, rule_history
 from db.digests.digests import Digest
 from db.engine import elsewhere, same_database

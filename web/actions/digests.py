@@ -5,7 +5,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from db.deliveries import accounts, addressing, stops
+from db.deliveries import accounts, addressing
+from db.deliveries.limits import stops
 from db.digests import archive, digests, rule_history
 from db.digests.digests import Digest
 from db.masking import masked_in

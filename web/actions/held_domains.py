@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from db.deliveries import stops
+from db.deliveries.limits import stops
 from db.operators import audit
 from db.operators.audit import Actor
 from db.session import writing

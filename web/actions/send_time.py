@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from db.deliveries import daily_limit, deliveries, forecast
-from db.deliveries.daily_counts import Used
-from db.deliveries.forecast import Limits
+from db.deliveries import deliveries
+from db.deliveries.limits import daily_limit, forecast
+from db.deliveries.limits.daily_counts import Used
+from db.deliveries.limits.forecast import Limits
 from db.digests.digests import Digest
 from db.session import Session, reading
 from db.settings import settings

@@ -2,7 +2,7 @@
 
 import click
 
-from db.deliveries import recipients
+from db.deliveries.claiming import recipients
 from db.deliveries.deliveries import Delivery
 from db.rules import Refused
 from db.session import reading

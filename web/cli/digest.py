@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from db import moments, rules
-from db.deliveries import accounts, breakers, stops
+from db.deliveries import accounts
 from db.deliveries.accounts import Account
+from db.deliveries.limits import breakers, stops
 from db.digests import digests
 from db.digests.digests import Digest
 from db.feedback import feedback

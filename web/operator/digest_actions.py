@@ -5,7 +5,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from db import moments
-from db.deliveries import stops
+from db.deliveries.limits import stops
 from db.digests.digests import Digest
 from db.rules import Refused
 from db.session import reading

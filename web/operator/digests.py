@@ -6,7 +6,7 @@ from datetime import timedelta
 from flask import Response, abort, render_template, request, url_for
 
 from db import moments, rules
-from db.deliveries import breakers, stops
+from db.deliveries.limits import breakers, stops
 from db.digests import archive, digests
 from db.digests.catalog import Comparison
 from db.digests.digests import Digest

@@ -6,7 +6,7 @@ from flask import render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from db import moments
-from db.deliveries import recovery
+from db.deliveries.claiming import recovery
 from db.jobs import filters
 from db.monitoring import backlog
 from db.monitoring.backlog import MOST, Backlog

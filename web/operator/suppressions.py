@@ -6,7 +6,7 @@ from flask import render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from db import moments
-from db.deliveries import stops
+from db.deliveries.limits import stops
 from db.rules import SUPPRESSIONS, BadAddress
 from db.session import reading
 from db.subscribers import suppressions as room

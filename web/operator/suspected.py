@@ -5,7 +5,7 @@ from flask import request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from db import moments
-from db.deliveries import stops
+from db.deliveries.limits import stops
 from db.rules import Refused
 from db.session import reading
 from emails.formats import plural

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from db.deliveries import breakers, deliveries
+from db.deliveries import deliveries
+from db.deliveries.limits import breakers
 from db.digests import archive, digests, rule_history
 from db.jobs import filters, groups
 from db.masking import masked_in

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from db.deliveries import daily_limit, deliveries, forecast
-from db.deliveries.daily_counts import DAY
-from db.deliveries.forecast import Limits
+from db.deliveries import deliveries
+from db.deliveries.limits import daily_limit, forecast
+from db.deliveries.limits.daily_counts import DAY
+from db.deliveries.limits.forecast import Limits
 from db.digests import digests
 from db.monitoring import ages
 from db.monitoring.alerts import Condition

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.monitoring import heartbeats
 from db.monitoring.alerts import Condition
 from db.monitoring.heartbeats import Heartbeat

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from db.deliveries import stops
+from db.deliveries.limits import stops
 from db.digests import digests
 from db.monitoring.alerts import Condition
 from db.session import Session

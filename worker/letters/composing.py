@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, undefer
 
 from db import moments
 from db.deliveries import deliveries, fingerprints
-from db.deliveries.admission import ClaimedLetter
+from db.deliveries.claiming.admission import ClaimedLetter
 from db.digests import digests, rule_history
 from db.digests.digests import Digest, TestLetter
 from db.monitoring.alerts import Alert

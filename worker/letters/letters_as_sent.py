@@ -12,8 +12,8 @@ from typing import NamedTuple
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-from db.deliveries import recipients
-from db.deliveries.admission import ClaimedLetter
+from db.deliveries.claiming import recipients
+from db.deliveries.claiming.admission import ClaimedLetter
 from db.deliveries.deliveries import Delivery
 from db.deliveries.fingerprints import Fingerprint, Likeness
 from db.persons import subscriber_id

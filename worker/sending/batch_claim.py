@@ -10,10 +10,10 @@ from typing import Literal
 import structlog
 
 from db import moments
-from db.deliveries import claims, settlements
-from db.deliveries.admission import ClaimedLetter
-from db.deliveries.claims import Batch
-from db.deliveries.settlements import Fenced, Settlement
+from db.deliveries.claiming import claims, settlements
+from db.deliveries.claiming.admission import ClaimedLetter
+from db.deliveries.claiming.claims import Batch
+from db.deliveries.claiming.settlements import Fenced, Settlement
 from db.driver import DriverConnection
 from worker.processes import heartbeats, turns
 from worker.sending import stop_rules

@@ -8,9 +8,9 @@ from datetime import datetime
 import structlog
 
 from db import moments
-from db.deliveries import breakers
-from db.deliveries.admission import ClaimedLetter
-from db.deliveries.breakers import domain_of
+from db.deliveries.claiming.admission import ClaimedLetter
+from db.deliveries.limits import breakers
+from db.deliveries.limits.breakers import domain_of
 from emails.transports import Outcome
 from worker.processes import turns
 from worker.sending.stop_rules import Memories
@@ -38,7 +38,7 @@ log = structlog.get_logger("mail")
 
 @dataclass
 class ReplyHistory:
-    """One sender's reply history; `ailing` are the domains that defer (see db/deliveries/breakers.py)."""
+    """One sender's reply history; `ailing` are the domains that defer (see db/deliveries/limits/breakers.py)."""
 
     ailing: set[str] = field(default_factory=set)
     failing: bool = False

@@ -3,8 +3,8 @@
 The next letter's commands are pipelined behind the current letter once nothing can come between the two, so a letter
 costs one round trip, and the sender composes and signs while the server processes the letter before.
 
-The protocol of a batch, once it is claimed (the claim's own is in db/deliveries/claims.py, that of a letter at the
-server in emails/smtp.py):
+The protocol of a batch, once it is claimed (the claim's own is in db/deliveries/claiming/claims.py, that of a letter at
+the server in emails/smtp.py):
 
 1. begin the claim, which counts its window from then on.
 2. take a group, the next letters: no more than the window. For each of them:
@@ -40,9 +40,9 @@ from dataclasses import dataclass, replace
 import structlog
 
 from db import moments
-from db.deliveries import stops
-from db.deliveries.admission import ClaimedLetter
-from db.deliveries.settlements import Fenced, Settlement
+from db.deliveries.claiming.admission import ClaimedLetter
+from db.deliveries.claiming.settlements import Fenced, Settlement
+from db.deliveries.limits import stops
 from db.driver import DriverConnection
 from db.masking import masked_of
 from emails.transports import Outcome, Outgoing, Transport

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 
-from db.deliveries import daily_limit
+from db.deliveries.limits import daily_limit
 from db.session import Session, writing
 from db.settings import settings
 

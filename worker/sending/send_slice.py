@@ -2,7 +2,7 @@
 
 A slice works for ten seconds, then begins no further letter and gives the rest back; it does so at once when its
 process is told to end. Each thread connects and renders before it claims; at most `win` letters are begun and not
-settled (db/deliveries/claims.py explains why that is enough).
+settled (db/deliveries/claiming/claims.py explains why that is enough).
 """
 
 import os
@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from db import moments
-from db.deliveries import breakers, claims, deliveries
+from db.deliveries import deliveries
+from db.deliveries.claiming import claims
+from db.deliveries.limits import breakers
 from db.refusals import refusal
 from db.settings import settings
 from emails.transports import BadMailUrl, transport_name

@@ -3,7 +3,7 @@
 import structlog
 
 from db import moments
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.settings import settings
 from emails.transports import transport_name
 from worker.processes import turns

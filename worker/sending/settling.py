@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from db import rules
-from db.deliveries.admission import ClaimedLetter
-from db.deliveries.breakers import Wait
-from db.deliveries.settlements import Settlement
+from db.deliveries.claiming.admission import ClaimedLetter
+from db.deliveries.claiming.settlements import Settlement
+from db.deliveries.limits.breakers import Wait
 from db.settings import settings
 from emails.reply_waits import named_wait, speaks_of_a_day
 from emails.transports import Outcome

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from db import moments
-from db.deliveries import claims, recovery
-from db.deliveries.claims import Batch, Terms, Wait
+from db.deliveries.claiming import claims, recovery
+from db.deliveries.claiming.claims import Batch, Terms, Wait
 from db.driver import DriverConnection, driver_connection
 from db.monitoring.heartbeats import senders_alive
 from db.refusals import is_lock, refusal

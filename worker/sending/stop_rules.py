@@ -14,10 +14,10 @@ from datetime import datetime
 import structlog
 
 from db import moments, rules
-from db.deliveries import stops
-from db.deliveries.breakers import domain_of
-from db.deliveries.claims import Batch
-from db.deliveries.stops import NOTHING_STANDS, Standing, Trip
+from db.deliveries.claiming.claims import Batch
+from db.deliveries.limits import stops
+from db.deliveries.limits.breakers import domain_of
+from db.deliveries.limits.stops import NOTHING_STANDS, Standing, Trip
 from db.operators.audit import Actor
 from emails.transports import Outcome
 from worker.processes import turns

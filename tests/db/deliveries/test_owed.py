@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from db.deliveries import addressing, claims, deliveries, exceptions, settlements
+from db.deliveries import addressing, deliveries, exceptions
+from db.deliveries.claiming import claims, settlements
+from db.deliveries.claiming.settlements import Settlement
 from db.deliveries.deliveries import Delivery
-from db.deliveries.settlements import Settlement
 from db.digests import digests
 from db.driver import driver_connection
 from db.session import reading, writing

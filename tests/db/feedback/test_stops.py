@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from db.deliveries import stops
+from db.deliveries.limits import stops
 from db.session import reading, writing
 from db.subscribers import suspected
 from tests.bouncing import OLGA, apart, audited, suppressed

@@ -4,7 +4,7 @@ domain first."""
 import pytest
 from sqlalchemy import text
 
-from db.deliveries import stops
+from db.deliveries.limits import stops
 from db.session import reading, writing
 from tests.bouncing import OLGA, apart, audited
 from tests.hearing import BLAMED, GONE, all_sent, hear

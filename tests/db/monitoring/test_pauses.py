@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from db.deliveries import recovery
-from db.deliveries.claims import Claim
+from db.deliveries.claiming import recovery
+from db.deliveries.claiming.claims import Claim
 from db.deliveries.deliveries import owe
 from db.monitoring import backlog, pauses
 from db.operators.audit import Actor, AuditEntry

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
-from db.deliveries import accounts, breakers
+from db.deliveries import accounts
+from db.deliveries.limits import breakers
 from db.digests import digests, rule_history, schedule
 from db.session import writing
 from web.operator.previews import coloured

@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from db.deliveries import breakers, deliveries
+from db.deliveries import deliveries
 from db.deliveries.deliveries import Delivery
+from db.deliveries.limits import breakers
 from db.digests import digests
 from db.jobs.jobs import Job
 from db.monitoring.alerts import Condition, raise_new

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
-from db.deliveries.claims import Claim
+from db.deliveries.claiming.claims import Claim
 from db.jobs import jobs
 from db.operators.audit import AuditEntry
 from db.session import reading, writing

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from db.deliveries import claims
-from db.deliveries.claims import Batch, Terms
+from db.deliveries.claiming import claims
+from db.deliveries.claiming.claims import Batch, Terms
 from db.digests import digests
 from db.session import reading, writing
 from web.cli import main

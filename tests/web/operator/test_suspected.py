@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select, text
 
-from db.deliveries import stops
-from db.deliveries.stops import Trip
+from db.deliveries.limits import stops
+from db.deliveries.limits.stops import Trip
 from db.digests import digests
 from db.operators.audit import AuditEntry
 from db.session import reading, writing

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from click.testing import CliRunner
 
-from db.deliveries.admission import ClaimedLetter
+from db.deliveries.claiming.admission import ClaimedLetter
 from db.deliveries.deliveries import Delivery
 from db.digests import schedule
 from db.operators.audit import Actor

@@ -7,8 +7,9 @@ from email import message_from_bytes, policy
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from db.deliveries import breakers, deliveries
+from db.deliveries import deliveries
 from db.deliveries.deliveries import Delivery
+from db.deliveries.limits import breakers
 from db.digests import digests
 from db.digests.digests import Digest
 from db.jobs import retries

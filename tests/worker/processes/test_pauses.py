@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from db.deliveries import recovery
-from db.deliveries.claims import Claim
+from db.deliveries.claiming import recovery
+from db.deliveries.claiming.claims import Claim
 from db.deliveries.deliveries import Delivery
 from db.jobs import jobs
 from db.jobs.events import SubscriptionRequested

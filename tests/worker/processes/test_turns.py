@@ -8,7 +8,8 @@ from datetime import datetime
 
 import pytest
 
-from db.deliveries import rate_limits, settlements
+from db.deliveries.claiming import settlements
+from db.deliveries.limits import rate_limits
 from db.driver import driver_connection
 from db.monitoring import heartbeats
 from db.monitoring.heartbeats import Marks, RunsAs

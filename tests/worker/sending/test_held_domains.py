@@ -2,8 +2,9 @@
 
 import pytest
 
-from db.deliveries import deliveries, stops
+from db.deliveries import deliveries
 from db.deliveries.exceptions import DeliveryFilter
+from db.deliveries.limits import stops
 from db.operators.operators import Operator
 from db.rules import Refused
 from db.session import reading, writing

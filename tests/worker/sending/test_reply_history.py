@@ -6,7 +6,8 @@ from email import message_from_bytes
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from db.deliveries import breakers, exceptions
+from db.deliveries import exceptions
+from db.deliveries.limits import breakers
 from db.digests import digests
 from db.session import reading, writing
 from emails.replies import Outcome, judge

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.digests import digests
 from db.session import reading, writing
 from db.subscribers import subscriptions

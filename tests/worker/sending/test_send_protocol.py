@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from db.deliveries import settlements
+from db.deliveries.claiming import settlements
 from db.session import writing
 from db.subscribers import subscriptions
 from emails.replies import Outcome, judge

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from db.deliveries import claims, deliveries
-from db.deliveries.claims import Batch, Terms
+from db.deliveries import deliveries
+from db.deliveries.claiming import claims
+from db.deliveries.claiming.claims import Batch, Terms
 from db.session import reading, writing
 from emails.replies import Outcome, judge
 from tests.claiming import begin

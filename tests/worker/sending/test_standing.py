@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from db.deliveries import breakers, claims
-from db.deliveries.claims import Batch, Terms
+from db.deliveries.claiming import claims
+from db.deliveries.claiming.claims import Batch, Terms
+from db.deliveries.limits import breakers
 from db.session import reading, writing
 from tests.claiming import begin
 from tests.emails.scripted_smtp import WELL, ScriptedServer

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from db.deliveries import deliveries, stops
+from db.deliveries import deliveries
+from db.deliveries.limits import stops
 from db.digests import digests
 from db.rules import Refused
 from db.session import reading, writing

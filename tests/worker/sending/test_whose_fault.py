@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.session import reading, writing
 from emails.replies import Outcome, judge
 from emails.transports import TimeOuts, open_transport

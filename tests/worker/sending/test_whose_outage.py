@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.monitoring.heartbeats import Heartbeat
 from db.session import reading, writing
 from emails.replies import judge

@@ -1,6 +1,6 @@
 """What keeps all letters waiting just now."""
 
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.monitoring import pauses
 from db.session import Session
 from web.actions.explanation import parts

@@ -1,6 +1,6 @@
 """What became of the digest's letter to somebody, in one sentence."""
 
-from db.deliveries import stops
+from db.deliveries.limits import stops
 from web.actions.explanation import parts
 from web.actions.explanation.case import Case, Newsletter, OneLetter, Stopped
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import redis
 
 from db import guard
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.jobs import filters
 from db.monitoring import ages, clocks, heartbeats, pauses
 from db.monitoring.pauses import QUEUES

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from db.deliveries import claims, exceptions, settlements
-from db.deliveries.claims import Batch
-from db.deliveries.settlements import Fenced
+from db.deliveries import exceptions
+from db.deliveries.claiming import claims, settlements
+from db.deliveries.claiming.claims import Batch
+from db.deliveries.claiming.settlements import Fenced
 from db.digests import digests
 from db.driver import driver_connection
 from db.session import reading, writing

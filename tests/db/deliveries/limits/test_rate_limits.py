@@ -7,9 +7,10 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import text
 
-from db.deliveries import breakers, claims, stops
-from db.deliveries.claims import Batch, Wait
-from db.deliveries.stops import Trip
+from db.deliveries.claiming import claims
+from db.deliveries.claiming.claims import Batch, Wait
+from db.deliveries.limits import breakers, stops
+from db.deliveries.limits.stops import Trip
 from db.session import reading, writing
 from tests.claiming import NOW, ask, listed, states
 

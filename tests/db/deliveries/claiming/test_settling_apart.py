@@ -8,9 +8,10 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from db.deliveries import accounts, claims, settlements
-from db.deliveries.claims import Batch, Terms
-from db.deliveries.settlements import Settlement
+from db.deliveries import accounts
+from db.deliveries.claiming import claims, settlements
+from db.deliveries.claiming.claims import Batch, Terms
+from db.deliveries.claiming.settlements import Settlement
 from db.digests import digests
 from db.driver import DriverConnection, driver_connection
 from db.session import reading, writing

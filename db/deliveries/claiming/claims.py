@@ -32,10 +32,10 @@ from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
-from db.deliveries import daily_limit, rate_limits, stops
-from db.deliveries.admission import LATER, LONG_AGO, OVER, ClaimedLetter, Waits, admit, waits_of, within_rates
+from db.deliveries.claiming.admission import LATER, LONG_AGO, OVER, ClaimedLetter, Waits, admit, waits_of, within_rates
 from db.deliveries.deliveries import WAITING, Delivery
-from db.deliveries.stops import NOTHING_STANDS, Standing
+from db.deliveries.limits import daily_limit, rate_limits, stops
+from db.deliveries.limits.stops import NOTHING_STANDS, Standing
 from db.digests.digests import IN_ORDER, OF_DIGEST, Digest
 from db.driver import DriverConnection, driver_connection_of, moment_of
 from db.register import Plain

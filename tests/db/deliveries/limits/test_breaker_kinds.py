@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import bindparam, text
 
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.engine import engine
 from db.session import Moment, reading, writing
 

@@ -7,9 +7,9 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from db import rules
-from db.deliveries import daily_limit
-from db.deliveries.claims import Claim
+from db.deliveries.claiming.claims import Claim
 from db.deliveries.deliveries import SENDING, Delivery
+from db.deliveries.limits import daily_limit
 from db.driver import driver_connection_of
 from db.session import is_sqlite, ring
 

@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, text
 
-from db.deliveries import claims, daily_limit, deliveries
-from db.deliveries.claims import Batch
+from db.deliveries import deliveries
+from db.deliveries.claiming import claims
+from db.deliveries.claiming.claims import Batch
+from db.deliveries.limits import daily_limit
 from db.engine import engine
 from db.session import reading, writing
 from tests.claiming import LEASE, NOW, WIN, ask, recover, settle, states

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db.deliveries import daily_counts
-from db.deliveries.daily_counts import DAY, Minute, Used
-from db.deliveries.rate_limits import EVERYBODY, TokenBucket
+from db.deliveries.limits import daily_counts
+from db.deliveries.limits.daily_counts import DAY, Minute, Used
+from db.deliveries.limits.rate_limits import EVERYBODY, TokenBucket
 from db.driver import DriverConnection, driver_connection_of, moment_of
 from db.session import Row
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from db.deliveries import breakers
+from db.deliveries.limits import breakers
 from db.session import reading, writing
 from tests.failed import AT
 

@@ -5,7 +5,8 @@ the one before. The table is large enough to tempt PostgreSQL.
 import pytest
 from sqlalchemy import text
 
-from db.deliveries import claims, deliveries
+from db.deliveries import deliveries
+from db.deliveries.claiming import claims
 from db.monitoring import ages
 from db.session import reading, writing
 

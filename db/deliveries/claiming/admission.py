@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from db import rules
 from db.addresses import hashes_of
-from db.deliveries import breakers, outages, rate_limits, stops
-from db.deliveries.breakers import domain_of
-from db.deliveries.recipients import ADDRESS, WITH_RECIPIENT
+from db.deliveries.claiming.recipients import ADDRESS, WITH_RECIPIENT
+from db.deliveries.limits import breakers, outages, rate_limits, stops
+from db.deliveries.limits.breakers import domain_of
 from db.driver import DriverConnection, moment_of
 from db.operators import operators
 from db.rules import Person

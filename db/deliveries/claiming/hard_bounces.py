@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from db.addresses import key_of
-from db.deliveries.breakers import domain_of
-from db.deliveries.claims import Batch
+from db.deliveries.claiming.claims import Batch
 from db.deliveries.exceptions import shape
+from db.deliveries.limits.breakers import domain_of
 from db.driver import DriverConnection
 
 

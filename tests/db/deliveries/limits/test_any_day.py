@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text, update
 
-from db.deliveries import claims
-from db.deliveries.claims import Batch
+from db.deliveries.claiming import claims
+from db.deliveries.claiming.claims import Batch
+from db.deliveries.claiming.settlements import Fenced
 from db.deliveries.deliveries import Delivery
-from db.deliveries.settlements import Fenced
 from db.session import writing
 from tests.claiming import LEASE, NOW, WIN, ask, recover, settle
 

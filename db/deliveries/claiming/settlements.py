@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from db import rules
-from db.deliveries import hard_bounces
-from db.deliveries.admission import ClaimedLetter
-from db.deliveries.claims import Batch
+from db.deliveries.claiming import hard_bounces
+from db.deliveries.claiming.admission import ClaimedLetter
+from db.deliveries.claiming.claims import Batch
 from db.driver import DriverConnection, moment_of
 from db.persons import subscriber_id
 from db.rules import Person

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from db.deliveries.daily_counts import Used
-from db.deliveries.forecast import Limits, in_words, sentence
+from db.deliveries.limits.daily_counts import Used
+from db.deliveries.limits.forecast import Limits, in_words, sentence
 
 
 @pytest.mark.parametrize(

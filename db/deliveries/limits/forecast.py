@@ -4,7 +4,7 @@ import math
 from datetime import timedelta
 from typing import NamedTuple
 
-from db.deliveries.daily_counts import Used
+from db.deliveries.limits.daily_counts import Used
 
 DAY = timedelta(days=1)
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")

@@ -13,7 +13,7 @@ from sqlalchemy.ext.hybrid import hybrid_method
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import rules
-from db.deliveries import outages
+from db.deliveries.limits import outages
 from db.register import FreeText, Name, holds
 from db.session import Moment, Row
 
