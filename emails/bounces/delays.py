@@ -1,10 +1,10 @@
 """Tells a warning that a letter is late, while the mail server goes on trying, from a bounce."""
 
-from emails.bounces.patterns import one_of
+from emails.bounces.patterns import folded, one_of_folded
 
 _READ = 4000
 
-_LATE = one_of(r"""
+LATE = one_of_folded(r"""
     \(delay(?:ed)?\)
     (?:delivery|message|mail)(?: \S{1,60})?(?: is| was| has been)? (?:temporarily )?delayed
     delayed (?:mail|delivery|message)
@@ -28,7 +28,7 @@ _LATE = one_of(r"""
     配[信送達][^。]{0,6}遅
     遅延|延迟|延遲
 """)
-_GIVEN_UP = one_of(r"""
+_GIVEN_UP = one_of_folded(r"""
     (?:will|could|can|shall)(?: not|['’]t|not)(?: be)? (?:retr|continue|further|deliver|sent)
     not going to
     permanent|fatal
@@ -41,4 +41,5 @@ _GIVEN_UP = one_of(r"""
 
 def is_late(subject: str, words: str) -> bool:
     """Whether a mail server says that it goes on trying. What also says that it gave up is no such warning."""
-    return bool(_LATE.search(subject) or (_LATE.search(words[:_READ]) and not _GIVEN_UP.search(words[:_READ])))
+    subject, said = folded(subject), folded(words[:_READ])
+    return bool(LATE.search(subject) or (LATE.search(said) and not _GIVEN_UP.search(said)))

@@ -2,7 +2,7 @@
 
 import re
 
-_MAYBE = re.compile(
+MAYBE = re.compile(
     r"\b(?:möglich\w*|vielleicht|eventuell|falls|wenn|ob|prüfen|überprüfen|stellen sie sicher|"
     r"peut(?:-être)?|il se peut|vérifie\w*|assurez|si l['’a]|"
     r"posible\w*|quizás?|puede (?:que|ser)|pudiera|podría|verifique|compruebe|asegúrese|"
@@ -15,16 +15,15 @@ _MAYBE = re.compile(
     r"možná|může|zkontroluj\w*|lehet\w*|ellenőriz\w*|poate|posibil|verificați|olabilir|kontrol|"
     r"may (?:not|be|have)|might|could be|"
     r"perhaps|possibl[ey]|common(?:ly)?|usual(?:ly)?|typical(?:ly)?|either|check|verify|make sure|whether|if)\b"
-    r"|可能|恐れ|かもしれ|かどうか|考えられ|確認|请检查|請檢查|请核对|是否|수 ?있습니다|확인|여부",
-    re.IGNORECASE,
+    r"|可能|恐れ|かもしれ|かどうか|考えられ|確認|请检查|請檢查|请核对|是否|수 ?있습니다|확인|여부"
 )
 """Words of those who only guess or advise: a mailbox that may not exist, or whose name is to be checked."""
 _END = re.compile(r"[.!?](?=\s|$)|[。！？]")
 
 
 def is_said(pattern: re.Pattern[str], words: str) -> bool:
-    """Whether the pattern is found in a sentence that is no guess and no advice."""
-    return any(not _MAYBE.search(_sentence(found)) for found in pattern.finditer(words))
+    """Whether the pattern is found in a sentence that is no guess and no advice; the words are folded."""
+    return any(not MAYBE.search(_sentence(found)) for found in pattern.finditer(words))
 
 
 def _sentence(found: re.Match[str]) -> str:

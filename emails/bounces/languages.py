@@ -1,7 +1,9 @@
-"""How mail servers say in other languages than English that a mailbox is not there, or full."""
+"""How mail servers say in other languages than English that a mailbox is not there, or full. All is in lower case."""
 
 import re
 from typing import NamedTuple
+
+from emails.bounces.patterns import without_dotless
 
 
 class Language(NamedTuple):
@@ -15,9 +17,9 @@ class Language(NamedTuple):
     """What stands around words; nothing where they are not divided."""
 
     def says(self, what: str) -> str:
-        """A pattern for a sentence that says so of a mailbox, in this or the reverse order."""
-        first, then = rf"{self.edge}(?:{self.names})", rf"{self.edge}(?:{what})"
-        return rf"{first}{self.between}(?:{what})|{then}{self.between}(?:{self.names}){self.edge}"
+        """A pattern, from the edge of a word on, for a sentence that says so of a mailbox, in this or the reverse
+        order."""
+        return f"(?:{self.names}){self.between}(?:{what})|(?:{what}){self.between}(?:{self.names}){self.edge}"
 
 
 _IN_BRACKETS = r"(?:[（(<\[][^（）()<>\n]{0,80}[）)>\]])?"
@@ -27,7 +29,7 @@ LANGUAGES = (
         r"empf(?:ä|ae)nger(?:adresse)?|benutzer|adresse|e-?mail-?adresse|adressat|postfach|mailbox|konto|speicher\w*",
         r"unbekannt(?:e[rn]?)?|existiert nicht|nicht (?:gefunden|vorhanden|bekannt)|ung(?:ü|ue)ltig(?:e[rn]?)?|"
         r"gibt kein(?:en|e)?",
-        r"(?:über|ueber)?voll|überfüllt|erschöpft|überschritten|maximale Größe",
+        r"(?:über|ueber)?voll|überfüllt|erschöpft|überschritten|maximale größe",
     ),
     Language(  # French
         r"utilisateur|destinataire|adresse|bo[iî]te|compte|quota",
@@ -140,9 +142,12 @@ def of_sender() -> re.Pattern[str]:
     """A pattern for the sentences of all languages that say of the sender's address that it is not there."""
     gone = "|".join(each.gone for each in LANGUAGES)
     near = r"[^.。\n]{0,40}?"
-    return re.compile(rf"(?:{_SENDERS}){near}(?:{gone})|(?:{gone}){near}(?:{_SENDERS})", re.IGNORECASE)
+    return re.compile(without_dotless(rf"(?:{_SENDERS}){near}(?:{gone})|(?:{gone}){near}(?:{_SENDERS})"))
 
 
 def pattern_of(what: str) -> re.Pattern[str]:
-    """A pattern for the sentences of all languages that say that of a mailbox: `gone` or `full`."""
-    return re.compile("|".join(each.says(getattr(each, what)) for each in LANGUAGES), re.IGNORECASE)
+    """A pattern for the sentences of all languages that say that of a mailbox, `gone` or `full`, in folded text. The
+    edge of a word is looked for once and not by each language, which halves the time."""
+    of_edge = {edge: [each for each in LANGUAGES if each.edge == edge] for edge in (r"\b", "")}
+    said = {edge: "|".join(each.says(getattr(each, what)) for each in those) for edge, those in of_edge.items()}
+    return re.compile(without_dotless("|".join(f"{edge}(?:{sentences})" for edge, sentences in said.items())))

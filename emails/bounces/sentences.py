@@ -9,13 +9,13 @@ import unicodedata
 
 from emails.bounces.guesses import is_said
 from emails.bounces.languages import of_sender, pattern_of
-from emails.bounces.patterns import one_of
+from emails.bounces.patterns import folded, one_of_folded
 from emails.reply_table import Whose
 
 _READ = 1000
 
 # A null MX (RFC 7505), as Exim, Sendmail and old versions of Postfix report it.
-_NO_MAIL = one_of(r"""
+_NO_MAIL = one_of_folded(r"""
     type=mx: malformed (?:or unexpected )?name server reply
     indicated no smtp service
     (?:no|null) ?mx\b
@@ -26,7 +26,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
     # A full mailbox, also where a program says so.
     (
         "mailbox",
-        one_of(r"""
+        one_of_folded(r"""
             disk (?:quota|space)(?: limit)? (?:is |was |has been )?(?:full|exceeded|reached)
             (?:exceed\w*|over|reached) .. (?:disk ?quota|mailbox (?:size|quota)|disk space)
             mail(?:box|folder) (?:is |was )?(?:over ?)?full\b(?! errors)
@@ -40,7 +40,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
     # Programs that deliver; a "no such user" of theirs is about a user of that host.
     (
         "relay",
-        one_of(r"""
+        one_of_folded(r"""
             ^\W*(?:procmail|maildrop|deliver|/\S+|(?:ba)?sh|perl|php|python|vacation):\s
             \bpipe to \|
             command (?:died|failed|output|not found)
@@ -49,17 +49,17 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
     ("address", _NO_MAIL),
     (
         "domain",
-        one_of(r"""
+        one_of_folded(r"""
             (?:host|domain) not found, try again
             aborted after [\d.]+ hours?
         """),
     ),
     # The reason may be no more than the address of a list of bad senders.
-    ("sender", one_of("spamhaus|spamcop|barracudacentral|dnsbl|senderscore|/bl\\?ip=")),
+    ("sender", one_of_folded("spamhaus|spamcop|barracudacentral|dnsbl|senderscore|/bl\\?ip=")),
     # Google and Microsoft say in one sentence that a group may not exist or that we may not write to it.
     (
         "sender",
-        one_of(r"""
+        one_of_folded(r"""
             groups\.google\.\w{2,3}/support
             only accepts? .. (?:messages|mail|e-?mail) from
             (?:group|gruppe|groupe|groep|grup[oa]|gruppo|група|группа)\b.{0,400}(?:permi[st]|berechtig|autori[sz]|toestemming)
@@ -69,7 +69,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
     # A command was refused; Gmail's "Send mail as" by another server.
     (
         "sender",
-        one_of(r"""
+        one_of_folded(r"""
             protocol (?:violation|error)(?! \d)
             (?:command|parameter) not (?:implemented|recogni[sz]ed|supported)
             (?:bad|improper|invalid|wrong) (?:command )?(?:sequence|order) of commands
@@ -84,7 +84,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
     # Nobody by that name, in the words of Exchange, Domino, GroupWise, Gmail and Yahoo.
     (
         "address",
-        one_of(r"""
+        one_of_folded(r"""
             (?:recipient|addressee|address|user|account) (?:name|address) is not (?:recogni[sz]ed|known)
             \(000c05a6\) unknown recipient
             user ["'‘“].{1,64}["'’”] (?:was )?not found
@@ -104,7 +104,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
     # The domain is nobody's.
     (
         "address",
-        one_of(r"""
+        one_of_folded(r"""
             (?:host|domain) or domain name not found
             name or service not known
             unrout(?:e)?able (?:mail|address|domain)
@@ -124,7 +124,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
     # Too large, in other languages.
     (
         "message",
-        one_of(r"""
+        one_of_folded(r"""
             (?:nachricht|e-?mail) .. zu gro(?:ß|ss)
             (?:message|courriel|courrier) .. trop (?:volumineux|gros|grand)
             (?:mensaje|correo) .. demasiado grande
@@ -140,7 +140,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
     # Refused for what it says or who sent it, in other languages.
     (
         "sender",
-        one_of(r"""
+        one_of_folded(r"""
             (?:als|wegen) spam .. (?:abgelehnt|eingestuft)
             (?:inhalt|nachricht|absender) .. (?:abgelehnt|blockiert|gesperrt)
             (?:message|expéditeur|courrier) .. (?:rejeté|refusé|bloqué)
@@ -156,7 +156,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
     # A loop, a server that nobody reaches.
     (
         "domain",
-        one_of(r"""
+        one_of_folded(r"""
             name service error
             (?:mail|routing|forwarding|delivery) loop
             message (?:is )?looping
@@ -178,7 +178,7 @@ SENTENCES: tuple[tuple[Whose, re.Pattern[str]], ...] = (
 
 def whose(words: str) -> Whose | None:
     """Whose it is by a sentence of these, or None."""
-    plain = unicodedata.normalize("NFKC", words[:_READ])
+    plain = folded(unicodedata.normalize("NFKC", words[:_READ]))
     return next((each for each, pattern in SENTENCES if _says(each, pattern, plain)), None)
 
 
@@ -189,4 +189,5 @@ def _says(whose: Whose, pattern: re.Pattern[str], words: str) -> bool:
 
 def takes_no_mail(words: str) -> bool:
     """Whether the recipient's domain, and not the sender's, takes no mail at all."""
-    return bool(_NO_MAIL.search(words[:_READ])) and "sender" not in words[:_READ].lower()
+    plain = folded(words[:_READ])
+    return bool(_NO_MAIL.search(plain)) and "sender" not in plain

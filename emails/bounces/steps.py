@@ -2,30 +2,40 @@
 
 import re
 
+from emails.bounces.patterns import folded, one_of_folded
 from emails.whose import Stage
 
 _AFTER = (
-    r"(?:after|in reply to|during|response to|remote server for|in Antwort auf|en réponse à la commande|en respuesta a)"
+    r"(?:after|in reply to|during|response to|remote server for|in antwort auf|en réponse à la commande|en respuesta a)"
     r" (?:the )?(?:pipelined )?"
 )
 
-_STEPS: dict[Stage, re.Pattern[str]] = {
-    "rcpt": re.compile(
-        rf"{_AFTER}RCPT|>>> RCPT TO|does not like recipient|RCPT TO response|\bSMTP:RCPT|\[RCPT_TO\]"
-        r"|\(state 14\)|\(SENT_RCPT",
-        re.IGNORECASE,
-    ),
-    "mail": re.compile(rf"{_AFTER}MAIL FROM|>>> MAIL FROM|but sender was rejected|\(state 13\)", re.IGNORECASE),
-    "hello": re.compile(
-        rf"{_AFTER}(?:HELO|EHLO|LHLO|initial connection)|>>> (?:HELO|EHLO)|refused to\s+talk to me"
-        r"|but (?:my name was rejected|greeting failed)|\(SENT_(?:HELO|EHLO|SECOND_EHLO)\)",
-        re.IGNORECASE,
-    ),
-    "dot": re.compile(
-        rf"{_AFTER}(?:end of )?(?:DATA|BDAT|TEXT command)|>>> (?:DATA|\.)|final DATA"
-        r"|failed (?:after I sent the message|on DATA command)|\(state 1[5-8]\)",
-        re.IGNORECASE,
-    ),
+STEPS: dict[Stage, re.Pattern[str]] = {
+    "rcpt": one_of_folded(rf"""
+        {_AFTER}rcpt
+        >>> rcpt to|\[rcpt_to\]|rcpt to response|\bsmtp:rcpt|\(sent_rcpt
+        does not like recipient
+        \(state 14\)
+    """),
+    "mail": one_of_folded(rf"""
+        {_AFTER}mail from
+        >>> mail from
+        but sender was rejected
+        \(state 13\)
+    """),
+    "hello": one_of_folded(rf"""
+        {_AFTER}(?:helo|ehlo|lhlo|initial connection)
+        >>> (?:helo|ehlo)|\(sent_(?:helo|ehlo|second_ehlo)\)
+        refused to\s+talk to me
+        but (?:my name was rejected|greeting failed)
+    """),
+    "dot": one_of_folded(rf"""
+        {_AFTER}(?:end of )?(?:data|bdat|text command)
+        >>> (?:data|\.)
+        final data
+        failed (?:after i sent the message|on data command)
+        \(state 1[5-8]\)
+    """),
 }
 """From Postfix ("in reply to RCPT TO command"), Exim ("after RCPT TO"), Sendmail's transcripts (">>> RCPT To"), qmail,
 DragonFly, Gmail ("state 14") and others. With pipelining, Sendmail prints the replies to RCPT under ">>> DATA"."""
@@ -33,4 +43,5 @@ DragonFly, Gmail ("state 14") and others. With pipelining, Sendmail prints the r
 
 def step_in(text: str) -> Stage | None:
     """The step that the text names, or None."""
-    return next((step for step, pattern in _STEPS.items() if pattern.search(text[:20_000])), None)
+    plain = folded(text[:20_000])
+    return next((step for step, pattern in STEPS.items() if pattern.search(plain)), None)

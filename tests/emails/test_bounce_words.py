@@ -1,8 +1,11 @@
 """How mail servers of many kinds put it: whom their words name, and whose fault they tell."""
 
+import re
+
 import pytest
 
-from emails.bounces import Finding, read
+from emails.bounces import Finding, delays, guesses, read, sentences, steps
+from emails.bounces.patterns import folded
 
 ALICE, BOB = "alice@reader.example", "bob@reader.example"
 LETTER = (
@@ -243,3 +246,17 @@ def test_an_address_of_which_a_mail_server_only_guesses_is_not_given_up(words: s
     assert [each.kind for each in read(bounced(f"{ALICE}\n{words}", header))] == ["soft"]
     known = f"{ALICE}\n{words} Die Adresse existiert nicht."
     assert [each.kind for each in read(bounced(known, header))] == ["hard"]
+
+
+@pytest.mark.parametrize(
+    "sentence", ["KULLANICI BULUNAMADI", "Alıcı adresi geçersizdir", "ALICI GEÇERSİZ", "Kullanici bulunamadi"]
+)
+def test_turkish_capitals_are_read_with_either_kind_of_i(sentence: str) -> None:
+    assert told(bounced(f"<{ALICE}>: {sentence}"))[0][:2] == ("hard", "address")
+
+
+def test_what_is_searched_in_folded_text_is_written_in_lower_case() -> None:
+    patterns = [*(each for _, each in sentences.SENTENCES), *steps.STEPS.values(), delays.LATE, guesses.MAYBE]
+    for each in patterns:
+        written = re.sub(r"\\.", "", each.pattern)  # classes such as \S
+        assert written == folded(written)
