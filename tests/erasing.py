@@ -10,7 +10,7 @@ from db.session import reading, writing
 from db.subscribers import subscriptions
 from tests import filled
 from tests.filled import ZELDA
-from web.actions import subscribers as actions
+from web.actions.subscribers import subscribers as actions
 from worker.alerts.erasures import unfinished_erasures
 from worker.jobs import jobs
 

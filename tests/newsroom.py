@@ -29,9 +29,9 @@ from db.webhooks.event_types import TYPES
 from db.webhooks.messages import Told
 from tests import failed
 from tests.conftest import load_catalogue
-from web.actions import accounts
-from web.actions import subscribers as subscriber_actions
 from web.actions import webhooks as webhook_actions
+from web.actions.accounts import accounts
+from web.actions.subscribers import subscribers as subscriber_actions
 from worker.digests import by_hand
 from worker.digests import weekly_run as run
 from worker.feedback import refusals

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from db.operators.operators import Operator
 from db.session import writing
-from web.actions import passwords, second_factor
+from web.actions.accounts import passwords, second_factor
 
 PASSWORD = "a lantern over the harbour"
 _QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

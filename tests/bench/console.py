@@ -27,7 +27,7 @@ from tests import crowded, opened
 from tests.bench import servers
 from tests.bench.whole import use
 from tests.bench.wire import Reached, told
-from web.actions import accounts
+from web.actions.accounts import accounts
 from web.app import create_app
 from web.operator.frame import health, layout
 from worker.alerts import alerts

@@ -6,7 +6,7 @@ import pyotp
 from playwright.sync_api import Page
 
 from db.operators.audit import Actor
-from web.actions import accounts
+from web.actions.accounts import accounts
 
 PASSWORD = "a lantern over the harbour"
 

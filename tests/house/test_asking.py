@@ -15,7 +15,7 @@ from db.tables import TABLES
 from db.votes import votes
 from emails import links
 from tests import walking
-from web.actions import accounts
+from web.actions.accounts import accounts
 from web.app import create_app
 
 

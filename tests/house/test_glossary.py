@@ -24,10 +24,10 @@ GIVEN_UP = (
     "worker.contents", "web.content", "web.lined", "emails.quoted", "emails.words", "web.operator.words",
     "worker.concerns", "db.monitoring.alerts:Concern", "worker.alerts.checks:LOOKS", "web.operator.costly",
     "web.operator.progress", "web.operator.own", "web.operator.chosen", "web.operator.refusals", "web.cli.choosing",
-    "web.story", "web.actions.timeline:Story", "web.actions.timeline:Event", "web.orders", "db.session:Ledger",
-    "db.driver:DriverConnection.ask", "db.driver:DriverConnection.order", "db.driver:DriverConnection.orders",
-    "worker.bell:hang", "db.session:rung", "db.rules:job_wait", "db.rules:defer_wait", "db.rules:breaker_wait",
-    "db.subscribers.subscribers:freeze", "web.masking",
+    "web.story", "web.actions.subscribers.timeline:Story", "web.actions.subscribers.timeline:Event", "web.orders",
+    "db.session:Ledger", "db.driver:DriverConnection.ask", "db.driver:DriverConnection.order",
+    "db.driver:DriverConnection.orders", "worker.bell:hang", "db.session:rung", "db.rules:job_wait",
+    "db.rules:defer_wait", "db.rules:breaker_wait", "db.subscribers.subscribers:freeze", "web.masking",
 )  # fmt: skip
 """Names with a better one today: a module, or `module:class.method`."""
 

@@ -23,7 +23,7 @@ from tests import conftest
 from tests.transports import SLOT, Transport, digest, run, state, states
 from tests.worker.conftest import door  # noqa: F401  a fixture
 from tests.worker.processes.test_looks import pulse  # noqa: F401  a fixture
-from web.actions import subscribers as actions
+from web.actions.subscribers import subscribers as actions
 from web.cli import main
 from worker import tasks
 from worker.people import forgetting

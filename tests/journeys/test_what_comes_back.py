@@ -15,7 +15,7 @@ from tests.erasing import DANA
 from tests.outside_requests import make_all
 from tests.returned import answer, bounce, complaint, leave, state_of, suppressed, vacation
 from tests.transports import Transport, digest, run, states
-from web.actions import subscribers as actions
+from web.actions.subscribers import subscribers as actions
 from worker.feedback import inbox
 from worker.sending import mail_connections, send_slice
 

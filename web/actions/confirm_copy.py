@@ -26,7 +26,7 @@ from db.rules import Refused
 from db.session import Session, reading, writing
 from db.settings import settings
 from db.subscribers import subscriptions
-from web.actions import subscribers
+from web.actions.subscribers import subscribers
 from worker.digests import drafts
 
 LAPSED = timedelta(hours=1)

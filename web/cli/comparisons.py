@@ -6,7 +6,7 @@ from db import moments
 from db.digests import archive as archived
 from db.rules import Refused
 from db.session import reading
-from web.actions import comparisons as actions
+from web.actions.content import comparisons as actions
 from web.cli import actor, as_json, dry_run_option, json_option, note_option, table
 
 slugs_argument = click.argument("slugs", metavar="SLUG…", nargs=-1)

@@ -8,8 +8,8 @@ import click
 from db import moments
 from db.digests.archive import MANY
 from db.session import reading, writing
-from web.actions import content_files, content_import
-from web.actions.content_files import BadContent, ContentFile
+from web.actions.content import content_files, content_import
+from web.actions.content.content_files import BadContent, ContentFile
 from web.cli import at_a_terminal, fail
 
 

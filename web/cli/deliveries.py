@@ -11,7 +11,7 @@ from db.deliveries.deliveries import Delivery
 from db.deliveries.exceptions import NONE, RETRIED, DeliveryFilter
 from db.digests import digests
 from db.session import reading
-from web.actions import deliveries as actions
+from web.actions.digests import deliveries as actions
 from web.cli import Later, actor, as_json, ask, counting, dry_run_option, json_option, note_option, table, yes_option
 
 

@@ -14,7 +14,8 @@ from db.digests import digests
 from db.digests.digests import Digest
 from db.feedback import feedback
 from db.session import reading
-from web.actions import came_back, send_time
+from web.actions.digests import send_time
+from web.actions.subscribers import came_back
 from web.cli import Later, as_json, json_option, table
 from web.cli.queues import say_paused
 

@@ -7,9 +7,8 @@ import click
 from db import moments
 from db.digests import digests, rule_history
 from db.session import reading
-from web.actions import digest_questions as questions
-from web.actions import digest_tests, send_time
-from web.actions import digests as actions
+from web.actions.digests import digest_tests, questions, send_time
+from web.actions.digests import digests as actions
 from web.cli import actor, ask, at_a_terminal, dry_run_option, note_option, yes_option
 from web.cli.digest import slot_argument
 from worker.digests import by_hand, digest_previews

@@ -7,10 +7,10 @@ import click
 from db import moments
 from db.feedback.feedback import Feedback
 from db.session import reading
-from web.actions import came_back
 from web.actions.explanation import explanation
 from web.actions.explanation.case import Lifted
 from web.actions.explanation.explanation import Explanation, OfLetter
+from web.actions.subscribers import came_back
 from web.cli import as_json, json_option
 from web.cli.deliveries import row_of
 

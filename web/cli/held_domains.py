@@ -5,7 +5,7 @@ import click
 from db import moments
 from db.deliveries.limits import stops
 from db.session import reading
-from web.actions import held_domains as actions
+from web.actions.digests import held_domains as actions
 from web.cli import actor, as_json, json_option, table
 
 

@@ -6,7 +6,7 @@ from db import moments
 from db.operators import operators
 from db.operators.operators import ROLES
 from db.session import reading
-from web.actions import accounts
+from web.actions.accounts import accounts
 from web.cli import actor, as_json, json_option, note_option, table
 
 

@@ -13,9 +13,9 @@ from typing import IO, Any
 import click
 
 from db import moments, private_files
-from web.actions import subscriber_csv
-from web.actions import subscribers as actions
-from web.actions.subscribers import HeldBack
+from web.actions.subscribers import subscriber_csv
+from web.actions.subscribers import subscribers as actions
+from web.actions.subscribers.subscribers import HeldBack
 from web.cli import actor, dry_run_option, fail, json_option, note_option
 
 SHOWN = 100

@@ -10,9 +10,9 @@ from db.rules import Refused
 from db.session import reading
 from db.subscribers import lists, suppressions
 from db.subscribers import subscribers as room
-from web.actions import subscribers as actions
-from web.actions import timeline
-from web.actions.timeline import Timeline
+from web.actions.subscribers import subscribers as actions
+from web.actions.subscribers import timeline
+from web.actions.subscribers.timeline import Timeline
 from web.cli import Later, actor, as_json, dry_run_option, json_option, note_option, table
 
 FILES = {

@@ -3,8 +3,8 @@
 import click
 
 from db import moments
-from web.actions import suspected as actions
-from web.actions.suspected import Decision
+from web.actions.subscribers import suspected as actions
+from web.actions.subscribers.suspected import Decision
 from web.cli import actor, as_json, dry_run_option, json_option, note_option, table
 
 

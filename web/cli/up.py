@@ -25,7 +25,7 @@ from emails import dkim
 from emails.dkim_keys import BadKey
 from emails.transports import BadMailUrl, open_transport
 from web import code_on_disk
-from web.actions import content_files, content_import
+from web.actions.content import content_files, content_import
 from web.redis_process import Redis
 from web.supervise import Plan, become
 from worker import redis_client

@@ -12,7 +12,7 @@ from db.operators import operators
 from db.operators.operators import INVITATION_LIFE, ROLES, Operator
 from db.rules import BadAddress, Refused
 from db.session import reading
-from web.actions import accounts as actions
+from web.actions.accounts import accounts as actions
 from web.operator.frame import access, confirm
 from web.operator.frame.access import allowed, blueprint
 

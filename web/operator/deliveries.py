@@ -16,7 +16,7 @@ from db.persons import subscriber_id
 from db.rules import Refused
 from db.session import reading
 from db.subscribers import subscribers
-from web.actions import deliveries as actions
+from web.actions.digests import deliveries as actions
 from web.operator import digest_progress
 from web.operator.digest_actions import ask_about, page_of
 from web.operator.digests import opened

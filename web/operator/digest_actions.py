@@ -10,10 +10,9 @@ from db.digests.digests import Digest
 from db.rules import Refused
 from db.session import reading
 from emails.formats import plural
-from web.actions import comparisons as comparison_actions
-from web.actions import digest_questions as questions
-from web.actions import digest_tests
-from web.actions import digests as actions
+from web.actions.content import comparisons as comparison_actions
+from web.actions.digests import digest_tests, questions
+from web.actions.digests import digests as actions
 from web.operator import digest_progress
 from web.operator.digests import HERE, opened, passed_over
 from web.operator.frame import access, confirm

@@ -15,7 +15,8 @@ from db.session import reading
 from db.settings import settings
 from db.values import duration
 from emails.letters import DigestContent
-from web.actions import came_back, send_time
+from web.actions.digests import send_time
+from web.actions.subscribers import came_back
 from web.operator import digest_progress
 from web.operator.frame import live
 from web.operator.frame.access import allowed, blueprint

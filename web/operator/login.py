@@ -14,7 +14,7 @@ from db.rules import Refused
 from db.session import reading
 from db.values import duration
 from web import visitor
-from web.actions import accounts, logins
+from web.actions.accounts import accounts, logins
 from web.operator.frame import access, confirm, sessions
 from web.operator.frame.access import allowed, blueprint
 

@@ -14,9 +14,9 @@ from db.operators.operators import Operator
 from db.rules import Refused
 from db.session import reading
 from web import visitor
-from web.actions import accounts as actions
-from web.actions import logins
-from web.actions import second_factor as factor
+from web.actions.accounts import accounts as actions
+from web.actions.accounts import logins
+from web.actions.accounts import second_factor as factor
 from web.operator.frame import access, confirm, sessions
 from web.operator.frame.access import allowed, blueprint
 from web.operator.login import too_many

@@ -16,10 +16,10 @@ from db.rules import SUPPRESSIONS, BadAddress, Refused
 from db.session import Session, reading
 from db.subscribers import lists, subscribers, suppressions
 from db.subscribers.subscribers import Subscriber
-from web.actions import subscribers as actions
-from web.actions import timeline
 from web.actions.explanation import explanation
 from web.actions.explanation.explanation import Explanation
+from web.actions.subscribers import subscribers as actions
+from web.actions.subscribers import timeline
 from web.operator.frame import confirm, errors
 from web.operator.frame.access import actor, allowed, blueprint, may
 from web.operator.frame.cached import Cached

@@ -10,8 +10,8 @@ from db.deliveries.limits import stops
 from db.rules import SUPPRESSIONS, BadAddress
 from db.session import reading
 from db.subscribers import suppressions as room
-from web.actions import subscribers as actions
-from web.actions import suspected
+from web.actions.subscribers import subscribers as actions
+from web.actions.subscribers import suspected
 from web.operator.frame import confirm
 from web.operator.frame.access import actor, allowed, blueprint
 from web.operator.frame.cached import Cached

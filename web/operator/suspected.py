@@ -9,9 +9,9 @@ from db.deliveries.limits import stops
 from db.rules import Refused
 from db.session import reading
 from emails.formats import plural
-from web.actions import held_domains
-from web.actions import suspected as actions
-from web.actions.suspected import Decision
+from web.actions.digests import held_domains
+from web.actions.subscribers import suspected as actions
+from web.actions.subscribers.suspected import Decision
 from web.operator.frame import confirm
 from web.operator.frame.access import actor, allowed, blueprint
 

@@ -16,7 +16,7 @@ from db.operators.audit import Actor
 from db.rules import Refused
 from db.session import Moment, reading, writing
 from db.subscribers import audiences
-from web.actions import deliveries as actions
+from web.actions.digests import deliveries as actions
 from worker.digests import weekly_run as run
 
 NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)

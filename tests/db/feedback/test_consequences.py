@@ -11,7 +11,7 @@ from db.session import reading, writing
 from db.subscribers import imports, suppressions
 from tests.bouncing import OLGA, suppressed
 from tests.hearing import BLAMED, FULL, GONE, SPAM, SWITCHED_OFF, all_sent, came_back, hear, reader, sent
-from web.actions import subscribers as actions
+from web.actions.subscribers import subscribers as actions
 from worker.feedback import refusals
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -11,7 +11,7 @@ from db.subscribers import suspected
 from tests.bouncing import OLGA, apart, audited, suppressed
 from tests.hearing import BLAMED, GONE, SPAM, all_sent, hear
 from tests.transports import SLOT, state
-from web.actions import digests as actions
+from web.actions.digests import digests as actions
 
 pytestmark = pytest.mark.usefixtures("database")
 

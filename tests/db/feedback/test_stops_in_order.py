@@ -9,7 +9,7 @@ from db.session import reading, writing
 from tests.bouncing import OLGA, apart, audited
 from tests.hearing import BLAMED, GONE, all_sent, hear
 from tests.transports import SLOT, state
-from web.actions import digests as actions
+from web.actions.digests import digests as actions
 from worker.feedback import handling
 
 pytestmark = pytest.mark.usefixtures("database")

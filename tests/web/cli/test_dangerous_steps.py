@@ -15,7 +15,7 @@ from db.session import reading, writing
 from tests.claiming import make_digest
 from tests.conftest import load_catalogue
 from tests.terminals import at_a_terminal
-from web.actions import digests as actions
+from web.actions.digests import digests as actions
 from web.cli import main
 from worker.digests import weekly_run as run
 

@@ -14,7 +14,7 @@ from db.subscribers import imports, subscribers, subscriptions, suppressions
 from tests.hearing import FULL, GONE, SPAM, all_sent, hear, sent
 from tests.operators import put
 from tests.transports import SLOT
-from web.actions import subscribers as actions
+from web.actions.subscribers import subscribers as actions
 from web.cli import main
 
 pytestmark = pytest.mark.usefixtures("database")

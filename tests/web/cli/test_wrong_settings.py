@@ -15,7 +15,7 @@ from db.operators.audit import Actor
 from db.session import reading, writing
 from db.settings import settings
 from tests.conftest import load_catalogue
-from web.actions import digests as actions
+from web.actions.digests import digests as actions
 from web.cli import main
 from worker.processes import heartbeats
 

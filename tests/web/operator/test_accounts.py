@@ -12,7 +12,7 @@ from db.operators import operators
 from db.operators.audit import Actor, AuditEntry
 from db.rules import Refused
 from db.session import reading, writing
-from web.actions import accounts
+from web.actions.accounts import accounts
 from web.cli import main
 
 PASSWORD = "a lantern over the harbour"

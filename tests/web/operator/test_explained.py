@@ -5,7 +5,7 @@ import pytest
 from db.operators.audit import Actor
 from tests.hearing import FULL, all_sent, hear, sent
 from tests.transports import SLOT
-from web.actions import subscribers as actions
+from web.actions.subscribers import subscribers as actions
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("database")]
 

@@ -11,7 +11,7 @@ from db.operators import operators
 from db.operators.audit import AuditEntry
 from db.operators.logins import LoginFailure
 from db.session import reading, writing
-from web.actions import passwords
+from web.actions.accounts import passwords
 from web.app import create_app
 
 pytestmark = pytest.mark.once  # its questions are asked on both by tests/db/operators/test_logins.py

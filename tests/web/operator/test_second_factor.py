@@ -9,7 +9,7 @@ import pytest
 from db.operators import operators
 from db.operators.operators import RecoveryCode
 from db.session import reading
-from web.actions import second_factor
+from web.actions.accounts import second_factor
 from web.operator.frame.access import blueprint
 
 PASSWORD = "a lantern over the harbour"

@@ -17,7 +17,7 @@ from db.settings import settings
 from emails import links
 from tests.conftest import load_catalogue
 from tests.house.test_asking import contents
-from web.actions import digest_tests
+from web.actions.digests import digest_tests
 from web.cli import main
 from worker.digests import digest_previews
 from worker.letters.composing import composer, sample

@@ -17,7 +17,7 @@ from tests import returned
 from tests.erasing import DANA
 from tests.returned import bounce, hear, state_of, suppressed
 from tests.transports import digest
-from web.actions import subscribers as actions
+from web.actions.subscribers import subscribers as actions
 from worker.people import erasure, forgetting
 
 ALICE, BOB = "reader-1@reader.example", "reader-2@reader.example"

@@ -21,7 +21,7 @@ from tests.outside_requests import make_all
 from tests.played_imap import PlayedMailbox, serving
 from tests.returned import answer, bounce, leave, message_id, state_of, suppressed, vacation, verp
 from tests.transports import digest
-from web.actions import subscribers as actions
+from web.actions.subscribers import subscribers as actions
 from web.cli.doctor import inbox as doctor_inbox
 from worker.alerts.inbox import unread_inbox
 from worker.feedback import inbox

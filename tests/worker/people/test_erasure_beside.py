@@ -23,9 +23,9 @@ from tests import filled
 from tests.claiming import make_digest
 from tests.erasing import DANA, alerts_of_erasures, erase, on_sqlite, sign_up, states, work
 from tests.filled import STORED, ZELDA
-from web.actions import digests as digest_actions
 from web.actions import jobs as job_actions
 from web.actions import queues
+from web.actions.digests import digests as digest_actions
 from worker import tasks
 from worker.jobs import reactions
 

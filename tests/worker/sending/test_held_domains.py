@@ -12,8 +12,8 @@ from db.subscribers import suspected
 from emails.replies import judge
 from tests.bouncing import OLGA, TAKEN, apart, audited, no_such_user, readers, suppressed, unknown_are
 from tests.transports import SLOT, rows, run, state, states
-from web.actions import deliveries as letters
-from web.actions import held_domains
+from web.actions.digests import deliveries as letters
+from web.actions.digests import held_domains
 from worker.alerts.alerts import watch
 
 

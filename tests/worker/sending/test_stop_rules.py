@@ -14,7 +14,7 @@ from db.subscribers import subscriptions, suppressions
 from emails.replies import judge
 from tests.bouncing import OLGA, TAKEN, apart, audited, no_such_user, readers, suppressed
 from tests.transports import SLOT, digest, run, state, states
-from web.actions import digests as actions
+from web.actions.digests import digests as actions
 
 
 def gone_every(number: int, people: list[str]):

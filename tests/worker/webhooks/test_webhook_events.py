@@ -16,9 +16,9 @@ from db.subscribers.subscribers import Consent
 from db.votes import votes
 from db.webhooks.event_types import TEST, TYPES
 from tests import hooks
-from web.actions import digests as digest_actions
-from web.actions import subscribers as subscriber_actions
 from web.actions import webhooks as actions
+from web.actions.digests import digests as digest_actions
+from web.actions.subscribers import subscribers as subscriber_actions
 from worker import votes as folding
 from worker.alerts import checks
 from worker.alerts.alerts import watch

@@ -17,7 +17,7 @@ from db.tables import TABLES
 from tests import operators
 from tests.conftest import load_catalogue
 from tests.house.test_asking import contents
-from web.actions import digest_tests
+from web.actions.digests import digest_tests
 from web.cli import main
 from worker.sending import send_slice
 

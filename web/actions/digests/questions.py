@@ -6,8 +6,8 @@ from db.digests import archive, digests
 from db.rules import Refused
 from db.session import reading
 from db.subscribers import subscribers
-from web.actions import digests as actions
-from web.actions import send_time
+from web.actions.digests import digests as actions
+from web.actions.digests import send_time
 from worker.digests import by_hand
 
 

@@ -12,8 +12,8 @@ from db.rules import Refused
 from db.session import reading, writing
 from db.subscribers import subscribers, subscriptions
 from db.votes import votes
-from web.actions import subscribers as actions
-from web.actions import timeline
+from web.actions.subscribers import subscribers as actions
+from web.actions.subscribers import timeline
 
 NOW = datetime(2026, 11, 16, 8, tzinfo=UTC)  # the Monday before the digest
 OLGA = Actor("olga@newsroom.example")

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from db.session import reading, writing
 from db.subscribers import subscribers, subscriptions
 from db.subscribers.subscribers import Subscriber
-from tests.web.actions.test_subscriber_csv import CONSENT, NOW, bring, run
-from web.actions.csv_states import StateColumns
+from tests.web.actions.subscribers.test_subscriber_csv import CONSENT, NOW, bring, run
+from web.actions.subscribers.csv_states import StateColumns
 from web.cli import main
 
 EXPORTS = {

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from db.digests import archive, catalog, rule_history
 from db.session import Session
-from web.actions.content_files import BadContent, ContentFile
+from web.actions.content.content_files import BadContent, ContentFile
 from worker.digests import drafts
 
 

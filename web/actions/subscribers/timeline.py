@@ -23,7 +23,7 @@ from db.subscribers.suppressions import Suppression
 from db.votes.votes import Vote
 from emails import links
 from emails.sender_identity import SenderIdentity
-from web.actions import came_back
+from web.actions.subscribers import came_back
 
 MOST_LETTERS = 500
 """The most letters in one timeline (the latest): about ten years of weeks."""

@@ -8,7 +8,7 @@ from db.operators.audit import Actor
 from db.operators.logins import Counted
 from db.operators.operators import Operator
 from db.session import reading, writing
-from web.actions import passwords, second_factor
+from web.actions.accounts import passwords, second_factor
 
 
 @dataclass(frozen=True, slots=True)

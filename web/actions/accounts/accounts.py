@@ -12,7 +12,7 @@ from db.operators.operators import ROLES, Operator
 from db.rules import Refused
 from db.session import Session, reading, writing
 from db.settings import settings
-from web.actions import passwords, second_factor
+from web.actions.accounts import passwords, second_factor
 
 LAPSED = (
     "This link does not work any more: it was used, replaced, or is older than 72 hours. Ask an admin for a new one."

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from web.actions.content_form import Content
-from web.actions.yaml_lines import Lined, Unreadable, read
+from web.actions.content.content_form import Content
+from web.actions.content.yaml_lines import Lined, Unreadable, read
 
 LARGEST = 20 * 2**20
 """The largest file in bytes; a year's comparisons take less than one megabyte."""

@@ -18,9 +18,10 @@ from db.session import Session, reading, writing
 from db.subscribers import imports, subscribers, suppressions
 from db.subscribers.subscribers import Subscriber
 from db.subscribers.suppressions import Suppression
-from web.actions import Progress, subscriber_csv, timeline
-from web.actions.subscriber_csv import CsvPage
-from web.actions.timeline import Timeline
+from web.actions import Progress
+from web.actions.subscribers import subscriber_csv, timeline
+from web.actions.subscribers.subscriber_csv import CsvPage
+from web.actions.subscribers.timeline import Timeline
 
 
 class HeldBack(NamedTuple):

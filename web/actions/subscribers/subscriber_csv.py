@@ -15,7 +15,7 @@ from db.rules import BadAddress
 from db.session import reading
 from db.subscribers import subscribers
 from web.actions import Progress
-from web.actions.csv_states import FileState, StateColumns
+from web.actions.subscribers.csv_states import FileState, StateColumns
 
 PAGE = 1000
 """Rows in one transaction: short enough that no vote waits for long."""

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from db.digests import catalog
 from db.session import reading, writing
-from web.actions import content_files, content_import
-from web.actions.content_files import BadContent
+from web.actions.content import content_files, content_import
+from web.actions.content.content_files import BadContent
 from web.cli import main
 
 NOW = datetime(2026, 11, 17, 8, tzinfo=UTC)

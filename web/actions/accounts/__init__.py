@@ -1,0 +1,1 @@
+"""Operators' accounts: logins, passwords and second factors."""

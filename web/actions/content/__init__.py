@@ -1,0 +1,1 @@
+"""Content: files of tools, reviews and comparisons, read, validated and stored."""
