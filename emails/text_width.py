@@ -83,8 +83,8 @@ def cut(text: str, most: int, how: Type) -> str:
     """The text, cut between words when it might take more than so many lines."""
     if lines(text, how) <= most:
         return text
-    low, high = 1, len(text) - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if lines(shortened(text, middle), how) <= most else (low, middle - 1)
-    return shortened(text, low)
+    fits, too_long = 1, len(text)
+    while fits + 1 < too_long:
+        middle = (fits + too_long) // 2
+        fits, too_long = (middle, too_long) if lines(shortened(text, middle), how) <= most else (fits, middle)
+    return shortened(text, fits)

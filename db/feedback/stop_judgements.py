@@ -90,10 +90,7 @@ def _digest(
 ) -> Iterator[Trip]:
     """Of the last 500 letters, leaving out those that came back from a held domain: that is the domain's fault."""
     letters = letters_around.around(session, digest, number, rules.WATCHED)
-    hard, content = (
-        letters_around.came_back(session, digest, letters, "hard"),
-        letters_around.came_back(session, digest, letters, "content"),
-    )
+    hard, content = (letters_around.came_back(session, digest, letters, kind) for kind in ("hard", "content"))
     hard |= letters_around.refused_at_once(session, digest, letters)
     content |= letters_around.blamed_at_once(session, digest, letters, is_content)
     left_out = letters_around.at_domains(session, hard, held) if held else set()

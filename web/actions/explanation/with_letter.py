@@ -15,7 +15,8 @@ def told(case: Case, digest: Newsletter, letter: OneLetter) -> str:
     if letter.state == "skipped":
         return f"{who} did not get {it}, because {_skipped(case, letter)}."
     if letter.state == "cancelled":
-        return f"{who} did not get {it}, because it was cancelled before it was sent to them{_why(digest)}."
+        why = parts.quoted(digest.reason)
+        return f"{who} did not get {it}, because it was cancelled before it was sent to them{why}."
     if letter.state == "unknown":
         return (
             f"Whether {who} got {it} is not known: the connection broke{parts.at(letter.at)} before the mail server had"
@@ -25,10 +26,6 @@ def told(case: Case, digest: Newsletter, letter: OneLetter) -> str:
 
 
 _OPEN = ("pending", "sending", "deferred", "unknown")
-
-
-def _why(digest: Newsletter) -> str:
-    return parts.quoted(digest.reason)
 
 
 def _sent(case: Case, letter: OneLetter, it: str) -> str:
@@ -101,7 +98,7 @@ def _waits(case: Case, digest: Newsletter, letter: OneLetter) -> str:
     if letter.state == "sending":
         return "it is being sent just now"
     if digest.state == "paused":
-        return f"the newsletter is paused{_why(digest)}"
+        return f"the newsletter is paused{parts.quoted(digest.reason)}"
     if letter.state == "deferred" and letter.reason == stops.REASON:
         domain = case.who.rpartition("@")[2]
         return (

@@ -167,14 +167,8 @@ def _feedback(each: Feedback, slots: Mapping[int, str]) -> TimelineEntry:
 
 
 def _order(each: AuditEntry) -> TimelineEntry:
-    return TimelineEntry(
-        each.at,
-        "order",
-        "✎",
-        "quiet",
-        f"{_DONE.get(each.action, each.action)}, by {each.actor}",
-        _given([("note", each.note)]),
-    )
+    done = f"{_DONE.get(each.action, each.action)}, by {each.actor}"
+    return TimelineEntry(each.at, "order", "✎", "quiet", done, _given([("note", each.note)]))
 
 
 def _given(pairs: list[tuple[str, str | None]]) -> tuple[tuple[str, str], ...]:
