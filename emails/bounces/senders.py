@@ -32,10 +32,11 @@ _POSTMASTERS = one_of(r"""
 """)
 _PROGRAMS = one_of(r".{0,40}\b(?:bounces?|no-?reply|do-?not-?reply)(?:[-+=_.]\S*)?")
 _PEOPLES_PROGRAMS = one_of(r"""
-    thunderbird|apple mail|i(?:phone|pad|os|pod) mail|microsoft (?:office )?outlook|microsoft-macoutlook|seamonkey
-    \bmutt\b|evolution \d|k-?mail|roundcube|\bgnus\b|\balpine\b|claws mail|em ?client|mailspring|airmail|squirrelmail
-    \bk-9\b|mailbird|the bat!|sylpheed|spark|yahoomail|webservice/|aol |geary|foxmail|fairemail|protonmail|superhuman
-    open-xchange mailer|horde|sogo|nextcloud mail|bluemail|canary mail|betterbird|aerc|meli|trojita|notmuch|mu4e
+    \b(?:thunderbird|apple mail|i(?:phone|pad|os|pod) mail|microsoft (?:office )?outlook|microsoft-macoutlook)
+    \b(?:seamonkey|evolution \d|k-?mail|roundcube|claws mail|em ?client\b|mailspring|airmail|squirrelmail|mailbird)
+    \b(?:the bat!|sylpheed|yahoomail|webservice/|aol |geary|foxmail|fairemail|protonmail|superhuman|horde|sogo)
+    \b(?:open-xchange mailer|nextcloud mail|bluemail|canary mail|betterbird|trojita|notmuch|mu4e)
+    \b(?:mutt|gnus|alpine|k-9|spark|aerc|meli)\b
 """)
 _PEOPLES_FIELDS = (
     "list-id", "list-post", "thread-index", "x-ms-has-attach", "x-gm-message-state", "x-ymail-osg", "content-language",

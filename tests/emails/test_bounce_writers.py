@@ -83,6 +83,8 @@ def test_a_bounce_that_a_person_or_a_list_sends_on_is_none(header):
         ("Postmaster <postmaster@tiny.example>", ANSWERS),
         ("MDaemon <mdaemon@tiny.example>", ""),
         ("<ann@tiny.example>", "Return-Path: <>\n"),
+        ("<ann@tiny.example>", "Return-Path: <>\nX-Mailer: SparkPost\n"),  # and not Spark, in which people write
+        ("<ann@tiny.example>", "Return-Path: <>\nX-Mailer: SystemClient 2\n"),
     ],
 )
 def test_a_mail_server_is_believed_whatever_its_bounces_answer(sender, header):
