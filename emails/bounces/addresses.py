@@ -14,6 +14,9 @@ _ADDRESS = re.compile(ADDRESS)
 _TYPED = re.compile(r"\s*[\w-]{1,20}\s*;\s*(.*)", re.DOTALL)
 _HEXADECIMAL = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _PREFIX = re.compile(r"^(?:mailto|smtp|rfc822|to|cc):", re.IGNORECASE)
+_ALONE = re.compile(
+    rf"\s*(?:[^<>]*<)?\s*(?:(?:mailto|smtp|rfc822)[:;])?\s*({ADDRESS})\s*>?\s*(?:\([^()]*\)\s*)?", re.IGNORECASE
+)
 
 
 def normal(address: str) -> str:
@@ -26,6 +29,15 @@ def normal(address: str) -> str:
     local, _, domain = found[0].rpartition("@") if found else ("", "", "")
     domain = domain.strip(".").lower()
     return f"{_unquoted(local)}@{_ascii(domain)}" if domain and found and found[0].isprintable() else ""
+
+
+def alone(value: str) -> str:
+    """The one address that a field holds, bare or in angle brackets behind a name; "" if it holds none, or several.
+
+    What a provider says of an address counts without further proof, so nobody may be guessed out of such a field.
+    """
+    found = _ALONE.fullmatch(value[:1000])
+    return normal(found[1]) if found else ""
 
 
 def typed(value: str) -> str:

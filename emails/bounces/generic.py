@@ -16,7 +16,7 @@ _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 
 def findings(told: Mapping[str, Any]) -> list[Finding]:
     """What the message says. Raises BadForm if a field is missing, or is not what it has to be."""
-    kind, recipient = told.get("kind"), addresses.normal(_text(told, "recipient"))
+    kind, recipient = told.get("kind"), addresses.alone(_text(told, "recipient"))
     message_id = _text(told, "message_id") or None
     if kind not in KINDS:
         raise BadForm(f"kind is none of: {', '.join(KINDS)}.")

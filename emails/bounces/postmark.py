@@ -28,7 +28,7 @@ def findings(told: Mapping[str, Any]) -> list[Finding]:
     record = told.get("RecordType")
     if not isinstance(record, str):
         raise BadForm("RecordType is missing.")
-    recipient = addresses.normal(_text(told, "Recipient" if record == "SubscriptionChange" else "Email"))
+    recipient = addresses.alone(_text(told, "Recipient" if record == "SubscriptionChange" else "Email"))
     if record in _RECORDS and not recipient:
         raise BadForm("It names no recipient.")
     match record:

@@ -46,7 +46,7 @@ def findings(told: Mapping[str, Any]) -> list[Finding]:
             their = [_address(each) for each in _mappings(about, "complainedRecipients")]
             found = [Finding(kind_of(feedback), each, feedback=feedback) for each in their]
         case "delivery":
-            found = [Finding("delivered", addresses.normal(str(each))) for each in _list(about, "recipients")]
+            found = [Finding("delivered", addresses.alone(str(each))) for each in _list(about, "recipients")]
         case "deliverydelay":
             found = [Finding("delayed", _address(each)) for each in _mappings(about, "delayedRecipients")]
         case "reject":  # SES took the letter, and then found it infected
@@ -100,11 +100,11 @@ def _rejected(recipient: str, reason: str) -> Finding:
 
 def _destination(told: Mapping[str, Any]) -> list[str]:
     """Whom the letter was for."""
-    return [addresses.normal(str(each)) for each in _list(_mapping(told.get("mail")), "destination")]
+    return [addresses.alone(str(each)) for each in _list(_mapping(told.get("mail")), "destination")]
 
 
 def _address(each: Mapping[str, Any]) -> str:
-    return addresses.normal(str(each.get("emailAddress") or ""))
+    return addresses.alone(str(each.get("emailAddress") or ""))
 
 
 def _message_id(mail: Mapping[str, Any]) -> str | None:

@@ -180,3 +180,32 @@ def test_ses_names_the_letter_by_its_return_path():
     mail = SENT | {"source": f"news+b-{'0a' * 20}@verdicts.example"}
     [found] = forms.read("ses", json.dumps(told | {"mail": mail}).encode())
     assert found.token == "0a" * 20
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ('"bob@reader.example" <alice@reader.example>', ALICE),
+        ("Reader, Alice <alice@reader.example>", ALICE),
+        (" mailto:alice@Reader.example ", ALICE),
+        ("rfc822; alice@reader.example", ALICE),
+        ("alice@reader.example (mailbox full)", ALICE),
+        ("bob@reader.example, alice@reader.example", ""),
+        ("<bob@reader.example> <alice@reader.example>", ""),
+        ("not alice@reader.example", ""),
+        ("mal\0alice@reader.example", ""),
+        ("bob@alice@reader.example", ""),
+        ("x" * 200 + "alice@reader.example", ""),
+    ],
+)
+def test_nobody_is_guessed_out_of_the_field_of_a_recipient(written, meant):
+    assert [each for _, each in ses("Bounce", {"bouncedRecipients": [{"emailAddress": written}]})] == [meant]
+    for source, told in (
+        ("generic", {"kind": "hard", "recipient": written}),
+        ("postmark", {"RecordType": "SpamComplaint", "Email": written}),
+    ):
+        if meant:
+            assert [recipient for _, recipient in kinds(source, **told)] == [meant]
+        else:
+            with pytest.raises(BadForm, match="recipient"):
+                kinds(source, **told)
