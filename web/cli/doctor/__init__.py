@@ -62,37 +62,13 @@ def _look() -> Iterator[Finding]:
         yield Finding("settings", False, str(error))
         return
     yield from _settings(config)
-    looks: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
-        ("database", _database),
-        ("redis", _redis),
-        ("mail server", _mail),
-        ("dkim", _dkim),
-        ("clock", _clock),
-    )
-    if missing:  # in a wrong folder, the doctor makes neither a key nor a database nor an outbox
-        makes_none = (_database, _redis, _dkim) if config.outbox else (_database, _redis, _mail, _dkim)
-        looks = tuple(each for each in looks if each[1] in makes_none)
     silent = False
-    for what, look in looks:
+    for what, look in _looks(config, missing=missing):
         if silent and look is _clock:
             yield Finding("clock", False, "cannot be compared with the database's, which does not answer")
             continue
         try:
-            yield (found := look(config))
-            if look is _mail:
-                yield from _letters(config)
-            if look is _dkim:
-                yield from _open_keys(config)
-            if look is _database and found.well and not missing:
-                yield from (Finding("keys", *each) for each in keys.keys(config))
-                yield from _guard()
-                yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
-                yield from _visitors(config)
-                yield from _schedule()
-                yield from _transports()
-                yield from (Finding("clock", *each) for each in clocks.others())
-                yield from (Finding("outside", *each) for each in outside.line())
-                yield from (Finding("sessions", *each) for each in sessions.numbers(config))
+            yield from look(config)
         except (SQLAlchemyError, OSError, BadSettings, BadMailUrl, Unwritable, redis.RedisError, BadKey) as error:
             silent |= look is _database
             yield Finding(what, False, next(iter(str(error).splitlines()), type(error).__name__))
@@ -102,6 +78,15 @@ def _look() -> Iterator[Finding]:
     if not missing:
         yield from (Finding("inbox", *each) for each in inbox.inbox(config))
         yield from (Finding("public address", *each) for each in public.way(config))
+
+
+def _looks(config: Settings, *, missing: bool) -> list[tuple[str, Callable[[Settings], Iterator[Finding]]]]:
+    """What is looked at, each until its first error."""
+    looks = {"database": _database, "redis": _redis, "mail server": _mail, "dkim": _dkim, "clock": _clock}
+    if missing:  # in a wrong folder, the doctor makes neither a key nor a database nor an outbox
+        makes_none = (_database, _redis, _dkim) if config.outbox else (_database, _redis, _mail, _dkim)
+        looks = {what: look for what, look in looks.items() if look in makes_none}
+    return list(looks.items())
 
 
 def _settings(config: Settings) -> Iterator[Finding]:
@@ -122,19 +107,30 @@ def _records(config: Settings) -> Iterator[Finding]:
         yield from (Finding("dns", *each) for each in dns.records(config))
 
 
-def _letters(config: Settings) -> Iterator[Finding]:
-    for told in dns_checks.warnings(config):
-        yield Finding("letters", None if config.outbox is None else True, told)
-
-
-def _database(config: Settings) -> Finding:
-    kind = config.database_url.partition(":")[0]
-    if not missing_file():
+def _database(config: Settings) -> Iterator[Finding]:
+    kind, missing = config.database_url.partition(":")[0], missing_file()
+    if not missing:
         sessions.wait_for_answer()
     found = schema.standing()
     if not found.may_run:
-        return Finding("database", False, found.told if found.missing else f"{kind} answers. {found.told}")
-    return Finding("database", True, f"{kind} answers and is {found.told}")
+        yield Finding("database", False, found.told if found.missing else f"{kind} answers. {found.told}")
+        return
+    yield Finding("database", True, f"{kind} answers and is {found.told}")
+    if not missing:
+        yield from _rows(config)
+
+
+def _rows(config: Settings) -> Iterator[Finding]:
+    """What the rows of a database tell that this release can read."""
+    yield from (Finding("keys", *each) for each in keys.keys(config))
+    yield from _guard()
+    yield from (Finding("queue", None, sentence) for sentence in paused_in_words())
+    yield from _visitors(config)
+    yield from _schedule()
+    yield from _transports()
+    yield from (Finding("clock", *each) for each in clocks.others())
+    yield from (Finding("outside", *each) for each in outside.line())
+    yield from (Finding("sessions", *each) for each in sessions.numbers(config))
 
 
 def _guard() -> Iterator[Finding]:
@@ -173,13 +169,19 @@ def _transports() -> Iterator[Finding]:
     yield from (Finding("senders", False, sentence) for sentence in sentences)
 
 
-def _redis(config: Settings) -> Finding:
+def _redis(config: Settings) -> Iterator[Finding]:
     with redis_client.connect(config, 3) as client:
         client.ping()
-    return Finding("redis", True, "answers")
+    yield Finding("redis", True, "answers")
 
 
-def _mail(config: Settings) -> Finding:
+def _mail(config: Settings) -> Iterator[Finding]:
+    yield _server(config)
+    for told in dns_checks.warnings(config):
+        yield Finding("letters", None if config.outbox is None else True, told)
+
+
+def _server(config: Settings) -> Finding:
     """Opens a connection of its own; `verdicts digest show` prints what the server told the senders."""
     SenderIdentity.of(config)
     transport = transport_of(config)
@@ -193,7 +195,14 @@ def _mail(config: Settings) -> Finding:
     return Finding("mail server", True, f"{name} is ready")
 
 
-def _dkim(config: Settings) -> Finding:
+def _dkim(config: Settings) -> Iterator[Finding]:
+    yield _signatures(config)
+    for file in config.dkim_key_files:
+        if file.stat().st_mode & stat.S_IROTH:
+            yield Finding("dkim", None, f"every user of this machine can read {file}: close it with chmod 600 {file}")
+
+
+def _signatures(config: Settings) -> Finding:
     signer = dkim.signer_of(config)
     if signer is None:
         return Finding("dkim", True if config.outbox else None, "letters are not signed (DKIM_KEY_FILE is not set)")
@@ -203,14 +212,8 @@ def _dkim(config: Settings) -> Finding:
     return Finding("dkim", True, told)
 
 
-def _open_keys(config: Settings) -> Iterator[Finding]:
-    for file in config.dkim_key_files:
-        if file.stat().st_mode & stat.S_IROTH:
-            yield Finding("dkim", None, f"every user of this machine can read {file}: close it with chmod 600 {file}")
-
-
 _BOTH = "name an RSA key besides in DKIM_KEY_FILE, and its selector in DKIM_SELECTOR"
 
 
-def _clock(config: Settings) -> Finding:  # noqa: ARG001
-    return Finding("clock", *clocks.own())
+def _clock(config: Settings) -> Iterator[Finding]:  # noqa: ARG001
+    yield Finding("clock", *clocks.own())
