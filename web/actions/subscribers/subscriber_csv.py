@@ -3,7 +3,7 @@
 import csv
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,8 @@ from zoneinfo import available_timezones
 from db import addresses
 from db.rules import BadAddress
 from db.session import reading
-from db.subscribers import subscribers
+from db.subscribers import subscribers, suppressions
+from db.subscribers.subscribers import Subscriber
 from web.actions import Progress
 from web.actions.subscribers.csv_states import FileState, StateColumns
 
@@ -87,14 +88,14 @@ def _held(memory: sqlite3.Connection, people: list[str]) -> dict[str, FileState]
 def _lines(path: Path) -> Iterator[CsvRow]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True)
+            rows = csv.reader(file, delimiter=_delimiter(file), strict=True)
             headers = next(rows, [])
-            names = [name.strip().lower() for name in headers]
+            names = [_name(header) for header in headers]
             if "email" not in names:
                 raise BadPeople([f"{path}:1: has no column named email; the first line names the columns"])
             email, zone = names.index("email"), names.index("time_zone") if "time_zone" in names else len(names)
             states = StateColumns(headers, path.name)
-            for row in filter(None, rows):
+            for row in (each for each in rows if "".join(each).strip()):  # spreadsheets write cleared rows as ,,,
                 yield CsvRow(rows.line_num, _cell(row, email), _cell(row, zone) or None, states.of(row))
     except OSError as error:
         raise BadPeople([f"{path}: cannot be read: {error.strerror}"]) from None
@@ -104,22 +105,39 @@ def _lines(path: Path) -> Iterator[CsvRow]:
         raise BadPeople([f"{path}:{rows.line_num}: is no valid CSV: {error}"]) from None
 
 
+def _delimiter(file: TextIO) -> str:
+    """What stands between the cells: spreadsheets write semicolons where numbers have decimal commas, others tabs."""
+    header = file.readline(10_000)
+    file.seek(0)
+    named = {each: next(csv.reader([header], delimiter=each), []) for each in ",;\t"}
+    return next((each for each, names in named.items() if "email" in map(_name, names)), ",")
+
+
+def _name(header: str) -> str:
+    return header.strip().lower()
+
+
 def _cell(row: list[str], at: int) -> str:
     return row[at].strip() if at < len(row) else ""
 
 
 def save(file: TextIO, on_page: Progress = int) -> int:
-    """Write everybody who has an address, in pages. Returns how many."""
+    """Write everybody who has an address, in pages, and why somebody may not be mailed. Returns how many."""
     written, last = 0, 0
     rows = csv.writer(file)
-    rows.writerow(("email", "state", "time_zone", "confirmed_at"))
+    rows.writerow(("email", "state", "time_zone", "confirmed_at", "suppressed"))
     while True:
         with reading() as session:
             page = subscribers.page(session, last, PAGE)
+            reasons = suppressions.reasons(session, [each.address for each in page if each.address])
         if not page:
             return written
-        for each in page:
-            confirmed = each.confirmed_at.isoformat(timespec="seconds") if each.confirmed_at else ""
-            rows.writerow((each.address, each.state, each.time_zone or "", confirmed))
+        rows.writerows(_row(each, reasons) for each in page)
         written, last = written + len(page), page[-1].id
         on_page(len(page))
+
+
+def _row(each: Subscriber, reasons: Mapping[str, str]) -> tuple[str, ...]:
+    confirmed = each.confirmed_at.isoformat(timespec="seconds") if each.confirmed_at else ""
+    address = each.address or ""
+    return address, each.state, each.time_zone or "", confirmed, reasons.get(address, "")

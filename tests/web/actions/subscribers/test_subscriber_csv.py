@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import delete
 
 from db.deliveries import deliveries
 from db.deliveries.deliveries import Delivery
 from db.operators.audit import AuditEntry
 from db.session import reading, writing
 from db.subscribers import audiences, subscribers, subscriptions, suppressions
+from db.subscribers.subscribers import Consent
 from db.votes import tallies, votes
 from web.cli import main
 
@@ -128,6 +130,36 @@ def test_what_is_exported_can_be_imported_again(sqlite, cast, house):
     assert run("export").splitlines()[1].startswith(f"{cast.alice},active,Europe/Berlin,2")
     run("export", "--out", "out.csv")
     assert "1 unchanged" in run("import", "out.csv", "--consent", CONSENT)
+
+
+def test_an_export_says_who_is_suppressed_and_another_site_does_not_mail_them(sqlite, cast, house):
+    bring(f"email\n{cast.alice}\n{cast.bob}\n{cast.charlie}\n")
+    run("suppress", cast.alice)
+    with writing() as session:
+        suppressions.suppress(session, cast.bob, "complaint", NOW, "abuse")
+    run("export", "--out", "out.csv")
+    with writing() as session:
+        session.execute(delete(suppressions.Suppression))
+        session.execute(delete(Consent))
+        session.execute(delete(subscribers.Subscriber))
+    told = run("import", "out.csv", "--consent", CONSENT)
+    assert f"{cast.alice}: suppressed in the file (suppressed: by hand)" in told
+    assert f"{cast.bob}: suppressed in the file (suppressed: complaint)" in told
+    assert "1 added, 2 suppressed in the file" in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "email,state,time_zone\n{},active,\n,,\n{},active,\n , ,\n",
+        "email;state\r\n{};active\r\n;\r\n{};active\r\n",
+        '\ufeffname;email\n"Alice, of Wonderland";{}\nBob;{}\n',
+        "name\tEmail\nAlice\t{}\nBob\t{}\n",
+        'email,"a note; or two; or three"\n{},\n{},\n',
+    ],
+)
+def test_what_spreadsheets_write_is_read(sqlite, cast, house, text):
+    assert "2 added" in bring(text.format(cast.alice, cast.bob))
 
 
 def test_a_longer_file_is_read_in_pages(sqlite, house):
