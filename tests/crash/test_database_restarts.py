@@ -12,7 +12,7 @@ from tests.crash.deployment import Deployment
 from tests.crash.postgresql import Server
 from tests.crash.processes import Nursery, until
 from tests.crash.scene import LEASE, SETTINGS, Scene
-from web.supervise import TERM_SECONDS
+from web.processes.supervise import TERM_SECONDS
 
 READERS, SLOW = 600, 0.01
 

@@ -14,7 +14,7 @@ from db.session import reading
 from tests.crash.deployment import Deployment
 from tests.crash.processes import until
 from tests.crash.scene import Scene
-from web.supervise import TERM_SECONDS
+from web.processes.supervise import TERM_SECONDS
 
 READERS, SLOW = 600, 0.05
 """Many more readers than can be served while the test lasts, at this many seconds for each letter."""

@@ -10,7 +10,7 @@ import pytest
 
 from db.settings import Settings, variable
 from tests.house.test_procfile import LINES, ROOT
-from web.supervise import TERM_SECONDS
+from web.processes.supervise import TERM_SECONDS
 
 UNITS = ROOT / "docs/systemd"
 PROGRAMS = "/opt/verdicts/.venv/bin/"

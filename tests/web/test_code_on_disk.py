@@ -12,7 +12,7 @@ import pytest
 
 from tests.prepared import Command
 from tests.web.test_supervise import wait_for
-from web import code_on_disk
+from web.processes import code_on_disk
 
 
 def free_port() -> int:

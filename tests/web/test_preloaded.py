@@ -11,7 +11,7 @@ import pytest
 
 from tests.house.test_procfile import LINES
 from tests.prepared import Command
-from web import preloaded
+from web.processes import preloaded
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is preloaded")
 MEGABYTES = 40
@@ -19,7 +19,7 @@ MEGABYTES = 40
 SUPERVISOR = """
 import os, sys
 import worker
-from web import preloaded, procfile_line, supervise
+from web.processes import preloaded, procfile_line, supervise
 worker.__path__.append(os.getcwd())  # the modules that this test has written
 preloaded.MODULES = ("worker.heavy",)
 FRESH = "import time; print('fresh', flush=True); time.sleep(60)"
@@ -123,7 +123,7 @@ def test_what_the_programs_need_starts_no_thread_opens_no_file_and_reads_no_sett
     code = (
         "import os\n"
         "from db.settings import settings\n"
-        "from web.preloaded import Preloaded, ours\n"
+        "from web.processes.preloaded import Preloaded, ours\n"
         "before = os.listdir('/dev/fd')\n"
         "made = Preloaded([ours('gunicorn web.app:app')])\n"
         "print(made.can_fork(), os.listdir('/dev/fd') == before, settings.cache_info().currsize)\n"

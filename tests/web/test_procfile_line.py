@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from web import no_room, procfile_line
-from web.no_room import Room
-from web.procfile_line import ProcfileLine
+from web.processes import no_room, procfile_line
+from web.processes.no_room import Room
+from web.processes.procfile_line import ProcfileLine
 
 
 class Time:

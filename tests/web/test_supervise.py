@@ -13,11 +13,11 @@ import psutil
 import pytest
 
 from tests.prepared import Command
-from web.relayed_lines import RelayedLines
+from web.processes.relayed_lines import RelayedLines
 
 SCRIPT = """
 import os, resource, sys
-from web import no_room, procfile_line, supervise
+from web.processes import no_room, procfile_line, supervise
 supervise.TERM_SECONDS, procfile_line.PAUSE_SECONDS, no_room.FIRST_PAUSE_SECONDS = 1.0, 0.1, 0.1
 if "as-somebody" in os.environ and os.getuid() == 0:  # the kernel sets root no limit of processes
     os.setgid(54321)

@@ -24,10 +24,10 @@ from db.settings import VAR, Settings, settings
 from emails import dkim
 from emails.dkim_keys import BadKey
 from emails.transports import BadMailUrl, open_transport
-from web import code_on_disk
 from web.actions.content import content_files, content_import
-from web.redis_process import Redis
-from web.supervise import Plan, become
+from web.processes import code_on_disk
+from web.processes.redis_process import Redis
+from web.processes.supervise import Plan, become
 from worker import redis_client
 from worker.redis import EmbeddedRedis, shut_down_left_over
 

@@ -13,13 +13,14 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker as GunicornWorker
 
 from db.settings import settings
-from web import code_on_disk, limits
+from web import limits
 from web.front.connection import Connection
 from web.front.loop import SWEEP_SECONDS, Front
 from web.front.ready import finder
 from web.front.threads import STUCK_SECONDS, Threads
 from web.front.time_limits import CLOSE_SECONDS
 from web.front.wsgi_environ import shared_environ
+from web.processes import code_on_disk
 
 log = logging.getLogger(__name__)
 BACKLOG = 2048

@@ -4,9 +4,9 @@ import signal
 import time
 from collections.abc import Mapping
 
-from web.line_process import LineProcess
-from web.no_room import Room
-from web.preloaded import ours
+from web.processes.line_process import LineProcess
+from web.processes.no_room import Room
+from web.processes.preloaded import ours
 
 SHORT_LIFE_SECONDS = 10
 PAUSE_SECONDS = 1.0

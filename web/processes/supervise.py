@@ -17,12 +17,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
-from web import code_on_disk
-from web.line_process import CAUGHT
-from web.preloaded import Preloaded
-from web.procfile_line import ProcfileLine
-from web.redis_process import Redis, RedisProcess
-from web.relayed_lines import RelayedLines
+from web.processes import code_on_disk
+from web.processes.line_process import CAUGHT
+from web.processes.preloaded import Preloaded
+from web.processes.procfile_line import ProcfileLine
+from web.processes.redis_process import Redis, RedisProcess
+from web.processes.relayed_lines import RelayedLines
 
 PLAN = "VERDICTS_UP"
 """The environment variable in which `verdicts up` hands its plan over to the program that it becomes."""
@@ -52,7 +52,7 @@ def become(plan: Plan, environment: dict[str, str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     # -P: a folder named `web` where the site runs is not ours.
-    program = [sys.executable, "-P", "-m", "web.supervise", *sys.argv[1:]]
+    program = [sys.executable, "-P", "-m", "web.processes.supervise", *sys.argv[1:]]
     os.execve(sys.executable, program, {**environment, PLAN: json.dumps(plan)})
 
 

@@ -16,9 +16,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from web import line
+from web.processes import programs
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MODULES = (
     "celery.__main__", "celery.bin.celery", "celery.apps.worker", "celery.apps.beat", "celery.app.amqp",
     "celery.app.control", "celery.app.log", "celery.backends.base", "celery.concurrency.prefork",
@@ -43,7 +43,7 @@ class Command(NamedTuple):
     @property
     def fresh(self) -> list[str]:
         """The words that start it in an interpreter of its own."""
-        own = [] if self.words[0] == "python" else line.PREFIX
+        own = [] if self.words[0] == "python" else programs.PREFIX
         return [sys.executable, *[*own, *self.words][1:]]
 
 
@@ -56,7 +56,7 @@ def ours(text: str) -> Command | None:
         while words and "=" in words[0]:
             name, _, value = words.pop(0).partition("=")
             variables[name] = value
-    if words[:4] == line.PREFIX:
+    if words[:4] == programs.PREFIX:
         del words[:4]
     needed = READ_AT_IMPORT if "celery" in words and "worker" in words else {}
     is_ours = words[:1] in (["celery"], ["gunicorn"]) or " ".join(words).startswith("python -P -m worker.")
@@ -67,7 +67,7 @@ def run_in_fork(words: list[str]) -> NoReturn:
     """Run it and end as a Python program does, except that modules are not torn down: that would copy all memory."""
     code: object = 1
     try:
-        line.run(words)
+        programs.run(words)
         code = 0
     except SystemExit as ended:
         code = ended.code

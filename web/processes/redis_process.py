@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from db.parent_death import end_with_parent
-from web.no_room import Room
+from web.processes.no_room import Room
 
 PAUSE_SECONDS = 1.0
 """How long to wait between two starts."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STARTED_AS = "VERDICTS_STARTED_AS"
 """The environment variable in which `verdicts up` hands its fingerprint to the processes that it starts."""
 TOLD = (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from db.parent_death import end_with_parent
-from web.preloaded import Command, run_in_fork
+from web.processes.preloaded import Command, run_in_fork
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that tell the supervisor to end."""
