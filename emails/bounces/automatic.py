@@ -56,7 +56,7 @@ _CHALLENGE = one_of(r"""
 """)
 _ANSWERS = re.compile(
     r"\s*(?:re|aw|antw|antwort|sv|vs|odp|rv|res|resp|r|rif|réf|rép|ynt|vá|atb|bls|απ|σχετ|отв|תשובה|השב|رد|"
-    r"回复|回覆|答复|返信|답장|회신)\.?\s*(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]",
+    r"回复|回覆|答复|返信|답장|회신)\.?(?:\s*(?:\[\d+\]|\(\d+\)|\^\d+))?\s*[:：]",
     re.IGNORECASE,
 )
 _FORWARDS = re.compile(

@@ -71,6 +71,7 @@ BOMBS = {
     "a header that never ends": HEAD + b"To: " + b"a@b.example,\n " * 2**18,
     "recipients": HEAD + b"\n" + b"".join(b"<a%d@b.example>: 550 user mailbox full quota\n" % i for i in range(20_000)),
     "brackets of JSON": HEAD + b'\n{"notificationType":' + b"[" * 2**21,
+    "an answer far from its colon": b"From: a@b.example\nSubject: Re" + b" " * 60_000 + b"x\n\n",
     "a charset that takes long": HEAD + b"Content-Type: text/plain; charset=punycode\n\n" + b"a-" * 2**20,
 }
 
