@@ -13,8 +13,8 @@ import mjml
 from jinja2.nodes import EvalContext
 from markupsafe import Markup, escape
 
-from emails import formats, verdict_words
 from emails.letter import OwnVote
+from emails.texts import formats, verdict_words
 
 _SPECIAL = re.compile(r"[^ A-Za-z0-9,.:()_-]", re.ASCII)
 _BODY = '<body style="word-spacing:normal;'

@@ -18,8 +18,8 @@ from db import engine, moments, session
 from db.deliveries.claiming import recovery
 from db.digests import catalog
 from db.settings import Settings, settings, variable
-from emails import dns_questions
-from emails.dns_checks import Unanswered
+from emails.dns import questions
+from emails.dns.dns_checks import Unanswered
 from tests import templates, threads
 from tests.databases import Emptying, sharing_compiled_statements
 from tests.templates import close_engines as _close_engines
@@ -44,9 +44,9 @@ def _no_name_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> None:
         raise Unanswered("no name servers in this test")
 
-    monkeypatch.setattr(dns_questions, "machine", none)
-    monkeypatch.setattr(dns_questions, "SECONDS", 60.0)
-    monkeypatch.setattr(dns_questions, "_ONE", 30.0)
+    monkeypatch.setattr(questions, "machine", none)
+    monkeypatch.setattr(questions, "SECONDS", 60.0)
+    monkeypatch.setattr(questions, "_ONE", 30.0)
 
 
 def pytest_collection_finish() -> None:

@@ -11,7 +11,7 @@ from db.monitoring import pauses
 from db.session import reading
 from db.setting_errors import BadSettings
 from db.settings import settings
-from emails.dkim_keys import BadKey
+from emails.messages.dkim_keys import BadKey
 from emails.transports import BadMailUrl, open_transport
 from worker import bell, celery_signals, child, votes
 from worker.alerts import alerts

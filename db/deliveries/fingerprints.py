@@ -1,7 +1,8 @@
 """A delivery's fingerprint: the Date of the message that was sent last, and 16 bytes of hash over it.
 
 With it a message that is written again from its row is known to be the same, or known not to be. The first half of the
-hash is of what the message says, the second of what depends on the keys (see emails.message.EncodedLetter.written).
+hash is of what the message says, the second of what depends on the keys (see EncodedLetter.written in
+emails.messages.message).
 """
 
 from datetime import UTC, datetime

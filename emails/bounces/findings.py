@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from emails.reply_table import Whose
+from emails.replies.table import Whose
 
 Kind = Literal[
     "hard",

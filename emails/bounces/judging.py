@@ -1,4 +1,4 @@
-"""Whose a bounce is. Replies and enhanced status codes mean here what they mean to the sender (emails/whose.py)."""
+"""Whose a bounce is. Replies and enhanced status codes mean what they mean to the sender (emails/replies/whose.py)."""
 
 import re
 from typing import NamedTuple
@@ -6,8 +6,8 @@ from typing import NamedTuple
 from emails.bounces import giving_up, sentences
 from emails.bounces.findings import Kind
 from emails.bounces.steps import step_in
-from emails.reply_table import Whose
-from emails.whose import STATUS, Stage, status_in, whose_is
+from emails.replies.table import Whose
+from emails.replies.whose import STATUS, Stage, status_in, whose_is
 
 KINDS: dict[Whose, Kind] = {
     "address": "hard",

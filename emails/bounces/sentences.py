@@ -1,6 +1,6 @@
 """What mail servers write around or instead of an SMTP reply, and whose it is.
 
-Replies in English are known to emails/reply_table.py; here stand the words of bounces alone: a program that failed, a
+Replies in English are known to emails/replies/table.py; here stand the words of bounces alone: a program that failed, a
 queue that gave up, a domain that nobody serves, a group that is closed. The first that fits decides.
 """
 
@@ -10,7 +10,7 @@ import unicodedata
 from emails.bounces.guesses import is_said
 from emails.bounces.languages import of_sender, pattern_of
 from emails.bounces.patterns import folded, one_of_folded
-from emails.reply_table import Whose
+from emails.replies.table import Whose
 
 _READ = 1000
 

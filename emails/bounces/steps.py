@@ -3,7 +3,7 @@
 import re
 
 from emails.bounces.patterns import folded, one_of_folded
-from emails.whose import Stage
+from emails.replies.whose import Stage
 
 _AFTER = (
     r"(?:after|in reply to|during|response to|remote server for|in antwort auf|en réponse à la commande|en respuesta a)"

@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from emails.checks import dom
-from emails.dkim import Signer
-from emails.sender_identity import SenderIdentity
+from emails.messages.dkim import Signer
+from emails.messages.sender_identity import SenderIdentity
 
 REPORT = "This is a fault in Verdicts: please report it."
 UNLESS_MEANT = "Nothing is wrong if a name or a quote has it; else please report it."

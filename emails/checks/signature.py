@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from emails import dmarc
 from emails.checks.seen import Fault, Field, Seen
-from emails.dkim_keys import DkimKey
+from emails.dns import dmarc
+from emails.messages.dkim_keys import DkimKey
 
 _EVERY = ("from", "to", "subject", "date", "message-id", "mime-version", "content-type")
 _OF_LISTS = ("list-id", "list-unsubscribe", "list-unsubscribe-post")

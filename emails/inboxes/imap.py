@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
 
-from emails import access_tokens
 from emails.inboxes.inbox import InboxError, Mail, Mark
+from emails.transports import access_tokens
 
 SECONDS = 10.0
 """How long the server may be silent."""

@@ -4,8 +4,8 @@ import re
 from datetime import datetime
 
 from emails import render
-from emails.formats import all_harmless, harmless, shortened
 from emails.letter import Letter, Site
+from emails.texts.formats import all_harmless, harmless, shortened
 
 _COMMAND = re.compile(r"([^“”]*): (verdicts [a-z][^“”]*)")
 """Our own words: others' stand in quotation marks."""

@@ -1,8 +1,8 @@
 """The confirmation email of double opt-in, and its one reminder; nothing else is sent until their link is used."""
 
 from emails import render
-from emails.formats import all_harmless
 from emails.letter import Letter, Site, mark
+from emails.texts.formats import all_harmless
 
 _NOTE = "The {} opens a page with one {}button; press that to confirm. It works for 14 days"
 

@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from emails import columns, first_button, render, verdict_words
+from emails import render
 from emails.digest_content import ComparisonPart, DigestContent, Quote, ToolPart
-from emails.formats import all_harmless, counted, plural, shortened
 from emails.letter import OPEN, Letter, Site, mark
+from emails.texts import columns, first_button, verdict_words
+from emails.texts.formats import all_harmless, counted, plural, shortened
 
 LARGEST = 100 * 1024
 """The largest HTML part in bytes, as it is sent: Gmail clips it at 102 KB, and counts nothing else."""

@@ -2,8 +2,8 @@
 
 from emails import render
 from emails.digest_content import DigestContent
-from emails.formats import all_harmless, harmless, plural, shortened, weekday
 from emails.letter import Letter, Site, mark
+from emails.texts.formats import all_harmless, harmless, plural, shortened, weekday
 
 
 def welcome(

@@ -15,8 +15,8 @@ from typing import Any
 
 from db.settings import settings
 from emails import letters
-from emails.message import EncodedLetter, Recipient, date_header
-from emails.sender_identity import SenderIdentity
+from emails.messages.message import EncodedLetter, Recipient, date_header
+from emails.messages.sender_identity import SenderIdentity
 from tests.bench import delays, limiting, reading, servers, voting, whole, wire, yardsticks
 from tests.emails.people import SITE, WEEK
 from worker.redis import EmbeddedRedis

@@ -29,10 +29,10 @@ from db.digests.catalog import Tool
 from db.session import Session, is_sqlite, reading, writing
 from db.settings import settings
 from db.subscribers import audiences
-from emails.dkim_keys import PrivateKey
-from emails.encoded_bodies import EncodedBodies
 from emails.letter import OwnVote
 from emails.letters import Letter, mark
+from emails.messages.dkim_keys import PrivateKey
+from emails.messages.encoded_bodies import EncodedBodies
 from emails.transports import Outgoing, open_transport
 from worker.letters import composing
 from worker.sending import send_slice

@@ -21,7 +21,7 @@ from db.deliveries import addressing
 from db.session import writing
 from db.settings import settings
 from db.votes import tallies, votes
-from emails import smtp_connection
+from emails.transports import smtp_connection
 from tests.crash import stages
 from worker import bell
 from worker.digests import weekly_run

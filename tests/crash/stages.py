@@ -16,7 +16,7 @@ from db.deliveries.claiming import claims, hard_bounces, recovery, settlements
 from db.deliveries.limits import stops
 from db.jobs import jobs
 from db.votes import tallies
-from emails import smtp, smtp_connection
+from emails.transports import smtp, smtp_connection
 from worker.jobs import jobs as worked
 from worker.sending import send_batch
 

@@ -14,7 +14,7 @@ from db.deliveries.claiming import settlements
 from db.deliveries.claiming.claims import Claim
 from db.driver import DriverConnection
 from db.session import reading
-from emails.smtp import SmtpTransport
+from emails.transports.smtp import SmtpTransport
 from tests.crash.scene import Scene
 from worker.sending import send_slice, slice_run
 

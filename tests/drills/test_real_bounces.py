@@ -14,7 +14,7 @@ import pytest
 
 from emails import links
 from emails.bounces import Finding, read
-from emails.sender_identity import SenderIdentity
+from emails.messages.sender_identity import SenderIdentity
 from tests.bench.load import free_port
 from tests.postfix import main_cf, master_cf
 from worker.redis import end_with_parent

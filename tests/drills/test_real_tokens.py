@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from db.session import writing
-from emails import access_tokens, smtp_connection
+from emails.transports import access_tokens, smtp_connection
 from tests import localhost, returned
 from tests.bench.load import free_port
 from tests.drills.dovecot import DOVECOT, PASSWORD, USER, Dovecot

@@ -16,11 +16,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from emails import links
-from emails.dkim import Signer
-from emails.dkim_keys import DkimKey
 from emails.letters import Letter
-from emails.message import EncodedLetter, Recipient, date_header
-from emails.sender_identity import SenderIdentity
+from emails.messages.dkim import Signer
+from emails.messages.dkim_keys import DkimKey
+from emails.messages.message import EncodedLetter, Recipient, date_header
+from emails.messages.sender_identity import SenderIdentity
 from tests.drills.played_dns import played
 from tests.emails.people import ALICE
 from tests.emails.samples import samples

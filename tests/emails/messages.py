@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from db.settings import Settings
 from emails import links
 from emails.checks import Case
-from emails.dkim import SIGNED, Signer
-from emails.dkim_keys import DkimKey
 from emails.letters import Letter
 from emails.links import Purpose
-from emails.message import EncodedLetter, Recipient, date_header
-from emails.sender_identity import SenderIdentity
+from emails.messages.dkim import SIGNED, Signer
+from emails.messages.dkim_keys import DkimKey
+from emails.messages.message import EncodedLetter, Recipient, date_header
+from emails.messages.sender_identity import SenderIdentity
 from tests.emails.people import SITE
 
 ADDRESS = "alice@reader.example"

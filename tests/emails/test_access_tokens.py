@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from emails import access_tokens
-from emails.access_tokens import AccessTokens, NoToken, Token
-from emails.smtp import SmtpTransport
-from emails.transports import Outgoing, TimeOuts, open_transport
+from emails.transports import Outgoing, TimeOuts, access_tokens, open_transport
+from emails.transports.access_tokens import AccessTokens, NoToken, Token
+from emails.transports.smtp import SmtpTransport
 from tests.emails.scripted_smtp import HANG_UP, ScriptedServer
 
 EHLO = "250-mail.example\n250-PIPELINING\n250 AUTH LOGIN XOAUTH2"

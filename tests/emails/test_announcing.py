@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emails.smtp import SmtpTransport
-from emails.smtp_connection import SmtpConnection
 from emails.transports import Outcome, Outgoing, TimeOuts, open_transport
+from emails.transports.smtp import SmtpTransport
+from emails.transports.smtp_connection import SmtpConnection
 from tests.crash.processes import until
 from tests.emails.scripted_smtp import HANG_UP, RESET, SILENCE, ScriptedServer
 

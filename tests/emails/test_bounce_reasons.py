@@ -9,7 +9,7 @@ import yaml
 
 from emails.bounces import addresses, html_text, ses
 from emails.bounces.judging import KINDS, judge
-from emails.whose import whose_is
+from emails.replies.whose import whose_is
 
 REPLIES = yaml.load((Path(__file__).parent / "replies.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 

@@ -7,7 +7,7 @@ import pytest
 
 from emails import links
 from emails.bounces import read
-from emails.sender_identity import SenderIdentity
+from emails.messages.sender_identity import SenderIdentity
 from tests.bench.bounces import figures, scores
 
 FOLDER = Path(__file__).parent / "bounces"

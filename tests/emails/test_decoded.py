@@ -7,7 +7,7 @@ from quopri import encodestring
 import pytest
 
 from db.masking import quotes_one
-from emails import decoded
+from emails.bounces import decoded
 
 ZELDA = "zelda.fitz@reader.example"
 SENTENCE = f"The mail to <{ZELDA}> could not be delivered. " * 3

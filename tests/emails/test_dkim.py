@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from db.settings import Settings
 from emails import letters
-from emails.dkim import SIGNED, Signer, signer_of
-from emails.dkim_keys import BadKey, DkimKey, PrivateKey, load
-from emails.message import EncodedLetter, Recipient, date_header
-from emails.sender_identity import SenderIdentity
+from emails.messages.dkim import SIGNED, Signer, signer_of
+from emails.messages.dkim_keys import BadKey, DkimKey, PrivateKey, load
+from emails.messages.message import EncodedLetter, Recipient, date_header
+from emails.messages.sender_identity import SenderIdentity
 from tests.emails.people import ALICE, SITE, WEEK
 
 ORIGIN = SenderIdentity(

@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from db.settings import Settings
-from emails import dmarc, dns_questions
-from emails.dkim_keys import load
-from emails.dns_checks import Unanswered, check, warnings
-from emails.dns_questions import questions
-from emails.dns_records import to_publish
+from emails.dns import dmarc
+from emails.dns import questions as dns_questions
+from emails.dns.dns_checks import Unanswered, check, warnings
+from emails.dns.questions import questions
+from emails.dns.records import to_publish
+from emails.messages.dkim_keys import load
 from tests.emails.played_dns import PlayedDns
 
 Set = Callable[..., Settings]
@@ -269,7 +270,7 @@ def test_a_key_may_be_published_without_what_says_that_it_is_rsa(config: Set, dn
 def test_a_machine_whose_public_name_nobody_knows_is_asked_for_it(
     config: Set, dns: PlayedDns, monkeypatch: pytest.MonkeyPatch, own: str
 ) -> None:
-    monkeypatch.setattr("emails.smtp_connection._own_name", lambda: own)
+    monkeypatch.setattr("emails.transports.smtp_connection._own_name", lambda: own)
     ours = config(mail_url="smtp://gate")
     lines = {each.what: each.line for each in to_publish(ours)}
     assert "a:<the public name of your mail server> ~all" in lines["SPF"]

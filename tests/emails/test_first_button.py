@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emails import first_button, text_width
-from emails.first_button import LOWEST, Top, near
 from emails.letters import Score
-from emails.text_width import Type
+from emails.texts import first_button, text_width
+from emails.texts.first_button import LOWEST, Top, near
+from emails.texts.text_width import Type
 from tests.emails.people import FIRST, LARKSPUR, SECOND_PAIR
 
 AN_ORDINARY_WEEK = Top(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emails import formats
 from emails.letters import MARK, Score, day, mark
+from emails.texts import formats
 
 
 @given(st.text())

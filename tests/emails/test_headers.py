@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emails import headers
-from emails.headers import Unwritable
+from emails.messages import headers
+from emails.messages.headers import Unwritable
 
 HOSTILE = [
     "Larkspur\r\nBcc: everyone@example.com",

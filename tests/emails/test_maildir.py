@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from emails.maildir import MaildirTransport
 from emails.transports import Outgoing
+from emails.transports.maildir import MaildirTransport
 
 LETTER = b"Subject: Larkspur\r\n\r\nShip it.\r\n"
 

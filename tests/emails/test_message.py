@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from db.settings import Settings
 from emails import letters, links
-from emails.headers import Unwritable
 from emails.letters import Letter, mark
-from emails.message import EncodedLetter, Recipient, date_header
-from emails.sender_identity import SenderIdentity
+from emails.messages.headers import Unwritable
+from emails.messages.message import EncodedLetter, Recipient, date_header
+from emails.messages.sender_identity import SenderIdentity
 from tests.emails.people import SITE, WEEK
 
 KEYS = (b"a key of the house",)

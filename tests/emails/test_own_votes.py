@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emails import render
-from emails.encoded_bodies import EncodedBodies
 from emails.letter import Letter, OwnVote, mark
-from emails.message import EncodedLetter, Recipient
+from emails.messages.encoded_bodies import EncodedBodies
+from emails.messages.message import EncodedLetter, Recipient
 from tests.emails.test_message import DATE, ORIGIN, body, parsed, recipient
 from tests.emails.test_quoted_printable import decoded, holds
 

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from emails.letters import mark
-from emails.quoted_printable import Piece, pieces
+from emails.messages.quoted_printable import Piece, pieces
 
 LINES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r~"))
 

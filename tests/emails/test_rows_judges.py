@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from emails import letters, links
 from emails.checks import Fault, check
 from emails.checks.colours import contrast
-from emails.headers import Unwritable
 from emails.letters import DigestContent
-from emails.sender_identity import SenderIdentity
+from emails.messages.headers import Unwritable
+from emails.messages.sender_identity import SenderIdentity
 from tests.emails.breaking import Break, field, header, html, is_red, swapped, without
 from tests.emails.messages import ADDRESS, KEYS, SETTINGS, Setting, made
 from tests.emails.people import SITE, WEEK

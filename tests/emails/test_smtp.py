@@ -6,8 +6,8 @@ import socket
 import pytest
 
 from db.settings import Settings
-from emails.smtp import SmtpTransport
 from emails.transports import Outcome, Outgoing, TimeOuts, open_transport, transport_of
+from emails.transports.smtp import SmtpTransport
 from tests.crash.processes import until
 from tests.emails.scripted_smtp import HANG_UP, SILENCE, ScriptedServer
 
@@ -200,7 +200,7 @@ def test_a_server_that_speaks_too_slowly_is_left(monkeypatch: pytest.MonkeyPatch
     with ScriptedServer() as server:
         door = door_to(server)
         assert door.connect() is None
-        monkeypatch.setattr("emails.smtp_connection.monotonic", lambda: next(hours))
+        monkeypatch.setattr("emails.transports.smtp_connection.monotonic", lambda: next(hours))
         outcome = send(door)
     assert (outcome.kind, outcome.stage) == ("relay", "mail")
 
@@ -365,7 +365,7 @@ def test_an_unfriendly_greeting_is_the_relays_refusal(greeting: str) -> None:
 def test_we_are_called_by_our_host_or_by_our_domain(
     monkeypatch: pytest.MonkeyPatch, host: str, ehlo: str | None, said: str
 ) -> None:
-    monkeypatch.setattr("emails.smtp_connection._own_name", lambda: host)
+    monkeypatch.setattr("emails.transports.smtp_connection._own_name", lambda: host)
     with ScriptedServer() as server:
         given = Settings(mail_url=f"smtp://127.0.0.1:{server.port}", mail_from="a@verdicts.example", mail_ehlo=ehlo)
         door = transport_of(given)
@@ -404,7 +404,7 @@ def test_a_time_limit_in_the_middle_of_a_letter_leaves_a_clean_door(monkeypatch:
     with ScriptedServer() as server:
         door = door_to(server)
         with monkeypatch.context() as patch:
-            patch.setattr("emails.smtp_connection.SmtpConnection.acceptance", out_of_time)
+            patch.setattr("emails.transports.smtp_connection.SmtpConnection.acceptance", out_of_time)
             with pytest.raises(TimeLimit):
                 send(door)
         assert send(door).kind == "sent"

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from emails.maildir import MaildirTransport
-from emails.smtp import SmtpTransport
-from emails.smtp_connection import Server
 from emails.transports import BadMailUrl, Outgoing, TimeOuts, open_transport, transport_name
+from emails.transports.maildir import MaildirTransport
+from emails.transports.smtp import SmtpTransport
+from emails.transports.smtp_connection import Server
 from tests.emails.scripted_smtp import ScriptedServer
 
 LETTER = b"Subject: Larkspur\r\n\r\nShip it.\r\n"

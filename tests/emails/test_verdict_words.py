@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emails import verdict_words
 from emails.letters import ComparisonPart, Score
+from emails.texts import verdict_words
 from tests.emails.people import FIRST, LARKSPUR, SECOND_PAIR
 
 Votes = tuple[int, int]

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emails.replies import judge
-from emails.reply_table import Whose
-from emails.reply_waits import named_wait, speaks_of_a_day
-from emails.whose import Stage
+from emails.replies.table import Whose
+from emails.replies.waits import named_wait, speaks_of_a_day
+from emails.replies.whose import Stage
 
 
 def _read(name: str) -> list[dict[str, Any]]:

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from db.settings import Settings
-from emails.dns_checks import check
-from emails.dns_questions import questions
-from emails.dns_records import to_publish
+from emails.dns.dns_checks import check
+from emails.dns.questions import questions
+from emails.dns.records import to_publish
 from tests.bench.load import free_port
 from tests.relays.unpacked import HERE, MISSING, Unpacked
 

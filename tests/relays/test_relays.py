@@ -22,8 +22,8 @@ from db.digests import digests
 from db.session import reading, writing
 from db.settings import settings
 from db.subscribers.subscribers import Subscriber
-from emails import smtp_connection
-from emails.dkim import signer_of
+from emails.messages.dkim import signer_of
+from emails.transports import smtp_connection
 from tests.conftest import Clock, load_catalogue
 from tests.relays.servers import (
     DOMAIN,

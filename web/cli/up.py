@@ -21,8 +21,8 @@ from db.monitoring import runs_with
 from db.session import writing
 from db.setting_errors import BadSettings
 from db.settings import VAR, Settings, settings
-from emails import dkim
-from emails.dkim_keys import BadKey
+from emails.messages import dkim
+from emails.messages.dkim_keys import BadKey
 from emails.transports import BadMailUrl, open_transport
 from web.actions.content import content_files, content_import
 from web.processes import code_on_disk

@@ -9,7 +9,7 @@ from db.deliveries.limits import stops
 from db.digests.digests import Digest
 from db.rules import Refused
 from db.session import reading
-from emails.formats import plural
+from emails.texts.formats import plural
 from web.actions.content import comparisons as comparison_actions
 from web.actions.digests import digest_tests, questions
 from web.actions.digests import digests as actions

@@ -5,8 +5,9 @@ from flask import render_template
 from db.monitoring import dns_lookups
 from db.session import reading
 from db.settings import settings
-from emails import dns_checks, dns_records
-from emails.dkim_keys import BadKey
+from emails.dns import dns_checks
+from emails.dns import records as dns_records
+from emails.messages.dkim_keys import BadKey
 from web.operator.frame.access import allowed, blueprint
 
 

@@ -8,7 +8,7 @@ from db import moments
 from db.deliveries.limits import stops
 from db.rules import Refused
 from db.session import reading
-from emails.formats import plural
+from emails.texts.formats import plural
 from web.actions.digests import held_domains
 from web.actions.subscribers import suspected as actions
 from web.actions.subscribers.suspected import Decision

@@ -12,9 +12,9 @@ from db.session import reading
 from db.settings import settings
 from db.votes import tallies
 from db.votes.tallies import Figures
-from emails.formats import moment
 from emails.letters import DigestContent, day
-from emails.verdict_words import readers_say
+from emails.texts.formats import moment
+from emails.texts.verdict_words import readers_say
 from web.readers import metadata
 from web.readers.answers import kept_page
 from web.readers.metadata import Page

@@ -1,6 +1,6 @@
 """The words of mail servers and of mails in an alert: on one line, short, and never taken for a command of ours."""
 
-from emails.formats import harmless, shortened
+from emails.texts.formats import harmless, shortened
 
 
 def quoted(words: str) -> str:

@@ -11,8 +11,8 @@ from db.settings import settings
 from db.subscribers import audiences
 from db.votes import tallies
 from emails import letters
-from emails.encoded_bodies import EncodedBodies
 from emails.letters import Letter
+from emails.messages.encoded_bodies import EncodedBodies
 from worker.digests import digest_content
 from worker.letters.composing import site
 

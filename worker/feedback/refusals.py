@@ -3,8 +3,8 @@
 from typing import cast, get_args
 
 from db.deliveries.deliveries import Delivery
-from emails.reply_table import Whose
-from emails.whose import Stage, whose_is
+from emails.replies.table import Whose
+from emails.replies.whose import Stage, whose_is
 
 
 def whose(failed: Delivery) -> Whose | None:

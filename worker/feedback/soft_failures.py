@@ -9,7 +9,7 @@ from db.feedback import consequences
 from db.feedback.consequences import Heard
 from db.jobs.events import DigestFinished, Event
 from db.session import writing
-from emails.whose import status_in
+from emails.replies.whose import status_in
 from worker.feedback import refusals
 from worker.people.erasure import Following
 

@@ -19,13 +19,14 @@ from db.monitoring.alerts import Alert
 from db.persons import subscriber_id
 from db.settings import Settings, settings
 from db.subscribers import subscriptions
-from emails import dkim, letters, links
-from emails.dkim import Signer
-from emails.encoded_bodies import EncodedBodies
+from emails import letters, links
 from emails.letters import DigestContent, Letter, Site, day
 from emails.links import Purpose
-from emails.message import EncodedLetter, Recipient, date_header
-from emails.sender_identity import SenderIdentity
+from emails.messages import dkim
+from emails.messages.dkim import Signer
+from emails.messages.encoded_bodies import EncodedBodies
+from emails.messages.message import EncodedLetter, Recipient, date_header
+from emails.messages.sender_identity import SenderIdentity
 from emails.transports import Outgoing
 from worker.processes import turns
 

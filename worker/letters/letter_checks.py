@@ -3,10 +3,10 @@
 from db.settings import settings
 from emails import checks
 from emails.checks import Case, Fault
-from emails.dkim_keys import BadKey
 from emails.letter import OWN
 from emails.letters import Letter
-from emails.sender_identity import SenderIdentity
+from emails.messages.dkim_keys import BadKey
+from emails.messages.sender_identity import SenderIdentity
 from worker.letters.composing import SAMPLE_FOR, sample_for, signer
 
 

@@ -8,8 +8,8 @@ from db.monitoring import dns_lookups
 from db.monitoring.dns_lookups import LookUpRecords
 from db.session import reading, writing
 from db.settings import Settings, settings
-from emails.dns_checks import check, warnings
-from emails.dns_records import is_for_the_dns
+from emails.dns.dns_checks import check, warnings
+from emails.dns.records import is_for_the_dns
 from worker.outside.result import Result
 
 ASKED_SECONDS = 60.0
@@ -32,7 +32,7 @@ def keep_looking_up() -> None:
 
 def look_up(job: Job) -> Result:
     """Ask the name servers, and queue the next time. A site whose letters stay in a Maildir has no next time."""
-    from emails.dns_questions import questions  # few processes need dnspython
+    from emails.dns.questions import questions  # few processes need dnspython
 
     config = settings()
     if not _has_records(config):

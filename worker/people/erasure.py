@@ -21,7 +21,8 @@ from db.jobs.events import ErasureWritten, Event, PersonsErased, TracesMasked
 from db.masking import IsTheirs, masked_where, quotes_one
 from db.session import reading, writing
 from db.settings import VAR, settings
-from emails import decoded, maildir
+from emails.bounces import decoded
+from emails.transports import maildir
 from worker.processes import ending
 
 SLICE = 10.0

@@ -4,7 +4,7 @@ The next letter's commands are pipelined behind the current letter once nothing 
 costs one round trip, and the sender composes and signs while the server processes the letter before.
 
 The protocol of a batch, once it is claimed (the claim's own is in db/deliveries/claiming/claims.py, that of a letter at
-the server in emails/smtp.py):
+the server in emails/transports/smtp.py):
 
 1. begin the claim, which counts its window from then on.
 2. take a group, the next letters: no more than the window. For each of them:

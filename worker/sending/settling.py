@@ -9,7 +9,7 @@ from db.deliveries.claiming.admission import ClaimedLetter
 from db.deliveries.claiming.settlements import Settlement
 from db.deliveries.limits.breakers import Wait
 from db.settings import settings
-from emails.reply_waits import named_wait, speaks_of_a_day
+from emails.replies.waits import named_wait, speaks_of_a_day
 from emails.transports import Outcome
 
 

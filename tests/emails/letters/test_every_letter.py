@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 import html5lib
 import pytest
 
-from emails import quoted_printable, render
+from emails import render
 from emails.letters import Letter
 from emails.letters.digest import LARGEST
+from emails.messages import quoted_printable
 from tests.emails.letters.seen import SAMPLES, links, parsed, shown_text
 from tests.emails.people import ALICE, SITE
 

@@ -129,7 +129,7 @@ def test_a_site_with_a_relay_is_told_what_to_publish_in_the_dns(sqlite, redis_ur
             DKIM_DOMAIN="verdicts.site", DKIM_SELECTOR="s1", DKIM_KEY_FILE="key.pem")  # fmt: skip
     with PlayedDns({("b.elsewhere.org", "MX"): ["10 mx.elsewhere.org."]}) as played:
         played.records["mx.elsewhere.org", "A"] = ["192.0.2.5"]
-        monkeypatch.setattr("emails.dns_questions.machine", played.resolver)
+        monkeypatch.setattr("emails.dns.questions.machine", played.resolver)
         code, told = look()
     assert code == 1
     assert '! dns: b.elsewhere.org. TXT "v=spf1 a:out.verdicts.site ~all" (SPF): b.elsewhere.org publishes no' in told

@@ -34,7 +34,7 @@ def test_the_page_prints_the_records_before_anybody_has_looked(relayed, console)
 def test_the_page_shows_what_the_outside_line_found(relayed, console, clock, monkeypatch):
     monkeypatch.setattr(dns_lookups, "_asked", None)
     with PlayedDns({("_dmarc.verdicts.site", "TXT"): ['"v=DMARC1; p=<b>none</b>"']}) as played:
-        monkeypatch.setattr("emails.dns_questions.machine", played.resolver)
+        monkeypatch.setattr("emails.dns.questions.machine", played.resolver)
         dns_lookups.keep_looking_up()
         outside_jobs.run(outside_jobs.claim_one())
     page = console("viewer").get("/operator/dns").text

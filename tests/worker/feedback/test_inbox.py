@@ -13,8 +13,8 @@ from db import moments
 from db.feedback import events
 from db.session import reading, writing
 from db.setting_errors import BadSettings
-from emails import access_tokens
 from emails.inboxes import imap as imap_inbox
+from emails.transports import access_tokens
 from tests import localhost, returned
 from tests.erasing import DANA
 from tests.outside_requests import make_all

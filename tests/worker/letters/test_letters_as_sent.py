@@ -15,7 +15,7 @@ from db.settings import settings
 from db.subscribers import subscribers
 from db.votes import votes
 from emails import links
-from emails.message import Recipient
+from emails.messages.message import Recipient
 from emails.replies import Outcome, judge
 from tests import transports
 from tests.worker.digests.test_digests import SLOT, join, send

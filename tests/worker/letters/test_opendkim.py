@@ -19,8 +19,8 @@ from db.digests import digests, schedule
 from db.session import writing
 from db.subscribers import audiences
 from emails import letters
-from emails.dkim import signer_of
-from emails.dkim_keys import PrivateKey
+from emails.messages.dkim import signer_of
+from emails.messages.dkim_keys import PrivateKey
 from tests.emails.people import SITE, WEEK
 from worker.sending import send_slice
 

@@ -39,7 +39,7 @@ def test_what_the_dns_holds_is_looked_up_once_an_hour(database, clock, setting, 
     setting(**RELAYED)
     with PlayedDns({("verdicts.site", "MX"): ["10 mx.verdicts.site."]}) as played:
         played.records["mx.verdicts.site", "A"] = ["192.0.2.5"]
-        monkeypatch.setattr("emails.dns_questions.machine", played.resolver)
+        monkeypatch.setattr("emails.dns.questions.machine", played.resolver)
         assert work() == 1
         assert work() == 0
         with reading() as session:

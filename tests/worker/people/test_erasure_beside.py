@@ -17,8 +17,8 @@ from db.session import reading, writing
 from db.settings import settings
 from db.subscribers import subscribers
 from db.webhooks import webhooks
-from emails.maildir import MaildirTransport
 from emails.replies import Outcome
+from emails.transports.maildir import MaildirTransport
 from tests import filled
 from tests.claiming import make_digest
 from tests.erasing import DANA, alerts_of_erasures, erase, on_sqlite, sign_up, states, work
@@ -193,7 +193,7 @@ def test_a_letter_of_which_no_row_tells_any_more_goes_too(zelda, house: Path):
 
 
 @on_sqlite
-@pytest.mark.parametrize("amid", ["emails.maildir.remove", "db.traces.mask", "db.overwriting.rebuild"])
+@pytest.mark.parametrize("amid", ["emails.transports.maildir.remove", "db.traces.mask", "db.overwriting.rebuild"])
 def test_a_worker_that_is_killed_amid_is_followed_by_another(zelda, house: Path, clock, amid):
     with writing() as session:
         filled.fill(session)

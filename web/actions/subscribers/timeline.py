@@ -22,7 +22,7 @@ from db.subscribers.subscribers import Consent, Subscriber
 from db.subscribers.suppressions import Suppression
 from db.votes.votes import Vote
 from emails import links
-from emails.sender_identity import SenderIdentity
+from emails.messages.sender_identity import SenderIdentity
 from web.actions.subscribers import came_back
 
 MOST_LETTERS = 500

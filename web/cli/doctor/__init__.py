@@ -18,10 +18,11 @@ from db.monitoring import runs_with, visitors
 from db.session import reading
 from db.setting_errors import BadSettings
 from db.settings import Settings, settings
-from emails import dkim, dns_checks
-from emails.dkim_keys import BadKey
-from emails.headers import Unwritable
-from emails.sender_identity import SenderIdentity
+from emails.dns import dns_checks
+from emails.messages import dkim
+from emails.messages.dkim_keys import BadKey
+from emails.messages.headers import Unwritable
+from emails.messages.sender_identity import SenderIdentity
 from emails.transports import BadMailUrl, transport_name, transport_of
 from web.cli import as_json, json_option
 from web.cli.doctor import clocks, dns, inbox, keys, outside, public, sessions

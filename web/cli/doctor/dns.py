@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from db.settings import Settings
-from emails.dns_checks import check
-from emails.dns_records import is_for_the_dns
+from emails.dns.dns_checks import check
+from emails.dns.records import is_for_the_dns
 
 
 def records(config: Settings) -> Iterator[tuple[bool | None, str]]:
@@ -14,7 +14,7 @@ def records(config: Settings) -> Iterator[tuple[bool | None, str]]:
     if not is_for_the_dns(config):
         yield None, "MAIL_FROM has no domain of the public DNS, so no receiver can tell that a letter is yours"
         return
-    from emails.dns_questions import questions  # few commands need dnspython
+    from emails.dns.questions import questions  # few commands need dnspython
 
     for record, well, told in check(config, questions()):
         yield well, f"{record.line} ({record.what}): {told}"

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from emails import columns
 from emails.digest_content import ComparisonPart, ToolPart
-from emails.text_width import Type, cut, high, width
+from emails.texts import columns
+from emails.texts.text_width import Type, cut, high, width
 
 LOWEST = 900
 """So many pixels down, at most, the button ends on a screen 360 wide, if the fonts are the widest. In those that most

@@ -12,10 +12,10 @@ from time import monotonic
 from typing import Literal, NamedTuple
 
 from db.urls import is_full_name
-from emails import access_tokens
-from emails.access_tokens import AccessTokens, Token
 from emails.replies import Outgoing
-from emails.whose import Stage
+from emails.replies.whose import Stage
+from emails.transports import access_tokens
+from emails.transports.access_tokens import AccessTokens, Token
 
 _REPLY = re.compile(rb"([1-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 # The replies of a successful exchange that arrive in one packet; all others are read line by line.

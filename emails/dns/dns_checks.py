@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from db.settings import Settings
 from db.urls import is_near
-from emails import dkim, dkim_keys, dmarc, spf_check, transports
-from emails.dns_records import Record, own_name, to_publish
-from emails.sender_identity import SenderIdentity
+from emails import transports
+from emails.dns import dmarc, spf_check
+from emails.dns.records import Record, own_name, to_publish
+from emails.messages import dkim, dkim_keys
+from emails.messages.sender_identity import SenderIdentity
 
 Ask = Callable[[str, str], tuple[str, ...]]
 

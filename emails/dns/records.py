@@ -6,9 +6,10 @@ from typing import Literal, NamedTuple
 
 from db.settings import Settings
 from db.urls import is_full_name, is_near
-from emails import dkim, transports
-from emails.sender_identity import SenderIdentity
-from emails.smtp_connection import Server, name_of
+from emails import transports
+from emails.messages import dkim
+from emails.messages.sender_identity import SenderIdentity
+from emails.transports.smtp_connection import Server, name_of
 
 What = Literal["SPF", "DKIM", "DMARC", "MX", "PTR"]
 

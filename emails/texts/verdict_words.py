@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from emails.digest_content import ComparisonPart, Score, ToolPart
-from emails.formats import percent, shortened
+from emails.texts.formats import percent, shortened
 
 Says = Literal["ship", "skip", "split", "one", "nothing"]
 SUBJECT, PREHEADER = 50, 150

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from emails.reply_table import Whose
-from emails.whose import Stage, status_in, whose_is
+from emails.replies.table import Whose
+from emails.replies.whose import Stage, status_in, whose_is
 
 Kind = Literal["sent", "refused", "deferred", "relay", "unknown"]
 

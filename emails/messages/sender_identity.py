@@ -9,8 +9,8 @@ from functools import cached_property
 from urllib.parse import quote
 
 from db.settings import Settings
-from emails import headers
 from emails.links import LENGTH
+from emails.messages import headers
 
 _LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
 

@@ -1,9 +1,9 @@
-"""Says whose a refusal is: takes a reply apart into words and codes, and asks the table (reply_table.py)."""
+"""Says whose a refusal is: takes a reply apart into words and codes, and asks the table (table.py)."""
 
 import re
 from typing import Literal
 
-from emails.reply_table import RULES, Whose
+from emails.replies.table import RULES, Whose
 
 Stage = Literal["connect", "greeting", "hello", "tls", "login", "mail", "rcpt", "data", "dot", "file"]
 

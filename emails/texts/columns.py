@@ -1,7 +1,7 @@
 """How high the head of a tool's column may become: both columns get the same height, so their buttons stand level."""
 
 from emails.digest_content import ComparisonPart, ToolPart
-from emails.text_width import Type, high, lines
+from emails.texts.text_width import Type, high, lines
 
 _ROOM = 250  # a column is 252 pixels wide
 _LABEL, _TAGLINE = Type(_ROOM, 15, 21), Type(_ROOM, 17, 25)

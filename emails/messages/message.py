@@ -12,13 +12,13 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from emails import headers
-from emails.dkim import Signer
-from emails.encoded_bodies import EncodedBodies
-from emails.headers import Unwritable
 from emails.letter import Letter
-from emails.quoted_printable import EncodedOwnVote, Piece
-from emails.sender_identity import SenderIdentity
+from emails.messages import headers
+from emails.messages.dkim import Signer
+from emails.messages.encoded_bodies import EncodedBodies
+from emails.messages.headers import Unwritable
+from emails.messages.quoted_printable import EncodedOwnVote, Piece
+from emails.messages.sender_identity import SenderIdentity
 
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9.+_-]{1,120}@[A-Za-z0-9.-]{1,253}>", re.ASCII)
 _MARK_VALUE = re.compile(r"(?!From )[A-Za-z0-9_-](?:[A-Za-z0-9_ ,:-]{0,68}[A-Za-z0-9_-])?", re.ASCII)

@@ -1,6 +1,6 @@
 """A letter's SMTP envelope: MAIL, RCPT and DATA, with addresses that cannot inject further commands."""
 
-from emails import headers
+from emails.messages import headers
 from emails.replies import Outgoing
 
 

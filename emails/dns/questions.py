@@ -9,7 +9,7 @@ from dns import resolver, reversename
 from dns.exception import DNSException, Timeout
 from dns.rdtypes.txtbase import TXTBase
 
-from emails.dns_checks import Ask, Unanswered
+from emails.dns.dns_checks import Ask, Unanswered
 
 SECONDS = 5.0
 """For all questions together."""

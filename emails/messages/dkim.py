@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from db.settings import Settings
-from emails.dkim_keys import BadKey, DkimKey, as_in_the_dns, load
-from emails.sender_identity import SenderIdentity
+from emails.messages.dkim_keys import BadKey, DkimKey, as_in_the_dns, load
+from emails.messages.sender_identity import SenderIdentity
 
 SIGNED = (
     "from", "reply-to", "to", "subject", "date", "message-id", "list-id", "list-unsubscribe", "list-unsubscribe-post",

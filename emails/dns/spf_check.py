@@ -4,9 +4,10 @@ import ipaddress
 
 from db.settings import Settings
 from db.urls import is_near
-from emails import spf, transports
-from emails.dns_records import INCLUDES, Record, sends
-from emails.spf import Senders
+from emails import transports
+from emails.dns import spf
+from emails.dns.records import INCLUDES, Record, sends
+from emails.dns.spf import Senders
 
 
 def judge(record: Record, ask: spf.Ask, config: Settings) -> tuple[bool | None, str]:

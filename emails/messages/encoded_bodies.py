@@ -5,9 +5,9 @@ import json
 import zlib
 from typing import Any, NamedTuple
 
-from emails import quoted_printable
 from emails.letter import Letter
-from emails.quoted_printable import EncodedOwnVote, Piece
+from emails.messages import quoted_printable
+from emails.messages.quoted_printable import EncodedOwnVote, Piece
 
 _FORMAT = 1
 

@@ -4,7 +4,7 @@ import unicodedata
 from functools import cache
 from typing import NamedTuple
 
-from emails.formats import shortened
+from emails.texts.formats import shortened
 
 _LETTERS = (
     (0.34, " .,:;'’|-/\\ijl"),

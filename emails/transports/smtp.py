@@ -16,10 +16,11 @@ import socket
 import ssl
 from dataclasses import replace
 
-from emails import envelope, headers
+from emails.messages import headers
 from emails.replies import Following, Kind, Meanwhile, Outcome, Outgoing, judge, nobody, nothing, readable
-from emails.smtp_connection import OutOfStep, Reply, Server, SmtpConnection, TimeOuts
-from emails.whose import Stage
+from emails.replies.whose import Stage
+from emails.transports import envelope
+from emails.transports.smtp_connection import OutOfStep, Reply, Server, SmtpConnection, TimeOuts
 
 
 class SmtpTransport:

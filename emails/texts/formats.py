@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from db.rules import share
-from emails import graphemes
 from emails.digest_content import Score
 from emails.letter import OPEN, day
+from emails.texts import graphemes
 
 Value = TypeVar("Value")
 

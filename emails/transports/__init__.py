@@ -7,12 +7,12 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from db.settings import Settings
-from emails import access_tokens
-from emails.maildir import MaildirTransport
+from emails.messages.sender_identity import SenderIdentity
 from emails.replies import Following, Meanwhile, Outcome, Outgoing, nobody, nothing
-from emails.sender_identity import SenderIdentity
-from emails.smtp import SmtpTransport
-from emails.smtp_connection import Server, TimeOuts
+from emails.transports import access_tokens
+from emails.transports.maildir import MaildirTransport
+from emails.transports.smtp import SmtpTransport
+from emails.transports.smtp_connection import Server, TimeOuts
 
 __all__ = [
     "Outcome",

@@ -1,0 +1,1 @@
+"""One recipient's message: its sender, header, encoded bodies and signature."""
