@@ -50,6 +50,8 @@ _CHALLENGE = one_of(r"""
     (?:click|reply) .{0,60}\b(?:deliver|release)(?:ed)? .{0,30}(?:message|mail)
     (?:click|reply) .{0,40}(?:message|mail) to (?:release|deliver)
     boxbe|spamarrest|sendio
+    (?:only|just) .{0,20}from senders .{0,20}\bapproved
+    (?:my|our|the) (?:list of approved|approved[- ]) ?senders?
     bestätigen sie .{0,60}(?:mensch|absender)
     confirmer .{0,40}(?:expéditeur|humain)
     confirme .{0,40}(?:remitente|remetente|humano)

@@ -151,6 +151,18 @@ def test_a_service_that_asks_for_proof_in_the_form_of_a_bounce_is_a_challenge() 
     assert read(reported(fields, words))[0].kind != "challenge"
 
 
+def test_an_approval_list_asks_for_proof_and_a_refusal_by_one_does_not() -> None:
+    header = "Subject: Re: Weekly Verdicts\nAuto-Submitted: auto-replied"
+    asked = (
+        "I apologize for this automatic reply to your email. To control spam, I now allow incoming messages only\n"
+        "from senders I have approved beforehand. If you would like to be added to my list of approved senders,\n"
+        "please fill out the short request form.\n"
+    )
+    assert [each.kind for each in read(bounced(asked, header, "Alice <alice@reader.example>"))] == ["challenge"]
+    refused = reported("Status: 5.7.1\nDiagnostic-Code: smtp; 550 5.7.1 not in the list of approved senders\n")
+    assert read(refused)[0].kind != "challenge"
+
+
 def test_a_null_sender_is_a_program_whatever_it_writes() -> None:
     mail = (
         b"Return-Path: <>\nFrom: Ann <ann@tiny.example>\nTo: news@verdicts.example\nSubject: Thank you\n\nSoon more.\n"
