@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, TextClause, func, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from db import rules
+from db.deliveries import reasons
 from db.deliveries.addressing import PAGE
 from db.deliveries.deliveries import EXCEPTION, SENDING, STATES, WAITING, Delivery
 from db.digests.digests import Digest
@@ -219,7 +220,7 @@ def resolve(
     after: int = 0,
 ) -> list[int]:
     """Resolve the next page of unknown letters: count them as sent, or send them again (a person may get it twice)."""
-    state, reason = ("sent", "resolved as sent") if as_sent else ("pending", "sent again after doubt")
+    state, reason = ("sent", "resolved as sent") if as_sent else ("pending", reasons.AGAIN_AFTER_DOUBT)
     if not as_sent:
         _young_again(session, digest_id, now)
     ring(session, "mail")

@@ -40,6 +40,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from db import moments
+from db.deliveries import reasons
 from db.deliveries.claiming.admission import ClaimedLetter
 from db.deliveries.claiming.settlements import Fenced, Settlement
 from db.deliveries.limits import stops
@@ -130,7 +131,7 @@ class BatchSend:
         except Exception as error:  # one letter that cannot be composed must not block all others
             log.exception("letter cannot be composed", delivery=letter.id)
             reply = masked_of(f"{type(error).__name__}: {error}"[:500], letter.address)
-            self.claim.known.append(deferred(letter, "cannot be composed", moments.now(), None, reply))
+            self.claim.known.append(deferred(letter, reasons.NOT_COMPOSED, moments.now(), None, reply))
             return True
         self.hand = hand = InHand(letter, outgoing.fingerprint)
         self._note(hand, self._handed_over(hand, outgoing, after))
@@ -148,7 +149,7 @@ class BatchSend:
             until = moments.now() + stops.ASKED_AGAIN
             return Settlement(letter.id, "deferred", stops.REASON, not_before=until, tried=0)
         if shut_until := self.slice.history.shut_until(letter.address, moments.now()):
-            return Settlement(letter.id, "deferred", "its domain defers", not_before=shut_until, tried=0)
+            return Settlement(letter.id, "deferred", reasons.DOMAIN_DEFERS, not_before=shut_until, tried=0)
         return None
 
     def _wait(self) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from db import rules
+from db.deliveries import reasons
 from db.deliveries.claiming.admission import ClaimedLetter
 from db.deliveries.claiming.settlements import Settlement
 from db.deliveries.limits.breakers import Wait
@@ -28,7 +29,7 @@ def _not_sent(letter: ClaimedLetter, outcome: Outcome, now: datetime) -> Settlem
     again = rule.doubt == "resend" or (letter.letter == "digest" and settings().on_unknown == "resend")
     if outcome.kind == "unknown" and not again:
         return told("unknown", f"no reply after {outcome.stage}")
-    reason = "sent again after doubt" if outcome.kind == "unknown" else f"deferred at {outcome.stage}"
+    reason = reasons.AGAIN_AFTER_DOUBT if outcome.kind == "unknown" else f"deferred at {outcome.stage}"
     return deferred(letter, reason, now, code=outcome.code, reply=outcome.reply)
 
 
@@ -60,5 +61,5 @@ def relay_backoff(reply: str) -> Wait:
 
 def _again(letter: ClaimedLetter, reason: str, now: datetime, wait: timedelta) -> Settlement:
     if now + wait > letter.old_from + rules.LETTERS[letter.letter].given_up_after:
-        return Settlement(letter.id, "failed", f"given up, {reason}")
+        return Settlement(letter.id, "failed", reasons.given_up(reason))
     return Settlement(letter.id, "deferred", reason, not_before=now + wait)

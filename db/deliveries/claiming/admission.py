@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db import rules
 from db.addresses import hashes_of
+from db.deliveries import reasons
 from db.deliveries.claiming.recipients import ADDRESS, WITH_RECIPIENT
 from db.deliveries.limits import breakers, outages, rate_limits, stops
 from db.deliveries.limits.breakers import domain_of
@@ -103,7 +104,7 @@ def admit(
         if reason is not None:
             over.append({"id": id_, "state": "skipped", "reason": reason, "now": now})
         elif now > old_from + rules.LETTERS[letter].given_up_after and domain_of(address) not in held:
-            over.append({"id": id_, "state": "failed", "reason": "given up", "now": now})
+            over.append({"id": id_, "state": "failed", "reason": reasons.GIVEN_UP, "now": now})
         else:
             since = moment_of(since)
             given = id_, letter, about, person, address, tries, created_at, since, hashes, old_from, now, own or ""
@@ -151,7 +152,7 @@ def within_rates(
         if domain in held:
             told["reason"] = stops.REASON
         elif domain in shut:
-            told = {"reason": "its domain defers", "now": now}
+            told = {"reason": reasons.DOMAIN_DEFERS, "now": now}
         later += [{"id": each.id, "at": at, **told} for each, at in zip(here[room:], times, strict=True)]
     return sorted(kept), later
 

@@ -7,6 +7,7 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from db import rules
+from db.deliveries import reasons
 from db.deliveries.claiming.claims import Claim
 from db.deliveries.deliveries import SENDING, Delivery
 from db.deliveries.limits import daily_limit
@@ -35,7 +36,7 @@ def recover(session: Session, resend_digests: bool, now: datetime) -> int:
         doubted = [row.id for row in rows[:win] if not _resent(row.letter, resend_digests)]
         again = [row.id for row in rows[:win] if _resent(row.letter, resend_digests)]
         _put(session, doubted, {"state": "unknown", "reason": "the sender ended before the reply was kept"})
-        _put(session, again, {"state": "pending", "claim": None, "reason": "sent again after doubt"})
+        _put(session, again, {"state": "pending", "claim": None, "reason": reasons.AGAIN_AFTER_DOUBT})
         _put(session, [row.id for row in rows[win:]], {"state": "pending", "claim": None})
         session.execute(delete(Claim).where(Claim.id == number))
         if reserved is not None:  # only letters never begun surely count no more

@@ -1,5 +1,6 @@
 """What became of the digest's letter to somebody, in one sentence."""
 
+from db.deliveries import reasons
 from db.deliveries.limits import stops
 from web.actions.explanation import parts
 from web.actions.explanation.case import Case, Newsletter, OneLetter, Stopped
@@ -64,15 +65,12 @@ _TELLS = {
 def _failed(letter: OneLetter) -> str:
     said = parts.said(letter.reply) if letter.reply else ""
     reason = letter.reason or ""
-    if not reason.startswith("given up"):
+    if not reason.startswith(reasons.GIVEN_UP):
         return f"the mail server refused it{parts.on(letter.at)}" + (f" and said {said}" if said else "")
     over = f"it was given up{parts.on(letter.at)}"
-    if reason.endswith(_UNWRITTEN):
+    if reason.endswith(reasons.NOT_COMPOSED):
         return f"{over}, because it could not be put together" + (f": {said}" if said else "")
     return f"{over}, since the mail server said {said}" if said else f"{over}, because it had waited too long"
-
-
-_UNWRITTEN = "cannot be composed"
 
 
 def _skipped(case: Case, letter: OneLetter) -> str:
@@ -114,10 +112,10 @@ def _waits(case: Case, digest: Newsletter, letter: OneLetter) -> str:
 
 def _deferred(letter: OneLetter) -> str:
     reason, said = letter.reason or "", parts.said(letter.reply) if letter.reply else ""
-    if reason == "sent again after doubt":
+    if reason == reasons.AGAIN_AFTER_DOUBT:
         return "the connection broke before the mail server had answered, so it is sent again"
-    if reason == _UNWRITTEN:
+    if reason == reasons.NOT_COMPOSED:
         return "it could not be put together" + (f" ({said})" if said else "")
-    if reason == "its domain defers":
+    if reason == reasons.DOMAIN_DEFERS:
         return "the mail server of this domain takes no mail at the moment"
     return "the mail server wants it later" + (f", and said {said}" if said else "")
