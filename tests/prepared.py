@@ -241,7 +241,6 @@ def _celery(words: list[str]) -> Any:
 def _gunicorn(words: list[str]) -> Any:
     # Gunicorn goes into the folder in which it was imported, unless it is told another.
     import_module("gunicorn.config").Chdir.default = os.getcwd()
-    import_module("gunicorn.config").Chdir.default = os.getcwd()  # it goes to where it was imported
     return import_module("gunicorn.app.wsgiapp").run()
 
 
