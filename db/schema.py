@@ -12,7 +12,7 @@ from db.register import Plain
 from db.rules import Refused
 from db.session import Row, reading
 
-RELEASE = "0.6.0"
+RELEASE = "0.7.0"
 """The version of the whole product; the package takes it from here."""
 
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
