@@ -30,7 +30,7 @@ def owe(session: Session, now: datetime, limit: int) -> int:
     query = select(Subscriber.id).where(due).order_by(Subscriber.id).limit(limit)
     locked = list(session.scalars(query.with_for_update(skip_locked=True)))
     still = select(Subscriber.id, _last(Consent.id)).where(Subscriber.id.in_(locked), due)
-    found = session.execute(still).tuples().all()
+    found = session.execute(still).all()
     for number, sign_up in found:
         deliveries.owe(session, "reminder", sign_up, person_of(number), now)
     return len(found)

@@ -128,7 +128,7 @@ def tool_id(session: Session, slug: str) -> int | None:
 
 def tool_ids(session: Session, slugs: Sequence[str]) -> list[int]:
     """The ids of these tools, in the same order; 0 for a tool that does not exist."""
-    found = dict(session.execute(select(Tool.slug, Tool.id).where(Tool.slug.in_(slugs))).tuples().all())
+    found = dict(session.execute(select(Tool.slug, Tool.id).where(Tool.slug.in_(slugs))).all())
     return [found.get(slug, 0) for slug in slugs]
 
 

@@ -17,7 +17,7 @@ def begin(session: Session, ids: Iterable[int], kind: str) -> None:
 
 def of(session: Session, ids: Iterable[int]) -> dict[int, str | None]:
     """The kind of each of these digests, by the digest's id; None for one that no sender has begun."""
-    return dict(session.execute(select(Digest.id, Digest.transport).where(Digest.id.in_(list(ids)))).tuples().all())
+    return dict(session.execute(select(Digest.id, Digest.transport).where(Digest.id.in_(list(ids)))).all())
 
 
 def begun(session: Session) -> list[tuple[str, str]]:

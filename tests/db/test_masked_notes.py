@@ -64,7 +64,7 @@ def test_what_earlier_releases_wrote_about_zelda_is_masked_and_the_audit_says_so
     work()
     assert filled.in_tables() == set()
     with reading() as session:
-        states = set(session.execute(text("SELECT kind, state FROM jobs")).tuples())
+        states = set(session.execute(text("SELECT kind, state FROM jobs")))
     assert states >= {("PersonsErased", "succeeded"), ("TracesMasked", "succeeded")}
 
 
