@@ -40,6 +40,10 @@ class Voters(Readers):
         super().__init__(PORT, list(TOOLS), hosts, pause=0.1, patience=2.5)  # 30 tries a minute are too many
         self._hanging: dict[Said, set[str | None]] = {}
 
+    def _post(self, path: str, form: dict[str, str], headers: dict[str, str], success: int) -> bool:
+        named = {"Host": "verdicts.example"}  # as a proxy passes it on: the site answers to its own name alone
+        return super()._post(path, form, headers | named, success)
+
     def _vote(self, said: Said, choice: str) -> bool:
         answered = super()._vote(said, choice)
         hanging = self._hanging.setdefault(said, set())
