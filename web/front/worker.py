@@ -82,11 +82,19 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn carries no types
             front.sweep()
             self.notify()
             await self._pause()
+        await self._accept_no_more()
         if not threads.are_stuck():  # else the other processes take them
             await self._accept_the_rest(front)
         for server in servers:
             server.close()
         await self._finish(front, CLOSE_SECONDS if threads.are_stuck() else self.cfg.graceful_timeout - 1)
+
+    async def _accept_no_more(self) -> None:
+        """Stop asyncio's own accepting, and let begin what it has just accepted: once its server is closed, asyncio
+        drops such a connection, which is then reset when the process ends."""
+        for each in self.sockets:
+            self.loop.remove_reader(each.sock)
+        await asyncio.sleep(0)
 
     async def _accept_the_rest(self, front: Front) -> None:
         """Take the connections that wait in the kernel: it would reset them."""
