@@ -6,7 +6,7 @@ MAYBE = re.compile(
     r"\b(?:möglich\w*|vielleicht|eventuell|falls|wenn|ob|prüfen|überprüfen|stellen sie sicher|"
     r"peut(?:-être)?|il se peut|vérifie\w*|assurez|si l['’a]|"
     r"posible\w*|quizás?|puede (?:que|ser)|pudiera|podría|verifique|compruebe|asegúrese|"
-    r"talvez|poss[ií]ve\w*|possivelmente|pode (?:ser|estar|não)|verifique|certifique|"
+    r"talvez|poss[ií]ve\w*|possivelmente|pode (?:ser|estar|não)|certifique|"
     r"forse|può essere|potrebbe\w*|possibil\w+|controll\w+|verific\w+|"
     r"misschien|mogelijke?|controleer|kan zijn|"
     r"może|możliwe|sprawd[źz]\w*|czy|"

@@ -43,8 +43,8 @@ class Command(NamedTuple):
     @property
     def fresh(self) -> list[str]:
         """The words that start it in an interpreter of its own."""
-        own = [] if self.words[0] == "python" else programs.PREFIX
-        return [sys.executable, *[*own, *self.words][1:]]
+        words = self.words if self.words[0] == "python" else [*programs.PREFIX, *self.words]
+        return [sys.executable, *words[1:]]
 
 
 def ours(text: str) -> Command | None:
